@@ -1,0 +1,42 @@
+"""What ends the server, drawn as a tree, and the exit status of each.
+
+    StartError
+    ├── SettingsError      2  a setting, a reference, the port, or no model
+    └── EngineStartError   4  the engine did not start
+    EngineDeadError        5  the engine died or hung while serving
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    CLEAN = 0
+    BUG = 1
+    SETTINGS = 2
+    SCRIPT = 3
+    ENGINE_START = 4
+    ENGINE_DEAD = 5
+
+
+class StartError(Exception):
+    """The server cannot start; `problems` are sentences for the operator, all there are."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class SettingsError(StartError):
+    exit_code = ExitCode.SETTINGS
+
+
+class EngineStartError(StartError):
+    exit_code = ExitCode.ENGINE_START
+
+
+class EngineDeadError(Exception):
+    """The engine no longer works; the message is the reason, in one sentence."""

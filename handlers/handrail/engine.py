@@ -1,0 +1,78 @@
+"""The engine facade: what a handler gets where it asks for `handrail.Engine`."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import StreamingResponse
+
+
+class Engine(ABC):
+    """Every engine answers these calls alike, so a handler runs on vLLM and on echo without a change.
+
+    `model_input` is a request body of the OpenAI API as a mapping. It is copied before the call returns, so the caller
+    may change it and call again at once. The answer is the response model, fresh and mutable, or, where the body says
+    `"stream": true`, a `StreamingResponse` of server-sent events as bytes. What the engine refuses is raised as
+    `fastapi.HTTPException`; cancelling the call aborts the engine's request.
+    """
+
+    @property
+    @abstractmethod
+    def raw(self) -> Any:
+        """The engine client itself: vLLM's `AsyncLLM`, or echo's stand-in for it."""
+
+    @abstractmethod
+    def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
+        """Yield the engine's outputs for one prompt.
+
+        `prompt` is a string or whatever the engine client takes; `sampling_params` is `vllm.SamplingParams`, a mapping
+        of its fields, or None for the engine's defaults. Leaving the iteration early aborts the request.
+        """
+
+    @abstractmethod
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of `text` in the served model's vocabulary."""
+
+    @abstractmethod
+    async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        """Run one OpenAI operation; the answer is its response model or an async iterator of SSE bytes.
+
+        `body["request_id"]` is set and unique. Raises `fastapi.HTTPException` where the engine refuses the body.
+        """
+
+    def chat_completions(
+        self, request: Request | None = None, model_input: Mapping[str, Any] | None = None
+    ) -> Awaitable[Any]:
+        return self._serve("chat_completions", request, model_input)
+
+    def completions(
+        self, request: Request | None = None, model_input: Mapping[str, Any] | None = None
+    ) -> Awaitable[Any]:
+        return self._serve("completions", request, model_input)
+
+    def _serve(self, operation: str, request: Request | None, model_input: Mapping[str, Any] | None) -> Awaitable[Any]:
+        body = copy.deepcopy(dict(model_input or {}))  # now, not when awaited: callers reuse one dict in a gather
+        body["request_id"] = f"{body.get('request_id') or request_id_of(request)}-{uuid.uuid4().hex[:8]}"
+        return self._answer(operation, body, request)
+
+    async def _answer(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        answer = await self.create(operation, body, request)
+        return event_stream(answer) if isinstance(answer, AsyncIterator) else answer
+
+
+def request_id_of(request: Request | None) -> str:
+    """The id the server gave this request, else a new one."""
+    given = request.scope.get("state", {}).get("request_id") if request is not None else None
+    return given or uuid.uuid4().hex
+
+
+def event_stream(events: AsyncIterator[bytes]) -> StreamingResponse:
+    from starlette.responses import StreamingResponse
+
+    return StreamingResponse(events, media_type="text/event-stream")
