@@ -1,14 +1,15 @@
 """What ends the server, drawn as a tree, and the exit status of each.
 
-    StartError
-    ├── SettingsError      2  a setting, a reference, the port, or no model
-    └── EngineStartError   4  the engine did not start
-    EngineDeadError        5  the engine died or hung while serving
+StartError
+├── SettingsError      2  a setting, a reference, the port, or no model
+└── EngineStartError   4  the engine did not start
+EngineDeadError        5  the engine died or hung while serving
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -31,7 +32,10 @@ class StartError(Exception):
 
 
 class SettingsError(StartError):
+    """`usable` are the settings with defaults in place of the wrong ones: enough to check the script as well."""
+
     exit_code = ExitCode.SETTINGS
+    usable: Any = None
 
 
 class EngineStartError(StartError):

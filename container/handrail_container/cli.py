@@ -1,0 +1,132 @@
+"""The command line: each command parses, reads the settings, calls one function, and exits with its status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from handrail_container.errors import ExitCode, SettingsError
+
+if TYPE_CHECKING:
+    from handrail.resolve import Program
+
+    from handrail_container.settings import Settings
+
+_DIRECTORY = click.argument(
+    "directory", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]"
+)
+_ENGINE = click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="handrail")
+def main() -> None:
+    """Serve the model.py you already have, on a vLLM engine in the same process.
+
+    DIR is the model directory; it defaults to SAGEMAKER_MODEL_PATH, then /opt/ml/model.
+    """
+
+
+@main.command()
+@_DIRECTORY
+@_ENGINE
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, help="SAGEMAKER_BIND_TO_PORT [default: 8080]")
+@click.option(
+    "--default-model",
+    type=click.Path(exists=True, path_type=Path),
+    help="Model to load where neither the environment nor DIR names one.",
+)
+@click.option("--hints", is_flag=True, help="When ready, print who answers and what to try.")
+def serve(
+    directory: Path | None, engine: str | None, host: str, port: int | None, default_model: Path | None, hints: bool
+) -> None:
+    """Serve /ping and /invocations."""
+    _stop_cleanly_from_now()
+    settings = _settings(model_path=directory, engine=engine, port=port)
+    from handrail_container import logs
+    from handrail_container.server import Server
+
+    logs.configure(settings.log_level)
+
+    async def run() -> ExitCode:
+        server = Server(settings, host, default_model)
+        if hints:
+            server.when_ready = lambda program: print_hints(program, host, server.port)
+        return await server.run()
+
+    try:
+        code = _run_loop(run)
+    except SettingsError as error:
+        code = _refuse(error, settings)
+    _exit(code)
+
+
+@main.command()
+@_DIRECTORY
+@_ENGINE
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def check(directory: Path | None, engine: str | None, as_json: bool) -> None:
+    """Say who would answer each slot, and what is wrong, without starting anything."""
+    from handrail_container.check import check_program
+
+    report = check_program(model_path=directory, engine=engine)
+    click.echo(report.to_json() if as_json else report.to_text())
+    _exit(report.exit_code)
+
+
+def print_hints(program: Program, host: str, port: int) -> None:
+    """Who answers each slot, and two requests to try."""
+    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+    for resolution in program.resolutions.values():
+        click.echo(f"  {resolution.sentence()}")
+    click.echo("Try:")
+    click.echo(f"  curl -i {url}/ping")
+    body = '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'
+    click.echo(f"  curl {url}/invocations -H 'Content-Type: application/json' -d '{body}'")
+
+
+def _stop_cleanly_from_now() -> None:
+    """SIGTERM exits 0 also before there is a loop to hear it."""
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(ExitCode.CLEAN))
+
+
+def _settings(**given: Any) -> Settings:
+    from handrail_container import settings
+
+    try:
+        return settings.read(**given)
+    except SettingsError as error:
+        _exit(_refuse(error, error.usable))
+
+
+def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
+    """Report the settings' problems and, with what settings there are, the script's as well: not one per start."""
+    from handrail_container.app import load_program
+    from handrail_container.report import refusal, say
+
+    say(refusal(error.problems, load_program(usable).faults))
+    return error.exit_code
+
+
+def _run_loop(main: Callable[[], Coroutine[Any, Any, ExitCode]]) -> ExitCode:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
+
+
+def _exit(code: ExitCode) -> NoReturn:
+    """Leave without finalizing the interpreter: an engine's threads may still be in native code."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

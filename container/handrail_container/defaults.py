@@ -1,0 +1,89 @@
+"""The handlers that answer where the user gave none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from handrail_container.engine import Backend
+from handrail_container.errors import EngineDeadError
+
+
+class DefaultPing:
+    """200 while the engine is alive; the gate has answered already where the server is not ready."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._backend.check_health()
+        except EngineDeadError as error:
+            raise HTTPException(503, str(error)) from error
+        await JSONResponse({"status": "healthy"})(scope, receive, send)
+
+
+class DefaultInvocation:
+    """The engine's own route for the payload: `messages` is a chat, `prompt` a completion, `input` an embedding, …"""
+
+    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str]) -> None:
+        self._application = application
+        self._routes = routes_by_payload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        _require_json(request.headers.get("content-type"))
+        path = self._route(await _json(request))
+        await self._application(_as_json(scope, path), _replay(await request.body(), receive), send)
+
+    def _route(self, payload: Any) -> str:
+        if not self._routes:
+            raise HTTPException(
+                400, "no handler answers /invocations, and the engine `none` has no default: give model.py a handler"
+            )
+        keys = payload if isinstance(payload, dict) else ()
+        for key, path in self._routes.items():
+            if key in keys:
+                return path
+        shapes = " or ".join(f'{{"{key}": …}} ({path})' for key, path in self._routes.items())
+        got = f"an object with {', '.join(map(repr, keys)) or 'no keys'}" if keys or payload == {} else _type(payload)
+        raise HTTPException(400, f"/invocations takes {shapes}; this is {got}")
+
+
+def _type(payload: Any) -> str:
+    return f"a JSON {type(payload).__name__}"
+
+
+def _require_json(content_type: str | None) -> None:
+    """A body without a type is taken for JSON: SageMaker clients need not name one."""
+    media_type = (content_type or "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise HTTPException(400, f"the content type is {media_type!r}; send 'Content-Type: application/json'")
+
+
+async def _json(request: Request) -> Any:
+    try:
+        return await request.json()
+    except UnicodeDecodeError as error:
+        raise HTTPException(400, f"the body is not JSON: {error}") from error
+
+
+def _as_json(scope: Scope, path: str) -> Scope:
+    headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+    headers.append((b"content-type", b"application/json"))
+    return {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """The body once more, then whatever the connection says (that the client left)."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed

@@ -1,0 +1,114 @@
+"""The echo engine: it answers with its own input, a word a token, and can be told to be slow.
+
+For laptops and for tests of what surrounds an engine. The client has the surface of vLLM's that handlers use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_MAX_TOKENS = 16  # what vLLM's SamplingParams has
+_WORD = re.compile(r"\s*\S+")
+
+
+@dataclass
+class CompletionOutput:
+    """As vLLM's, in what handlers read: the text so far and its tokens."""
+
+    text: str
+    token_ids: list[int]
+    finish_reason: str | None = None
+    index: int = 0
+
+
+@dataclass
+class RequestOutput:
+    request_id: str
+    prompt: str
+    prompt_token_ids: list[int]
+    outputs: list[CompletionOutput]
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds to load, to the first token, and between tokens."""
+
+    load_s: float = 0.0
+    first_token_s: float = 0.0
+    between_tokens_s: float = 0.0
+
+
+@dataclass
+class EchoClient:
+    """What `request.app.state.engine_client` is on the echo engine."""
+
+    pace: Pace = field(default_factory=Pace)
+    errored: bool = False
+    running: set[str] = field(default_factory=set)
+
+    @property
+    def is_running(self) -> bool:
+        return not self.errored
+
+    async def generate(
+        self, prompt: Any, sampling_params: Any = None, request_id: str = "", **_: Any
+    ) -> AsyncIterator[RequestOutput]:
+        """Yield the output so far after every token, as vLLM does; `abort` and leaving end it early."""
+        text = prompt_text(prompt)
+        ids, words = token_ids(text), tokens(text)[: max_tokens(sampling_params)]
+        self.running.add(request_id)
+        try:
+            for count in range(1, len(words) + 1):
+                await asyncio.sleep(self.pace.first_token_s if count == 1 else self.pace.between_tokens_s)
+                reason = "stop" if count == len(words) else None if request_id in self.running else "abort"
+                yield RequestOutput(request_id, text, ids, [_completion(words[:count], reason)], reason is not None)
+                if reason is not None:
+                    return
+        finally:
+            self.running.discard(request_id)
+
+    async def abort(self, request_id: str) -> None:
+        self.running.discard(request_id)
+
+    async def check_health(self) -> None:
+        """Return if alive; an echo does not die."""
+
+
+def _completion(words: list[str], finish_reason: str | None) -> CompletionOutput:
+    return CompletionOutput("".join(words), [token_id(word) for word in words], finish_reason)
+
+
+def tokens(text: str) -> list[str]:
+    """The words of `text`, each with the white space before it; an empty text is one empty token."""
+    return _WORD.findall(text) or [""]
+
+
+def token_id(word: str) -> int:
+    """The same number for the same word, in every process."""
+    return zlib.crc32(word.encode()) % 50_000
+
+
+def token_ids(text: str) -> list[int]:
+    return [token_id(word) for word in _WORD.findall(text)]
+
+
+def prompt_text(prompt: Any) -> str:
+    """The text of a prompt in any form that vLLM's client takes: a string, or a mapping with `prompt`."""
+    if isinstance(prompt, Mapping):
+        prompt = prompt.get("prompt") or " ".join(map(str, prompt.get("prompt_token_ids", ())))
+    return str(prompt)
+
+
+def max_tokens(sampling_params: Any) -> int | None:
+    """`max_tokens` of a SamplingParams or a mapping; None means all there are, and less than one is one."""
+    if isinstance(sampling_params, Mapping):
+        value = sampling_params.get("max_tokens", DEFAULT_MAX_TOKENS)
+    else:
+        value = getattr(sampling_params, "max_tokens", DEFAULT_MAX_TOKENS)
+    return None if value is None else max(1, int(value))

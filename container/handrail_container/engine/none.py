@@ -1,0 +1,55 @@
+"""No engine: for scripts that call something else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NoReturn
+
+from fastapi import FastAPI, HTTPException
+from handrail.engine import Engine
+from starlette.requests import Request
+
+
+class NoEngine(Engine):
+    """Refuses every call, saying which setting would give it an engine."""
+
+    @property
+    def raw(self) -> None:
+        return None
+
+    def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
+        _refuse()
+
+    def tokenize(self, text: str) -> list[int]:
+        _refuse()
+
+    async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise HTTPException(503, "this server runs without an engine (HANDRAIL_ENGINE=none); set vllm or echo")
+
+
+class NoBackend:
+    name = "none"
+    client = None
+
+    def __init__(self) -> None:
+        self.facade: Engine = NoEngine()
+        self.routes_by_payload: Mapping[str, str] = {}
+
+    def prepare(self) -> None:
+        """Nothing can be wrong with what is not there."""
+
+    async def start(self, app: FastAPI) -> None:
+        """There are no routes to add."""
+
+    async def warm_up(self) -> None:
+        """There is no token to wait for."""
+
+    async def check_health(self) -> None:
+        """What is not there cannot die."""
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""

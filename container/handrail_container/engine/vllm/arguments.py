@@ -1,0 +1,143 @@
+"""`SM_VLLM_*` through vLLM's own parser: what it accepts is what vLLM accepts, and what it says names the variable."""
+
+from __future__ import annotations
+
+import logging
+import re
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+from handrail_container.engine import flags as sm
+from handrail_container.engine.vllm import environment
+from handrail_container.engine.vllm.names import vllm
+from handrail_container.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+_GIB = 1 << 30
+
+
+def parse(model: str, variables: Mapping[str, str]) -> Namespace:
+    """vLLM's arguments for `model`, checked as far as vLLM checks them before it loads anything."""
+    given = sm.engine_flags(variables)
+    parser = _parser()
+    flags = sm.without_listener(given)
+    if problems := [*sm.listener_problems(given), *_problems(parser, flags)]:
+        raise SettingsError(*problems)
+    _warn(parser, given)
+    args = _parse_together(parser, model, flags)
+    _apply_defaults(parser, args, flags)
+    return args
+
+
+def _parser() -> Any:
+    environment.prepare()
+    try:
+        parser = vllm("make_arg_parser")(vllm("FlexibleArgumentParser")(add_help=False, allow_abbrev=False))
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            f"the engine is vllm, and {missing.name} is not installed: install handrail[gpu] or handrail[cpu], "
+            "or set HANDRAIL_ENGINE to echo or none"
+        ) from missing
+    except RuntimeError as unfit:  # vLLM looks for a device when its parser is made
+        raise SettingsError(f"vLLM cannot run here: {unfit}; HANDRAIL_ENGINE=echo runs anywhere") from unfit
+    parser.error = _complain  # argparse's own prints and exits
+    return parser
+
+
+def _complain(message: str) -> NoReturn:
+    raise ValueError(message)
+
+
+def _problems(parser: Any, flags: Mapping[str, str]) -> list[str]:
+    options = sm.options_of(action.option_strings for action in parser._actions)
+    unknown = sm.unknown_flags(flags, options)
+    unknown_names = {sentence.split()[0].removeprefix(sm.PREFIX) for sentence in unknown}
+    known = {name: value for name, value in flags.items() if name not in unknown_names}
+    return [*unknown, *(problem for name, value in known.items() if (problem := _problem(parser, name, value)))]
+
+
+def _problem(parser: Any, name: str, value: str) -> str | None:
+    """What the parser says of one flag alone: it stops at the first complaint, and all are to be reported."""
+    try:
+        parser.parse_args(sm.tokens(name, value))
+    except (ValueError, TypeError, OSError, AssertionError) as refused:
+        complaint = re.sub(r"^argument [^:]*: ", "", str(refused))
+        return f"{sm.PREFIX}{name}={value!r} is refused by vLLM: {_in_variables(complaint)}"
+    return None
+
+
+def _parse_together(parser: Any, model: str, flags: Mapping[str, str]) -> Namespace:
+    try:
+        args: Namespace = parser.parse_args(["--model", model, *sm.command_line(flags)])
+        _import_plugins(args)
+        vllm("validate_parsed_serve_args")(args)
+    except (ValueError, TypeError, OSError, KeyError) as refused:
+        message = str(refused).removeprefix("Error: ")
+        raise SettingsError(f"vLLM refuses these flags: {_in_variables(message)}") from refused
+    return args
+
+
+def _import_plugins(args: Namespace) -> None:
+    """Parsers of the user's own, which `--tool-call-parser` and `--reasoning-parser` may name."""
+    if args.tool_parser_plugin:
+        vllm("ToolParserManager").import_tool_parser(args.tool_parser_plugin)
+    if args.reasoning_parser_plugin:
+        vllm("ReasoningParserManager").import_reasoning_parser(args.reasoning_parser_plugin)
+
+
+def _in_variables(message: str) -> str:
+    """The parser's complaint with each `--flag` as the variable that was set, on one line."""
+    named = re.sub(
+        r"(?<![\w-])--([a-z][a-z0-9-]+)", lambda found: sm.PREFIX + found[1].replace("-", "_").upper(), message
+    )
+    return " ".join(named.split())
+
+
+def _warn(parser: Any, flags: Mapping[str, str]) -> None:
+    for sentence in sm.listener_warnings(flags):
+        log.warning(sentence)
+    for name, value in sm.without_listener(flags).items():
+        action = parser._option_string_actions["--" + name.lower().replace("_", "-")]
+        if value.lower() == "false" and action.default is not False and _can_be_negated(action):
+            log.warning(
+                "%s%s=false leaves the flag out, which does not switch it off; to do that set %sNO_%s=true",
+                *(sm.PREFIX, name, sm.PREFIX, name),
+            )
+
+
+def _can_be_negated(action: Any) -> bool:
+    return any(option.startswith("--no-") for option in action.option_strings)
+
+
+def _apply_defaults(parser: Any, args: Namespace, flags: Mapping[str, str]) -> None:
+    """Ours, where neither a variable nor the file of SM_VLLM_CONFIG says otherwise."""
+    defaults: dict[str, Any] = {"served_model_name": _served_names(args.model)}
+    if vllm("current_platform").is_cpu():
+        defaults |= _cpu_defaults(parser, args)
+    for name, value in defaults.items():
+        set_by_user = {name.upper(), f"NO_{name.upper()}"} & set(flags)
+        if not set_by_user and getattr(args, name) == parser.get_default(name):
+            setattr(args, name, value)
+
+
+def _served_names(model: str) -> list[str] | None:
+    """vLLM's rule, the model as it was given, and for a directory also its name, which is what clients know."""
+    path = Path(model)
+    if not path.is_dir():
+        return None
+    return list(dict.fromkeys([model, path.resolve().name]))
+
+
+def _cpu_defaults(parser: Any, args: Namespace) -> dict[str, Any]:
+    # bfloat16 kills the worker with SIGILL on CPUs whose hypervisor shows AMX and does not honour it. Compiling costs
+    # minutes of start and wins nothing on the models a CPU is used for.
+    defaults: dict[str, Any] = {"dtype": "float32", "enforce_eager": True}
+    if args.gpu_memory_utilization == parser.get_default("gpu_memory_utilization") and not environment.kv_space_set():
+        # vLLM's own default is 92 % of the machine's memory, and it does not start where something else holds some.
+        defaults["kv_cache_memory_bytes"] = min(4 * _GIB, psutil.virtual_memory().available // 4)
+    return defaults

@@ -1,0 +1,108 @@
+"""The vLLM engine as the server sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import uuid
+from argparse import Namespace
+from collections.abc import Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from handrail_container.engine.vllm import arguments, build, causes, processes, routes
+from handrail_container.engine.vllm.facade import VllmEngine
+from handrail_container.engine.vllm.names import vllm
+from handrail_container.errors import EngineDeadError, EngineStartError
+
+log = logging.getLogger(__name__)
+
+#: vLLM waits this long for its processes to end by themselves; then they are killed.
+_GRACE_S = 2.0
+
+
+class VllmBackend:
+    name = "vllm"
+
+    def __init__(self, model: str, flags: Mapping[str, str]) -> None:
+        """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables."""
+        self.client: Any = None
+        self.facade = VllmEngine()
+        self.routes_by_payload: Mapping[str, str] = {}
+        self._model = model
+        self._flags = dict(flags)
+        self._args: Namespace | None = None
+        self._tasks: tuple[str, ...] = ()
+        self._stopped = False
+        self._directory = Path(tempfile.mkdtemp(prefix="handrail-"))
+
+    @property
+    def _causes(self) -> Path:
+        return self._directory / "causes.jsonl"
+
+    def prepare(self) -> None:
+        self._args = arguments.parse(self._model, self._flags)
+
+    async def start(self, app: FastAPI) -> None:
+        try:
+            self.client = await build.in_daemon(self._build)
+            await build.adopt(self.client)
+            self._tasks = await self.client.get_supported_tasks()
+            await routes.attach(app, self.client, self._args, self._tasks)
+        except Exception as error:  # whatever vLLM raises, it did not start  # noqa: BLE001
+            raise EngineStartError(causes.start_failure(error, self._causes)) from error
+        self.routes_by_payload = routes.by_payload(app)
+        self.facade.attach(self.client, app.state)
+
+    def _build(self) -> Any:
+        if self._args is None:
+            self.prepare()
+        client = build.build(self._args, self._causes, wanted=lambda: not self._stopped)
+        if self._stopped:
+            self._end(client)
+            raise InterruptedError("stopped while it was starting")
+        return client
+
+    async def warm_up(self) -> None:
+        outputs = self._first_output()
+        if outputs is None:
+            return  # nothing to ask of a model that takes neither text nor tokens
+        try:
+            async with aclosing(outputs):
+                async for _ in outputs:
+                    pass
+        except Exception as error:  # whatever vLLM raises, it does not answer  # noqa: BLE001
+            raise EngineStartError(causes.start_failure(error, self._causes)) from error
+
+    def _first_output(self) -> Any:
+        prompt, request_id = {"prompt_token_ids": [1]}, f"warm-up-{uuid.uuid4().hex}"
+        if "generate" in self._tasks:
+            return self.client.generate(prompt, vllm("SamplingParams")(max_tokens=1), request_id)
+        if routes.pooling(self._tasks):
+            task = self.client.model_config.get_pooling_task(self._tasks)
+            return self.client.encode(prompt, vllm("PoolingParams")(task=task), request_id)
+        return None
+
+    async def check_health(self) -> None:
+        if self.client is None or self._stopped:
+            raise EngineDeadError("the engine is not running")
+        if self.client.errored:
+            raise EngineDeadError(f"the engine died: {causes.recorded(self._causes) or 'its process ended'}")
+
+    async def stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        client, self.client = self.client, None
+        await build.in_daemon(lambda: self._end(client))
+
+    def _end(self, client: Any) -> None:
+        if client is not None:
+            client.shutdown(timeout=_GRACE_S)
+        processes.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)

@@ -1,0 +1,44 @@
+"""What runs in vLLM's own processes. vLLM's logging configuration names these classes, so each process makes them.
+
+That is the one place where a process of vLLM's runs something of ours before it does anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from multiprocessing.connection import wait
+
+from handrail_container.engine.vllm.causes import root_cause
+
+
+class CauseHandler(logging.Handler):
+    """Writes the cause of every exception vLLM logs to `path`, and ends the process when its parent has ended."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(level=logging.ERROR)
+        self.path = path
+        if parent := multiprocessing.parent_process():
+            threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not multiprocessing.parent_process() or not record.exc_info or record.exc_info[1] is None:
+            return
+        line = {
+            "process": record.processName,
+            "cause": root_cause(record.exc_info[1]),
+            "trace": "".join(traceback.format_exception(*record.exc_info)),
+        }
+        with open(self.path, "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _follow(sentinel: int) -> None:
+    """Without this a server that is killed leaves its engine behind, holding the memory of the device."""
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)

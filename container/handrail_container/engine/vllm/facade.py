@@ -1,0 +1,112 @@
+"""`handrail.Engine` on vLLM: its own serving objects, called without a route between."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import HTTPException
+from handrail.engine import Engine
+from starlette.datastructures import State
+from starlette.requests import Request
+
+from handrail_container.engine.vllm.names import vllm
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route of vLLM's: the object in `app.state` that answers, its method, and the class of its body."""
+
+    serving: str
+    method: str
+    body: str
+
+
+OPERATIONS = {
+    "chat_completions": Operation("openai_serving_chat", "create_chat_completion", "ChatCompletionRequest"),
+    "completions": Operation("openai_serving_completion", "create_completion", "CompletionRequest"),
+}
+
+
+class VllmEngine(Engine):
+    """The facade; empty until `attach`, which the backend calls once the engine has started."""
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._state = State()
+
+    def attach(self, client: Any, state: State) -> None:
+        self._client, self._state = client, state
+
+    @property
+    def raw(self) -> Any:
+        return self._client
+
+    async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        called = OPERATIONS[operation]
+        serving = getattr(self._state, called.serving, None)
+        if serving is None:
+            raise HTTPException(501, f"the model does not support {operation}")
+        answer = await _served(serving, called, body, _without_id(request))
+        if isinstance(answer, vllm("ErrorResponse")):
+            raise HTTPException(answer.error.code, answer.error.message)
+        return _encoded(answer) if hasattr(answer, "__aiter__") else answer
+
+    async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
+        try:
+            rendered = await self._rendered(prompt)
+            params = self._params(sampling_params)
+            async with aclosing(self._client.generate(rendered, params, uuid.uuid4().hex)) as outputs:
+                async for output in outputs:
+                    yield output
+        except vllm("EngineDeadError") as dead:
+            raise HTTPException(503, "the engine has died") from dead
+        except (ValueError, TypeError) as refused:  # what vLLM raises for a bad prompt or bad parameters
+            raise HTTPException(400, str(refused)) from refused
+
+    async def _rendered(self, prompt: Any) -> Any:
+        """The prompt as the engine takes it: text is tokenized here, since the engine is about to stop doing that."""
+        if isinstance(prompt, Mapping) and "type" in prompt:
+            return prompt  # rendered by the caller
+        renderer = self._client.renderer
+        parsed = vllm("parse_model_prompt")(self._client.model_config, prompt)
+        (rendered,) = await renderer.render_cmpl_async([parsed], renderer.default_cmpl_tok_params)
+        return rendered
+
+    def _params(self, given: Any) -> Any:
+        if given is None:
+            given = self._client.model_config.get_diff_sampling_param()
+        return vllm("SamplingParams")(**given) if isinstance(given, Mapping) else given
+
+    def tokenize(self, text: str) -> list[int]:
+        return list(self._client.get_tokenizer().encode(text))
+
+
+async def _served(serving: Any, called: Operation, body: dict[str, Any], request: Request | None) -> Any:
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task else 0
+    try:
+        answer = await getattr(serving, called.method)(vllm(called.body).model_validate(body), request)
+    except Exception as error:  # noqa: BLE001  as vLLM's routes do, whatever it is: it knows the status of each
+        answer = vllm("create_error_response")(error)
+    if task and task.cancelling() > cancelled_before:
+        raise asyncio.CancelledError  # vLLM answers a cancellation with an error response
+    return answer
+
+
+def _without_id(request: Request | None) -> Request | None:
+    """The request as vLLM may see it: it would take one id from the header for every call a handler makes."""
+    if request is None:
+        return None
+    headers = [(name, value) for name, value in request.scope["headers"] if name != b"x-request-id"]
+    return Request({**request.scope, "headers": headers, "state": {}})
+
+
+async def _encoded(events: Any) -> AsyncIterator[bytes]:
+    async with aclosing(events):
+        async for event in events:
+            yield event.encode()

@@ -1,0 +1,126 @@
+"""Every name of vLLM that this package relies on, and the calls it makes of it.
+
+vLLM moves its modules every release: a name that moved has several homes, the newest first. What is not in `NAMES` is
+not used. `scripts/record_vllm_names` writes down what the supported versions have of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+_CLI_ARGS = ("vllm.entrypoints.common.cli_args", "vllm.entrypoints.launchers.cli_args")  # 0.33, 0.32
+
+
+@dataclass(frozen=True)
+class Name:
+    """Where a name lives, and how it is called: positional arguments and keywords. `calls` None: it is not called."""
+
+    modules: tuple[str, ...]
+    path: str
+    calls: tuple[int, tuple[str, ...]] | None = None
+
+
+def _name(modules: str | tuple[str, ...], path: str, *calls: int | str) -> Name:
+    homes = (modules,) if isinstance(modules, str) else modules
+    if not calls:
+        return Name(homes, path)
+    return Name(homes, path, (int(calls[0]), tuple(map(str, calls[1:]))))
+
+
+#: What is imported. Methods and attributes of these are in `MEMBERS`.
+NAMES: dict[str, Name] = {
+    # The command line
+    "FlexibleArgumentParser": _name("vllm.utils.argparse_utils", "FlexibleArgumentParser"),
+    "make_arg_parser": _name(_CLI_ARGS, "make_arg_parser", 1),
+    "validate_parsed_serve_args": _name(_CLI_ARGS, "validate_parsed_serve_args", 1),
+    "propagate_flash_late_interaction": _name(_CLI_ARGS, "propagate_flash_late_interaction", 2),
+    "ToolParserManager": _name("vllm.tool_parsers", "ToolParserManager"),
+    "ReasoningParserManager": _name("vllm.reasoning", "ReasoningParserManager"),
+    "AsyncEngineArgs": _name("vllm.engine.arg_utils", "AsyncEngineArgs"),
+    "UsageContext": _name("vllm.usage.usage_lib", "UsageContext"),
+    "current_platform": _name("vllm.platforms", "current_platform"),
+    # The engine
+    "AsyncLLM": _name("vllm.v1.engine.async_llm", "AsyncLLM"),
+    "AsyncMPClient": _name("vllm.v1.engine.core_client", "AsyncMPClient"),
+    "EngineDeadError": _name("vllm.v1.engine.exceptions", "EngineDeadError"),
+    "OMPProcessManager": _name("vllm.utils.ompmultiprocessing", "OMPProcessManager", 1),
+    "DEFAULT_LOGGING_CONFIG": _name("vllm.logger", "DEFAULT_LOGGING_CONFIG"),
+    "SamplingParams": _name("vllm.sampling_params", "SamplingParams"),
+    "PoolingParams": _name("vllm.pooling_params", "PoolingParams"),
+    "parse_model_prompt": _name("vllm.renderers.inputs.preprocess", "parse_model_prompt", 2),
+    # The serving objects
+    "init_app_state": _name("vllm.entrypoints.launchers.api_server.app_state", "init_app_state", 4),
+    "ChatCompletionRequest": _name("vllm.entrypoints.openai.chat_completion.protocol", "ChatCompletionRequest"),
+    "CompletionRequest": _name("vllm.entrypoints.openai.completion.protocol", "CompletionRequest"),
+    "OpenAIServingChat": _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat"),
+    "OpenAIServingCompletion": _name("vllm.entrypoints.openai.completion.serving", "OpenAIServingCompletion"),
+    "ErrorResponse": _name("vllm.entrypoints.serve.engine.protocol", "ErrorResponse"),
+    "create_error_response": _name(
+        "vllm.entrypoints.serve.exception_handling.error_response", "create_error_response", 1
+    ),
+    # The routes
+    "POOLING_TASKS": _name("vllm.tasks", "POOLING_TASKS"),
+    "init_exception_handler": _name("vllm.entrypoints.serve.exception_handling.register", "init_exception_handler", 1),
+    "basic_router": _name("vllm.entrypoints.serve.instrumentator.basic", "router"),
+    "attach_models": _name("vllm.entrypoints.openai.models.api_router", "attach_router", 1),
+    "attach_tokenize": _name("vllm.entrypoints.serve.tokenize.api_router", "attach_router", 1),
+    "attach_lora": _name("vllm.entrypoints.serve.lora.api_router", "attach_router", 1),
+    "attach_profile": _name("vllm.entrypoints.serve.profile.api_router", "attach_router", 1),
+    "register_generate": _name("vllm.entrypoints.generate.api_router", "register_generate_api_routers", 1),
+    "register_speech": _name("vllm.entrypoints.speech_to_text.factories", "register_speech_to_text_api_routers", 2),
+    "register_pooling": _name("vllm.entrypoints.pooling.factories", "register_pooling_api_routers", 3),
+}
+
+#: Methods and attributes of the classes above; an underscore is vLLM's own, there is no public way to do the same.
+MEMBERS: tuple[Name, ...] = (
+    _name("vllm.tool_parsers.abstract_tool_parser", "ToolParserManager.import_tool_parser", 1),
+    _name("vllm.reasoning.abs_reasoning_parsers", "ReasoningParserManager.import_reasoning_parser", 1),
+    _name("vllm.engine.arg_utils", "EngineArgs.from_cli_args", 1),
+    _name("vllm.engine.arg_utils", "EngineArgs.create_engine_config", 0, "usage_context"),
+    _name("vllm.usage.usage_lib", "UsageContext.OPENAI_API_SERVER"),
+    _name(
+        "vllm.v1.engine.async_llm",
+        "AsyncLLM.from_vllm_config",
+        1,
+        "usage_context",
+        "enable_log_requests",
+        "aggregate_engine_logging",
+        "disable_log_stats",
+    ),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM._run_output_handler", 0),
+    _name("vllm.v1.engine.core_client", "AsyncMPClient._ensure_output_queue_task", 0),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.reset_mm_cache", 0),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.get_supported_tasks", 0),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.generate", 3),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.encode", 3),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.get_tokenizer", 0),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.errored"),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.shutdown", 0, "timeout"),
+    _name("vllm.utils.ompmultiprocessing", "OMPProcessManager.configure_omp_envs", 2),
+    _name("vllm.config.model", "ModelConfig.get_pooling_task", 1),
+    _name("vllm.config.model", "ModelConfig.get_diff_sampling_param", 0),
+    _name("vllm.renderers.base", "BaseRenderer.render_cmpl_async", 2),
+    _name("vllm.renderers.base", "BaseRenderer.default_cmpl_tok_params"),
+    _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.create_chat_completion", 2),
+    _name("vllm.entrypoints.openai.completion.serving", "OpenAIServingCompletion.create_completion", 2),
+)
+
+
+@functools.cache
+def vllm(key: str) -> Any:
+    """The object behind a key of `NAMES`, imported when first asked for."""
+    name = NAMES[key]
+    return getattr(_module(name), name.path)
+
+
+def _module(name: Name) -> Any:
+    for home in name.modules[:-1]:
+        try:
+            return importlib.import_module(home)
+        except ModuleNotFoundError as missing:
+            if not home.startswith(str(missing.name)):
+                raise  # a module it needs is missing, which is another matter than having moved
+    return importlib.import_module(name.modules[-1])

@@ -1,0 +1,63 @@
+"""vLLM's own processes: how they are told to log, and how they are ended."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from handrail_container.engine.vllm.names import vllm
+
+#: What vLLM calls the processes it starts from this one; those under them are found by descent.
+_NAMES = ("EngineCore", "VLLM_")
+
+
+@contextlib.contextmanager
+def logging_to(causes: Path) -> Iterator[None]:
+    """Children started within log as vLLM would have it, and also write the causes of their failures to `causes`."""
+    given = os.environ.get("VLLM_LOGGING_CONFIG_PATH")
+    config = json.loads(Path(given).read_text()) if given else copy.deepcopy(vllm("DEFAULT_LOGGING_CONFIG"))
+    config.setdefault("handlers", {})["handrail"] = {
+        "class": "handrail_container.engine.vllm.child.CauseHandler",
+        "path": str(causes),
+    }
+    logger = config.setdefault("loggers", {}).setdefault("vllm", {})
+    logger["handlers"] = ["handrail", *logger.get("handlers", ())]  # first: it takes away the trace it has written
+    path = causes.with_name("logging.json")
+    path.write_text(json.dumps(config))
+    with _variable("VLLM_LOGGING_CONFIG_PATH", str(path)):
+        yield
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def kill() -> None:
+    """End every process of the engine at once, also those of an engine that is still being built."""
+    for child in multiprocessing.active_children():
+        if child.pid and child.name.startswith(_NAMES):
+            _kill_tree(child.pid)
+            child.join(1)
+
+
+def _kill_tree(pid: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+        root = psutil.Process(pid)
+        for process in [*root.children(recursive=True), root]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()

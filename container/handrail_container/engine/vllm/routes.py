@@ -1,0 +1,59 @@
+"""vLLM's own OpenAI routes, on the application that holds nothing else."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from fastapi import FastAPI
+
+from handrail_container.engine.vllm.names import vllm
+
+
+async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -> None:
+    """Make vLLM's serving objects in `app.state`, and its routes for what the model can do on `app`.
+
+    Left out: `/health`, `/ping`, `/invocations` and `/metrics`, which the server answers, and vLLM's middlewares.
+    """
+    app.state.args = args  # the routers read it when they are attached
+    if not hasattr(app.state, "server"):
+        # vLLM tells its HTTP server to exit when the engine is dead. Ours asks the engine instead, but without
+        # something to tell, the answer to the client would be an AttributeError.
+        app.state.server = SimpleNamespace(should_exit=False)
+    await vllm("init_app_state")(client, app.state, args, tasks)
+    app.include_router(vllm("basic_router"))
+    for name in ("attach_models", "attach_tokenize", "attach_lora", "attach_profile"):
+        vllm(name)(app)
+    _attach_tasks(app, client, tasks)
+    vllm("init_exception_handler")(app)
+
+
+def _attach_tasks(app: FastAPI, client: Any, tasks: tuple[str, ...]) -> None:
+    if "generate" in tasks:
+        vllm("register_generate")(app)
+    if {"transcription", "realtime"} & set(tasks):
+        vllm("register_speech")(app, tasks)
+    if pooling(tasks):
+        vllm("register_pooling")(app, tasks, client.model_config)
+
+
+def pooling(tasks: tuple[str, ...]) -> bool:
+    return any(task in vllm("POOLING_TASKS") for task in tasks)
+
+
+def by_payload(app: FastAPI) -> dict[str, str]:
+    """Which key of a body chooses which route, the first that the body has; only routes that this model has."""
+    routes = {getattr(route, "path", "") for route in app.routes}
+    return {key: path for key, paths in _BY_KEY.items() if (path := next((p for p in paths if p in routes), None))}
+
+
+#: A reranking or scoring body also has keys that others have, so theirs that nobody else has come first.
+_BY_KEY: dict[str, tuple[str, ...]] = {
+    "messages": ("/v1/chat/completions", "/v1/embeddings", "/classify"),
+    "prompt": ("/v1/completions",),
+    "documents": ("/rerank",),
+    "text_1": ("/score",),
+    "queries": ("/score",),
+    "data_1": ("/score",),
+    "input": ("/v1/embeddings", "/classify", "/pooling", "/v1/responses"),
+}

@@ -1,0 +1,61 @@
+"""The one shape of an error: `{"error": {"message", "type", "code", "request_id"}}`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from starlette.responses import Response
+
+#: SageMaker cuts a longer body.
+MAX_BYTES = 2048
+
+
+class Failure(NamedTuple):
+    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's."""
+
+    status: int
+    message: str
+    kind: str | None = None
+    detail: Any = None
+    headers: Mapping[str, str] | None = None
+
+
+def kind_of(status: int) -> str:
+    """The `type` of an error that has no better one: the status's own name, `bad_request` for 400."""
+    try:
+        return HTTPStatus(status).name.lower()
+    except ValueError:
+        return "error"
+
+
+def error_body(failure: Failure, request_id: str) -> bytes:
+    """At most MAX_BYTES of JSON; `detail` is left out, then the message is cut, where they do not fit."""
+    status, message, kind, detail, _ = failure
+    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id}
+    if detail is not None:
+        body = _encode({**error, "detail": detail})
+        if len(body) <= MAX_BYTES:
+            return body
+    body = _encode(error)
+    while len(body) > MAX_BYTES:
+        over = len(body) - MAX_BYTES
+        message = message[: max(0, len(message) - max(over // 4, 1) - 1)]  # a character is at most four bytes
+        body = _encode({**error, "message": message + "…"})
+    return body
+
+
+def _encode(error: Mapping[str, Any]) -> bytes:
+    return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+
+
+def error_response(failure: Failure, request_id: str) -> Response:
+    body = error_body(failure, request_id)
+    return Response(body, failure.status, headers=failure.headers, media_type="application/json")
+
+
+def error_event(body: bytes) -> bytes:
+    """The last event of a stream of server-sent events that failed."""
+    return b"event: error\ndata: " + body + b"\n\n"

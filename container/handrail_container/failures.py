@@ -1,0 +1,93 @@
+"""Whose fault an exception is, as the client reads it: the body, the handler, or us."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from handrail.calling import Handler
+from handrail.tracebacks import explain
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from handrail_container.envelope import Failure
+from handrail_container.gate import Explain
+
+logger = logging.getLogger("handrail")
+
+#: Nginx's status for a client that left; nobody reads it but the log.
+CLIENT_LEFT = 499
+
+
+def explain_ours(error: BaseException, request_id: str) -> Failure:
+    """What one of our own endpoints raised: an answer on purpose, or a bug."""
+    known = _expected(error)
+    if known is not None:
+        return known
+    logger.error("a bug in Handrail, request_id=%s", request_id, exc_info=error)
+    return Failure(500, "an internal error of Handrail; the log has it under the request id")
+
+
+def explain_handler(handler: Handler, detail: str) -> Explain:
+    """What `handler` raised; `detail` is HANDRAIL_ERROR_DETAIL."""
+
+    def explained(error: BaseException, request_id: str) -> Failure:
+        known = _expected(error)
+        if known is not None:
+            return known
+        raised = explain(error, handler.function)
+        logger.error(
+            "%s raised %s at %s, request_id=%s\n%s",
+            handler.signature.name,
+            raised.type,
+            raised.where,
+            request_id,
+            raised.traceback,
+        )
+        if detail == "none":
+            return Failure(500, "the handler failed; the log has it under the request id", "handler_error")
+        message = f"{handler.signature.name} raised {raised.type}: {raised.message} ({raised.where})"
+        return Failure(500, message, "handler_error")
+
+    return explained
+
+
+def _expected(error: BaseException) -> Failure | None:
+    """The answer to what is not a failure of the code that raised it."""
+    if isinstance(error, HTTPException):
+        detail = None if isinstance(error.detail, str) else error.detail
+        return Failure(error.status_code, _text(error.detail), detail=detail, headers=error.headers)
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, json.JSONDecodeError) and _was_reading_the_body(error):
+        return Failure(400, f"the body is not JSON: {error}")
+    if isinstance(error, ClientDisconnect):
+        return Failure(CLIENT_LEFT, "the client left")
+    return None
+
+
+def _text(detail: Any) -> str:
+    return detail if isinstance(detail, str) else json.dumps(detail, default=str)
+
+
+def _invalid(error: RequestValidationError) -> Failure:
+    message = "; ".join(_problem(details) for details in error.errors())
+    if any(details["type"] == "json_invalid" for details in error.errors()):
+        return Failure(400, message)
+    return Failure(422, message, "validation_error")
+
+
+def _problem(details: dict[str, Any]) -> str:
+    """`body.prompt: Field required`, or what is wrong with the JSON."""
+    if details["type"] == "json_invalid":
+        return f"the body is not JSON: {details.get('ctx', {}).get('error', details['msg'])}"
+    return f"{'.'.join(map(str, details['loc']))}: {details['msg']}"
+
+
+def _was_reading_the_body(error: BaseException) -> bool:
+    """Whether `await request.json()` raised it, and not the handler's own reading of something else."""
+    codes = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
+    return Request.json.__code__ in codes

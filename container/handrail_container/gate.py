@@ -1,0 +1,190 @@
+"""The first room every request enters: it gets an id, is let in or told why not, and leaves with one shape of error.
+
+Pure ASGI, in front of the application: `/ping` and `/invocations` reach their handlers without a framework's stack.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from handrail_container.envelope import Failure, error_body, error_event, error_response
+from handrail_container.lifecycle import Lifecycle, State
+
+logger = logging.getLogger("handrail.access")
+
+#: Turns what came out of an endpoint into what the client is told; the text is the request id.
+Explain = Callable[[BaseException, str], Failure]
+
+_SLOW_S = 1.0
+_NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
+_RETRY_AFTER = {"Retry-After": "5"}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One of our own routes. `explain` turns what `app` raises into an error."""
+
+    app: ASGIApp
+    methods: tuple[str, ...]
+    explain: Explain
+    is_always_open: bool = False
+
+
+class TooLarge(Exception):
+    """The body went past the limit while it was read."""
+
+
+class Gate:
+    """Our endpoints by path; everything else goes to the engine's application."""
+
+    def __init__(self, lifecycle: Lifecycle, *, max_body_bytes: float, access_log: str, explain: Explain) -> None:
+        self.lifecycle = lifecycle
+        self.endpoints: dict[str, Endpoint] = {}
+        self.in_flight = 0
+        self._fallback: Endpoint | None = None
+        self._application: Any = None
+        self._max_body_bytes = max_body_bytes
+        self._access_log = access_log
+        self._explain = explain
+
+    def open(self, application: Any, endpoints: dict[str, Endpoint]) -> None:
+        """From now on `endpoints` answer, and `application` the rest; user code finds it at `request.app`."""
+        self._application = application
+        self._fallback = Endpoint(application, (), self._explain)
+        self.endpoints.update(endpoints)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http", f"the listener serves HTTP only, not {scope['type']}"
+        exchange = Exchange(scope, send)
+        endpoint = self.endpoints.get(scope["path"], self._fallback)
+        scope["app"] = self._application
+        self.in_flight += 1
+        try:
+            await self._admit(endpoint, exchange, receive)
+        finally:
+            self.in_flight -= 1
+            self._log(exchange)
+
+    async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
+        if not self.lifecycle.is_ready and (endpoint is None or not endpoint.is_always_open):
+            await self._not_ready(exchange)
+        elif endpoint is None or (endpoint.methods and exchange.scope["method"] not in endpoint.methods):
+            await self._no_such_method(endpoint, exchange)
+        else:
+            await self._answer(endpoint, exchange, self._limited(exchange, receive))
+
+    async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive | None) -> None:
+        if receive is None:
+            await exchange.fail(self._too_large())
+            return
+        try:
+            await endpoint.app(exchange.scope, receive, exchange.send)
+        except TooLarge:
+            await exchange.fail(self._too_large())
+        except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+            await exchange.fail(endpoint.explain(error, exchange.request_id))
+
+    async def _not_ready(self, exchange: Exchange) -> None:
+        kind = _NOT_READY.get(self.lifecycle.state, "loading")
+        headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
+        await exchange.fail(Failure(503, self.lifecycle.reason, kind, headers=headers))
+
+    async def _no_such_method(self, endpoint: Endpoint | None, exchange: Exchange) -> None:
+        path, method = exchange.scope["path"], exchange.scope["method"]
+        if endpoint is None:
+            await exchange.fail(Failure(404, f"there is no {path}"))
+            return
+        allowed = ", ".join(endpoint.methods)
+        await exchange.fail(Failure(405, f"{path} takes {allowed}, not {method}", headers={"Allow": allowed}))
+
+    def _limited(self, exchange: Exchange, receive: Receive) -> Receive | None:
+        """`receive` with the body limit upheld; None where the announced length is already over it."""
+        length = Headers(scope=exchange.scope).get("content-length")
+        if length is None:
+            return _counting(receive, self._max_body_bytes)
+        return receive if int(length) <= self._max_body_bytes else None
+
+    def _too_large(self) -> Failure:
+        limit = self._max_body_bytes / 1e6
+        message = f"the body is larger than {limit:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
+        return Failure(413, message, headers={"Connection": "close"})
+
+    def _log(self, exchange: Exchange) -> None:
+        seconds = time.monotonic() - exchange.began
+        is_dull = 200 <= exchange.status < 300 and (seconds < _SLOW_S or exchange.scope["path"] == "/ping")
+        if self._access_log == "off" or (is_dull and (self._access_log != "all" or exchange.scope["path"] == "/ping")):
+            return
+        scope = exchange.scope
+        logger.info(
+            "%s %s %d %.0f ms request_id=%s",
+            scope["method"],
+            scope["path"],
+            exchange.status,
+            seconds * 1000,
+            exchange.request_id,
+        )
+
+
+class Exchange:
+    """One request and its answer: the id, and how far the answer has come."""
+
+    __slots__ = ("_send", "began", "is_sse", "request_id", "scope", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope = scope
+        self.request_id = _request_id(scope)
+        self.began = time.monotonic()
+        self.status = 0
+        self.is_sse = False
+        self._send = send
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def send(self, message: Message) -> None:
+        """`send` of the connection, noting the status and echoing the request id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message.setdefault("headers", []))
+            self.is_sse = headers.get("content-type", "").startswith("text/event-stream")
+            headers.setdefault("X-Request-Id", self.request_id)
+            message["headers"] = headers.raw
+        await self._send(message)
+
+    async def fail(self, failure: Failure) -> None:
+        """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
+        if not self.status:
+            await error_response(failure, self.request_id)(self.scope, _nothing, self.send)
+        elif self.is_sse:
+            body = error_event(error_body(failure, self.request_id))
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _request_id(scope: Scope) -> str:
+    headers = dict(scope["headers"])
+    given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
+    return given.decode("latin-1") if given else uuid.uuid4().hex
+
+
+def _counting(receive: Receive, limit: float) -> Receive:
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise TooLarge
+        return message
+
+    return counted
+
+
+async def _nothing() -> Message:
+    raise AssertionError("an error response reads no body")

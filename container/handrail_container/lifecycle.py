@@ -1,0 +1,60 @@
+"""The server's states, and which may follow which.
+
+starting ─▶ loading ─▶ warming ─▶ ready ─▶ draining ─▶ stopped
+    └──────────┴──────────┴────────┴──▶ failed ────────────▲
+(a signal drains from any state before `ready`, too)
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    LOADING = "loading"
+    WARMING = "warming"
+    READY = "ready"
+    DRAINING = "draining"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+_FOLLOWS: dict[State, frozenset[State]] = {
+    State.STARTING: frozenset({State.LOADING, State.DRAINING, State.FAILED}),
+    State.LOADING: frozenset({State.WARMING, State.DRAINING, State.FAILED}),
+    State.WARMING: frozenset({State.READY, State.DRAINING, State.FAILED}),
+    State.READY: frozenset({State.DRAINING, State.FAILED}),
+    State.DRAINING: frozenset({State.STOPPED, State.FAILED}),
+    State.FAILED: frozenset({State.STOPPED}),
+    State.STOPPED: frozenset(),
+}
+
+
+class IllegalTransition(AssertionError):
+    """A bug of ours."""
+
+
+class Lifecycle:
+    """Where the server is, and what it is doing there: `reason` is what a 503 tells the client."""
+
+    def __init__(self) -> None:
+        self.state = State.STARTING
+        self.reason = "the server is starting"
+
+    def __repr__(self) -> str:
+        return f"<Lifecycle {self.state}: {self.reason}>"
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state is State.READY
+
+    def move(self, state: State, reason: str) -> None:
+        """Raises IllegalTransition where `state` cannot follow the present one."""
+        if state not in _FOLLOWS[self.state]:
+            raise IllegalTransition(f"{self.state} cannot become {state}")
+        self.state, self.reason = state, reason
+
+    def step(self, reason: str) -> None:
+        """Another step of the same state."""
+        self.reason = reason

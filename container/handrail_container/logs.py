@@ -1,0 +1,28 @@
+"""What the log looks like: one handler on the root logger, none where somebody already put theirs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+
+def configure(level: str) -> None:
+    """Log to standard error at `level`; user loggers are seen through the root logger."""
+    root = logging.getLogger()
+    if not root.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
+        root.addHandler(handler)
+    root.setLevel(level)
+    # One INFO line a request of theirs says nothing that our own access log does not.
+    logging.getLogger("httpx").setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether uvicorn's line says something that ours have not: we cut streams on purpose, and say so ourselves."""
+    if "returned without completing response" in record.getMessage():
+        return False
+    return record.levelno > logging.INFO

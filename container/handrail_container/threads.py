@@ -1,0 +1,36 @@
+"""Blocking work beside the event loop, in threads that a stopping process does not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[[], T], name: str) -> T:
+    """What `function` returns or raises. Unlike `asyncio.to_thread`, an import or an engine that is still being built
+    does not hold up the exit: the thread is a daemon, and nothing joins it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(call: Callable[..., None], value: object) -> None:
+        if not future.done():
+            call(value)
+
+    def run() -> None:
+        try:
+            result = context.run(function)
+        except BaseException as error:  # noqa: BLE001  it is raised again where it is awaited
+            outcome: tuple[Callable[..., None], object] = (future.set_exception, error)
+        else:
+            outcome = (future.set_result, result)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await future

@@ -1,0 +1,119 @@
+"""Turning a user's function into an ASGI application: inspected once, then only called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handrail.answers import is_stream, to_response
+from handrail.engine import Engine
+from handrail.errors import SignatureRefused
+from handrail.signature import ACCEPTED, Argument, Signature, Source, inspect_handler
+from handrail.slots import Slot
+
+Call = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A user's function, ready to be called: `app` is an ASGI application and raises what the function raises."""
+
+    function: Callable[..., Any]
+    signature: Signature
+    app: ASGIApp
+
+
+def adapt(function: Any, slot: Slot) -> Handler:
+    """Raises SignatureRefused."""
+    signature = inspect_handler(function)
+    call = _on_loop(function)
+    app = _plain(call, signature, slot) if signature.is_plain else _typed(call, signature, slot)
+    return Handler(function, signature, app)
+
+
+def _on_loop(function: Callable[..., Any]) -> Call:
+    """The function as a coroutine function: an `async def` as it is, a `def` in the thread pool."""
+    if _is_async(function):
+        return function
+
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+
+        async def make(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)  # makes the generator; nothing of its body runs yet
+
+        return make
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        result = await run_in_threadpool(function, *args, **kwargs)
+        return await result if inspect.isawaitable(result) else result  # a plain wrapper around an `async def`
+
+    return call
+
+
+def _is_async(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def engine_of(request: Request) -> Engine:
+    """The facade the server put on its application's state."""
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def _plain(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
+    """The common case: nothing to parse, so FastAPI has no part in it."""
+    positional = [a.source for a in signature.arguments if not _by_keyword(a)]
+    keyword = {a.parameter.name: a.source for a in signature.arguments if _by_keyword(a)}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        args = [_given(source, request) for source in positional]
+        kwargs = {name: _given(source, request) for name, source in keyword.items()}
+        response = await to_response(await call(*args, **kwargs), slot)
+        await response(scope, receive, send)
+
+    return app
+
+
+def _by_keyword(argument: Argument) -> bool:
+    return argument.parameter.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def _given(source: Source, request: Request) -> Any:
+    return request if source is Source.REQUEST else engine_of(request)
+
+
+def _typed(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
+    """FastAPI parses the request; a stream is ours all the same."""
+
+    async def endpoint(**kwargs: Any) -> Any:
+        positional = [kwargs.pop(name) for name in positional_only]
+        value = await call(*positional, **kwargs)
+        # Plain data goes back as it is: FastAPI encodes it and adds what the handler set on a `response: Response`.
+        return await to_response(value, slot) if is_stream(value) or slot is Slot.PING else value
+
+    positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind is a.parameter.POSITIONAL_ONLY]
+    endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
+    try:
+        route = APIRoute(f"/{slot}", endpoint, response_model=None)
+    except Exception as error:  # FastAPI raises its own, pydantic's and bare assertions for what it cannot parse
+        cause = str(error).splitlines()[0]
+        raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error
+    return AsyncExitStackMiddleware(route.app)
+
+
+def _for_fastapi(argument: Argument) -> inspect.Parameter:
+    annotations = {Source.REQUEST: Request, Source.ENGINE: Annotated[Engine, Depends(engine_of)]}
+    parameter = argument.parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    if argument.source is Source.FASTAPI:
+        return parameter
+    return parameter.replace(annotation=annotations[argument.source], default=inspect.Parameter.empty)

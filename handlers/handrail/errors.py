@@ -1,0 +1,61 @@
+"""Whose fault it is, drawn as a tree. Each message is a sentence or two for the person who can mend it.
+
+    HandlerFault                 a handler was asked for and cannot be had
+    ├── SettingFault             the setting itself is wrong
+    │   ├── MalformedReference   its value is not a reference
+    │   └── ScriptMissing        CUSTOM_SCRIPT_FILENAME names no file
+    └── ProgramFault             the setting is right, the user's program is not
+        ├── FileMissing          no such file or module
+        ├── ImportFailed         the file raised while it was imported
+        ├── NameMissing          the file has no such name
+        ├── SignatureRefused     it cannot be called as a handler
+        └── Ambiguous            two answer the same slot on the same rung
+
+A handler that raises when called is no start-up fault: `tracebacks.explain` tells where in the user's code it did.
+"""
+
+from __future__ import annotations
+
+
+class HandlerFault(Exception):
+    """`user_traceback` is the traceback of the user's own frames, or "" where none helps."""
+
+    def __init__(self, message: str, user_traceback: str = "") -> None:
+        super().__init__(message)
+        self.user_traceback = user_traceback
+
+
+class SettingFault(HandlerFault):
+    pass
+
+
+class MalformedReference(SettingFault):
+    pass
+
+
+class ScriptMissing(SettingFault):
+    pass
+
+
+class ProgramFault(HandlerFault):
+    pass
+
+
+class FileMissing(ProgramFault):
+    pass
+
+
+class ImportFailed(ProgramFault):
+    pass
+
+
+class NameMissing(ProgramFault):
+    pass
+
+
+class SignatureRefused(ProgramFault):
+    pass
+
+
+class Ambiguous(ProgramFault):
+    pass

@@ -1,0 +1,136 @@
+"""Finding the user's script, and running it as the module its siblings expect it to be."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
+
+from handrail.errors import FileMissing, ImportFailed, ScriptMissing
+from handrail.marks import Mark, collect
+from handrail.tracebacks import fault_line, user_traceback
+
+#: Where a script is looked for, under the model path, when CUSTOM_SCRIPT_FILENAME is not set.
+DEFAULT_SCRIPTS = ("model.py", "code/model.py")
+
+
+def find_script(model_path: Path, filename: str | None) -> Path | None:
+    """The script's path, or None where there is none and none was asked for.
+
+    Raises ScriptMissing where `filename` (the value of CUSTOM_SCRIPT_FILENAME) names no file.
+    """
+    if filename is None:
+        return next((model_path / name for name in DEFAULT_SCRIPTS if (model_path / name).is_file()), None)
+    path = model_path / filename
+    if not path.is_file():
+        raise ScriptMissing(
+            f"CUSTOM_SCRIPT_FILENAME is {filename!r}, and there is no file {path}. "
+            f"Put the script there, or name one that is in {model_path}{_python_files(model_path)}."
+        )
+    return path
+
+
+def _python_files(folder: Path) -> str:
+    names = sorted(path.name for path in folder.glob("*.py"))
+    return f" ({', '.join(names[:8])})" if names else ""
+
+
+class Loader:
+    """Runs each file once, however many references name it; `marks` gathers what the decorators marked."""
+
+    def __init__(self) -> None:
+        self.marks: list[Mark] = []
+        self._modules: dict[Path, ModuleType | ImportFailed] = {}
+
+    def load(self, path: Path) -> ModuleType:
+        """The module of `path`, run on the first call. Raises FileMissing, ImportFailed."""
+        path = path.resolve()
+        if path not in self._modules:
+            if not path.is_file():
+                raise FileMissing(f"there is no file {path}")
+            self._modules[path] = self._already_imported(path) or self._attempt(path)
+        module = self._modules[path]
+        if isinstance(module, ImportFailed):
+            raise module
+        return module
+
+    def import_module(self, name: str) -> ModuleType:
+        """An installed module, or a sibling of the script by its dotted name. Raises FileMissing, ImportFailed."""
+        with self._as_user_program(name):
+            try:
+                return importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+                    raise FileMissing(f"there is no module {name!r} (no {error.name!r} is installed)") from None
+                raise _import_failed(name, error) from error
+            except (Exception, SystemExit) as error:  # a user's module may raise anything
+                raise _import_failed(name, error) from error
+
+    def _already_imported(self, path: Path) -> ModuleType | None:
+        module = sys.modules.get(path.stem)
+        origin = getattr(module, "__file__", None)
+        return module if origin is not None and Path(origin).resolve() == path else None
+
+    def _attempt(self, path: Path) -> ModuleType | ImportFailed:
+        try:
+            return self._run(path)
+        except ImportFailed as fault:
+            return fault
+
+    def _run(self, path: Path) -> ModuleType:
+        name = module_name(path)
+        make_importable(path.parent)
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ImportFailed(f"{path} is not a Python file: its name must end in .py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # before it runs: dataclasses, pickles and forward references look it up
+        try:
+            with self._as_user_program(str(path)):
+                spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:  # a user's script may raise anything
+            del sys.modules[name]
+            raise _import_failed(path, error) from error
+        return module
+
+    @contextmanager
+    def _as_user_program(self, name: str) -> Iterator[None]:
+        """Collect marks, and hide our command line from scripts that parse theirs when imported."""
+        sys.dont_write_bytecode = True  # for good: a handler may import a sibling later, and the folder is read-only
+        with patch.object(sys, "argv", [name]), collect() as marks:
+            yield
+        self.marks.extend(marks)
+
+
+def module_name(path: Path) -> str:
+    """The script's own stem where no other module has that name, else a private one, the same in every process."""
+    stem = path.stem
+    if stem.isidentifier() and stem not in sys.modules and _finds_only(stem, path):
+        return stem
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    return f"_handrail_{stem}_{digest}"
+
+
+def _finds_only(stem: str, path: Path) -> bool:
+    spec = importlib.util.find_spec(stem)
+    return spec is None or (spec.origin is not None and Path(spec.origin).resolve() == path)
+
+
+def make_importable(folder: Path) -> None:
+    """Siblings can be imported, from the end of the path: what is installed is never shadowed by them."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:
+    where = fault_line(error, what) if isinstance(what, Path) else f"module {what!r}"
+    cause = "".join(str(error).splitlines()[:1])
+    if isinstance(error, SystemExit):
+        cause = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
+    folder = what.parent if isinstance(what, Path) else Path(what)
+    return ImportFailed(f"{where} failed to import: {type(error).__name__}: {cause}", user_traceback(error, folder))

@@ -1,0 +1,157 @@
+"""What a handler takes, settled once when it is loaded.
+
+| a handler may take                                              | gets                               |
+|-----------------------------------------------------------------|------------------------------------|
+| nothing                                                         | nothing                            |
+| `request`, `raw_request`, or a first parameter without a type   | the Starlette request              |
+| anything annotated `Request`                                    | the same                           |
+| anything annotated `handrail.Engine`                            | the engine facade                  |
+| a pydantic model, `dict`, `Depends(…)`, `Header(…)`, …          | what FastAPI makes of it           |
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from fastapi.params import Depends as DependsParam
+from pydantic.fields import FieldInfo
+from starlette.requests import HTTPConnection, Request
+
+from handrail.engine import Engine
+from handrail.errors import SignatureRefused
+from handrail.tracebacks import definition, signature_text
+
+ACCEPTED = (
+    "A handler takes nothing, `request`, parameters annotated `Request` or `handrail.Engine`, "
+    "or parameters annotated as FastAPI knows them (a pydantic model, dict, Header(...), Depends(...))"
+)
+_REQUEST_NAMES = ("request", "raw_request")
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Source(Enum):
+    """Where an argument comes from."""
+
+    REQUEST = auto()
+    ENGINE = auto()
+    FASTAPI = auto()
+
+
+@dataclass(frozen=True)
+class Argument:
+    parameter: inspect.Parameter  # its annotation resolved
+    source: Source
+
+
+@dataclass(frozen=True)
+class Signature:
+    """`text` is the definition as its author would know it, `where` the `file:line` of the `def`."""
+
+    name: str
+    where: str
+    text: str
+    arguments: tuple[Argument, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no argument needs FastAPI to parse the request."""
+        return all(argument.source is not Source.FASTAPI for argument in self.arguments)
+
+
+def inspect_handler(function: Any) -> Signature:
+    """Raises SignatureRefused, quoting the signature and showing the accepted ones."""
+    if inspect.isclass(function):
+        raise SignatureRefused(
+            f"{function.__name__} is a class, not a handler: name one of its methods ('{function.__name__}.method')"
+        )
+    if not callable(function):
+        raise SignatureRefused(f"it is {_described(function)}, which cannot be called. {ACCEPTED}")
+    name, where = _name(function), definition(function)
+    signature = _signature(function, name, where)
+    text = signature_text(function) or f"{name}{signature}"
+    parameters = list(_resolved(function, signature).values())
+    arguments = [_argument(parameter, first=i == 0, text=text, where=where) for i, parameter in enumerate(parameters)]
+    return Signature(name, where, text, tuple(argument for argument in arguments if argument is not None))
+
+
+def _described(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _name(function: Callable[..., Any]) -> str:
+    plain = function.func if isinstance(function, functools.partial) else function
+    return getattr(plain, "__qualname__", type(plain).__name__).rsplit("<locals>.", 1)[-1]
+
+
+def _signature(function: Callable[..., Any], name: str, where: str) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise SignatureRefused(f"{where} {name} has no signature that Python can read. {ACCEPTED}") from error
+
+
+def _resolved(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, inspect.Parameter]:
+    """The parameters, string annotations turned into what they name where that can be found."""
+    namespace = vars(sys.modules[module]) if (module := _module_of(function)) in sys.modules else {}
+    return {
+        name: parameter.replace(annotation=_evaluated(parameter.annotation, namespace))
+        for name, parameter in signature.parameters.items()
+    }
+
+
+def _module_of(function: Any) -> str:
+    plain = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
+    return getattr(plain, "__module__", "")
+
+
+def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, namespace)  # what typing.get_type_hints does, one annotation at a time
+    except Exception:  # noqa: BLE001  an annotation may be any expression; often a name imported for type checkers only
+        known = {"Request": Request, "Engine": Engine}
+        return known.get(annotation.rpartition(".")[2], annotation)
+
+
+def _argument(parameter: inspect.Parameter, *, first: bool, text: str, where: str) -> Argument | None:
+    """Where the argument comes from; None for what need not be passed."""
+    if parameter.kind in _VARIADIC:
+        return Argument(parameter, Source.REQUEST) if _is_first_args(parameter, first) else None
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        raise SignatureRefused(f"{where} {text}: the annotation {annotation!r} of {parameter.name!r} names nothing")
+    if annotation is inspect.Parameter.empty:
+        return Argument(parameter, _unannotated(parameter, first=first, text=text, where=where))
+    bare = _without_none(annotation)
+    if bare is Request or bare is HTTPConnection:
+        return Argument(parameter, Source.REQUEST)
+    if inspect.isclass(bare) and issubclass(bare, Engine):
+        return Argument(parameter, Source.ENGINE)
+    return Argument(parameter, Source.FASTAPI)
+
+
+def _is_first_args(parameter: inspect.Parameter, first: bool) -> bool:
+    """`*args` alone: a decorator that did not use functools.wraps around a handler of one parameter."""
+    return first and parameter.kind is inspect.Parameter.VAR_POSITIONAL
+
+
+def _unannotated(parameter: inspect.Parameter, *, first: bool, text: str, where: str) -> Source:
+    if isinstance(parameter.default, FieldInfo | DependsParam):
+        return Source.FASTAPI
+    if parameter.name in _REQUEST_NAMES or (first and parameter.default is inspect.Parameter.empty):
+        return Source.REQUEST
+    raise SignatureRefused(f"{where} {text}: the parameter {parameter.name!r} has no type. {ACCEPTED}; annotate it")
+
+
+def _without_none(annotation: Any) -> Any:
+    """`X` of `X | None`; the annotation itself otherwise."""
+    members = [member for member in typing.get_args(annotation) if member is not type(None)]
+    return members[0] if len(members) == 1 and type(None) in typing.get_args(annotation) else annotation

@@ -1,0 +1,120 @@
+"""Where in the user's code something happened: tracebacks without our frames, and `file:line` of a definition."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import inspect
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, TracebackType
+from typing import Any
+
+_OURS = str(Path(__file__).parent)
+_IMPORTLIB = str(Path(importlib.__file__).parent)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of a user's function: `where` is the `file:line` in their code, `traceback` without our frames."""
+
+    type: str
+    message: str
+    where: str
+    traceback: str
+
+
+def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
+    """What the author of `function` needs to know about what it raised."""
+    defined = definition(function)
+    folder = Path(defined.rpartition(":")[0]).parent
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    inside = [f"{file}:{line}" for file, line in lines if _is_theirs(file, folder)]
+    where = inside[-1] if inside else defined
+    return Raised(type(error).__name__, str(error), where, user_traceback(error, folder))
+
+
+def user_traceback(error: BaseException, folder: Path) -> str:
+    """The traceback as Python prints it, from the first frame of a file in `folder`."""
+    report = traceback.TracebackException(type(error), error, _from_user(error.__traceback__, folder))
+    _drop_import_frames(report)
+    return "".join(report.format()).rstrip()
+
+
+def _from_user(tb: TracebackType | None, folder: Path) -> TracebackType | None:
+    """`tb` from the first frame of a file in `folder`; where there is none, from the first that is not ours."""
+    first, theirs = tb, None
+    while tb is not None and theirs is None:
+        theirs = tb if _is_theirs(tb.tb_frame.f_code.co_filename, folder) else None
+        tb = tb.tb_next
+    while theirs is None and first is not None and _is_machinery(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    return theirs or first
+
+
+def _is_theirs(file: str, folder: Path) -> bool:
+    return Path(file).is_relative_to(folder) and not _is_machinery(file)
+
+
+def _is_machinery(file: str) -> bool:
+    return file.startswith((_OURS, "<frozen importlib", _IMPORTLIB))
+
+
+def _drop_import_frames(report: traceback.TracebackException | None) -> None:
+    while report is not None:
+        report.stack[:] = [frame for frame in report.stack if not frame.filename.startswith("<frozen importlib")]
+        report = report.__cause__ or report.__context__
+
+
+def fault_line(error: BaseException, file: Path) -> str:
+    """`file:line` of the last line of `file` that `error` came through; a syntax error's own line."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(file)]
+    return f"{file}:{lines[-1]}" if lines else str(file)
+
+
+def definition(function: Callable[..., Any]) -> str:
+    """`file:line` of the `def`, or the function's repr where Python does not know."""
+    code = _code(function)
+    if code is None:
+        return repr(function)
+    node = _def_node(code)
+    return f"{code.co_filename}:{node.lineno if node else code.co_firstlineno}"
+
+
+def signature_text(function: Callable[..., Any]) -> str | None:
+    """The `def` as its author wrote it, on one line; None where the source is not at hand."""
+    code = _code(function)
+    node = _def_node(code) if code is not None else None
+    if node is None:
+        return None
+    prefix = "async def " if isinstance(node, ast.AsyncFunctionDef) else "def "
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{prefix}{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def _code(function: Any) -> CodeType | None:
+    """The code behind a function, a partial, a method, a decorated one, or an object with `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    plain = inspect.unwrap(getattr(function, "__func__", function))
+    code = getattr(plain, "__code__", None) or getattr(type(plain).__call__, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _def_node(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The `def` of `code`: a code object's own first line is that of the first decorator."""
+    try:
+        tree = ast.parse(Path(code.co_filename).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            starts = [node.lineno, *(decorator.lineno for decorator in node.decorator_list)]
+            if min(starts) == code.co_firstlineno:
+                return node
+    return None
