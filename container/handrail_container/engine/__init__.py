@@ -19,10 +19,16 @@ class Backend(Protocol):
 
     #: "vllm", "echo" or "none"
     name: str
-    #: The engine client user code finds at `request.app.state.engine_client`; None before `start` and for `none`.
-    client: Any
-    #: The facade for `handrail.Engine` parameters.
-    facade: Engine
+
+    @property
+    def client(self) -> Any:
+        """What user code finds at `request.app.state.engine_client`; None before `start` and for `none`."""
+
+    @property
+    def facade(self) -> Engine:
+        """What a parameter annotated `handrail.Engine` gets."""
+        ...
+
     #: Which key of a request body chooses which of the engine's own routes, in order of preference.
     routes_by_payload: Mapping[str, str]
 

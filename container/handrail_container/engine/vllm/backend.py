@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
 import tempfile
 import uuid
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from handrail.engine import Engine
 
 from handrail_container.engine.vllm import arguments, build, causes, processes, routes
 from handrail_container.engine.vllm.facade import VllmEngine
@@ -32,11 +32,12 @@ class VllmBackend:
     def __init__(self, model: str, flags: Mapping[str, str]) -> None:
         """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables."""
         self.client: Any = None
-        self.facade = VllmEngine()
+        self._engine = VllmEngine()
+        self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
         self._model = model
         self._flags = dict(flags)
-        self._args: Namespace | None = None
+        self._args = Namespace()  # until `prepare`
         self._tasks: tuple[str, ...] = ()
         self._stopped = False
         self._directory = Path(tempfile.mkdtemp(prefix="handrail-"))
@@ -54,14 +55,12 @@ class VllmBackend:
             await build.adopt(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
-        except Exception as error:  # whatever vLLM raises, it did not start  # noqa: BLE001
+        except Exception as error:  # whatever vLLM raises, it did not start
             raise EngineStartError(causes.start_failure(error, self._causes)) from error
         self.routes_by_payload = routes.by_payload(app)
-        self.facade.attach(self.client, app.state)
+        self._engine.attach(self.client, app.state)
 
     def _build(self) -> Any:
-        if self._args is None:
-            self.prepare()
         client = build.build(self._args, self._causes, wanted=lambda: not self._stopped)
         if self._stopped:
             self._end(client)
@@ -69,24 +68,19 @@ class VllmBackend:
         return client
 
     async def warm_up(self) -> None:
-        outputs = self._first_output()
-        if outputs is None:
-            return  # nothing to ask of a model that takes neither text nor tokens
         try:
-            async with aclosing(outputs):
-                async for _ in outputs:
-                    pass
-        except Exception as error:  # whatever vLLM raises, it does not answer  # noqa: BLE001
+            if "generate" in self._tasks:
+                await self._first(self.client.generate, vllm("SamplingParams")(max_tokens=1))
+            elif task := routes.pooling_task(self.client, self._tasks):
+                await self._first(self.client.encode, vllm("PoolingParams")(task=task))
+        except Exception as error:  # whatever vLLM raises, it does not answer
             raise EngineStartError(causes.start_failure(error, self._causes)) from error
 
-    def _first_output(self) -> Any:
-        prompt, request_id = {"prompt_token_ids": [1]}, f"warm-up-{uuid.uuid4().hex}"
-        if "generate" in self._tasks:
-            return self.client.generate(prompt, vllm("SamplingParams")(max_tokens=1), request_id)
-        if routes.pooling(self._tasks):
-            task = self.client.model_config.get_pooling_task(self._tasks)
-            return self.client.encode(prompt, vllm("PoolingParams")(task=task), request_id)
-        return None
+    async def _first(self, ask: Callable[..., Any], params: Any) -> None:
+        prompt = await self._engine.rendered({"prompt_token_ids": [1]})
+        async with aclosing(ask(prompt, params, f"warm-up-{uuid.uuid4().hex}")) as outputs:
+            async for _ in outputs:
+                pass
 
     async def check_health(self) -> None:
         if self.client is None or self._stopped:

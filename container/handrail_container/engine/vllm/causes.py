@@ -6,7 +6,11 @@ import json
 import logging
 import re
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 log = logging.getLogger(__name__)
 
@@ -17,16 +21,16 @@ def root_cause(error: BaseException) -> str:
     """The type and message of the exception that began it."""
     while error.__cause__ or (error.__context__ and not error.__suppress_context__):
         error = error.__cause__ or error.__context__ or error
-    message = _pydantic_message(error) or " ".join(str(error).split())
+    if isinstance(error, ValidationError):
+        return "; ".join(map(_complaint, error.errors()))
+    message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def _pydantic_message(error: BaseException) -> str | None:
-    """The complaints themselves; pydantic's own text begins with their number and ends with an address."""
-    errors = getattr(error, "errors", None)
-    if not callable(errors):
-        return None
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'configuration'}: {item['msg']}" for item in errors())
+def _complaint(found: Mapping[str, Any]) -> str:
+    """What a check of pydantic's says; its own text begins with a count and ends with an address."""
+    message = found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return ": ".join([*map(str, found["loc"]), message])
 
 
 def recorded(path: Path) -> str | None:

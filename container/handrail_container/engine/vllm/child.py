@@ -36,9 +36,20 @@ class CauseHandler(logging.Handler):
         }
         with open(self.path, "a") as file:
             file.write(json.dumps(line) + "\n")
+        if (
+            "failed to start" in record.getMessage()
+            and record.levelno > logging.getLogger("vllm").level > logging.DEBUG
+        ):
+            _keep_quiet(record)
 
 
 def _follow(sentinel: int) -> None:
     """Without this a server that is killed leaves its engine behind, holding the memory of the device."""
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _keep_quiet(record: logging.LogRecord) -> None:
+    """The parent ends with the cause in one line; the trace, which is in the file, would be printed twice above it."""
+    record.exc_info = record.exc_text = None
+    traceback.print_exc = lambda *_args, **_options: None  # multiprocessing's, as this process ends

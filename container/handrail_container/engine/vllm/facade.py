@@ -58,7 +58,7 @@ class VllmEngine(Engine):
 
     async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
         try:
-            rendered = await self._rendered(prompt)
+            rendered = await self.rendered(prompt)
             params = self._params(sampling_params)
             async with aclosing(self._client.generate(rendered, params, uuid.uuid4().hex)) as outputs:
                 async for output in outputs:
@@ -68,7 +68,7 @@ class VllmEngine(Engine):
         except (ValueError, TypeError) as refused:  # what vLLM raises for a bad prompt or bad parameters
             raise HTTPException(400, str(refused)) from refused
 
-    async def _rendered(self, prompt: Any) -> Any:
+    async def rendered(self, prompt: Any) -> Any:
         """The prompt as the engine takes it: text is tokenized here, since the engine is about to stop doing that."""
         if isinstance(prompt, Mapping) and "type" in prompt:
             return prompt  # rendered by the caller

@@ -74,12 +74,32 @@ NAMES: dict[str, Name] = {
     "register_pooling": _name("vllm.entrypoints.pooling.factories", "register_pooling_api_routers", 3),
 }
 
-#: Methods and attributes of the classes above; an underscore is vLLM's own, there is no public way to do the same.
+#: Methods and attributes of these, of what they lead to, and of `app.state` ("state") as vLLM fills it. An underscore
+#: is vLLM's own: there is no public way to do the same.
 MEMBERS: tuple[Name, ...] = (
+    *(
+        _name("vllm.engine.arg_utils", f"AsyncEngineArgs.{field}")
+        for field in (
+            *("served_model_name", "dtype", "enforce_eager", "kv_cache_memory_bytes", "gpu_memory_utilization"),
+            *("distributed_executor_backend", "reasoning_parser_plugin"),
+            *("enable_log_requests", "disable_log_stats", "aggregate_engine_logging"),
+        )
+    ),
+    _name(_CLI_ARGS, "FrontendArgs.tool_parser_plugin"),
+    *(
+        _name("vllm.config.parallel", f"ParallelConfig.{field}")
+        for field in ("world_size", "data_parallel_size", "distributed_executor_backend")
+    ),
+    *(
+        _name("vllm.v1.engine.async_llm", f"AsyncLLM.{field}")
+        for field in ("engine_core", "model_config", "renderer", "errored")
+    ),
+    _name("vllm.entrypoints.generate.api_router", "state.openai_serving_chat"),
+    _name("vllm.entrypoints.generate.api_router", "state.openai_serving_completion"),
     _name("vllm.tool_parsers.abstract_tool_parser", "ToolParserManager.import_tool_parser", 1),
     _name("vllm.reasoning.abs_reasoning_parsers", "ReasoningParserManager.import_reasoning_parser", 1),
-    _name("vllm.engine.arg_utils", "EngineArgs.from_cli_args", 1),
-    _name("vllm.engine.arg_utils", "EngineArgs.create_engine_config", 0, "usage_context"),
+    _name("vllm.engine.arg_utils", "AsyncEngineArgs.from_cli_args", 1),
+    _name("vllm.engine.arg_utils", "AsyncEngineArgs.create_engine_config", 0, "usage_context"),
     _name("vllm.usage.usage_lib", "UsageContext.OPENAI_API_SERVER"),
     _name(
         "vllm.v1.engine.async_llm",
@@ -97,7 +117,6 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.v1.engine.async_llm", "AsyncLLM.generate", 3),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.encode", 3),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.get_tokenizer", 0),
-    _name("vllm.v1.engine.async_llm", "AsyncLLM.errored"),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.shutdown", 0, "timeout"),
     _name("vllm.utils.ompmultiprocessing", "OMPProcessManager.configure_omp_envs", 2),
     _name("vllm.config.model", "ModelConfig.get_pooling_task", 1),

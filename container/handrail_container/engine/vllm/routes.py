@@ -33,12 +33,15 @@ def _attach_tasks(app: FastAPI, client: Any, tasks: tuple[str, ...]) -> None:
         vllm("register_generate")(app)
     if {"transcription", "realtime"} & set(tasks):
         vllm("register_speech")(app, tasks)
-    if pooling(tasks):
+    if pooling_task(client, tasks):
         vllm("register_pooling")(app, tasks, client.model_config)
 
 
-def pooling(tasks: tuple[str, ...]) -> bool:
-    return any(task in vllm("POOLING_TASKS") for task in tasks)
+def pooling_task(client: Any, tasks: tuple[str, ...]) -> str | None:
+    """What a pooling model does by default; None for a model that only generates."""
+    pools = any(task in vllm("POOLING_TASKS") for task in tasks)
+    task: str | None = client.model_config.get_pooling_task(tasks) if pools else None
+    return task
 
 
 def by_payload(app: FastAPI) -> dict[str, str]:
