@@ -29,7 +29,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what a server would read, and with what is given."""
     known = settings.variables()
     kept = {name: value for name, value in os.environ.items() if name not in known and not name.startswith(_OURS)}
-    return kept | given
+    return {**kept, **given}
 
 
 def free_port() -> int:

@@ -20,9 +20,7 @@ def environment_table() -> list[list[str]]:
 
 def test_the_readme_lists_every_variable_and_no_other() -> None:
     """In the order of the settings, with their own descriptions."""
-    assert [(name.strip("`"), description) for name, _, description in environment_table()] == list(
-        variables().items()
-    )
+    assert [(name.strip("`"), description) for name, _, description in environment_table()] == list(variables().items())
 
 
 def test_the_readme_has_the_defaults() -> None:

@@ -19,6 +19,8 @@ from tests.servers import HANDRAIL, PATIENCE_S, environment, free_port
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 _POLL_S = 0.02
+#: Read once: a test runner writes to its own environment from test to test.
+_OURS = environment({})
 _DEMO_MODEL = ROOT / "examples" / "model"
 
 
@@ -72,7 +74,7 @@ class Server:
         self.http = httpx.Client(
             base_url=f"http://{HOST}:{port}", timeout=30, trust_env=False, verify=False, limits=each_alone
         )
-        known = environment({"SAGEMAKER_MODEL_PATH": str(folder), **launcher.environment, **given})
+        known = {**_OURS, "SAGEMAKER_MODEL_PATH": str(folder), **launcher.environment, **given}
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 launcher.command(port), env=known, cwd=folder.parent, stdout=log, stderr=subprocess.STDOUT

@@ -27,10 +27,11 @@ def observed(request: pytest.FixtureRequest) -> Iterator[Observe]:
     """What a server did, by scenario. Servers of the tests to come are started ahead; a worker of xdist, which does not
     know what will be its own, starts each when it is asked for."""
     is_worker = hasattr(request.config, "workerinput")
-    chosen = [item.callspec.params["scenario"] for item in request.session.items if _is_row(item)]
     starts: defaultdict[object, list[Scenario]] = defaultdict(list)
-    for scenario in chosen:
-        starts[scenario.start].append(scenario)
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.originalname == test_a_row_of_the_table.__name__:
+            scenario = item.callspec.params["scenario"]
+            starts[scenario.start].append(scenario)
     with ThreadPoolExecutor(SERVERS_AT_A_TIME) as pool:
         running: dict[object, Future[dict[str, Observed]]] = {}
 
@@ -42,10 +43,6 @@ def observed(request: pytest.FixtureRequest) -> Iterator[Observe]:
         if not is_worker:
             running.update({start: pool.submit(_run, scenarios) for start, scenarios in starts.items()})
         yield result
-
-
-def _is_row(item: pytest.Item) -> bool:
-    return isinstance(item, pytest.Function) and item.originalname == test_a_row_of_the_table.__name__
 
 
 def _run(scenarios: list[Scenario]) -> dict[str, Observed]:

@@ -249,13 +249,18 @@ def test_hints_say_who_answers_and_what_to_try(launch: Launch, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("host", "url"),
-    [("0.0.0.0", "http://127.0.0.1:80/"), ("::", "http://[::1]:80/"), ("::1", "http://[::1]:80/"), ("h", "http://h:80/")],
+    [
+        ("0.0.0.0", "http://127.0.0.1:80/"),
+        ("::", "http://[::1]:80/"),
+        ("::1", "http://[::1]:80/"),
+        ("h", "http://h:80/"),
+    ],
 )
 def test_hints_name_an_address_that_can_be_asked(
     host: str, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Not the one that means every address."""
-    print_hints(load_program(Settings(SAGEMAKER_MODEL_PATH=tmp_path)), host, 80)  # type: ignore[call-arg]
+    print_hints(load_program(Settings(SAGEMAKER_MODEL_PATH=tmp_path)), host, 80)
     assert f"{url}ping" in capsys.readouterr().out
 
 

@@ -136,9 +136,7 @@ def raising(error: Exception) -> Callable[[], object]:
     return fail
 
 
-async def test_flags_that_are_refused_are_2(
-    engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_flags_that_are_refused_are_2(engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every problem on a line; the engine was never started, and is stopped all the same."""
     engine.preparing = raising(SettingsError("SM_VLLM_A is wrong.", "SM_VLLM_B is wrong."))
     async with running(tmp_path) as served:

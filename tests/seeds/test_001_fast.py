@@ -19,14 +19,14 @@ SEED = (Path(__file__).parent / "001_customize_handlers.md").read_text()
 #: Where the seed's absolute paths point: rewritten to where a test's model directory is.
 MODEL_PATH = "/opt/ml/model"
 #: The seed names this file and its functions and does not show them.
-HANDLERS = '''
+HANDLERS = """
 async def {ping}(request):
     return {{"status": "{ping}"}}
 
 
 async def {invocation}(request):
     return {{"echo": (await request.json())["prompt"]}}
-'''
+"""
 
 
 def blocks(heading: str) -> list[str]:

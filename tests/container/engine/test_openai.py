@@ -47,9 +47,7 @@ def test_a_chat(client: openai.OpenAI) -> None:
 def test_a_streamed_chat(client: openai.OpenAI) -> None:
     """A chunk a token, one id, the finish reason at the end, and the usage where it was asked for."""
     options: Any = {"include_usage": True}
-    chunks = list(
-        client.chat.completions.create(model="echo", messages=MESSAGES, stream=True, stream_options=options)
-    )
+    chunks = list(client.chat.completions.create(model="echo", messages=MESSAGES, stream=True, stream_options=options))
     pieces = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
     assert pieces == ["", "What", " does", " /ping", " do?"]
     assert len({chunk.id for chunk in chunks}) == 1
@@ -75,9 +73,7 @@ def test_a_streamed_completion(client: openai.OpenAI) -> None:
 def test_two_answers_have_two_ids(client: openai.OpenAI) -> None:
     """Also where the client repeats its request id."""
     headers = {"X-Request-Id": "again"}
-    ids = [
-        client.chat.completions.create(model="echo", messages=MESSAGES, extra_headers=headers).id for _ in range(2)
-    ]
+    ids = [client.chat.completions.create(model="echo", messages=MESSAGES, extra_headers=headers).id for _ in range(2)]
     assert len(set(ids)) == 2
     assert all(each.startswith("chatcmpl-") for each in ids)
 
