@@ -117,10 +117,11 @@ class Gate:
 
     def _log(self, exchange: Exchange) -> None:
         seconds = time.monotonic() - exchange.began
-        is_dull = 200 <= exchange.status < 300 and seconds < _SLOW_S
-        if self._access_log == "off" or (is_dull and self._access_log != "all"):
-            return
         scope = exchange.scope
+        is_good = 200 <= exchange.status < 300
+        is_dull = is_good and (scope["path"] == "/ping" or (seconds < _SLOW_S and self._access_log != "all"))
+        if is_dull or self._access_log == "off":
+            return
         logger.info(
             "%s %s %d %.0f ms request_id=%s",
             scope["method"],

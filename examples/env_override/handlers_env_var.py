@@ -3,7 +3,6 @@
 import json
 
 from fastapi import Request, Response
-
 from handrail import Engine
 
 

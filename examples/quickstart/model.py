@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import HTTPException, Request
-
 from handrail import Engine, custom_invocation_handler, custom_ping_handler
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.compat.observe import Observed, Seen
 from tests.compat.scenarios import ALL, THEMES
-from tests.compat.table import UNSAID, Answer, Ask, Outcome, Refuses, Scenario, Serves
+from tests.compat.table import UNSAID, Answer, Ask, Outcome, Scenario, Serves
 
 #: By scenario: what was seen, and what of it was not expected.
 Results = Mapping[str, tuple[Observed, list[str]]]
@@ -30,6 +30,11 @@ _PACKAGES = (
 #: Keys of an answer that are never the same twice, or say nothing here.
 _VOLATILE = ("request_id", "id", "created", "usage", "choices", "code")
 _LONGEST = 150
+_STABLE = {
+    r"file_module_-?\w+": "file_module_…",
+    r"127\.0\.0\.1 \d+": "127.0.0.1 PORT",
+    r"model_hosting_container_standards\.exceptions\.": "",
+}
 
 HEAD = """\
 # Compatibility
@@ -110,8 +115,8 @@ def _summary(measured: Measured, known: Mapping[str, str]) -> str:
     return (
         f"Measured with {with_versions}.\n\n"
         f"Of {len(ALL)} behaviours Handrail has {held}. The AWS library does the same in {alike}; in {fails} it does "
-        f"not do what it documents or what a script may expect; in {chosen} Handrail differs on purpose, for the reason "
-        f"in the row; {alone} only Handrail has.\n"
+        f"not do what it documents or what a script may expect; in {chosen} Handrail differs on purpose, for the "
+        f"reason in the row; {alone} only Handrail has.\n"
     )
 
 
@@ -128,8 +133,8 @@ def _newest(measured: Measured, known: Mapping[str, str]) -> Iterator[str]:
     yield f"## The AWS library on FastAPI {known['newest fastapi']}\n"
     yield (
         f"The library asks for no version of FastAPI. On this one, {len(lost)} of its {len(measured.theirs)} rows are "
-        f"not what they are on {known['fastapi']}: handlers load without an error, and the default goes on answering in "
-        "their place. Handrail's tests run on both.\n"
+        f"not what they are on {known['fastapi']}: handlers load without an error, and the default goes on answering "
+        "in their place. Handrail's tests run on both.\n"
     )
     yield from ("<details><summary>The rows</summary>\n", *(f"- {name}" for name in lost), "\n</details>\n")
 
@@ -153,10 +158,14 @@ def _theme(theme: str, rows: tuple[Scenario, ...], measured: Measured) -> Iterat
         ours = _cell(scenario.ours, measured.ours[scenario.name][0])
         theirs = "has no such thing"
         if scenario.name in measured.theirs:
-            theirs = _cell(scenario.expected_of_theirs, measured.theirs[scenario.name][0])
-        theirs = "the same" if theirs == ours else theirs
+            theirs = _their_cell(scenario, *measured.theirs[scenario.name])
         yield f"| {scenario.name} | {ours} | {theirs} | {scenario.reason or scenario.fails} |"
     yield ""
+
+
+def _their_cell(scenario: Scenario, observed: Observed, faults: list[str]) -> str:
+    is_the_same = scenario.theirs is None and not faults and observed.exit_status is None
+    return "the same" if is_the_same else _cell(scenario.expected_of_theirs, observed)
 
 
 def _cell(expected: Outcome, observed: Observed) -> str:
@@ -170,17 +179,16 @@ def _cell(expected: Outcome, observed: Observed) -> str:
 
 
 def _said(observed: Observed, expected: Outcome) -> str:
-    """The line of its log that was expected, else the last: what the operator reads."""
+    """The line of its log in which most of what was expected is, else the last: what the operator reads."""
     lines = [line.strip() for line in observed.log.splitlines() if line.strip()]
-    fragments = expected.says if isinstance(expected, Refuses) else ()
-    telling = [line for line in lines if any(text in line for text in fragments) and line.startswith("handrail: ")]
-    return telling[0].removeprefix("handrail: ") if telling else "".join(lines[-1:])
+    ours = [line.removeprefix("handrail: ") for line in lines if line.startswith("handrail: ")]
+    return max(ours, key=lambda line: sum(text in line for text in expected.says), default="".join(lines[-1:]))
 
 
 def _told(ask: Ask, seen: Seen, expected: Answer) -> str:
     headers = [f"{name}: {seen.headers[name]}" for name in expected.headers if name in seen.headers]
     missing = [f"no {name}" for name in (*expected.absent, *expected.headers) if name not in seen.headers]
-    return " ".join([str(ask), str(seen.status or "cut"), _body(seen), *headers, *missing]).replace("  ", " ")
+    return " ".join(filter(None, [str(ask), str(seen.status or "cut"), _body(seen), *headers, *missing]))
 
 
 def _body(seen: Seen) -> str:
@@ -198,6 +206,7 @@ def _stable(value: Any) -> Any:
 
 def _code(text: str, observed: Observed) -> str:
     text = text.replace(observed.folder, "/opt/ml/model").replace("`", "'")
-    text = re.sub(r"file_module_-?\w+", "file_module_…", text)
+    for volatile, stable in _STABLE.items():
+        text = re.sub(volatile, stable, text)
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return f"`{text}`".replace("|", "\\|")

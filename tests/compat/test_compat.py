@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def observed(request: pytest.FixtureRequest) -> Iterator[Observe]:
     starts: defaultdict[object, list[Scenario]] = defaultdict(list)
     for item in request.session.items:
         if isinstance(item, pytest.Function) and item.originalname == test_a_row_of_the_table.__name__:
-            scenario = item.callspec.params["scenario"]
+            scenario: Any = item.callspec.params["scenario"]
             starts[scenario.start].append(scenario)
     with ThreadPoolExecutor(SERVERS_AT_A_TIME) as pool:
         running: dict[object, Future[dict[str, Observed]]] = {}

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def test_the_listener_is_up_before_the_script_is_imported(launch: Launch, tmp_pa
     served = launch(SCRIPTS, CUSTOM_SCRIPT_FILENAME="slow_import.py", RELEASE=str(release))
     first = served.first_answer()
     assert (first.status_code, first.json()["error"]["type"]) == (503, "loading")
+    assert time.monotonic() - served.began < 20  # a second on an idle machine
     for path in ("/invocations", "/v1/chat/completions"):
         answer = served.http.post(path, json={})
         assert (answer.status_code, answer.json()["error"]["message"]) == (503, "the script is loading")

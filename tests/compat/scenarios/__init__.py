@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.compat.scenarios import (
+    defaults,
     formatters,
     hooks,
     ladder,
@@ -18,6 +19,7 @@ from tests.compat.table import Scenario
 
 THEMES: dict[str, tuple[Scenario, ...]] = {
     "Who answers": ladder.SCENARIOS,
+    "The defaults": defaults.SCENARIOS,
     "References": references.SCENARIOS,
     "Loading the script": loading.SCENARIOS,
     "Log levels": levels.SCENARIOS,

@@ -93,6 +93,11 @@ MIRRORS = "AWS library: formatters of the script, around /ping and /invocations"
 GUIDE = "AWS container guide on pre- and post-processing: "
 HIDES = "Internal server error in combined_pre_post_process middleware"
 
+NO_BODY = (
+    "The guide's edit of `response.body` never happens: every response, the engine's too, reaches the post-processor "
+    "as a stream without `.body`."
+)
+
 
 def asked(status: int, /, json: Any = UNSAID, *, sent: dict[str, str], **expected: Any) -> Exchange:
     return invoke(status, json, sent={"prompt": "Hello", **sent}, **expected)
@@ -172,14 +177,13 @@ SCENARIOS = (
         asked(200, {"prompt": "Hello", "metadata": {"edited": True}}, sent={"post": "edits"}),
         asked(200, {"prompt": "Hello"}, sent={"post": "edits"}, without="metadata"),
         mirrors=GUIDE + "metadata added to the answer",
-        fails="The guide's edit of `response.body` never happens: every response reaches the post-processor as "
-        "a stream without `.body`.",
+        fails=NO_BODY,
     ),
     row(
         "a response of one piece has a body and an iterator",
         asked(200, sent={}, headers={"X-Has": "body,body_iterator"}),
         asked(200, sent={}, headers={"X-Has": "body_iterator"}),
-        fails="(The same: `.body` is missing.)",
+        fails=NO_BODY,
     ),
     row(
         "a stream has an iterator alone, and stays a stream",

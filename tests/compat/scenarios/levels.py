@@ -39,7 +39,7 @@ SCENARIOS = (
         ours=serves(invoke(200, {"own": EVERYTHING, "library": EVERYTHING, "named": EVERYTHING})),
     ),
     Scenario(
-        "… else LOG_LEVEL",
+        "LOG_LEVEL sets the level where that is not set",
         mirrors="AWS library: the fallback of the level",
         files=script(LOG_LEVELS),
         environment={"LOG_LEVEL": "warning"},

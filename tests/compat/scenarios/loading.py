@@ -151,8 +151,8 @@ def broken(name: str, text: str, *says: str) -> Scenario:
 
 SCENARIOS = (
     found("CUSTOM_SCRIPT_FILENAME names another file", "my_handlers.py", "my_handlers.py"),
-    found("… in a folder", "code/my_handlers.py", "code/my_handlers.py"),
-    found("… by its absolute path", "my_handlers.py", "{folder}/my_handlers.py"),
+    found("CUSTOM_SCRIPT_FILENAME names a file in a folder", "code/my_handlers.py", "code/my_handlers.py"),
+    found("CUSTOM_SCRIPT_FILENAME names an absolute path", "my_handlers.py", "{folder}/my_handlers.py"),
     Scenario(
         "no script, and none asked for",
         mirrors="AWS library: the script is optional",
@@ -201,7 +201,7 @@ SCENARIOS = (
         fails=NOT_IMPORTABLE,
     ),
     Scenario(
-        "… also when a handler runs",
+        "a handler imports what lies beside the script",
         mirrors="AWS library: sibling imports",
         files=SEVERAL_FILES,
         ours=serves(asked("late", 200, {"helped": 1})),
@@ -231,7 +231,7 @@ SCENARIOS = (
         ours=serves(ping(200, {"path": "/ping"})),
     ),
     Scenario(
-        "… and a dataclass",
+        "string annotations in a dataclass",
         mirrors="AWS library: from __future__ import annotations, and a dataclass in the script",
         files=script(FUTURE_DATACLASS),
         ours=serves(invoke(200, {"text": "hello"})),
@@ -239,7 +239,7 @@ SCENARIOS = (
         fails=NOT_A_MODULE.format("a dataclass under `from __future__ import annotations` stops the start."),
     ),
     Scenario(
-        "… and a pydantic model in another",
+        "string annotations in a pydantic model that another holds",
         mirrors="AWS library: from __future__ import annotations, and a model in the script",
         files=SEVERAL_FILES,
         ours=serves(asked("nested", 200, {"inner": {"text": "hello"}})),

@@ -40,7 +40,7 @@ nothing = None
 
 TREE = {"model.py": HANDLERS, "other.py": HANDLERS, "lib/other.py": HANDLERS}
 DEFAULTS = serves(ping(200), invoke(200, DEFAULT_CHAT))
-SILENT = "The malformed reference {} is passed over without a word, and the default serves."
+SILENT = "A malformed reference in a handler's variable is passed over without a word, and the default serves."
 TOGETHER = "One start tells everything that is wrong, not one thing a start."
 
 
@@ -55,7 +55,7 @@ def accepted(form: str, value: str, answer: str, ping_form: str = "", ping_value
         mirrors="AWS library: forms of a reference",
         files=TREE,
         environment=referring(value) | (referring(ping_value, PING) if ping_value else {}),
-        ours=serves(invoke(200, {"by": answer}), *([ping(200, {"by": by})] if by else [])),
+        ours=serves(*([ping(200, {"by": by})] if by else []), invoke(200, {"by": answer})),
     )
 
 
@@ -68,7 +68,7 @@ def malformed(form: str, variable: str, value: str, both: dict[str, str], says: 
         environment=both,
         ours=refuses(2, f"{variable} is {value!r}", says, "model:function"),
         theirs=DEFAULTS,
-        fails=SILENT.format(f"`{value}`"),
+        fails=SILENT,
     )
 
 
