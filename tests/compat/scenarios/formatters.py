@@ -25,7 +25,7 @@ async def before(request: Request):
     if case == "refuses":
         raise HTTPException(400, "Prompt is required")
     if case == "breaks":
-        raise ValueError("what the client should not read")
+        raise ValueError("the tokenizer is gone")
     if case == "is slow":
         await asyncio.sleep(2.5)
     if case == "answers":
@@ -49,7 +49,7 @@ async def after(response):
     if case == "refuses":
         raise HTTPException(502, "not fit to be seen")
     if case == "breaks":
-        raise ValueError("what the client should not read")
+        raise ValueError("the tokenizer is gone")
     if case == "rewrites":
         pieces = response.body_iterator
         async def louder():

@@ -152,7 +152,7 @@ async def around(request: Request, call_next):
     request.scope.setdefault("trail", []).append("around")
     case = request.query_params.get("around")
     if case == "breaks":
-        raise RuntimeError("what the client should not read")
+        raise RuntimeError("the tokenizer is gone")
     response = await call_next(request)
     response.headers["X-Status"] = str(response.status_code)
     if case == "gathers":
