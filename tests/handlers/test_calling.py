@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import functools
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
@@ -280,7 +280,8 @@ def test_typed_handlers_take_bodies_as_fastapi_does(body: Any) -> None:
 async def _post(app: FastAPI, body: Any) -> httpx.Response:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
         headers = {"X-Tenant": "acme", "Content-Type": "application/json"}
-        return await client.post("/invocations", content=json.dumps(body), headers=headers)  # its `json=None` is no body
+        # httpx takes `json=None` for no body at all.
+        return await client.post("/invocations", content=json.dumps(body), headers=headers)
 
 
 def _where(details: Any) -> tuple[str, list[Any]]:
