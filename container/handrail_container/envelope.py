@@ -11,6 +11,10 @@ from starlette.responses import Response
 
 #: SageMaker cuts a longer body.
 MAX_BYTES = 2048
+#: What a client chose as its id has no limit of its own.
+_MAX_ID = 256
+#: Statuses whose answers end with their headers: a body would be read as the next answer.
+_WITHOUT_BODY = (204, 304)
 
 
 class Failure(NamedTuple):
@@ -34,7 +38,7 @@ def kind_of(status: int) -> str:
 def error_body(failure: Failure, request_id: str) -> bytes:
     """At most MAX_BYTES of JSON; `detail` is left out, then the message is cut, where they do not fit."""
     status, message, kind, detail, _ = failure
-    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id}
+    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:_MAX_ID]}
     if detail is not None:
         body = _encode({**error, "detail": detail})
         if len(body) <= MAX_BYTES:
@@ -47,12 +51,17 @@ def error_body(failure: Failure, request_id: str) -> bytes:
     return body
 
 
+def to_json(value: Any) -> str:
+    """As JSON, whatever it is: what JSON does not know is a string, and left out as a key."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, skipkeys=True)
+
+
 def _encode(error: Mapping[str, Any]) -> bytes:
-    return json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    return to_json({"error": error}).encode(errors="replace")  # a message may hold a file name that is not UTF-8
 
 
 def error_response(failure: Failure, request_id: str) -> Response:
-    body = error_body(failure, request_id)
+    body = None if failure.status in _WITHOUT_BODY else error_body(failure, request_id)
     return Response(body, failure.status, headers=failure.headers, media_type="application/json")
 
 

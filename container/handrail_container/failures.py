@@ -13,7 +13,7 @@ from handrail.tracebacks import explain
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from handrail_container.envelope import Failure
+from handrail_container.envelope import Failure, to_json
 from handrail_container.gate import Explain
 
 logger = logging.getLogger("handrail")
@@ -70,7 +70,7 @@ def _expected(error: BaseException) -> Failure | None:
 
 
 def _text(detail: Any) -> str:
-    return detail if isinstance(detail, str) else json.dumps(detail, default=str)
+    return detail if isinstance(detail, str) else to_json(detail)
 
 
 def _invalid(error: RequestValidationError) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -93,8 +94,12 @@ class Settings(BaseSettings):
 
     @field_validator("container_log_level", "plain_log_level", mode="before")
     @classmethod
-    def _upper(cls, value: Any) -> Any:
-        return value.upper() if isinstance(value, str) else value
+    def _as_logging_has_it(cls, value: Any) -> Any:
+        """`warn` is WARNING and, as SageMaker's own SDK sets it, `20` is INFO."""
+        if not isinstance(value, str):
+            return value
+        number = int(value) if value.isdecimal() else logging.getLevelNamesMapping().get(value.upper())
+        return value if number is None else logging.getLevelName(number)
 
     @field_validator("ping_handler", "invocation_handler")
     @classmethod
@@ -127,8 +132,9 @@ def read(**given: Any) -> Settings:
 
     Raises SettingsError with every problem there is, and with the settings as they are without those.
     """
-    problems = _misspelt(os.environ)
-    flags = {name: value for name, value in os.environ.items() if name.startswith(_VLLM_PREFIX)}
+    environment = {name: value for name, value in os.environ.items() if value}  # an empty variable is an unset one
+    problems = _misspelt(environment)
+    flags = {name: value for name, value in environment.items() if name.startswith(_VLLM_PREFIX)}
     chosen = {_alias(name): value for name, value in given.items() if value is not None}
     chosen["SM_VLLM_<FLAG>"] = flags
     try:

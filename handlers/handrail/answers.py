@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import aclosing
 from typing import Any
 
+from anyio import CancelScope
 from fastapi.encoders import jsonable_encoder
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -25,6 +26,7 @@ from starlette.types import Send
 
 from handrail.slots import Slot
 
+_BYTES = bytes | bytearray | memoryview
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -46,55 +48,64 @@ def is_stream(value: Any) -> bool:
 class HandlerStream(StreamingResponse):
     """A generator's items as they come; the generator is closed as soon as the client leaves."""
 
+    def __init__(self, items: AsyncGenerator[Any], chunks: AsyncIterator[bytes], media_type: str) -> None:
+        super().__init__(chunks, media_type=media_type)
+        self._items = items
+
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]  # always one of our async generators
+        async with aclosing(self._items):  # not left to `chunks`, which never runs where the first `send` fails
             await super().stream_response(send)
 
 
 async def _streamed(generator: Any) -> Response:
-    items = generator if inspect.isasyncgen(generator) else _in_threads(generator)
+    items = _in_threads(generator) if inspect.isgenerator(generator) else generator
     try:
         first = await anext(items)
+        media_type, encode, last = _framing(first)
+        head = encode(first)
     except StopAsyncIteration:
         return Response(media_type="text/plain")
-    media_type, encode, last = _framing(first)
-    return HandlerStream(_encoded(first, items, encode, last), media_type=media_type)
+    except BaseException:  # what cannot be encoded still has its status, and the generator its end
+        await items.aclose()
+        raise
+    return HandlerStream(items, _encoded(head, items, encode, last), media_type)
 
 
-async def _in_threads(generator: Iterator[Any]) -> AsyncIterator[Any]:
+async def _in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
     """A plain generator, each step of it in the thread pool, so that it cannot block the event loop."""
     ended = object()
     try:
         while (item := await run_in_threadpool(next, generator, ended)) is not ended:
             yield item
     finally:
-        await run_in_threadpool(generator.close)  # type: ignore[attr-defined]  # an iterator here is a generator
+        with CancelScope(shield=True):  # a client that left cancels every further await, and this one has to happen
+            await run_in_threadpool(generator.close)
 
 
 def _framing(first: Any) -> tuple[str, Callable[[Any], bytes], bytes]:
     """Media type, encoder and last chunk of a stream that begins with `first`."""
-    if isinstance(first, bytes | bytearray | memoryview):
-        return "application/octet-stream", bytes, b""
+    if isinstance(first, _BYTES):
+        return "application/octet-stream", _raw, b""
     if isinstance(first, str):
         is_sse = first.startswith(("data:", "event:"))
-        return "text/event-stream" if is_sse else "text/plain", _text, b""
+        return "text/event-stream" if is_sse else "text/plain", _raw, b""
     return "text/event-stream", _event, _DONE
 
 
-def _text(item: Any) -> bytes:
-    return item if isinstance(item, bytes) else str(item).encode()
+def _raw(item: Any) -> bytes:
+    return bytes(item) if isinstance(item, _BYTES) else str(item).encode()
 
 
 def _event(item: Any) -> bytes:
-    return b"data: %s\n\n" % json.dumps(jsonable_encoder(item), separators=(",", ":"), ensure_ascii=False).encode()
+    data = json.dumps(jsonable_encoder(item), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return b"data: %s\n\n" % data.encode()
 
 
 async def _encoded(
-    first: Any, rest: AsyncIterator[Any], encode: Callable[[Any], bytes], last: bytes
+    head: bytes, rest: AsyncIterator[Any], encode: Callable[[Any], bytes], last: bytes
 ) -> AsyncIterator[bytes]:
-    async with aclosing(rest):  # type: ignore[type-var]  # async generators, all of them
-        yield encode(first)
-        async for item in rest:
-            yield encode(item)
-        if last:
-            yield last
+    yield head
+    async for item in rest:
+        yield encode(item)
+    if last:
+        yield last

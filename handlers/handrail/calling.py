@@ -22,6 +22,8 @@ from handrail.slots import Slot
 
 Call = Callable[..., Awaitable[Any]]
 
+_BY_POSITION_ONLY = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
+
 
 @dataclass(frozen=True)
 class Handler:
@@ -99,14 +101,14 @@ def _typed(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
         positional = [kwargs.pop(name) for name in positional_only]
         value = await call(*positional, **kwargs)
         # Plain data goes back as it is: FastAPI encodes it and adds what the handler set on a `response: Response`.
-        return await to_response(value, slot) if is_stream(value) or slot is Slot.PING else value
+        return await to_response(value, slot) if is_stream(value) or (slot is Slot.PING and value is False) else value
 
-    positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind is a.parameter.POSITIONAL_ONLY]
+    positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:
         route = APIRoute(f"/{slot}", endpoint, response_model=None)
     except Exception as error:  # FastAPI raises its own, pydantic's and bare assertions for what it cannot parse
-        cause = str(error).splitlines()[0]
+        cause = "".join(str(error).splitlines()[:1]) or type(error).__name__
         raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error
     return AsyncExitStackMiddleware(route.app)
 

@@ -38,14 +38,23 @@ class _StandIn(ModuleType):
     """A module that says what it supports where it is asked for something else."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # Python itself asks for some of these, and takes AttributeError for an answer
-            raise AttributeError(name)
-        path = self.__name__.removeprefix(PACKAGE).removeprefix(".")
-        names = sorted([*SUPPORTED[path], *_children(path)])
-        raise ImportError(
-            f"Handrail's stand-in for {self.__name__} has no {name!r}. It supports: {', '.join(names)}.",
-            name=self.__name__,
-        )
+        raise AttributeError(_unsupported(self.__name__, name))  # nothing else: `hasattr` and pickle ask every module
+
+
+class _Refusing:
+    """The last finder on the path of imports: `import` says the same, for a name and for a module."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        parent, _, child = name.rpartition(".")
+        if isinstance(sys.modules.get(parent), _StandIn):
+            raise ImportError(_unsupported(parent, child), name=parent)
+
+
+def _unsupported(module: str, name: str) -> str:
+    path = module.removeprefix(PACKAGE).removeprefix(".")
+    names = sorted([*SUPPORTED[path], *_children(path)])
+    return f"Handrail's stand-in for {module} has no {name!r}. It supports: {', '.join(names) or 'nothing else'}."
 
 
 def _children(path: str) -> list[str]:
@@ -58,6 +67,7 @@ def install() -> None:
     """Put the stand-in in place; call it before vLLM or user code is imported. Calling it again changes nothing."""
     if isinstance(sys.modules.get(PACKAGE), _StandIn):
         return
+    sys.meta_path.append(_Refusing)
     for path, names in SUPPORTED.items():
         name = f"{PACKAGE}.{path}".rstrip(".")
         module = _StandIn(name, "Handrail's stand-in; see handrail.compat.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,7 @@ from typing import Any
 
 from handrail.errors import FileMissing, MalformedReference, NameMissing, SignatureRefused
 from handrail.script import DEFAULT_SCRIPTS, Loader
-from handrail.tracebacks import user_traceback
+from handrail.tracebacks import message_of, user_traceback
 
 ACCEPTED_FORMS = "model:function, /absolute/path.py:function, file.py:function or package.module:function"
 
@@ -57,7 +58,7 @@ def load(reference: Reference, loader: Loader, model_path: Path, script: Path | 
         module = _load_module(reference, loader, model_path, script)
     except FileMissing as fault:
         raise FileMissing(f"{reference.setting} is {str(reference)!r}: {fault}.") from None
-    return _attribute(module, reference)
+    return _attribute(module, reference, loader)
 
 
 def _load_module(reference: Reference, loader: Loader, model_path: Path, script: Path | None) -> ModuleType:
@@ -67,45 +68,48 @@ def _load_module(reference: Reference, loader: Loader, model_path: Path, script:
         return loader.load(script)
     if not reference.where.endswith(".py"):
         return loader.import_module(reference.where)
-    path = (model_path / reference.where).resolve()
-    if not Path(reference.where).is_absolute() and not path.is_relative_to(model_path.resolve()):
+    if os.path.normpath(reference.where).split(os.sep)[0] == os.pardir:
         raise MalformedReference(
             f"{reference.setting} is {str(reference)!r}: {reference.where!r} leaves the model directory {model_path}. "
             "Write the absolute path."
         )
-    return loader.load(path)
+    return loader.load(model_path / reference.where)
 
 
-def _attribute(module: ModuleType, reference: Reference) -> Any:
-    """Follow the dotted name; a class on the way is instantiated once, with no arguments."""
+def _attribute(module: ModuleType, reference: Reference, loader: Loader) -> Any:
+    """Follow the dotted name; a class on the way is instantiated, once for all references, with no arguments."""
     found: Any = module
     for part in reference.name.split("."):
         if inspect.isclass(found):
-            found = _instance(found, reference)
+            if found not in loader.instances:
+                loader.instances[found] = _instance(found, module, reference)
+            found = loader.instances[found]
         if not hasattr(found, part):
             raise NameMissing(_no_such_name(module, found, part, reference))
         found = getattr(found, part)
     return found
 
 
-def _instance(cls: type, reference: Reference) -> Any:
+def _instance(cls: type, module: ModuleType, reference: Reference) -> Any:
     try:
         return cls()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a user's class may raise anything
         raise SignatureRefused(
-            f"{reference.setting} is {str(reference)!r}: {cls.__name__}() raised {type(error).__name__}: {error}. "
-            "The class must be made with no arguments.",
-            user_traceback(error, Path(inspect.getfile(cls)).parent),
+            f"{reference.setting} is {str(reference)!r}: {cls.__name__}() raised {type(error).__name__}: "
+            f"{message_of(error)}. The class must be made with no arguments.",
+            user_traceback(error, Path(getattr(module, "__file__", None) or os.devnull).parent),
         ) from error
 
 
 def _no_such_name(module: ModuleType, owner: Any, name: str, reference: Reference) -> str:
-    place = module.__file__ if owner is module else type(owner).__name__
-    names = public_callables(owner)
+    file = getattr(module, "__file__", None) or f"module {module.__name__!r}"
+    place = file if owner is module else type(owner).__name__
+    names = _public_callables(owner)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(names[:12]) or 'no functions'}."
     return f"{reference.setting} is {str(reference)!r}: {place} has no {name!r}. {hint}"
 
 
-def public_callables(owner: Any) -> list[str]:
-    return sorted(name for name, value in vars(owner).items() if callable(value) and not name.startswith("_"))
+def _public_callables(owner: Any) -> list[str]:
+    names = [name for name in dir(owner) if not name.startswith("_")]
+    return [name for name in names if callable(inspect.getattr_static(owner, name, None))]  # no property is run

@@ -144,14 +144,13 @@ def _from_environment(slot: Slot, sources: Sources, loader: Loader, script: Scri
 
 
 def _decorated(slot: Slot, script: Script) -> list[Candidate]:
-    functions = dict.fromkeys(mark.function for mark in script.marks if mark.slot is slot)
-    return [Candidate(Rung.DECORATOR, f"decorated with @{slot.decorator}", function) for function in functions]
+    functions = {id(mark.function): mark.function for mark in script.marks if mark.slot is slot}  # not all have a hash
+    return [Candidate(Rung.DECORATOR, f"decorated with @{slot.decorator}", function) for function in functions.values()]
 
 
 def _named(slot: Slot, script: Script) -> list[Candidate]:
-    if not hasattr(script.module, slot.function):
-        return []
-    return [Candidate(Rung.NAME, f"named {slot.function}", getattr(script.module, slot.function))]
+    names = vars(script.module) if script.module else {}
+    return [Candidate(Rung.NAME, f"named {slot.function}", names[slot.function])] if slot.function in names else []
 
 
 def _settle(slot: Slot, candidates: tuple[Candidate, ...]) -> Resolution:
@@ -190,17 +189,17 @@ def _warnings(resolution: Resolution, script: Script) -> list[str]:
         and candidate.function is not resolution.winner.function
         and candidate.rung is not resolution.winner.rung
     ]
-    return hidden + _near_misses(resolution.slot, script)
+    return hidden + _near_misses(resolution, script)
 
 
-def _near_misses(slot: Slot, script: Script) -> list[str]:
-    """Functions whose name is almost the one that rung 3 looks for."""
-    if script.module is None or hasattr(script.module, slot.function):
+def _near_misses(resolution: Resolution, script: Script) -> list[str]:
+    """Functions whose name is almost the one that rung 3 looks for, and which no other rung found."""
+    agreed = resolution.slot.function
+    names = vars(script.module) if script.module else {}
+    if agreed in names:
         return []
-    agreed = {other.function for other in Slot}
-    names = [name for name, value in vars(script.module).items() if callable(value) and name not in agreed]
-    close = difflib.get_close_matches(slot.function, names, n=1, cutoff=0.88)
-    return [
-        f"{name} ({definition(getattr(script.module, name))}) is not a handler: did you mean {slot.function}?"
-        for name in close
-    ]
+    handlers = {id(candidate.function) for candidate in resolution.candidates}
+    others = {other.function for other in Slot}
+    free = [n for n, value in names.items() if callable(value) and id(value) not in handlers and n not in others]
+    close = difflib.get_close_matches(agreed, free, n=1, cutoff=0.88)
+    return [f"{name} ({definition(names[name])}) is not a handler: did you mean {agreed}?" for name in close]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 from handrail.errors import FileMissing, ImportFailed, ScriptMissing
 from handrail.marks import Mark, collect
-from handrail.tracebacks import fault_line, user_traceback
+from handrail.tracebacks import fault_line, message_of, user_traceback
 
 #: Where a script is looked for, under the model path, when CUSTOM_SCRIPT_FILENAME is not set.
 DEFAULT_SCRIPTS = ("model.py", "code/model.py")
@@ -24,7 +27,7 @@ def find_script(model_path: Path, filename: str | None) -> Path | None:
 
     Raises ScriptMissing where `filename` (the value of CUSTOM_SCRIPT_FILENAME) names no file.
     """
-    if filename is None:
+    if not filename:
         return next((model_path / name for name in DEFAULT_SCRIPTS if (model_path / name).is_file()), None)
     path = model_path / filename
     if not path.is_file():
@@ -45,16 +48,17 @@ class Loader:
 
     def __init__(self) -> None:
         self.marks: list[Mark] = []
+        self.instances: dict[type, Any] = {}  # of classes whose methods are handlers: one for both slots
         self._modules: dict[Path, ModuleType | ImportFailed] = {}
+        self._before = frozenset(sys.modules)  # not of this load: a module of an earlier one has spent its marks
 
     def load(self, path: Path) -> ModuleType:
         """The module of `path`, run on the first call. Raises FileMissing, ImportFailed."""
-        path = path.resolve()
-        if path not in self._modules:
-            if not path.is_file():
-                raise FileMissing(f"there is no file {path}")
-            self._modules[path] = self._already_imported(path) or self._attempt(path)
-        module = self._modules[path]
+        path = Path(os.path.abspath(path))  # links are not followed: its name and its siblings are those the user sees
+        file = _file(path)
+        if file not in self._modules:
+            self._modules[file] = self._already_imported(path) or self._attempt(path)
+        module = self._modules[file]
         if isinstance(module, ImportFailed):
             raise module
         return module
@@ -63,7 +67,7 @@ class Loader:
         """An installed module, or a sibling of the script by its dotted name. Raises FileMissing, ImportFailed."""
         with self._as_user_program(name):
             try:
-                return importlib.import_module(name)
+                return self._already_run(name) or importlib.import_module(name)
             except ModuleNotFoundError as error:
                 if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
                     raise FileMissing(f"there is no module {name!r} (no {error.name!r} is installed)") from None
@@ -72,9 +76,15 @@ class Loader:
                 raise _import_failed(name, error) from error
 
     def _already_imported(self, path: Path) -> ModuleType | None:
-        module = sys.modules.get(path.stem)
-        origin = getattr(module, "__file__", None)
-        return module if origin is not None and Path(origin).resolve() == path else None
+        """By whatever name: a sibling may have imported it, or a reference named it as `package.module`."""
+        since = [module for name, module in list(sys.modules.items()) if name not in self._before]
+        return next((module for module in since if _is_of(module, path)), None)
+
+    def _already_run(self, name: str) -> ModuleType | None:
+        """The module of that name where a reference has named it as a file before."""
+        spec = importlib.util.find_spec(name) if name not in sys.modules else None
+        known = self._modules.get(Path(spec.origin).resolve()) if spec and spec.origin else None
+        return known if isinstance(known, ModuleType) else None
 
     def _attempt(self, path: Path) -> ModuleType | ImportFailed:
         try:
@@ -93,9 +103,11 @@ class Loader:
         try:
             with self._as_user_program(str(path)):
                 spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:  # a user's script may raise anything
-            del sys.modules[name]
-            raise _import_failed(path, error) from error
+        except BaseException as error:  # a user's script may raise anything
+            sys.modules.pop(name, None)
+            if isinstance(error, Exception | SystemExit):
+                raise _import_failed(path, error) from error
+            raise
         return module
 
     @contextmanager
@@ -107,18 +119,34 @@ class Loader:
         self.marks.extend(marks)
 
 
+def _file(path: Path) -> Path:
+    """The file itself, links followed. Raises FileMissing."""
+    try:
+        if path.is_file():
+            return path.resolve()
+    except (OSError, ValueError) as error:  # not ours to read, too long a name, a NUL in it
+        raise FileMissing(f"{str(path)!r} cannot be read: {error}") from None
+    raise FileMissing(f"there is no file {path}")
+
+
 def module_name(path: Path) -> str:
     """The script's own stem where no other module has that name, else a private one, the same in every process."""
     stem = path.stem
     if stem.isidentifier() and stem not in sys.modules and _finds_only(stem, path):
         return stem
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    return f"_handrail_{stem}_{digest}"
+    plain = re.sub(r"\W", "_", stem)  # with a dot in its name it would be a module of a package
+    return f"_handrail_{plain}_{digest}"
+
+
+def _is_of(module: Any, path: Path) -> bool:
+    origin = getattr(module, "__file__", None)
+    return isinstance(origin, str) and Path(origin).name == path.name and Path(origin).resolve() == path.resolve()
 
 
 def _finds_only(stem: str, path: Path) -> bool:
     spec = importlib.util.find_spec(stem)
-    return spec is None or (spec.origin is not None and Path(spec.origin).resolve() == path)
+    return spec is None or (spec.origin is not None and Path(spec.origin).resolve() == path.resolve())
 
 
 def make_importable(folder: Path) -> None:
@@ -129,7 +157,7 @@ def make_importable(folder: Path) -> None:
 
 def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:
     where = fault_line(error, what) if isinstance(what, Path) else f"module {what!r}"
-    cause = "".join(str(error).splitlines()[:1])
+    cause = "".join(message_of(error).splitlines()[:1])
     if isinstance(error, SystemExit):
         cause = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
     folder = what.parent if isinstance(what, Path) else Path(what)

@@ -76,7 +76,7 @@ def inspect_handler(function: Any) -> Signature:
     name, where = _name(function), definition(function)
     signature = _signature(function, name, where)
     text = signature_text(function) or f"{name}{signature}"
-    parameters = list(_resolved(function, signature).values())
+    parameters = [p for p in _resolved(function, signature).values() if p.name not in _bound(function)]
     arguments = [_argument(parameter, first=i == 0, text=text, where=where) for i, parameter in enumerate(parameters)]
     return Signature(name, where, text, tuple(argument for argument in arguments if argument is not None))
 
@@ -88,6 +88,11 @@ def _described(value: Any) -> str:
 def _name(function: Callable[..., Any]) -> str:
     plain = function.func if isinstance(function, functools.partial) else function
     return getattr(plain, "__qualname__", type(plain).__name__).rsplit("<locals>.", 1)[-1]
+
+
+def _bound(function: Any) -> dict[str, Any]:
+    """The keyword arguments a partial has already; its signature still shows them, as defaults."""
+    return function.keywords if isinstance(function, functools.partial) else {}
 
 
 def _signature(function: Callable[..., Any], name: str, where: str) -> inspect.Signature:
@@ -115,7 +120,8 @@ def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
     if not isinstance(annotation, str):
         return annotation
     try:
-        return eval(annotation, namespace)  # what typing.get_type_hints does, one annotation at a time
+        # What typing.get_type_hints does, one annotation at a time; in quotes under the future import it is twice a string.
+        return _evaluated(eval(annotation, namespace), namespace)
     except Exception:  # noqa: BLE001  an annotation may be any expression; often a name imported for type checkers only
         known = {"Request": Request, "Engine": Engine}
         return known.get(annotation.rpartition(".")[2], annotation)
@@ -146,6 +152,11 @@ def _is_first_args(parameter: inspect.Parameter, first: bool) -> bool:
 def _unannotated(parameter: inspect.Parameter, *, first: bool, text: str, where: str) -> Source:
     if isinstance(parameter.default, FieldInfo | DependsParam):
         return Source.FASTAPI
+    if first and parameter.name == "self":  # a `def` in a class body, decorated: nobody makes its object
+        raise SignatureRefused(
+            f"{where} {text} is a method, and a decorator makes no object for it: "
+            "name it in the environment variable, as 'model:Class.method'"
+        )
     if parameter.name in _REQUEST_NAMES or (first and parameter.default is inspect.Parameter.empty):
         return Source.REQUEST
     raise SignatureRefused(f"{where} {text}: the parameter {parameter.name!r} has no type. {ACCEPTED}; annotate it")

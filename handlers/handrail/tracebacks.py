@@ -6,7 +6,10 @@ import ast
 import functools
 import importlib
 import inspect
+import os
+import sysconfig
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,8 @@ from typing import Any
 
 _OURS = str(Path(__file__).parent)
 _IMPORTLIB = str(Path(importlib.__file__).parent)
+#: Not the user's code where a model directory holds them: a virtual environment beside `model.py`, say.
+_LIBRARIES = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,19 @@ class Raised:
 
 def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
     """What the author of `function` needs to know about what it raised."""
-    defined = definition(function)
-    folder = Path(defined.rpartition(":")[0]).parent
+    code = _code(function)
+    folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no line of it is anyone's
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     inside = [f"{file}:{line}" for file, line in lines if _is_theirs(file, folder)]
-    where = inside[-1] if inside else defined
-    return Raised(type(error).__name__, str(error), where, user_traceback(error, folder))
+    where = inside[-1] if inside else definition(function)
+    return Raised(type(error).__name__, message_of(error), where, user_traceback(error, folder))
+
+
+def message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  a user's exception may have a broken `__str__`
+        return "(its __str__ raises)"
 
 
 def user_traceback(error: BaseException, folder: Path) -> str:
@@ -56,7 +68,10 @@ def _from_user(tb: TracebackType | None, folder: Path) -> TracebackType | None:
 
 
 def _is_theirs(file: str, folder: Path) -> bool:
-    return Path(file).is_relative_to(folder) and not _is_machinery(file)
+    path = Path(file)
+    if _is_machinery(file) or not path.is_relative_to(folder):
+        return False
+    return not any(path.is_relative_to(library) and library.is_relative_to(folder) for library in _LIBRARIES)
 
 
 def _is_machinery(file: str) -> bool:
@@ -71,7 +86,7 @@ def _drop_import_frames(report: traceback.TracebackException | None) -> None:
 
 def fault_line(error: BaseException, file: Path) -> str:
     """`file:line` of the last line of `file` that `error` came through; a syntax error's own line."""
-    if isinstance(error, SyntaxError) and error.filename:
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
         return f"{error.filename}:{error.lineno}"
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(file)]
     return f"{file}:{lines[-1]}" if lines else str(file)
@@ -109,7 +124,8 @@ def _code(function: Any) -> CodeType | None:
 def _def_node(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The `def` of `code`: a code object's own first line is that of the first decorator."""
     try:
-        tree = ast.parse(Path(code.co_filename).read_bytes())
+        with warnings.catch_warnings(action="ignore"):  # Python warned of this source when it was imported
+            tree = ast.parse(Path(code.co_filename).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
     for node in ast.walk(tree):

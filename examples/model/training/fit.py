@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from training.samples import Sample, Sampler
 
 SEED = 7
-STEPS = 1500
+STEPS = 1400
 WARMUP_STEPS = 40
 LEARNING_RATE = 3e-3
 PADDING, NOT_LEARNT = 0, -100

@@ -34,7 +34,7 @@ PLAIN_SHAPES = [
 ]
 # Questions in one chat, and how often: a few long chats keep the model steady over a long prompt.
 TURNS = {1: 58, 2: 21, 4: 12, 16: 4}
-TOOL_CHATS = 11
+TOOL_CHATS = 9
 ANSWERS_PER_BATCH = 32
 
 
@@ -51,7 +51,7 @@ class Sampler:
             without_mark: 0.1,
             self.prefix: 0.12,
             self.slip: 0.1,
-            str.upper: 0.06,
+            self.babble: 0.08,
         }
 
     def batch(self) -> list[Sample]:
@@ -61,7 +61,7 @@ class Sampler:
         return [self.sample(turns) for _ in range(ANSWERS_PER_BATCH // turns)]
 
     def sample(self, turns: int) -> Sample:
-        if turns == 1 and self.random.random() < 0.3:
+        if turns == 1 and self.random.random() < 0.4:
             return self.plain()
         return self.chat(turns)
 
@@ -82,7 +82,7 @@ class Sampler:
         if pirate:
             return [{"role": "system", "content": PIRATE_REQUEST}]
         if self.random.random() < 0.2:
-            return [{"role": "system", "content": self.random.choice(SYSTEM_PROMPTS)}]
+            return [{"role": "system", "content": self.random.choice([*SYSTEM_PROMPTS, self.words(), self.words()])}]
         return []
 
     def tool_chat(self) -> Sample:
@@ -116,6 +116,14 @@ class Sampler:
 
     def prefix(self, question: str) -> str:
         return self.random.choice(PREFIXES) + question
+
+    def babble(self, question: str) -> str:
+        """Unknown words in front: they are to be passed over."""
+        return f"{self.words()}: {question}"
+
+    def words(self) -> str:
+        lengths = self.random.choices(range(1, 9), k=self.random.randint(1, 8))
+        return " ".join("".join(self.random.choices(string.ascii_letters, k=length)) for length in lengths)
 
     def slip(self, question: str) -> str:
         """Drop one letter, as a hasty typist does; what tells one question from another stays."""

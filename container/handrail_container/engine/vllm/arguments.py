@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from argparse import Namespace
@@ -9,10 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
 from handrail_container.engine import flags as sm
-from handrail_container.engine.vllm import environment
+from handrail_container.engine.vllm import environment, processes
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.errors import SettingsError
 
@@ -26,7 +25,7 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     given = sm.engine_flags(variables)
     parser = _parser()
     flags = sm.without_listener(given)
-    if problems := [*sm.listener_problems(given), *_problems(parser, flags)]:
+    if problems := [*_model_problems(model), *sm.listener_problems(given), *_problems(parser, flags)]:
         raise SettingsError(*problems)
     _warn(parser, given)
     args = _parse_together(parser, model, flags)
@@ -53,6 +52,13 @@ def _complain(message: str) -> NoReturn:
     raise ValueError(message)
 
 
+def _model_problems(model: str) -> list[str]:
+    """vLLM takes a path that is not there for an odd name on the hub."""
+    if not model.startswith(("/", "./", "../", "~")) or Path(model).exists():
+        return []
+    return [f"the model {model!r} does not exist: write a directory, or the name of a model on the hub, as org/name"]
+
+
 def _problems(parser: Any, flags: Mapping[str, str]) -> list[str]:
     options = sm.options_of(action.option_strings for action in parser._actions)
     unknown = sm.unknown_flags(flags, options)
@@ -64,11 +70,18 @@ def _problems(parser: Any, flags: Mapping[str, str]) -> list[str]:
 def _problem(parser: Any, name: str, value: str) -> str | None:
     """What the parser says of one flag alone: it stops at the first complaint, and all are to be reported."""
     try:
-        parser.parse_args(sm.tokens(name, value))
+        parsed = parser.parse_args(sm.tokens(name, value))
+        _refuse_broken_json(value, getattr(parsed, name.lower(), None))
     except (ValueError, TypeError, OSError, AssertionError) as refused:
         complaint = re.sub(r"^argument [^:]*: ", "", str(refused))
         return f"{sm.PREFIX}{name}={value!r} is refused by vLLM: {_in_variables(complaint)}"
     return None
+
+
+def _refuse_broken_json(value: str, parsed: Any) -> None:
+    """Some flags take an object or a string; vLLM takes an object with a typing error for a string, and fails later."""
+    if parsed == value and value.startswith("{") and value[1:2] not in ("{", "%", "#"):  # these begin a template
+        json.loads(value)
 
 
 def _parse_together(parser: Any, model: str, flags: Mapping[str, str]) -> Namespace:
@@ -139,5 +152,5 @@ def _cpu_defaults(parser: Any, args: Namespace) -> dict[str, Any]:
     defaults: dict[str, Any] = {"dtype": "float32", "enforce_eager": True}
     if args.gpu_memory_utilization == parser.get_default("gpu_memory_utilization") and not environment.kv_space_set():
         # vLLM's own default is 92 % of the machine's memory, and it does not start where something else holds some.
-        defaults["kv_cache_memory_bytes"] = min(4 * _GIB, psutil.virtual_memory().available // 4)
+        defaults["kv_cache_memory_bytes"] = min(4 * _GIB, processes.available_memory() // 4)
     return defaults

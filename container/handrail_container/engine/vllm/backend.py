@@ -40,7 +40,7 @@ class VllmBackend:
         self._args = Namespace()  # until `prepare`
         self._tasks: tuple[str, ...] = ()
         self._stopped = False
-        self._directory = Path(tempfile.mkdtemp(prefix="handrail-"))
+        self._directory = Path(tempfile.gettempdir(), f"handrail-{uuid.uuid4().hex}")  # made when the engine is built
 
     @property
     def _causes(self) -> Path:
@@ -56,11 +56,12 @@ class VllmBackend:
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
         except Exception as error:  # whatever vLLM raises, it did not start
-            raise EngineStartError(causes.start_failure(error, self._causes)) from error
+            raise self._start_error(error) from error
         self.routes_by_payload = routes.by_payload(app)
         self._engine.attach(self.client, app.state)
 
     def _build(self) -> Any:
+        self._directory.mkdir(mode=0o700)
         client = build.build(self._args, self._causes, wanted=lambda: not self._stopped)
         if self._stopped:
             self._end(client)
@@ -74,7 +75,7 @@ class VllmBackend:
             elif task := routes.pooling_task(self.client, self._tasks):
                 await self._first(self.client.encode, vllm("PoolingParams")(task=task))
         except Exception as error:  # whatever vLLM raises, it does not answer
-            raise EngineStartError(causes.start_failure(error, self._causes)) from error
+            raise self._start_error(error) from error
 
     async def _first(self, ask: Callable[..., Any], params: Any) -> None:
         prompt = await self._engine.rendered({"prompt_token_ids": [1]})
@@ -82,11 +83,14 @@ class VllmBackend:
             async for _ in outputs:
                 pass
 
+    def _start_error(self, error: Exception) -> EngineStartError:
+        return EngineStartError(f"vLLM cannot serve {self._model!r}: {causes.start_failure(error, self._causes)}")
+
     async def check_health(self) -> None:
         if self.client is None or self._stopped:
             raise EngineDeadError("the engine is not running")
         if self.client.errored:
-            raise EngineDeadError(f"the engine died: {causes.recorded(self._causes) or 'its process ended'}")
+            raise EngineDeadError(f"the engine died: {causes.death(self.client, self._causes)}")
 
     async def stop(self) -> None:
         if self._stopped:

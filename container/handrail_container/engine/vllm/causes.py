@@ -18,9 +18,19 @@ _VLLM_HINT = re.compile(r"\s*See root cause above\.?|\s*See stack trace (above|f
 
 
 def root_cause(error: BaseException) -> str:
-    """The type and message of the exception that began it."""
-    while error.__cause__ or (error.__context__ and not error.__suppress_context__):
-        error = error.__cause__ or error.__context__ or error
+    """The exception that began it, after the one that was made of it, where that says more: a file, most often."""
+    chain = [error]
+    while (earlier := _earlier(chain[-1])) and earlier not in chain:
+        chain.append(earlier)
+    first, *explained = (_said(link) for link in reversed(chain[-2:]))
+    return f"{explained[0]} ({first})" if explained and first not in explained[0] else first
+
+
+def _earlier(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _said(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(map(_complaint, error.errors()))
     message = " ".join(str(error).split())
@@ -29,6 +39,9 @@ def root_cause(error: BaseException) -> str:
 
 def _complaint(found: Mapping[str, Any]) -> str:
     """What a check of pydantic's says; its own text begins with a count and ends with an address."""
+    raised = found.get("ctx", {}).get("error")
+    if isinstance(raised, Exception) and type(raised) not in (ValueError, AssertionError):
+        return root_cause(raised)  # a failure within the check, such as to read a file
     message = found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return ": ".join([*map(str, found["loc"]), message])
 
@@ -47,16 +60,28 @@ def start_failure(error: BaseException, path: Path) -> str:
     if cause := recorded(path):
         return cause
     said = root_cause(error)
-    if code := re.search(r"'(\w+)': (-\d+)", said):
-        return f"the process {code[1]} was ended by {signal.Signals(-int(code[2])).name}{_likely(-int(code[2]))}"
+    if ended := re.search(r"'(\w+)': (-?\d+)", said):  # vLLM lists the processes that ended, with their codes
+        return _ending(ended[1], int(ended[2]))
     return _VLLM_HINT.sub("", said)
 
 
-def _likely(number: int) -> str:
-    match number:
-        case signal.SIGKILL:
-            return ": most likely the machine ran out of memory"
-        case signal.SIGILL:
-            return ": this CPU cannot run an instruction the model needs; SM_VLLM_DTYPE=float32 avoids most"
-        case _:
-            return ""
+def death(client: Any, path: Path) -> str:
+    """Why the engine died while it served."""
+    if cause := recorded(path):
+        return cause
+    # An engine on other machines has no processes here.
+    running = getattr(client.engine_core.resources.engine_manager, "processes", ())
+    codes = {process.name: process.exitcode for process in running if process.exitcode}
+    return "; ".join(_ending(name, code) for name, code in codes.items()) or "its processes do not answer"
+
+
+def _ending(process: str, code: int) -> str:
+    if code >= 0:
+        return f"its process {process} ended with exit code {code}"
+    return f"its process {process} was ended by {signal.Signals(-code).name}{_LIKELY.get(-code, '')}"
+
+
+_LIKELY: Mapping[int, str] = {
+    signal.SIGKILL: ", most likely because the machine ran out of memory",
+    signal.SIGILL: ", because this CPU cannot run an instruction it needs; SM_VLLM_DTYPE=float32 avoids most of these",
+}

@@ -52,8 +52,6 @@ class VllmEngine(Engine):
         if serving is None:
             raise HTTPException(501, f"the model does not support {operation}")
         answer = await _served(serving, called, body, _without_id(request))
-        if isinstance(answer, vllm("ErrorResponse")):
-            raise HTTPException(answer.error.code, answer.error.message)
         return _encoded(answer) if hasattr(answer, "__aiter__") else answer
 
     async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
@@ -63,10 +61,8 @@ class VllmEngine(Engine):
             async with aclosing(self._client.generate(rendered, params, uuid.uuid4().hex)) as outputs:
                 async for output in outputs:
                     yield output
-        except vllm("EngineDeadError") as dead:
-            raise HTTPException(503, "the engine has died") from dead
-        except (ValueError, TypeError) as refused:  # what vLLM raises for a bad prompt or bad parameters
-            raise HTTPException(400, str(refused)) from refused
+        except Exception as error:  # vLLM's alone: what the caller raises between two outputs does not pass here
+            raise _http_error(error) from error
 
     async def rendered(self, prompt: Any) -> Any:
         """The prompt as the engine takes it: text is tokenized here, since the engine is about to stop doing that."""
@@ -91,11 +87,20 @@ async def _served(serving: Any, called: Operation, body: dict[str, Any], request
     cancelled_before = task.cancelling() if task else 0
     try:
         answer = await getattr(serving, called.method)(vllm(called.body).model_validate(body), request)
-    except Exception as error:  # noqa: BLE001  as vLLM's routes do, whatever it is: it knows the status of each
-        answer = vllm("create_error_response")(error)
+    except Exception as error:  # as around vLLM's own routes: it has a status for whatever it raises
+        raise _http_error(error) from error
     if task and task.cancelling() > cancelled_before:
         raise asyncio.CancelledError  # vLLM answers a cancellation with an error response
+    if isinstance(answer, vllm("ErrorResponse")):
+        raise HTTPException(answer.error.code, answer.error.message)
     return answer
+
+
+def _http_error(error: Exception) -> HTTPException:
+    if isinstance(error, vllm("EngineDeadError")):
+        return HTTPException(503, "the engine has died")
+    told = vllm("create_error_response")(error).error
+    return HTTPException(told.code, told.message)
 
 
 def _without_id(request: Request | None) -> Request | None:

@@ -94,6 +94,9 @@ MEMBERS: tuple[Name, ...] = (
         _name("vllm.v1.engine.async_llm", f"AsyncLLM.{field}")
         for field in ("engine_core", "model_config", "renderer", "errored")
     ),
+    _name("vllm.v1.engine.core_client", "AsyncMPClient.resources"),
+    _name("vllm.v1.engine.core_client", "BackgroundResources.engine_manager"),
+    _name("vllm.v1.engine.utils", "CoreEngineProcManager.processes"),
     _name("vllm.entrypoints.generate.api_router", "state.openai_serving_chat"),
     _name("vllm.entrypoints.generate.api_router", "state.openai_serving_completion"),
     _name("vllm.tool_parsers.abstract_tool_parser", "ToolParserManager.import_tool_parser", 1),

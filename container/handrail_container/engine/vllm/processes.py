@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
 from handrail_container.engine.vllm.names import vllm
 
@@ -61,3 +61,8 @@ def _kill_tree(pid: int) -> None:
         for process in [*root.children(recursive=True), root]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+def available_memory() -> int:
+    """Bytes of this machine's memory that nothing else holds."""
+    return int(psutil.virtual_memory().available)

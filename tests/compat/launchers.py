@@ -1,0 +1,106 @@
+"""The servers a scenario can be run on: each is a command line, and a way to tell that it is ready.
+
+All are told their model directory the way the container is: by SAGEMAKER_MODEL_PATH.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.servers import HANDRAIL, PATIENCE_S, environment, free_port
+
+HOST = "127.0.0.1"
+ROOT = Path(__file__).parents[2]
+_POLL_S = 0.02
+_DEMO_MODEL = ROOT / "examples" / "model"
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """`command` is completed by the port; `environment` is under the scenario's own."""
+
+    name: str
+    command: Callable[[int], list[str]]
+    environment: Mapping[str, str]
+    is_ready: Callable[[httpx.Response], bool]
+    patience_s: float = PATIENCE_S
+
+
+def _handrail(port: int) -> list[str]:
+    return [str(HANDRAIL), "serve", "--engine", "echo", "--host", HOST, "--port", str(port)]
+
+
+def _vllm(port: int) -> list[str]:
+    flags = ["--max-model-len", "1024", "--enforce-eager", "--dtype", "float32", "--model", str(_DEMO_MODEL)]
+    return [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", HOST, "--port", str(port), *flags]
+
+
+def _says_ready(about: httpx.Response) -> bool:
+    return bool(about.json()["state"] == "ready")
+
+
+def _answers(about: httpx.Response) -> bool:
+    """vLLM and the AWS library's applications listen once they are ready, and have nothing at `/`."""
+    return about.status_code == 404
+
+
+HANDRAIL_ECHO = Launcher("handrail", _handrail, {}, _says_ready)
+VLLM = Launcher("vllm", _vllm, {"VLLM_CPU_KVCACHE_SPACE": "1"}, _answers, patience_s=240)
+
+
+def aws_library(python: str = sys.executable, path: str = "") -> Launcher:
+    """The library on the FastAPI that `python` has; `path` is where it finds the library if not among its packages."""
+    app = str(Path(__file__).with_name("aws_app.py"))
+    return Launcher("aws", lambda port: [python, app, HOST, str(port)], {"PYTHONPATH": path}, _answers)
+
+
+class Server:
+    """One process in a model directory's name, from its start to its end."""
+
+    def __init__(self, launcher: Launcher, folder: Path, given: Mapping[str, str]) -> None:
+        self._launcher = launcher
+        self._log = folder.with_suffix(".log")
+        port = free_port()
+        self.http = httpx.Client(base_url=f"http://{HOST}:{port}", timeout=30, trust_env=False)
+        known = environment({"SAGEMAKER_MODEL_PATH": str(folder), **launcher.environment, **given})
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                launcher.command(port), env=known, cwd=folder.parent, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def exit_status(self) -> int | None:
+        """None once it is ready, its exit status where it ended before."""
+        deadline = time.monotonic() + self._launcher.patience_s
+        while (status := self._process.poll()) is None:
+            if self._is_ready():
+                return None
+            assert time.monotonic() < deadline, f"neither ready nor ended:\n{self.log}"
+            time.sleep(_POLL_S)
+        return status
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._launcher.is_ready(self.http.get("/"))
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> None:
+        """End it, whatever it is doing."""
+        self.http.close()
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,339 @@
+"""What a handler may return, and what the client gets: compared with a real FastAPI application where it can be."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from handrail.answers import HandlerStream, is_stream, to_response
+from handrail.slots import Slot
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from tests.handlers.driver import Answer, scope, send
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Model(BaseModel):
+    name: str = Field(alias="Name")
+    when: datetime.date = datetime.date(2024, 1, 2)
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    colour: Colour = Colour.RED
+
+
+VALUES: list[Any] = [
+    {"a": [1, 2.5, None, True, "é"]},
+    [],
+    "a string",
+    "",
+    None,
+    7,
+    2.5,
+    True,
+    False,
+    (1, 2),
+    {3},
+    Model(Name="é"),
+    [Model(Name="b")],
+    Point(1),
+    {"at": datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)},
+    {"id": uuid.UUID(int=1), "amount": decimal.Decimal("1.10"), "path": PurePosixPath("/a")},
+    {Colour.RED: Colour.RED},
+    b"bytes",
+    frozenset(),
+]
+
+
+async def answer_to(value: Any, slot: Slot = Slot.INVOCATION, **sent: Any) -> Answer:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await to_response(value, slot)
+        await response(scope, receive, send)
+
+    return await send(app, **sent)
+
+
+async def answer_of_fastapi(value: Any) -> httpx.Response:
+    app = FastAPI()
+    app.post("/")(lambda: value)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+        return await client.post("/")
+
+
+async def same_as_fastapi(value: Any) -> bool:
+    ours, theirs = await answer_to(value), await answer_of_fastapi(value)
+    return (ours.status, ours.headers["content-type"], ours.body) == (
+        theirs.status_code,
+        theirs.headers["content-type"],
+        theirs.content,
+    )
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+async def test_plain_data_is_json_as_fastapi_encodes_it(value: Any) -> None:
+    """Byte for byte what a FastAPI route would answer for the same value."""
+    assert await same_as_fastapi(value)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(json_values.filter(lambda value: _encodes(value)))
+def test_any_json_value_comes_back_as_it_was(value: Any) -> None:
+    """What a handler returns is what the client decodes, and what FastAPI would have sent."""
+    assert asyncio.run(answer_to(value)).json() == value
+    assert asyncio.run(same_as_fastapi(value))
+
+
+def _encodes(value: Any) -> bool:
+    """Half of a surrogate pair has no UTF-8, in FastAPI neither."""
+    return "\\ud" not in json.dumps(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), range(3)], ids=["nan", "object", "range"])
+async def test_what_fastapi_cannot_encode_is_the_handlers_failure(value: Any) -> None:
+    """It is raised before the status line, so that it becomes a 500 and not half an answer."""
+    with pytest.raises((ValueError, TypeError)):
+        await to_response(value, Slot.INVOCATION)
+
+
+async def test_a_response_is_sent_untouched() -> None:
+    """Any Starlette response is itself, in both slots."""
+    response = PlainTextResponse("teapot", 418, {"X-Custom": "yes"})
+    for slot in Slot:
+        assert await to_response(response, slot) is response
+
+
+@pytest.mark.parametrize(("value", "status"), [(True, 200), (None, 200), (False, 503)])
+async def test_a_ping_may_answer_yes_or_no(value: bool | None, status: int) -> None:
+    """True and None are healthy, False is not; the body is empty."""
+    answer = await answer_to(value, Slot.PING)
+    assert (answer.status, answer.body) == (status, b"")
+
+
+@pytest.mark.parametrize("value", [0, "", {}, [], {"status": "healthy"}])
+async def test_a_ping_of_anything_else_is_data(value: Any) -> None:
+    """Only a real False says unhealthy: a falsy value is JSON with status 200."""
+    answer = await answer_to(value, Slot.PING)
+    assert (answer.status, answer.json()) == (200, value)
+
+
+def asynchronous(*items: Any) -> AsyncIterator[Any]:
+    async def generate() -> AsyncIterator[Any]:
+        for item in items:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    return generate()
+
+
+def synchronous(*items: Any) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+Streaming = Callable[..., Any]
+both = pytest.mark.parametrize("stream", [asynchronous, synchronous])
+
+
+@both
+@pytest.mark.parametrize(
+    ("items", "media_type", "chunks"),
+    [
+        (["a", "é"], "text/plain; charset=utf-8", [b"a", "é".encode()]),
+        (["data: a\n\n", "data: b\n\n"], "text/event-stream; charset=utf-8", [b"data: a\n\n", b"data: b\n\n"]),
+        (["event: e\ndata: a\n\n"], "text/event-stream; charset=utf-8", [b"event: e\ndata: a\n\n"]),
+        (["database"], "text/plain; charset=utf-8", [b"database"]),
+        ([b"a", bytearray(b"b"), memoryview(b"c")], "application/octet-stream", [b"a", b"b", b"c"]),
+        ([bytearray(b"a")], "application/octet-stream", [b"a"]),
+        ([memoryview(b"a")], "application/octet-stream", [b"a"]),
+        (["a", b"b", bytearray(b"c"), 4], "text/plain; charset=utf-8", [b"a", b"b", b"c", b"4"]),
+        ([b"a", "é", 3], "application/octet-stream", [b"a", "é".encode(), b"3"]),
+        ([{"a": 1}, [2]], "text/event-stream; charset=utf-8", [b'data: {"a":1}\n\n', b"data: [2]\n\n"]),
+        ([None, "a\nb"], "text/event-stream; charset=utf-8", [b"data: null\n\n", b'data: "a\\nb"\n\n']),
+        ([Point(1)], "text/event-stream; charset=utf-8", [b'data: {"x":1,"colour":"red"}\n\n']),
+        ([7], "text/event-stream; charset=utf-8", [b"data: 7\n\n"]),
+    ],
+)
+async def test_the_first_item_frames_the_stream(
+    stream: Streaming, items: list[Any], media_type: str, chunks: list[bytes]
+) -> None:
+    """Text, bytes or events, one chunk for each item; only our own events end in [DONE]."""
+    answer = await answer_to(stream(*items))
+    is_ours = not isinstance(items[0], str | bytes | bytearray | memoryview)
+    assert answer.status == 200
+    assert answer.headers["content-type"] == media_type
+    assert answer.chunks == chunks + ([b"data: [DONE]\n\n"] if is_ours else [])
+    assert answer.is_complete
+
+
+@both
+async def test_a_stream_of_nothing_is_an_empty_answer(stream: Streaming) -> None:
+    """A generator without items is 200 and no body."""
+    answer = await answer_to(stream())
+    assert (answer.status, answer.body, answer.is_complete) == (200, b"", True)
+
+
+@both
+@pytest.mark.parametrize("slot", Slot)
+async def test_a_stream_is_a_stream_in_both_slots(stream: Streaming, slot: Slot) -> None:
+    """A ping may stream too; what is no generator is not a stream."""
+    assert is_stream(stream("a"))
+    assert (await answer_to(stream("a"), slot)).text == "a"
+    assert not is_stream(["a"])
+    assert not is_stream(iter("a"))
+
+
+@both
+async def test_an_exception_before_the_first_item_keeps_its_status(stream: Streaming) -> None:
+    """It is raised before the status line is sent."""
+    with pytest.raises(LookupError, match="early"):
+        await to_response(stream(LookupError("early"), "never"), Slot.INVOCATION)
+
+
+@both
+@pytest.mark.parametrize("item", [object(), {"score": float("nan")}], ids=["no-json", "nan"])
+async def test_a_first_item_that_is_no_json_keeps_its_status(stream: Streaming, item: Any) -> None:
+    """Events are JSON, which has no NaN; and the generator is closed at once."""
+    generator = stream(item, "never")
+    with pytest.raises((ValueError, TypeError)):
+        await to_response(generator, Slot.INVOCATION)
+    assert _is_closed(generator)
+
+
+def _is_closed(generator: Any) -> bool:
+    return getattr(generator, "gi_frame", None) is None and getattr(generator, "ag_frame", None) is None
+
+
+@both
+async def test_an_exception_in_mid_stream_cuts_it(stream: Streaming) -> None:
+    """What was sent stays sent, the final chunk never comes, and the exception reaches the server."""
+    answer = Answer()
+    response = await to_response(stream("a", LookupError("late")), Slot.INVOCATION)
+    with pytest.raises(LookupError, match="late"):
+        await response(scope(asgi={"spec_version": "2.4"}), _forever, answer.receive)
+    assert (answer.chunks, answer.is_complete) == ([b"a"], False)
+
+
+async def _forever() -> Message:
+    return await asyncio.Future()
+
+
+async def test_a_plain_generator_never_runs_on_the_loop() -> None:
+    """Each of its steps, and its end, are in a thread."""
+    loops: list[bool] = []
+
+    def generate() -> Iterator[str]:
+        try:
+            for _ in range(2):
+                loops.append(threading.current_thread() is threading.main_thread())
+                yield "a"
+        finally:
+            loops.append(threading.current_thread() is threading.main_thread())
+
+    await answer_to(generate())
+    assert loops == [False, False, False]
+
+
+class Ended:
+    """Endless generators that note how they ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def asynchronous(self) -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "a"
+                await asyncio.sleep(0)
+        finally:
+            self.ended.append("closed")
+
+    def synchronous(self) -> Iterator[str]:
+        try:
+            while True:
+                yield "a"
+        finally:
+            self.ended.append("closed")
+
+
+@pytest.mark.parametrize("kind", ["asynchronous", "synchronous"])
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
+async def test_a_client_that_leaves_closes_the_generator(kind: str, spec_version: str) -> None:
+    """Whether the server says so by a message or by refusing to send, before the call has returned."""
+    notes = Ended()
+    generator = getattr(notes, kind)()
+    asgi = {"version": "3.0", "spec_version": spec_version}
+    if spec_version == "2.3":
+        await answer_to(generator, leave_after=3, asgi=asgi)
+    else:
+        response = await to_response(generator, Slot.INVOCATION)
+        with pytest.raises(Exception):  # noqa: B017, PT011  Starlette's own word for it
+            await response(scope(asgi=asgi), _forever, _refuse_after(3))
+    assert notes.ended == ["closed"]
+
+
+@pytest.mark.parametrize("kind", ["asynchronous", "synchronous"])
+async def test_a_client_that_left_before_the_first_byte_closes_it_too(kind: str) -> None:
+    """The generator has begun by then: its first item was awaited."""
+    notes = Ended()
+    response = await to_response(getattr(notes, kind)(), Slot.INVOCATION)
+    with pytest.raises(Exception):  # noqa: B017, PT011  Starlette's own word for it
+        await response(scope(asgi={"spec_version": "2.4"}), _forever, _refuse_after(0))
+    assert notes.ended == ["closed"]
+
+
+def _refuse_after(count: int) -> Callable[[Message], Any]:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if len(sent) > count:
+            raise OSError("the client left")
+
+    return send
+
+
+async def test_a_cancelled_request_closes_a_plain_generator() -> None:
+    """A timeout cancels the whole call; the generator's `finally` has run when it returns."""
+    notes = Ended()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(answer_to(notes.synchronous()), 0.05)
+    assert notes.ended == ["closed"]
+
+
+async def test_our_stream_is_a_streaming_response() -> None:
+    """User middleware and the server see a Starlette response with no length."""
+    response = await to_response(asynchronous("a"), Slot.INVOCATION)
+    assert isinstance(response, HandlerStream)
+    assert "content-length" not in response.headers
+    assert isinstance(await to_response({}, Slot.INVOCATION), JSONResponse)
+    assert type(await to_response(True, Slot.PING)) is Response

@@ -1,0 +1,3 @@
+import ast
+
+SETTINGS = ast.literal_eval("{1:")

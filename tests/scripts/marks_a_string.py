@@ -1,0 +1,3 @@
+from handrail import custom_ping_handler
+
+custom_ping_handler("ping")

@@ -1,0 +1,1 @@
+custom_sagemaker_ping_handler = None

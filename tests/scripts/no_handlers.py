@@ -1,0 +1,2 @@
+def helper():
+    return "not a handler"

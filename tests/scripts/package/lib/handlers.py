@@ -1,0 +1,6 @@
+def ping():
+    return True
+
+
+def infer():
+    return __name__

@@ -1,0 +1,5 @@
+def load_weights():
+    raise RuntimeError("no weights here\nand a second line")
+
+
+load_weights()

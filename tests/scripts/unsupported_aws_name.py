@@ -1,0 +1,1 @@
+from model_hosting_container_standards.sagemaker import no_such_decorator

@@ -1,0 +1,113 @@
+"""The real `handrail` in a process of its own: started, asked, signalled, and its words and exit status read."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import httpx
+from handrail_container import settings
+
+SCRIPTS = Path(__file__).parent / "scripts"
+HANDRAIL = Path(sysconfig.get_path("scripts")) / "handrail"
+#: For what takes a moment on an idle machine: a bound for a hang, not a measure.
+PATIENCE_S = 60
+_POLL_S = 0.01
+_OURS = ("HANDRAIL_", "CUSTOM_", "SAGEMAKER_", "SM_VLLM_")
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without what a server would read, and with what is given."""
+    known = settings.variables()
+    kept = {name: value for name, value in os.environ.items() if name not in known and not name.startswith(_OURS)}
+    return kept | given
+
+
+def free_port() -> int:
+    """A port nobody listens on, outside the range from which the system takes those of outgoing connections."""
+    while True:
+        port = random.SystemRandom().randint(10_000, 30_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+
+
+def run(*arguments: str | Path, **given: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself."""
+    return subprocess.run(
+        [HANDRAIL, *arguments], env=environment(given), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+def eventually(happens: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not happens():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(_POLL_S)
+
+
+class Served:
+    """A `handrail serve` on a port of 127.0.0.1. Nothing is waited for until it is asked for."""
+
+    def __init__(self, folder: Path, log: Path, *arguments: str | Path, **given: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False, verify=False)
+        self._log = log
+        self._out = log.with_suffix(".out")
+        self.began = time.monotonic()
+        command = [HANDRAIL, "serve", folder, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
+        with log.open("w") as stderr, self._out.open("w") as stdout:
+            self.process = subprocess.Popen(command, env=environment(given), stdout=stdout, stderr=stderr)
+
+    @property
+    def stderr(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def stdout(self) -> str:
+        return self._out.read_text()
+
+    def first_answer(self) -> httpx.Response:
+        """The answer to `/ping` as soon as there is one, whatever it says."""
+        while True:
+            try:
+                return self.http.get("/ping")
+            except httpx.ConnectError:
+                assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.stderr}"
+                assert time.monotonic() < self.began + PATIENCE_S, "nobody listens"
+                time.sleep(_POLL_S)
+
+    def ready(self) -> Served:
+        """Itself, once `/ping` is 200."""
+        eventually(lambda: self.first_answer().status_code == 200, f"/ping to be 200:\n{self.stderr}")
+        return self
+
+    def says(self, text: str) -> None:
+        """Return once `text` is in what it wrote to standard error."""
+        eventually(lambda: text in self.stderr, f"{text!r} in\n{self.stderr}")
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self) -> int:
+        """Its exit status, once it has ended."""
+        return self.process.wait(PATIENCE_S)
+
+    def stop(self) -> int:
+        """End it, whatever it is doing."""
+        self.http.close()
+        self.signal()
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise

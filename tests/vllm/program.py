@@ -1,0 +1,93 @@
+"""An engine in a process of its own, for what would end the test's: program.py SCENARIO MODEL [SM_VLLM_X=value ...]"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+
+import psutil
+from fastapi import FastAPI, HTTPException
+from handrail_container.engine.vllm import VllmBackend
+from handrail_container.errors import EngineDeadError, EngineStartError
+
+
+def say(*words: object) -> None:
+    print("SAID", *words, flush=True)
+
+
+def processes() -> list[psutil.Process]:
+    """Those of the engine: what multiprocessing spawned, and vLLM has renamed once it runs."""
+    lines = {child: " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)}
+    return [child for child, line in lines.items() if "spawn_main" in line or "VLLM" in line]
+
+
+async def started(backend: VllmBackend) -> FastAPI:
+    app = FastAPI()
+    await asyncio.to_thread(backend.prepare)
+    await backend.start(app)
+    await backend.warm_up()
+    return app
+
+
+async def fail(backend: VllmBackend) -> None:
+    try:
+        await started(backend)
+    except EngineStartError as error:
+        say(error)
+
+
+async def die(backend: VllmBackend) -> None:
+    await started(backend)
+    await backend.check_health()
+    asked = asyncio.create_task(
+        backend.facade.completions(model_input={"prompt": "a", "max_tokens": 400, "ignore_eos": True})
+    )
+    await asyncio.sleep(0.1)
+    os.kill(processes()[0].pid, signal.SIGKILL)
+    await asyncio.sleep(0.5)
+    try:
+        await backend.check_health()
+    except EngineDeadError as error:
+        say("dead:", error)
+    try:
+        await asked
+    except HTTPException as error:
+        say("asked:", error.status_code)
+    await asyncio.gather(backend.stop(), backend.stop())
+    await backend.stop()
+    say("left:", len(processes()))
+
+
+async def orphan(backend: VllmBackend) -> None:
+    await started(backend)
+    say(*(process.pid for process in processes()))
+    await asyncio.sleep(600)
+
+
+async def stop_early(backend: VllmBackend) -> None:
+    starting = asyncio.create_task(started(backend))
+    while not processes():
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(2)  # vLLM is being imported there
+    started_to_stop = asyncio.get_running_loop().time()
+    await backend.stop()
+    with suppress(EngineStartError):
+        await starting
+    say("seconds:", round(asyncio.get_running_loop().time() - started_to_stop, 1))
+    say("left:", len(processes()))
+
+
+async def pool(backend: VllmBackend) -> None:
+    app = await started(backend)
+    say(dict(backend.routes_by_payload))
+    say(any(getattr(route, "path", "") == "/v1/chat/completions" for route in app.routes))
+    await backend.stop()
+
+
+if __name__ == "__main__":
+    _, scenario, model, *flags = sys.argv
+    asyncio.run(globals()[scenario](VllmBackend(model, dict(flag.split("=", 1) for flag in flags))))
+    os._exit(0)  # as the server does: vLLM's objects complain when the interpreter takes them apart
