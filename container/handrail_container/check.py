@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from handrail.errors import HandlerFault
-from handrail.resolve import Program, Resolution, Rung
+from handrail.ladder import Rung
+from handrail.resolve import Program, Resolution
 
 from handrail_container.app import load_program, open_backend
 from handrail_container.errors import ExitCode, SettingsError

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from handrail.errors import ScriptMissing
+from handrail.script import find_script
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -34,11 +36,12 @@ class Requirements:
     refused: tuple[str, ...]
 
 
-def find(settings: Settings, script: Path | None) -> Requirements | None:
+def find(settings: Settings) -> Requirements | None:
     """The requirements to install: None where there are none, or installing them is switched off."""
-    folder = script.parent if script is not None else settings.model_path
-    path = folder / "requirements.txt"
-    if not settings.install_requirements or not path.is_file():
+    if not settings.installs_requirements:
+        return None
+    path = _beside_script(settings) / "requirements.txt"
+    if not path.is_file():
         return None
     lines = list(_lines(path))
     held = held_versions()
@@ -46,16 +49,24 @@ def find(settings: Settings, script: Path | None) -> Requirements | None:
     return Requirements(path, tuple(line for line in lines if not _is_met(line)), refused)
 
 
-def install(settings: Settings, script: Path | None) -> None:
+def install(settings: Settings) -> None:
     """Install what is not there yet; without the network where everything is. Raises RequirementsError."""
-    found = find(settings, script)
+    found = find(settings)
     arguments = shlex.split(settings.pip_args or "")
     if found is not None and not arguments:
         if found.refused:
             raise RequirementsError(*found.refused)
         arguments = ["-r", str(found.path), *_wheels(found.path)] if found.unmet else []
-    if arguments and settings.install_requirements:
+    if arguments and settings.installs_requirements:
         _pip(arguments)
+
+
+def _beside_script(settings: Settings) -> Path:
+    try:
+        script = find_script(settings.model_path, settings.script_filename)
+    except ScriptMissing:  # said where the script is loaded
+        script = None
+    return script.parent if script is not None else settings.model_path
 
 
 def held_versions() -> dict[str, str]:
@@ -144,10 +155,14 @@ def _wheels(path: Path) -> list[str]:
 def _pip(arguments: list[str]) -> None:
     logger.info("pip install %s", shlex.join(arguments))
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
-        constraints.writelines(f"{name}=={version}\n" for name, version in held_versions().items() if name != "handrail")
+        constraints.writelines(
+            f"{name}=={version}\n" for name, version in held_versions().items() if name != "handrail"
+        )
         constraints.flush()
         command = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-        done = subprocess.run([*command, *arguments, "-c", constraints.name], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, *arguments, "-c", constraints.name], capture_output=True, text=True, check=False
+        )
     if done.returncode:
         raise RequirementsError(_cause(arguments, done.stdout + done.stderr))
 

@@ -47,7 +47,7 @@ async def stop(hooks: Sequence[Hook], app: Starlette) -> None:
     for hook in reversed(hooks):
         try:
             await _run(hook, app)
-        except Exception:  # noqa: BLE001  the others still have to be told
+        except Exception:
             logger.exception("%s %s failed at shutdown", definition(hook), _name(hook))
 
 

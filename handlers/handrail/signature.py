@@ -81,6 +81,12 @@ def inspect_handler(function: Any) -> Signature:
     return Signature(name, where, text, tuple(argument for argument in arguments if argument is not None))
 
 
+def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Parameter name to annotation, strings resolved. Raises SignatureRefused where there is no signature to read."""
+    parameters = _resolved(function, _signature(function, _name(function), definition(function)))
+    return {name: parameter.annotation for name, parameter in parameters.items()}
+
+
 def _described(value: Any) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
@@ -120,7 +126,7 @@ def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
     if not isinstance(annotation, str):
         return annotation
     try:
-        # What typing.get_type_hints does, one annotation at a time; in quotes under the future import it is twice a string.
+        # What typing.get_type_hints does, one at a time; quoted under the future import it is twice a string.
         return _evaluated(eval(annotation, namespace), namespace)
     except Exception:  # noqa: BLE001  an annotation may be any expression; often a name imported for type checkers only
         known = {"Request": Request, "Engine": Engine}
