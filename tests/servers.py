@@ -7,6 +7,7 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ HANDRAIL = Path(sysconfig.get_path("scripts")) / "handrail"
 #: For what takes a moment on an idle machine: a bound for a hang, not a measure.
 PATIENCE_S = 60
 _POLL_S = 0.01
+_WITHOUT_VLLM = "import sys; sys.modules['vllm'] = None; from handrail_container.cli import main; main()"
 _OURS = ("HANDRAIL_", "CUSTOM_", "SAGEMAKER_", "SM_VLLM_")
 
 
@@ -27,7 +29,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what a server would read, and with what is given."""
     known = settings.variables()
     kept = {name: value for name, value in os.environ.items() if name not in known and not name.startswith(_OURS)}
-    return kept | given
+    return {**kept, **given}
 
 
 def free_port() -> int:
@@ -41,8 +43,17 @@ def free_port() -> int:
 
 def run(*arguments: str | Path, **given: str) -> subprocess.CompletedProcess[str]:
     """A command that ends by itself."""
+    return _run([HANDRAIL, *arguments], given)
+
+
+def run_without_vllm(*arguments: str | Path, **given: str) -> subprocess.CompletedProcess[str]:
+    """The same where vLLM cannot be imported, installed or not."""
+    return _run([sys.executable, "-c", _WITHOUT_VLLM, *arguments], given)
+
+
+def _run(command: list[str | Path], given: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [HANDRAIL, *arguments], env=environment(given), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        command, env=environment(given), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 

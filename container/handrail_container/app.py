@@ -25,8 +25,7 @@ from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.engine import Backend
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
-from handrail_container.errors import SettingsError
-from handrail_container.failures import explain_handler, explain_ours, explain_wrappers
+from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, answering
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.settings import Settings
@@ -55,19 +54,10 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
 
         pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
         return EchoBackend(pace, settings.vllm.get("SM_VLLM_MODEL") or "echo")
-    model = find_model(settings, fallback_model)
-    return _open_vllm(model, settings)
+    from handrail_container.engine.vllm import VllmBackend
 
-
-def _open_vllm(model: str, settings: Settings) -> Backend:
-    try:
-        from handrail_container.engine.vllm.backend import VllmBackend
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"{error}; install Handrail with its extra `gpu` or `cpu`, or set HANDRAIL_ENGINE=echo"
-        ) from error
     flags = {name: value for name, value in settings.vllm.items() if name != "SM_VLLM_MODEL"}
-    return VllmBackend(model, flags)
+    return VllmBackend(find_model(settings, fallback_model), flags)
 
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
@@ -82,8 +72,10 @@ def create_app(backend: Backend) -> FastAPI:
     """The application the engine adds its routes to, and user code finds at `request.app`."""
     app = FastAPI(title="Handrail", version=__version__)
     app.state.engine = backend.facade
-    for kind in (HTTPException, RequestValidationError, Exception):
+    app.router.default = _no_such_route
+    for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _answer_error)
+    app.add_exception_handler(Exception, _answer_bug)
     return app
 
 
@@ -158,6 +150,15 @@ def _about(lifecycle: Lifecycle) -> ASGIApp:
     return about
 
 
+async def _no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
+    raise HTTPException(404, f"there is no {scope['path']}")
+
+
 async def _answer_error(request: Request, error: Any) -> Response:
     request_id = request.scope["state"]["request_id"]
     return error_response(explain_ours(error, request_id), request_id)
+
+
+async def _answer_bug(request: Request, error: Any) -> Response:
+    """Not logged here: Starlette raises the error again after this answer, and the gate logs it."""
+    return error_response(BUG, request.scope["state"]["request_id"])

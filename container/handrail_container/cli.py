@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from handrail_container.settings import Settings
 
 _DIRECTORY = click.argument(
-    "directory", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]"
+    "directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[DIR]"
 )
 _ENGINE = click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE")
 
@@ -92,7 +92,8 @@ def check(directory: Path | None, engine: str | None, as_json: bool) -> None:
 
 def print_hints(program: Program, host: str, port: int) -> None:
     """Who answers each slot, and two requests to try."""
-    url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    url = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
     for sentence in program.sentences():
         click.echo(f"  {sentence}")
     click.echo("Try:")
@@ -102,8 +103,9 @@ def print_hints(program: Program, host: str, port: int) -> None:
 
 
 def _stop_cleanly_from_now() -> None:
-    """SIGTERM exits 0 also before there is a loop to hear it."""
-    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(ExitCode.CLEAN))
+    """A signal to stop exits 0 also before there is a loop to hear it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
 
 
 def _settings(**given: Any) -> Settings:

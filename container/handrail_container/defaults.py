@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError
 
+_JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+
 
 class DefaultPing:
     """200 while the engine is alive; the gate has answered already where the server is not ready."""
@@ -38,7 +40,7 @@ class DefaultInvocation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         _require_json(request.headers.get("content-type"))
-        path = self._route(await _json(request))
+        path = self._route(await request.json())
         await self._application(_as_json(scope, path), _replay(await request.body(), receive), send)
 
     def _route(self, payload: Any) -> str:
@@ -46,17 +48,17 @@ class DefaultInvocation:
             raise HTTPException(
                 400, "no handler answers /invocations, and the engine `none` has no default: give model.py a handler"
             )
-        keys = payload if isinstance(payload, dict) else ()
         for key, path in self._routes.items():
-            if key in keys:
+            if isinstance(payload, dict) and key in payload:
                 return path
         shapes = " or ".join(f'{{"{key}": …}} ({path})' for key, path in self._routes.items())
-        got = f"an object with {', '.join(map(repr, keys)) or 'no keys'}" if keys or payload == {} else _type(payload)
-        raise HTTPException(400, f"/invocations takes {shapes}; this is {got}")
+        raise HTTPException(400, f"/invocations takes {shapes}; this is {_described(payload)}")
 
 
-def _type(payload: Any) -> str:
-    return f"a JSON {type(payload).__name__}"
+def _described(payload: Any) -> str:
+    if isinstance(payload, dict):
+        return f"an object with {', '.join(map(repr, payload)) or 'no keys'}"
+    return f"a JSON {_JSON_TYPES[type(payload)]}"
 
 
 def _require_json(content_type: str | None) -> None:
@@ -64,13 +66,6 @@ def _require_json(content_type: str | None) -> None:
     media_type = (content_type or "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(400, f"the content type is {media_type!r}; send 'Content-Type: application/json'")
-
-
-async def _json(request: Request) -> Any:
-    try:
-        return await request.json()
-    except UnicodeDecodeError as error:
-        raise HTTPException(400, f"the body is not JSON: {error}") from error
 
 
 def _as_json(scope: Scope, path: str) -> Scope:

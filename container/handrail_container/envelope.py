@@ -15,6 +15,8 @@ MAX_BYTES = 2048
 _MAX_ID = 256
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
 _WITHOUT_BODY = (204, 304)
+#: Python 3.13 has other names for these than 3.11.
+_RENAMED = {413: "content_too_large", 414: "uri_too_long", 416: "range_not_satisfiable", 422: "unprocessable_content"}
 
 
 class Failure(NamedTuple):
@@ -30,7 +32,7 @@ class Failure(NamedTuple):
 def kind_of(status: int) -> str:
     """The `type` of an error that has no better one: the status's own name, `bad_request` for 400."""
     try:
-        return HTTPStatus(status).name.lower()
+        return _RENAMED.get(status) or HTTPStatus(status).name.lower()
     except ValueError:
         return "error"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ logger = logging.getLogger("handrail")
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 CLIENT_LEFT = 499
+BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
 
 def explain_ours(error: BaseException, request_id: str) -> Failure:
@@ -31,7 +31,7 @@ def explain_ours(error: BaseException, request_id: str) -> Failure:
     if known is not None:
         return known
     logger.error("a bug in Handrail, request_id=%s", request_id, exc_info=error)
-    return Failure(500, "an internal error of Handrail; the log has it under the request id")
+    return BUG
 
 
 def explain_handler(handler: Handler, detail: str) -> Explain:
@@ -72,7 +72,7 @@ def _expected(error: BaseException) -> Failure | None:
         return Failure(error.status_code, _text(error.detail), detail=detail, headers=error.headers)
     if isinstance(error, RequestValidationError):
         return _invalid(error)
-    if isinstance(error, json.JSONDecodeError) and _was_reading_the_body(error):
+    if isinstance(error, ValueError | RecursionError) and _was_reading_the_body(error):
         return Failure(400, f"the body is not JSON: {error}")
     if isinstance(error, ClientDisconnect):
         return Failure(CLIENT_LEFT, "the client left")
@@ -98,6 +98,7 @@ def _problem(details: dict[str, Any]) -> str:
 
 
 def _was_reading_the_body(error: BaseException) -> bool:
-    """Whether `await request.json()` raised it, and not the handler's own reading of something else."""
+    """Whether `await request.json()` raised it (bad JSON, bad UTF-8, nested too deep), and not the handler's own
+    reading of something else."""
     codes = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
     return Request.json.__code__ in codes

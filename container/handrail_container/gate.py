@@ -5,6 +5,7 @@ Pure ASGI, in front of the application: `/ping` and `/invocations` reach their h
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,8 +40,12 @@ class Endpoint:
     is_always_open: bool = False
 
 
-class TooLarge(Exception):
-    """The body went past the limit while it was read."""
+class TooLarge(HTTPException):
+    """FastAPI's own kind, which it passes on where it reads the body; it takes any other for bad JSON."""
+
+    def __init__(self, limit: float) -> None:
+        message = f"the body is larger than {limit / 1e6:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
+        super().__init__(413, message, headers={"Connection": "close"})
 
 
 class Gate:
@@ -80,51 +86,43 @@ class Gate:
         return next((endpoint for prefix, endpoint in self._prefixes.items() if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
-        if not self.lifecycle.is_ready and (endpoint is None or not endpoint.is_always_open):
-            await self._not_ready(exchange)
-        elif endpoint is None or (endpoint.methods and exchange.scope["method"] not in endpoint.methods):
-            await self._no_such_method(endpoint, exchange)
+        if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
+            await exchange.fail(self._not_ready())
+        elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
+            await self._wrong_method(endpoint, exchange)
         else:
-            await self._answer(endpoint, exchange, self._limited(exchange, receive))
+            await self._answer(endpoint, exchange, receive)
 
-    async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive | None) -> None:
-        if receive is None:
-            await exchange.fail(self._too_large())
-            return
+    async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:
-            await answer(endpoint.app, endpoint.explain, exchange, receive)
-        except TooLarge:
-            await exchange.fail(self._too_large())
+            await answer(endpoint.app, endpoint.explain, exchange, self._limited(exchange, receive))
+        except asyncio.CancelledError as error:  # a handler's own, or the listener's once the drain is over
+            is_own = self.lifecycle.is_ready
+            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self._not_ready())
 
-    async def _not_ready(self, exchange: Exchange) -> None:
+    def _not_ready(self) -> Failure:
         kind = _NOT_READY.get(self.lifecycle.state, "loading")
         headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
-        await exchange.fail(Failure(503, self.lifecycle.reason, kind, headers=headers))
+        return Failure(503, self.lifecycle.reason, kind, headers=headers)
 
-    async def _no_such_method(self, endpoint: Endpoint | None, exchange: Exchange) -> None:
+    async def _wrong_method(self, endpoint: Endpoint, exchange: Exchange) -> None:
         path, method = exchange.scope["path"], exchange.scope["method"]
-        if endpoint is None:
-            await exchange.fail(Failure(404, f"there is no {path}"))
-            return
         allowed = ", ".join(endpoint.methods)
         await exchange.fail(Failure(405, f"{path} takes {allowed}, not {method}", headers={"Allow": allowed}))
 
-    def _limited(self, exchange: Exchange, receive: Receive) -> Receive | None:
-        """`receive` with the body limit upheld; None where the announced length is already over it."""
+    def _limited(self, exchange: Exchange, receive: Receive) -> Receive:
+        """`receive` with the body limit upheld. Raises TooLarge where the announced length is already over it."""
         length = Headers(scope=exchange.scope).get("content-length")
         if length is None:
             return _counting(receive, self._max_body_bytes)
-        return receive if int(length) <= self._max_body_bytes else None
-
-    def _too_large(self) -> Failure:
-        limit = self._max_body_bytes / 1e6
-        message = f"the body is larger than {limit:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
-        return Failure(413, message, headers={"Connection": "close"})
+        if int(length) > self._max_body_bytes:
+            raise TooLarge(self._max_body_bytes)
+        return receive
 
     def _log(self, exchange: Exchange) -> None:
         seconds = time.monotonic() - exchange.began
-        is_dull = 200 <= exchange.status < 300 and (seconds < _SLOW_S or exchange.scope["path"] == "/ping")
-        if self._access_log == "off" or (is_dull and (self._access_log != "all" or exchange.scope["path"] == "/ping")):
+        is_dull = 200 <= exchange.status < 300 and seconds < _SLOW_S
+        if self._access_log == "off" or (is_dull and self._access_log != "all"):
             return
         scope = exchange.scope
         logger.info(
@@ -138,11 +136,9 @@ class Gate:
 
 
 async def answer(app: ASGIApp, explain: Explain, exchange: Exchange, receive: Receive) -> None:
-    """Let `app` answer, and answer for it where it raises. Raises TooLarge."""
+    """Let `app` answer, and answer for it where it raises."""
     try:
         await app(exchange.scope, receive, exchange.send)
-    except TooLarge:
-        raise
     except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
         await exchange.fail(explain(error, exchange.request_id))
 
@@ -159,7 +155,7 @@ def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
 class Exchange:
     """One request and its answer: the id, and how far the answer has come."""
 
-    __slots__ = ("_send", "began", "is_sse", "request_id", "scope", "status")
+    __slots__ = ("_send", "began", "is_complete", "is_sse", "request_id", "scope", "status")
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.scope = scope
@@ -167,6 +163,7 @@ class Exchange:
         self.began = time.monotonic()
         self.status = 0
         self.is_sse = False
+        self.is_complete = False
         self._send = send
         scope.setdefault("state", {})["request_id"] = self.request_id
 
@@ -178,13 +175,17 @@ class Exchange:
             self.is_sse = headers.get("content-type", "").startswith("text/event-stream")
             headers.setdefault("X-Request-Id", self.request_id)
             message["headers"] = headers.raw
+        else:
+            self.is_complete = not message.get("more_body", False)
         await self._send(message)
 
     async def fail(self, failure: Failure) -> None:
         """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
         if not self.status:
-            await error_response(failure, self.request_id)(self.scope, _nothing, self.send)
-        elif self.is_sse:
+            response = error_response(failure, self.request_id)
+            await self.send({"type": "http.response.start", "status": failure.status, "headers": response.raw_headers})
+            await self.send({"type": "http.response.body", "body": response.body})
+        elif self.is_sse and not self.is_complete:
             body = error_event(error_body(failure, self.request_id))
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -203,11 +204,7 @@ def _counting(receive: Receive, limit: float) -> Receive:
         message = await receive()
         read += len(message.get("body", b""))
         if read > limit:
-            raise TooLarge
+            raise TooLarge(limit)
         return message
 
     return counted
-
-
-async def _nothing() -> Message:
-    raise AssertionError("an error response reads no body")

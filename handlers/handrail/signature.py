@@ -126,7 +126,7 @@ def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
     if not isinstance(annotation, str):
         return annotation
     try:
-        # What typing.get_type_hints does, one at a time; quoted under the future import it is twice a string.
+        # What typing.get_type_hints does, one annotation at a time; one in quotes may be a string twice.
         return _evaluated(eval(annotation, namespace), namespace)
     except Exception:  # noqa: BLE001  an annotation may be any expression; often a name imported for type checkers only
         known = {"Request": Request, "Engine": Engine}

@@ -30,8 +30,8 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is expected of the answer. An object in `json` may have more keys; `text` is somewhere in the body, `without`
-    nowhere; `headers` are exact, and `absent` ones are not there."""
+    """What is expected of the answer. An object in `json` may have more keys; `text` is somewhere in the body and
+    `without` nowhere; `headers` are exact, and `absent` ones are not there."""
 
     status: int
     json: Any = UNSAID
@@ -69,7 +69,7 @@ class Scenario:
 
     `theirs` is None where the AWS library is expected to do the same (to refuse, with any status and words of its own,
     where we refuse); else it is what the library does, and `reason` says why we do otherwise, or `fails` what the
-    library promises and does not do. `step` is the step of the project that brings it.
+    library promises and does not do. `is_ours_alone` is for what only we have; `step` is the step that brings it.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Scenario:
     fails: str = ""
     step: int = 1
     on_vllm: bool = False
+    is_ours_alone: bool = False
 
     @property
     def start(self) -> tuple[object, ...]:

@@ -61,7 +61,7 @@ def test_a_detail_that_does_not_fit_is_left_out() -> None:
     assert "detail" not in error
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, "bad_request"), (503, "service_unavailable"), (499, "error")])
+@pytest.mark.parametrize(("status", "kind"), [(400, "bad_request"), (413, "content_too_large"), (499, "error")])
 def test_the_type_is_the_status_s_own_name(status: int, kind: str) -> None:
     """Where the error has no better one."""
     assert kind_of(status) == error_of(Failure(status, "m"))["type"] == kind

@@ -278,7 +278,7 @@ def chunks(total: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("path", ["/invocations", "/v1/completions"])
-@pytest.mark.parametrize("script", ["does_as_told.py", "wants_a_model.py", None])
+@pytest.mark.parametrize("script", ["does_as_told.py", "pydantic_body.py", None])
 def test_a_chunked_body_that_grows_too_large_is_413(serving: Launch, script: str | None, path: str) -> None:
     """Whoever reads it: a handler, FastAPI for a handler, the default, or the engine's own route."""
     served = serving(script, HANDRAIL_MAX_BODY_MB="0.1")

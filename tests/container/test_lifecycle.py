@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from handrail_container.lifecycle import IllegalTransition, Lifecycle, State
 from hypothesis import given
@@ -16,7 +18,7 @@ def may_follow(before: State, after: State) -> bool:
         return before in (*WAY_UP, State.DRAINING)
     if after is State.DRAINING:
         return before in WAY_UP
-    return (before, after) in zip(WAY_UP, WAY_UP[1:], strict=False)
+    return (before, after) in pairwise(WAY_UP)
 
 
 @given(st.lists(st.sampled_from(State)))

@@ -22,7 +22,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (settings.port, settings.engine, settings.log_level) == (8080, "vllm", "INFO")
     assert (settings.max_body_mb, settings.drain_s) == (25, 25)
     assert (settings.error_detail, settings.access_log) == ("full", "errors")
-    assert settings.script_filename is settings.hf_model_id is settings.hf_token is None
+    assert (settings.script_filename, settings.hf_model_id, settings.hf_token) == (None, None, None)
     assert settings.references == {}
     assert settings.vllm == {}
 

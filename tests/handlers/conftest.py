@@ -39,7 +39,8 @@ def interpreter(tmp_path: Path) -> Iterator[None]:
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
     """Only these are taken out again: a library that was first imported here has to stay."""
-    places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", [])]
+    names = getattr(module, "__dict__", {})  # no `__getattr__` of a user's module is run
+    places = [names.get("__file__") or "", *names.get("__path__", [])]
     return any(Path(place).is_relative_to(folder) for place in places)
 
 

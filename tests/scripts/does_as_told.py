@@ -1,5 +1,7 @@
 """A handler that does what the body's `do` names: every way in which an answer can go right or wrong."""
 
+import asyncio
+import inspect
 import json
 
 from fastapi import HTTPException, Request
@@ -42,6 +44,12 @@ def raise_surrogate(told):
 
 def raise_long(told):
     raise Broken("é" * 10_000)
+
+
+async def await_cancelled(told):
+    task = asyncio.create_task(asyncio.sleep(60))
+    task.cancel()
+    await task
 
 
 def decode(told):
@@ -88,4 +96,7 @@ def unserializable(told):
 @custom_invocation_handler
 async def told(request: Request):
     body = await request.json()
-    return PlainTextResponse("nothing to do") if "do" not in body else globals()[body["do"]](body)
+    if "do" not in body:
+        return PlainTextResponse("nothing to do")
+    result = globals()[body["do"]](body)
+    return await result if inspect.iscoroutine(result) else result

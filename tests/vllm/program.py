@@ -20,8 +20,15 @@ def say(*words: object) -> None:
 
 def processes() -> list[psutil.Process]:
     """Those of the engine: what multiprocessing spawned, and vLLM has renamed once it runs."""
-    lines = {child: " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)}
-    return [child for child, line in lines.items() if "spawn_main" in line or "VLLM" in line]
+    return [child for child in psutil.Process().children(recursive=True) if is_of_the_engine(child)]
+
+
+def is_of_the_engine(child: psutil.Process) -> bool:
+    try:
+        line = " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # vLLM asks short-lived programs about the machine
+        return False
+    return "spawn_main" in line or "VLLM" in line
 
 
 async def started(backend: VllmBackend) -> FastAPI:
@@ -37,6 +44,7 @@ async def fail(backend: VllmBackend) -> None:
         await started(backend)
     except EngineStartError as error:
         say(error)
+    await backend.stop()
 
 
 async def die(backend: VllmBackend) -> None:

@@ -82,10 +82,16 @@ def test_a_pooling_model_is_warmed_up_and_takes_the_payloads_it_can() -> None:
 
 
 def test_no_process_of_the_engine_outlives_a_killed_server() -> None:
-    with subprocess.Popen(command("orphan"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    with subprocess.Popen(command("orphan"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         assert server.stdout is not None
-        said = next(line for line in server.stdout if line.startswith("SAID "))
+        written: list[str] = []
+        for line in server.stdout:
+            written.append(line)
+            if line.startswith("SAID "):
+                break
         server.send_signal(signal.SIGKILL)
+    said = written[-1]
+    assert said.startswith("SAID "), "".join(written)
     children = [int(pid) for pid in said.split()[1:]]
     assert children
     deadline = time.monotonic() + 5

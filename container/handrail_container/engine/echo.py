@@ -68,8 +68,8 @@ class EchoClient:
                 await asyncio.sleep(self.pace.first_token_s if count == 1 else self.pace.between_tokens_s)
                 reason = "stop" if count == len(words) else None if request_id in self.running else "abort"
                 yield RequestOutput(request_id, text, ids, [_completion(words[:count], reason)], reason is not None)
-                if reason is not None:
-                    return
+                if reason == "abort":
+                    break
         finally:
             self.running.discard(request_id)
 

@@ -34,7 +34,7 @@ PLAIN_SHAPES = [
 ]
 # Questions in one chat, and how often: a few long chats keep the model steady over a long prompt.
 TURNS = {1: 58, 2: 21, 4: 12, 16: 4}
-TOOL_CHATS = 9
+TOOL_CHATS = 12
 ANSWERS_PER_BATCH = 32
 
 

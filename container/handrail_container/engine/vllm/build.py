@@ -44,9 +44,9 @@ def _executor(args: Namespace, config: Any) -> contextlib.AbstractContextManager
     alone = parallel.world_size == 1 and parallel.data_parallel_size == 1
     if not vllm("current_platform").is_cpu() or args.distributed_executor_backend or not alone:
         return contextlib.nullcontext()
-    binding: contextlib.AbstractContextManager[Any] = vllm("OMPProcessManager")(config).configure_omp_envs(0, 0)
+    threads = processes.openmp(config)
     parallel.distributed_executor_backend = "uni"
-    return binding
+    return threads
 
 
 async def adopt(engine: Any) -> None:

@@ -13,3 +13,8 @@ def prepare() -> None:
 
 def kv_space_set() -> bool:
     return bool(os.environ.get("VLLM_CPU_KVCACHE_SPACE"))
+
+
+def binds_threads_itself() -> bool:
+    """Whether vLLM chooses the cores of its threads: the user has not."""
+    return os.environ.get("VLLM_CPU_OMP_THREADS_BIND", "auto") == "auto"

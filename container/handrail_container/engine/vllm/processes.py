@@ -9,13 +9,17 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
+from handrail_container.engine.vllm import environment
 from handrail_container.engine.vllm.names import vllm
 
 #: What vLLM calls the processes it starts from this one; those under them are found by descent.
 _NAMES = ("EngineCore", "VLLM_")
+
+_BINDING = ("OMP_PLACES", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 
 
 @contextlib.contextmanager
@@ -32,6 +36,17 @@ def logging_to(causes: Path) -> Iterator[None]:
     path = causes.with_name("logging.json")
     path.write_text(json.dumps(config))
     with _variable("VLLM_LOGGING_CONFIG_PATH", str(path)):
+        yield
+
+
+@contextlib.contextmanager
+def openmp(config: Any) -> Iterator[None]:
+    """Children started within run as many threads, on the cores, that vLLM would give the one worker of `config`."""
+    with vllm("OMPProcessManager")(config).configure_omp_envs(0, 0):
+        if os.environ.get("OMP_NUM_THREADS") == "1" and environment.binds_threads_itself():
+            # One thread need not be kept apart from others; bound, it waits for whatever else runs on its core.
+            for name in _BINDING:
+                os.environ.pop(name, None)
         yield
 
 

@@ -1,0 +1,69 @@
+"""The examples as a reader of their README runs them: its commands, word for word, on a port of our own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.servers import PATIENCE_S, environment, free_port
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+MODEL = EXAMPLES / "model"
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md") if path.parent != MODEL)
+
+
+def commands(readme: Path) -> list[str]:
+    """What stands in the README's shell blocks, in order."""
+    return re.findall(r"```sh\n(.*?)\n```", readme.read_text(), re.DOTALL)
+
+
+class Example:
+    """One README's run command in a process group of its own, and its request."""
+
+    def __init__(self, readme: Path, log: Path, *arguments: str) -> None:
+        self.run, self.ask = commands(readme)[:2]
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        given = environment({"PORT": str(self.port)})
+        with log.open("w") as output:
+            command = ["bash", "-c", " ".join([self.run, *arguments])]
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=given, stdout=output, stderr=output, start_new_session=True
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text()
+
+    def ready(self, patience_s: float = 4 * PATIENCE_S) -> Example:
+        deadline = time.monotonic() + patience_s
+        while not self._is_ready():
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output}"
+            assert time.monotonic() < deadline, f"not ready:\n{self.output}"
+            time.sleep(0.1)
+        return self
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/ping", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def answer(self) -> str:
+        """What the README's request gets."""
+        command = self.ask.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}").replace("curl ", "curl -sS --fail ", 1)
+        return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+
+    def stop(self) -> int:
+        """Its exit status after SIGTERM."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+        return self.process.wait(PATIENCE_S)
