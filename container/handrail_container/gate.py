@@ -95,7 +95,10 @@ class Gate:
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:
-            await answer(endpoint.app, endpoint.explain, exchange, self._limited(exchange, receive))
+            limited = self._limited(exchange, receive)
+            await answer(endpoint.app, endpoint.explain, exchange, limited)
+        except TooLarge as error:  # announced; one that turns out too large is met where it is read
+            await exchange.fail(endpoint.explain(error, exchange.request_id))
         except asyncio.CancelledError as error:  # a handler's own, or the listener's once the drain is over
             is_own = self.lifecycle.is_ready
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self._not_ready())

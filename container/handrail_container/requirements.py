@@ -49,16 +49,16 @@ def find(settings: Settings) -> Requirements | None:
     return Requirements(path, tuple(line for line in lines if not _is_met(line)), refused)
 
 
-def install(settings: Settings) -> None:
-    """Install what is not there yet; without the network where everything is. Raises RequirementsError."""
+def plan(settings: Settings) -> list[str]:
+    """The arguments for `pip install`; none where everything is there. Raises RequirementsError."""
+    if not settings.installs_requirements:
+        return []
+    if settings.pip_args:
+        return shlex.split(settings.pip_args)
     found = find(settings)
-    arguments = shlex.split(settings.pip_args or "")
-    if found is not None and not arguments:
-        if found.refused:
-            raise RequirementsError(*found.refused)
-        arguments = ["-r", str(found.path), *_wheels(found.path)] if found.unmet else []
-    if arguments and settings.installs_requirements:
-        _pip(arguments)
+    if found is not None and found.refused:
+        raise RequirementsError(*found.refused)
+    return ["-r", str(found.path), *_wheels(found.path)] if found is not None and found.unmet else []
 
 
 def _beside_script(settings: Settings) -> Path:
@@ -152,7 +152,8 @@ def _wheels(path: Path) -> list[str]:
     return ["--find-links", str(folder)] if folder.is_dir() else []
 
 
-def _pip(arguments: list[str]) -> None:
+def install(arguments: list[str]) -> None:
+    """Run pip, held to the versions the server runs on. Raises RequirementsError with pip's own reason."""
     logger.info("pip install %s", shlex.join(arguments))
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.writelines(

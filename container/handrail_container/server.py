@@ -118,9 +118,12 @@ class Server:
         return serving
 
     async def _load(self) -> Program:
-        self.lifecycle.move(State.LOADING, "the requirements are installed")
-        await in_thread(lambda: requirements.install(self.settings), "requirements")
-        self.lifecycle.step("the script is loading")
+        self.lifecycle.move(State.LOADING, "the script is loading")
+        arguments = await in_thread(lambda: requirements.plan(self.settings), "requirements")
+        if arguments:
+            self.lifecycle.step("the script's requirements are being installed")
+            await in_thread(lambda: requirements.install(arguments), "requirements")
+            self.lifecycle.step("the script is loading")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
         for warning in program.warnings:
             logger.warning("%s", warning)

@@ -6,6 +6,7 @@ import difflib
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 #: What Kubernetes injects for a service called `handrail`.
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
+_SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
+_SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSWORD")
 
 
 def variable(name: str, default: Any, description: str, **constraints: Any) -> Any:
@@ -161,6 +164,41 @@ class Settings(BaseSettings):
 def variables() -> dict[str, str]:
     """Every variable with its description."""
     return {str(field.validation_alias): str(field.description) for field in Settings.model_fields.values()}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A setting as it is: `source` is "command line", "environment" or "default"; a secret's `value` is masked."""
+
+    name: str
+    value: str
+    source: str
+
+
+def known(settings: Settings, given: Iterable[str]) -> list[Known]:
+    """Every setting and where it comes from; `given` are the fields that the command line gave."""
+    on_command_line = {_alias(name) for name in given}
+    rows = []
+    for field, info in Settings.model_fields.items():
+        name = str(info.validation_alias)
+        source = "environment" if os.environ.get(name) else "default"
+        if name in on_command_line:
+            source = "command line"
+        if field != "vllm":
+            rows.append(Known(name, _shown(name, getattr(settings, field)), source))
+    return rows + [Known(name, _shown(name, value), "environment") for name, value in settings.vllm.items()]
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    is_secret = isinstance(value, SecretStr) or any(word in name for word in _SECRET_WORDS)
+    return "***" if is_secret else str(value)
+
+
+def without_effect() -> list[str]:
+    """Variables of the AWS container's supervisor: the platform restarts us."""
+    return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
 
 
 def read(**given: Any) -> Settings:

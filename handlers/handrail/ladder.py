@@ -98,8 +98,9 @@ def first(candidates: tuple[Candidate, ...], what: str, role: Slot | Place) -> C
     rivals = [candidate for candidate in candidates if candidate.rung is winner.rung]
     if len(rivals) > 1:
         places = " and ".join(f"{rival.label} ({definition(rival.function)})" for rival in rivals)
+        nouns = "handlers" if isinstance(role, Slot) else "functions"
         raise Ambiguous(
-            f"{what} has {len(rivals)} candidates that are {winner.found}: {places}. "
+            f"{what} has {len(rivals)} {nouns} that are {winner.found}: {places}. "
             f"Keep one, or choose with {role.variable}=model:{winner.label}."
         )
     return winner
