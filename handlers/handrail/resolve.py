@@ -16,7 +16,18 @@ from handrail import hooks
 from handrail.around import Around, resolve_around
 from handrail.calling import Handler, adapt
 from handrail.errors import HandlerFault, SignatureRefused
-from handrail.ladder import DEFAULT, Candidate, Rung, Script, Sources, decorated, first, from_environment, hidden, named
+from handrail.ladder import (
+    DEFAULT,
+    Candidate,
+    Script,
+    Sources,
+    decorated,
+    default,
+    first,
+    from_environment,
+    hidden,
+    named,
+)
 from handrail.script import Loader, find_script, hidden_siblings, make_importable
 from handrail.slots import Moment, Slot
 from handrail.tracebacks import definition
@@ -97,7 +108,7 @@ def _ladder(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tup
         *from_environment(slot, sources, loader, script),
         *decorated(slot, script),
         *named(slot, script),
-        Candidate(Rung.DEFAULT, "nothing else asks for it"),
+        *default(slot, script),
     )
 
 

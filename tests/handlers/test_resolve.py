@@ -17,7 +17,8 @@ from handrail.errors import (
     ScriptMissing,
     SignatureRefused,
 )
-from handrail.resolve import DEFAULT, Program, Resolution, Rung, Sources, resolve
+from handrail.ladder import DEFAULT, Rung, Sources
+from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
 
 from tests.handlers.conftest import Resolved
