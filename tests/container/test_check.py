@@ -170,7 +170,8 @@ def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
     text = check("with_everything.py").to_text()
     around, _, hooks = text.partition("\naround the handlers\n")[2].partition("\nhooks\n")
     assert 'throttle: Throttle, decorated with @custom_middleware("throttle")' in around
-    assert "output_formatter: a_formatter_with" in around
+    assert f"{SCRIPTS / 'with_everything.py'}:6" in around
+    assert "a_formatter_with_a_name" in around
     assert f"on_startup: {SCRIPTS / 'with_everything.py'}:19" in hooks
     assert f"on_shutdown: {SCRIPTS / 'with_everything.py'}:23" in hooks
 
