@@ -333,7 +333,7 @@ def written(definitions: list[Any]) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     definitions=st.lists(DEFINITIONS, max_size=4),
     references=st.dictionaries(st.sampled_from([*Slot, *Place]), REFERENCES),
