@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from handrail import compat
-from handrail.resolve import Program, Resolution, Sources, resolve
+from handrail.around import Wrapper
+from handrail.ladder import Sources
+from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
@@ -21,8 +25,8 @@ from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.engine import Backend
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
-from handrail_container.failures import BUG, explain_handler, explain_ours
-from handrail_container.gate import Endpoint, Gate
+from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
+from handrail_container.gate import Endpoint, Gate, answering
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.settings import Settings
 from handrail_container.weights import find_model
@@ -31,6 +35,7 @@ from handrail_container.weights import find_model
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
 
 PING_METHODS = ("GET", "POST", "HEAD")
+_PING_AROUND_S = 1
 
 
 def load_program(settings: Settings) -> Program:
@@ -57,9 +62,7 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`."""
-    gate = Gate(
-        lifecycle, max_body_bytes=settings.max_body_mb * 1e6, access_log=settings.access_log, explain=explain_ours
-    )
+    gate = Gate(lifecycle, max_body_bytes=settings.max_body_mb * 1e6, access_log=settings.access_log)
     gate.endpoints["/metrics"] = _ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = _ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
     return gate
@@ -77,16 +80,24 @@ def create_app(backend: Backend) -> FastAPI:
 
 
 def open_gate(gate: Gate, app: FastAPI, backend: Backend, program: Program, settings: Settings) -> None:
-    """Let requests through to the handlers, once the engine has started."""
+    """Let requests through to the handlers: once the engine has started, and again after each reload.
+
+    Raises SignatureRefused where a middleware class cannot be made.
+    """
     app.state.engine_client = backend.client
-    ping = DefaultPing(backend)
-    invocation = DefaultInvocation(app, backend.routes_by_payload)
-    defaults: dict[Slot, ASGIApp] = {Slot.PING: ping, Slot.INVOCATION: invocation}
-    methods = {Slot.PING: PING_METHODS, Slot.INVOCATION: ("POST",)}
+    around = program.around
+    health = DefaultPing(backend)
+    ping = _endpoint(program.resolutions[Slot.PING], health, PING_METHODS, settings)
+    invocation = _endpoint(
+        program.resolutions[Slot.INVOCATION], DefaultInvocation(app, backend.routes_by_payload), ("POST",), settings
+    )
+    engine = _ours(app, ())
     endpoints = {
-        slot.path: _endpoint(program.resolutions[slot], defaults[slot], methods[slot], settings) for slot in Slot
+        Slot.PING.path: _bounded(_surrounded(ping, around.pre_post, settings)) if around.pre_post else ping,
+        Slot.INVOCATION.path: _surrounded(invocation, around.wrappers, settings),
+        "/health": _ours(health, PING_METHODS),
     }
-    gate.open(app, {**endpoints, "/health": _ours(ping, PING_METHODS)})
+    gate.open(app, endpoints, {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine})
 
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
@@ -94,6 +105,32 @@ def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...]
         return _ours(default, methods)
     explain = explain_handler(resolution.handler, settings.error_detail)
     return Endpoint(resolution.handler.app, methods, explain)
+
+
+def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:
+    """`endpoint` inside the user's wrappers, the first outermost."""
+    if not wrappers:
+        return endpoint
+    app = answering(endpoint.app, endpoint.explain)
+    for wrapper in reversed(wrappers):
+        app = wrapper.wrap(app)
+    return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings.error_detail))
+
+
+def _bounded(endpoint: Endpoint) -> Endpoint:
+    """`endpoint` for /ping: what stands around a health check may be neither slow nor the reason it fails otherwise."""
+
+    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(_PING_AROUND_S):
+                await endpoint.app(scope, receive, send)
+        except TimeoutError as error:
+            raise HTTPException(503, f"pre- and post-processing of /ping took over {_PING_AROUND_S} s") from error
+        except Exception as error:
+            failure = endpoint.explain(error, scope["state"]["request_id"])
+            raise HTTPException(503, failure.message) from error
+
+    return replace(endpoint, app=bounded, explain=explain_ours)
 
 
 def _ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:

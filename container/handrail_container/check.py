@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from handrail.errors import HandlerFault
-from handrail.resolve import Program, Resolution, Rung
+from handrail.around import Wrapper
+from handrail.errors import HandlerFault, ProgramFault
+from handrail.ladder import Rung
+from handrail.resolve import Program, Resolution
+from handrail.tracebacks import definition
 
 from handrail_container.app import load_program, open_backend
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.report import exit_code, refusal
-from handrail_container.settings import Settings, read
+from handrail_container.requirements import Requirements, find
+from handrail_container.settings import Known, Settings, known, masked, read, without_effect
 
 _RUNG_NAMES = {
     Rung.ENVIRONMENT: "environment",
@@ -23,36 +29,70 @@ _RUNG_NAMES = {
 }
 
 
+_WIDTH = 80
+_FOLD: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+_FOLD_ANSWER: dict[str, Any] = {**_FOLD, "subsequent_indent": " " * 13}
+
+
 @dataclass(frozen=True)
 class Report:
+    """What serving would find. `faults` are the program's and those of its requirements."""
+
     settings: Settings
+    known: tuple[Known, ...]
     program: Program
+    requirements: Requirements | None
     problems: tuple[str, ...]
 
     @property
+    def faults(self) -> tuple[HandlerFault, ...]:
+        refused = self.requirements.refused if self.requirements else ()
+        return (*map(ProgramFault, refused), *self.program.faults)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        idle = [
+            f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
+        ]
+        return (*self.program.warnings, *idle)
+
+    @property
     def exit_code(self) -> ExitCode:
-        if self.problems or self.program.faults:
-            return exit_code(self.problems, self.program.faults)
+        if self.problems or self.faults:
+            return exit_code(self.problems, self.faults)
         return ExitCode.CLEAN
 
     def to_text(self) -> str:
-        lines = [f"model directory  {self.settings.model_path}", f"script           {self.program.script or 'none'}"]
-        lines.append(f"engine           {self.settings.engine}")
+        """For a terminal: 80 columns, but for what an author wrote and paths."""
+        lines = [
+            f"model directory  {self.settings.model_path}",
+            f"script           {self.program.script or 'none'}",
+            f"requirements     {_requirements(self.requirements)}",
+            f"engine           {self.settings.engine}",
+        ]
         for resolution in self.program.resolutions.values():
             lines += ["", resolution.slot.path, *_table(resolution)]
-        lines += ["", *(f"warning: {warning}" for warning in self.program.warnings)] if self.program.warnings else []
-        if self.problems or self.program.faults:
-            lines += ["", refusal(self.problems, self.program.faults)]
+        lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
+        lines += _section("hooks", _hooks(self.program))
+        lines += _section("settings", (f"{row.name}={row.value} ({row.source})" for row in self.known))
+        lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
+        if self.problems or self.faults:
+            lines += ["", refusal(self.problems, self.faults)]
         return "\n".join(lines)
 
     def to_json(self) -> str:
+        """The same for machines; docs/check.md has the schema."""
         data = {
             "model_path": str(self.settings.model_path),
             "script": str(self.program.script) if self.program.script else None,
             "engine": self.settings.engine,
             "slots": {slot.value: _slot(resolution) for slot, resolution in self.program.resolutions.items()},
-            "warnings": list(self.program.warnings),
-            "problems": [*self.problems, *map(str, self.program.faults)],
+            "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
+            "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
+            "requirements": _requirements_data(self.requirements),
+            "settings": [asdict(row) for row in self.known],
+            "warnings": list(self.warnings),
+            "problems": [*self.problems, *map(str, self.faults)],
             "exit_code": int(self.exit_code),
         }
         return json.dumps(data, indent=2, ensure_ascii=False)
@@ -67,7 +107,8 @@ def check_program(**given: Any) -> Report:
     except SettingsError as error:
         problems = error.problems
         settings = error.usable or read(**given)
-    return Report(settings, load_program(settings), problems)
+    chosen = [name for name, value in given.items() if value is not None]
+    return Report(settings, tuple(known(settings, chosen)), load_program(settings), find(settings), problems)
 
 
 def _check_engine(settings: Settings) -> None:
@@ -77,14 +118,50 @@ def _check_engine(settings: Settings) -> None:
         backend.prepare()
 
 
+def _section(title: str, rows: Iterable[str]) -> list[str]:
+    """A titled list, its rows folded; nothing where there are none."""
+    folded = [textwrap.fill(row, _WIDTH, initial_indent="  ", subsequent_indent="      ", **_FOLD) for row in rows]
+    return ["", title, *folded] if folded else []
+
+
+def _requirements(found: Requirements | None) -> str:
+    if found is None:
+        return "none"
+    if found.refused:
+        return f"{found.path}: refused, see below"
+    return f"{found.path}: {'pip will install ' + masked(', '.join(found.unmet)) if found.unmet else 'all there'}"
+
+
+def _requirements_data(found: Requirements | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"path": str(found.path), "unmet": list(map(masked, found.unmet)), "refused": list(found.refused)}
+
+
+def _wrapper(wrapper: Wrapper) -> str:
+    candidate = wrapper.candidate
+    return f"{wrapper.place}: {candidate.label}, {candidate.found}  {definition(candidate.function)}"
+
+
+def _wrapper_data(wrapper: Wrapper) -> dict[str, str]:
+    candidate = wrapper.candidate
+    where = definition(candidate.function)
+    return {"place": wrapper.place.value, "name": candidate.label, "found": candidate.found, "where": where}
+
+
+def _hooks(program: Program) -> list[str]:
+    return [f"{moment}: {definition(hook)}" for moment, hooks in program.hooks.items() for hook in hooks]
+
+
 def _table(resolution: Resolution) -> list[str]:
     lines = []
     for rung in Rung:
         offers = [candidate for candidate in resolution.candidates if candidate.rung is rung]
         mark = "▶" if rung is resolution.winner.rung else " "
         found = "; ".join(candidate.found for candidate in offers) if offers else "-"
-        lines.append(f"  {mark} {int(rung)} {_RUNG_NAMES[rung]:14} {found}")
-    lines.append(f"    answers: {_answer(resolution)}")
+        head = f"  {mark} {int(rung)} {_RUNG_NAMES[rung]:14} "
+        lines.append(textwrap.fill(found, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head), **_FOLD))
+    lines.append(textwrap.fill(_answer(resolution), _WIDTH, initial_indent="    answers: ", **_FOLD_ANSWER))
     return lines
 
 

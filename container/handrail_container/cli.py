@@ -45,9 +45,16 @@ def main() -> None:
     type=click.Path(exists=True, path_type=Path),
     help="Model to load where neither the environment nor DIR names one.",
 )
+@click.option("--watch", is_flag=True, help="Reload the handlers, never the engine, when a file in DIR changes.")
 @click.option("--hints", is_flag=True, help="When ready, print who answers and what to try.")
 def serve(
-    directory: Path | None, engine: str | None, host: str, port: int | None, default_model: Path | None, hints: bool
+    directory: Path | None,
+    engine: str | None,
+    host: str,
+    port: int | None,
+    default_model: Path | None,
+    watch: bool,
+    hints: bool,
 ) -> None:
     """Serve /ping and /invocations."""
     _stop_cleanly_from_now()
@@ -58,7 +65,7 @@ def serve(
     logs.configure(settings.log_level)
 
     async def run() -> ExitCode:
-        server = Server(settings, host, default_model)
+        server = Server(settings, host, default_model, watches=watch)
         if hints:
             server.when_ready = lambda program: print_hints(program, host, server.port)
         return await server.run()
@@ -87,8 +94,8 @@ def print_hints(program: Program, host: str, port: int) -> None:
     """Who answers each slot, and two requests to try."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
-    for resolution in program.resolutions.values():
-        click.echo(f"  {resolution.sentence()}")
+    for sentence in program.sentences():
+        click.echo(f"  {sentence}")
     click.echo("Try:")
     click.echo(f"  curl -i {url}/ping")
     body = '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'

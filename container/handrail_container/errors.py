@@ -2,6 +2,7 @@
 
 StartError
 ├── SettingsError      2  a setting, a reference, the port, or no model
+├── RequirementsError  3  requirements.txt cannot be had beside what the server runs on
 └── EngineStartError   4  the engine did not start
 EngineDeadError        5  the engine died or hung while serving
 """
@@ -36,6 +37,10 @@ class SettingsError(StartError):
 
     exit_code = ExitCode.SETTINGS
     usable: Any = None
+
+
+class RequirementsError(StartError):
+    exit_code = ExitCode.SCRIPT
 
 
 class EngineStartError(StartError):

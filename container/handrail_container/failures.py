@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.downstream import StreamCut
+from handrail.middleware import WrapperRaised
 from handrail.tracebacks import explain
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -35,24 +39,33 @@ def explain_handler(handler: Handler, detail: str) -> Explain:
     """What `handler` raised; `detail` is HANDRAIL_ERROR_DETAIL."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
-        known = _expected(error)
-        if known is not None:
-            return known
-        raised = explain(error, handler.function)
-        logger.error(
-            "%s raised %s at %s, request_id=%s\n%s",
-            handler.signature.name,
-            raised.type,
-            raised.where,
-            request_id,
-            raised.traceback,
-        )
-        if detail == "none":
-            return Failure(500, "the handler failed; the log has it under the request id", "handler_error")
-        message = f"{handler.signature.name} raised {raised.type}: {raised.message} ({raised.where})"
-        return Failure(500, message, "handler_error")
+        return _expected(error) or _raised(error, handler.function, handler.signature.name, detail, request_id)
 
     return explained
+
+
+def explain_wrappers(wrappers: Sequence[Wrapper], detail: str) -> Explain:
+    """What the user's code around a handler raised; the handler's own errors are answered inside of it."""
+
+    def explained(error: BaseException, request_id: str) -> Failure:
+        if isinstance(error, StreamCut):  # what is inside has logged why
+            return Failure(500, str(error))
+        function, cause = wrappers[0].candidate.function, error
+        if isinstance(error, WrapperRaised):
+            function, cause = error.function, error.__cause__ or error
+        name = getattr(function, "__name__", repr(function))
+        return _expected(cause) or _raised(cause, function, name, detail, request_id)
+
+    return explained
+
+
+def _raised(error: BaseException, function: Any, name: str, detail: str, request_id: str) -> Failure:
+    """Log the whole of it; tell the client what `detail` allows."""
+    raised = explain(error, function)
+    logger.error("%s raised %s at %s, request_id=%s\n%s", name, raised.type, raised.where, request_id, raised.traceback)
+    if detail == "none":
+        return Failure(500, "the handler failed; the log has it under the request id", "handler_error")
+    return Failure(500, f"{name} raised {raised.type}: {raised.message} ({raised.where})", "handler_error")
 
 
 def _expected(error: BaseException) -> Failure | None:

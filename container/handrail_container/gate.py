@@ -51,26 +51,29 @@ class TooLarge(HTTPException):
 class Gate:
     """Our endpoints by path; everything else goes to the engine's application."""
 
-    def __init__(self, lifecycle: Lifecycle, *, max_body_bytes: float, access_log: str, explain: Explain) -> None:
+    def __init__(self, lifecycle: Lifecycle, *, max_body_bytes: float, access_log: str) -> None:
         self.lifecycle = lifecycle
         self.endpoints: dict[str, Endpoint] = {}
         self.in_flight = 0
-        self._fallback: Endpoint | None = None
+        self._prefixes: dict[str, Endpoint] = {}
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
-        self._explain = explain
 
-    def open(self, application: Any, endpoints: dict[str, Endpoint]) -> None:
-        """From now on `endpoints` answer, and `application` the rest; user code finds it at `request.app`."""
+    def open(self, application: Any, endpoints: dict[str, Endpoint], prefixes: dict[str, Endpoint]) -> None:
+        """From now on `endpoints` answer, and below the `prefixes` (the first that fits) those.
+
+        User code finds `application` at `request.app`. Opening again replaces what answered before; requests that are
+        in flight end where they began.
+        """
         self._application = application
-        self._fallback = Endpoint(application, (), self._explain)
+        self._prefixes = prefixes
         self.endpoints.update(endpoints)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", f"the listener serves HTTP only, not {scope['type']}"
-        exchange = Exchange(scope, send)
-        endpoint = self.endpoints.get(scope["path"], self._fallback)
+        exchange = Exchange(scope, send, _request_id(scope))
+        endpoint = self.endpoints.get(scope["path"]) or self._fallback_for(scope["path"])
         scope["app"] = self._application
         self.in_flight += 1
         try:
@@ -78,6 +81,9 @@ class Gate:
         finally:
             self.in_flight -= 1
             self._log(exchange)
+
+    def _fallback_for(self, path: str) -> Endpoint | None:
+        return next((endpoint for prefix, endpoint in self._prefixes.items() if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
         if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
@@ -89,12 +95,13 @@ class Gate:
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:
-            await endpoint.app(exchange.scope, self._limited(exchange, receive), exchange.send)
+            limited = self._limited(exchange, receive)
+            await answer(endpoint.app, endpoint.explain, exchange, limited)
+        except TooLarge as error:  # announced; one that turns out too large is met where it is read
+            await exchange.fail(endpoint.explain(error, exchange.request_id))
         except asyncio.CancelledError as error:  # a handler's own, or the listener's once the drain is over
             is_own = self.lifecycle.is_ready
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self._not_ready())
-        except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
-            await exchange.fail(endpoint.explain(error, exchange.request_id))
 
     def _not_ready(self) -> Failure:
         kind = _NOT_READY.get(self.lifecycle.state, "loading")
@@ -132,14 +139,31 @@ class Gate:
         )
 
 
+async def answer(app: ASGIApp, explain: Explain, exchange: Exchange, receive: Receive) -> None:
+    """Let `app` answer, and answer for it where it raises."""
+    try:
+        await app(exchange.scope, receive, exchange.send)
+    except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+        await exchange.fail(explain(error, exchange.request_id))
+
+
+def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
+    """`app` with its errors answered: what stands around it sees a response, never an exception."""
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(app, explain, Exchange(scope, send, scope["state"]["request_id"]), receive)
+
+    return answered
+
+
 class Exchange:
     """One request and its answer: the id, and how far the answer has come."""
 
     __slots__ = ("_send", "began", "is_complete", "is_sse", "request_id", "scope", "status")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.scope = scope
-        self.request_id = _request_id(scope)
+        self.request_id = request_id
         self.began = time.monotonic()
         self.status = 0
         self.is_sse = False

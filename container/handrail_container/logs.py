@@ -17,7 +17,8 @@ def configure(level: str) -> None:
         root.addHandler(handler)
     root.setLevel(level)
     # One INFO line a request of theirs says nothing that our own access log does not.
-    logging.getLogger("httpx").setLevel(max(logging.WARNING, root.level))
+    for chatty in ("httpx", "watchfiles"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 

@@ -10,16 +10,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from fastapi import FastAPI
 from handrail.resolve import Program
 
 from handrail_container import app as composition
+from handrail_container import requirements
 from handrail_container.engine import Backend
-from handrail_container.errors import EngineDeadError, ExitCode, StartError
+from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, bind
 from handrail_container.report import exit_code, refusal, say
+from handrail_container.serving import Refused, Serving
 from handrail_container.settings import Settings
 from handrail_container.threads import in_thread
+from handrail_container.watch import on_edit
 
 logger = logging.getLogger("handrail")
 
@@ -28,19 +32,17 @@ _DRAIN_POLL_S = 0.05
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Refused(Exception):
-    """The program has faults; the server does not start."""
-
-    def __init__(self, program: Program) -> None:
-        super().__init__()
-        self.program = program
-
-
 class Server:
     """One process's server. Raises SettingsError where the port is taken or there is no model."""
 
-    def __init__(self, settings: Settings, host: str, fallback_model: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, host: str, fallback_model: Path | None = None, *, watches: bool = False
+    ) -> None:
+        if watches and not settings.model_path.is_dir():
+            raise SettingsError(f"--watch: there is no directory {settings.model_path} to watch")
         self.settings = settings
+        self._watches = watches
+        self._serving: Serving | None = None
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
         self.lifecycle = Lifecycle()
@@ -65,6 +67,8 @@ class Server:
         finally:
             self._listener.should_exit = True
             await listening
+            if self._serving is not None:
+                await self._serving.end()
             await self._backend.stop()
         self.lifecycle.move(State.STOPPED, "the server has stopped")
         return code
@@ -93,42 +97,63 @@ class Server:
         return ExitCode.CLEAN
 
     async def _work(self) -> None:
-        await self._start()
+        serving = await self._start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_engine())
+            if self._watches:
+                group.create_task(on_edit(self.settings.model_path, serving.reload))
+
+    async def _watch_engine(self) -> None:
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
             await self._backend.check_health()
 
-    async def _start(self) -> None:
+    async def _start(self) -> Serving:
+        program = await self._load()
+        app = await self._start_engine(self._backend)
+        serving = Serving(self.settings, self._gate, self._backend, app)
+        await serving.begin(program)
+        self._serving = serving
+        self.lifecycle.move(State.READY, "ready")
+        logger.info("ready after %.1f s on port %d", time.monotonic() - self._began, self.port)
+        self.when_ready(program)
+        return serving
+
+    async def _load(self) -> Program:
         self.lifecycle.move(State.LOADING, "the script is loading")
+        arguments = await in_thread(lambda: requirements.plan(self.settings), "requirements")
+        if arguments:
+            self.lifecycle.step("the script's requirements are being installed")
+            await in_thread(lambda: requirements.install(arguments), "requirements")
+            self.lifecycle.step("the script is loading")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
         for warning in program.warnings:
             logger.warning("%s", warning)
         if program.faults:
-            raise Refused(program)
-        for resolution in program.resolutions.values():
-            logger.info("%s", resolution.sentence())
-        await self._start_engine(self._backend, program)
-        self.lifecycle.move(State.READY, "ready")
-        logger.info("ready after %.1f s on port %d", time.monotonic() - self._began, self.port)
-        self.when_ready(program)
+            raise Refused(*program.faults)
+        for sentence in program.sentences():
+            logger.info("%s", sentence)
+        return program
 
-    async def _start_engine(self, backend: Backend, program: Program) -> None:
+    async def _start_engine(self, backend: Backend) -> FastAPI:
         self.lifecycle.step(f"the {backend.name} engine's flags are checked")
         await in_thread(backend.prepare, "engine flags")
         self.lifecycle.step(f"the {backend.name} engine is starting")
         app = composition.create_app(backend)
         await backend.start(app)
-        composition.open_gate(self._gate, app, backend, program, self.settings)
         self.lifecycle.move(State.WARMING, "the first token is awaited")
         await backend.warm_up()
+        return app
 
     def _failed(self, working: asyncio.Task[None]) -> ExitCode:
         """Say what ended the work, and give the status for it."""
         error = working.exception()
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         if isinstance(error, Refused):
             self.lifecycle.move(State.FAILED, "the script was refused")
-            say(refusal((), error.program.faults))
-            return exit_code((), error.program.faults)
+            say(refusal((), error.faults))
+            return exit_code((), error.faults)
         if isinstance(error, StartError):
             self.lifecycle.move(State.FAILED, str(error))
             say(refusal(error.problems, ()))

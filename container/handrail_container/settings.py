@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
-from handrail.slots import Slot
+from handrail.slots import Place, Slot
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,6 +26,8 @@ OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 #: What Kubernetes injects for a service called `handrail`.
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
+_SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
+_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 
 def variable(name: str, default: Any, description: str, **constraints: Any) -> Any:
@@ -49,6 +53,29 @@ class Settings(BaseSettings):
     )
     invocation_handler: str | None = variable(
         "CUSTOM_FASTAPI_INVOCATION_HANDLER", None, "A reference to the function that answers `/invocations`."
+    )
+    throttle: str | None = variable(
+        "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE", None, "A reference to a middleware around everything but `/ping`."
+    )
+    pre_post_process: str | None = variable(
+        "CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS", None, "A reference to a middleware next to the handlers."
+    )
+    pre_process: str | None = variable(
+        "CUSTOM_PRE_PROCESS", None, "A reference to `f(request)`, which sees each request before its handler."
+    )
+    post_process: str | None = variable(
+        "CUSTOM_POST_PROCESS", None, "A reference to `f(response)`, which sees each response after its handler."
+    )
+    install_requirements: bool = variable(
+        "HANDRAIL_INSTALL_REQUIREMENTS",
+        True,
+        "Whether `requirements.txt` beside the script is installed before the script is imported.",
+    )
+    standard_auto_install: bool | None = variable(
+        "STANDARD_AUTO_INSTALL_REQ", None, "The AWS container's name for `HANDRAIL_INSTALL_REQUIREMENTS`."
+    )
+    pip_args: str | None = variable(
+        "STANDARD_PIP_ARGS", None, "What `pip install` gets in place of `-r requirements.txt`."
     )
     port: int = variable("SAGEMAKER_BIND_TO_PORT", 8080, "The port to listen on.", ge=0, le=65535)
     container_log_level: LogLevel | None = variable(
@@ -101,7 +128,9 @@ class Settings(BaseSettings):
         number = int(value) if value.isdecimal() else logging.getLevelNamesMapping().get(value.upper())
         return value if number is None else logging.getLevelName(number)
 
-    @field_validator("ping_handler", "invocation_handler")
+    @field_validator(
+        "ping_handler", "invocation_handler", "throttle", "pre_post_process", "pre_process", "post_process"
+    )
     @classmethod
     def _well_formed(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
@@ -116,15 +145,66 @@ class Settings(BaseSettings):
         return self.container_log_level or self.plain_log_level
 
     @property
-    def references(self) -> dict[Slot, str]:
-        """The handler references that are set, by slot."""
-        given = {Slot.PING: self.ping_handler, Slot.INVOCATION: self.invocation_handler}
-        return {slot: value for slot, value in given.items() if value}
+    def installs_requirements(self) -> bool:
+        return self.install_requirements and self.standard_auto_install is not False
+
+    @property
+    def references(self) -> dict[Slot | Place, str]:
+        """The references that are set, by what they fill."""
+        given: dict[Slot | Place, str | None] = {
+            Slot.PING: self.ping_handler,
+            Slot.INVOCATION: self.invocation_handler,
+            Place.THROTTLE: self.throttle,
+            Place.PRE_POST_PROCESS: self.pre_post_process,
+            Place.INPUT_FORMATTER: self.pre_process,
+            Place.OUTPUT_FORMATTER: self.post_process,
+        }
+        return {role: value for role, value in given.items() if value}
 
 
 def variables() -> dict[str, str]:
     """Every variable with its description."""
     return {str(field.validation_alias): str(field.description) for field in Settings.model_fields.values()}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A setting as it is: `source` is "command line", "environment" or "default"; a secret's `value` is masked."""
+
+    name: str
+    value: str
+    source: str
+
+
+def known(settings: Settings, given: Iterable[str]) -> list[Known]:
+    """Every setting and where it comes from; `given` are the fields that the command line gave."""
+    on_command_line = {_alias(name) for name in given}
+    rows = []
+    for field, info in Settings.model_fields.items():
+        name = str(info.validation_alias)
+        source = "environment" if os.environ.get(name) else "default"
+        if name in on_command_line:
+            source = "command line"
+        if field != "vllm":
+            rows.append(Known(name, _shown(name, getattr(settings, field)), source))
+    return rows + [Known(name, _shown(name, value), "environment") for name, value in settings.vllm.items()]
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    is_secret = isinstance(value, SecretStr) or not _SECRET_WORDS.isdisjoint(name.split("_"))
+    return "***" if is_secret else masked(str(value))
+
+
+def masked(text: str) -> str:
+    """`text` without the passwords of its addresses: an index of packages may have one."""
+    return re.sub(r"(?<=://)[^/@\s]+(?=@)", "***", text)
+
+
+def without_effect() -> list[str]:
+    """Variables of the AWS container's supervisor: the platform restarts us."""
+    return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
 
 
 def read(**given: Any) -> Settings:

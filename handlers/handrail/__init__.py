@@ -1,6 +1,23 @@
-"""What a `model.py` imports: the marks for its handlers and the engine they may ask for."""
+"""What a `model.py` imports: the marks for its handlers and hooks, and the engine they may ask for."""
 
 from handrail.engine import Engine
-from handrail.marks import custom_invocation_handler, custom_ping_handler
+from handrail.marks import (
+    custom_invocation_handler,
+    custom_middleware,
+    custom_ping_handler,
+    input_formatter,
+    on_shutdown,
+    on_startup,
+    output_formatter,
+)
 
-__all__ = ["Engine", "custom_invocation_handler", "custom_ping_handler"]
+__all__ = [
+    "Engine",
+    "custom_invocation_handler",
+    "custom_middleware",
+    "custom_ping_handler",
+    "input_formatter",
+    "on_shutdown",
+    "on_startup",
+    "output_formatter",
+]

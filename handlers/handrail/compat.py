@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from handrail.marks import custom_invocation_handler, custom_ping_handler
+from handrail import marks
+from handrail.adapter_header import inject_adapter_id
+from handrail.slots import Place, Slot
+
+F = TypeVar("F")
 
 PACKAGE = "model_hosting_container_standards"
 
@@ -20,17 +25,99 @@ def _get_logger(name: str = PACKAGE) -> logging.Logger:
     return logging.getLogger(name)
 
 
+def _parse_level(level: Any) -> int:
+    """The number of a level given by name or number; ERROR for what is neither."""
+    if isinstance(level, int):
+        return level
+    named = logging.getLevelName(str(level).upper())
+    return named if isinstance(named, int) else logging.ERROR
+
+
+def _configure_root_logger(*_: Any, **__: Any) -> None:
+    """Nothing: the server has configured logging."""
+
+
+def _bootstrap(app: F) -> F:
+    """The application as it is: the server has put its handlers in place."""
+    return app
+
+
+def _create_router(*_: Any, **__: Any) -> Any:
+    from fastapi import APIRouter
+
+    return APIRouter()
+
+
+def _leave_alone(given: Any = None, *_: Any, **__: Any) -> Any:
+    """A decorator, with or without parentheses, of what Handrail does by other means."""
+    return given if callable(given) else lambda function: function
+
+
+@dataclass
+class RouteConfig:
+    """Where a framework would mount a handler; kept for scripts that make one."""
+
+    path: str
+    method: str = "POST"
+    tags: list[str] = field(default_factory=list)
+    summary: str | None = None
+
+
+class FastAPIEnvVars:
+    """Names of environment variables."""
+
+    CUSTOM_FASTAPI_PING_HANDLER = Slot.PING.variable
+    CUSTOM_FASTAPI_INVOCATION_HANDLER = Slot.INVOCATION.variable
+    CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE = Place.THROTTLE.variable
+    CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS = Place.PRE_POST_PROCESS.variable
+    CUSTOM_PRE_PROCESS = Place.INPUT_FORMATTER.variable
+    CUSTOM_POST_PROCESS = Place.OUTPUT_FORMATTER.variable
+
+
+class SageMakerEnvVars:
+    """Names of environment variables."""
+
+    CUSTOM_SCRIPT_FILENAME = "CUSTOM_SCRIPT_FILENAME"
+    SAGEMAKER_MODEL_PATH = "SAGEMAKER_MODEL_PATH"
+    SAGEMAKER_CONTAINER_LOG_LEVEL = "SAGEMAKER_CONTAINER_LOG_LEVEL"
+
+
+_FORMATTERS = {
+    "custom_middleware": marks.custom_middleware,
+    "input_formatter": marks.input_formatter,
+    "output_formatter": marks.output_formatter,
+}
+
 #: Every supported name, by module path under the package ("" is the package itself).
 SUPPORTED: dict[str, dict[str, Any]] = {
     "": {},
     "sagemaker": {
-        "custom_ping_handler": custom_ping_handler,
-        "custom_invocation_handler": custom_invocation_handler,
+        "custom_ping_handler": marks.custom_ping_handler,
+        "custom_invocation_handler": marks.custom_invocation_handler,
+        "register_ping_handler": marks.register_ping_handler,
+        "register_invocation_handler": marks.register_invocation_handler,
+        "register_handler": marks.register_handler,
+        "register_load_adapter_handler": _leave_alone,
+        "register_unload_adapter_handler": _leave_alone,
+        "register_create_session_handler": _leave_alone,
+        "register_close_session_handler": _leave_alone,
+        "inject_adapter_id": inject_adapter_id,
+        "stateful_session_manager": _leave_alone,
+        "bootstrap": _bootstrap,
+        "create_sagemaker_router": _create_router,
+        "RouteConfig": RouteConfig,
     },
+    "sagemaker.config": {"SageMakerEnvVars": SageMakerEnvVars},
     "logging_config": {
         "logger": logging.getLogger(PACKAGE),
         "get_logger": _get_logger,
+        "parse_level": _parse_level,
+        "configure_root_logger": _configure_root_logger,
     },
+    "common": {},
+    "common.fastapi": _FORMATTERS,
+    "common.fastapi.config": {"FastAPIEnvVars": FastAPIEnvVars},
+    "common.fastapi.middleware": _FORMATTERS,
 }
 
 

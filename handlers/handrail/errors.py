@@ -9,7 +9,8 @@
         ├── ImportFailed         the file raised while it was imported
         ├── NameMissing          the file has no such name
         ├── SignatureRefused     it cannot be called as a handler
-        └── Ambiguous            two answer the same slot on the same rung
+        ├── Ambiguous            two answer the same slot on the same rung
+        └── HookFailed           a start-up hook raised
 
 A handler that raises when called is no start-up fault: `tracebacks.explain` tells where in the user's code it did.
 """
@@ -58,4 +59,8 @@ class SignatureRefused(ProgramFault):
 
 
 class Ambiguous(ProgramFault):
+    pass
+
+
+class HookFailed(ProgramFault):
     pass

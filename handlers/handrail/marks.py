@@ -10,19 +10,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, Protocol, TypeVar, overload
 
-from handrail.slots import Slot
+from handrail.slots import Moment, Place, Role, Slot
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One use of a decorator. Not an attribute of the function: a later `def` of the same name hides that one."""
+    """One use of a decorator. Not an attribute of the function: a later `def` of the same name hides that one.
 
-    slot: Slot
+    `is_registered` marks what a framework would register: it answers where nobody customized the slot.
+    """
+
+    role: Role
     function: Callable[..., Any]
+    is_registered: bool = False
 
 
 _collected: ContextVar[list[Mark] | None] = ContextVar("handrail_marks", default=None)
@@ -39,32 +43,75 @@ def collect() -> Iterator[list[Mark]]:
         _collected.reset(token)
 
 
-def _mark(slot: Slot, function: F) -> F:
+def mark(role: Role, function: F, *, is_registered: bool = False) -> F:
+    """Note `function` with whoever is loading, and return it."""
     if not callable(function):
-        raise TypeError(f"@{slot.decorator} marks a function, not {function!r}")
+        raise TypeError(f"@{role.decorator} marks a function, not {function!r}")
     marks = _collected.get()
     if marks is not None:
-        marks.append(Mark(slot, function))
+        marks.append(Mark(role, function, is_registered))
     return function
 
 
-@overload
-def custom_ping_handler(function: F) -> F: ...
-@overload
-def custom_ping_handler() -> Callable[[F], F]: ...
-def custom_ping_handler(function: F | None = None) -> F | Callable[[F], F]:
-    """Mark the function that answers `/ping`. Written with or without parentheses."""
-    return _decorate(Slot.PING, function)
+class Decorator(Protocol):
+    """A decorator written with or without parentheses."""
+
+    @overload
+    def __call__(self, function: F) -> F: ...
+    @overload
+    def __call__(self) -> Callable[[F], F]: ...
 
 
-@overload
-def custom_invocation_handler(function: F) -> F: ...
-@overload
-def custom_invocation_handler() -> Callable[[F], F]: ...
-def custom_invocation_handler(function: F | None = None) -> F | Callable[[F], F]:
-    """Mark the function that answers `/invocations`. Written with or without parentheses."""
-    return _decorate(Slot.INVOCATION, function)
+def decorator(role: Role, name: str, doc: str, *, is_registered: bool = False) -> Decorator:
+    def decorate(function: Any = None) -> Any:
+        if function is None:
+            return lambda later: mark(role, later, is_registered=is_registered)
+        return mark(role, function, is_registered=is_registered)
+
+    decorate.__name__ = decorate.__qualname__ = name
+    decorate.__doc__ = doc
+    return decorate
 
 
-def _decorate(slot: Slot, function: F | None) -> F | Callable[[F], F]:
-    return (lambda later: _mark(slot, later)) if function is None else _mark(slot, function)
+custom_ping_handler = decorator(Slot.PING, "custom_ping_handler", "Mark the function that answers `/ping`.")
+custom_invocation_handler = decorator(
+    Slot.INVOCATION, "custom_invocation_handler", "Mark the function that answers `/invocations`."
+)
+input_formatter = decorator(
+    Place.INPUT_FORMATTER, "input_formatter", "Mark `f(request)`, which sees each request before its handler."
+)
+output_formatter = decorator(
+    Place.OUTPUT_FORMATTER, "output_formatter", "Mark `f(response)`, which sees each response after its handler."
+)
+on_startup = decorator(Moment.STARTUP, "on_startup", "Mark a function to run once the engine is ready.")
+on_shutdown = decorator(Moment.SHUTDOWN, "on_shutdown", "Mark a function to run before the engine stops.")
+
+
+def custom_middleware(place: str) -> Callable[[F], F]:
+    """Mark `f(request, call_next)`, or an ASGI class, that stands around the handlers.
+
+    `place` is "throttle" (outermost) or "pre_post_process" (next to the handler). Raises ValueError for any other.
+    """
+    places = (Place.THROTTLE, Place.PRE_POST_PROCESS)
+    if place not in places:
+        raise ValueError(f"custom_middleware takes {' or '.join(repr(p.value) for p in places)}, not {place!r}")
+    return lambda function: mark(Place(place), function)
+
+
+register_ping_handler = decorator(
+    Slot.PING, "register_ping_handler", "Mark the answer to `/ping` where nobody customized it.", is_registered=True
+)
+register_invocation_handler = decorator(
+    Slot.INVOCATION,
+    "register_invocation_handler",
+    "Mark the answer to `/invocations` where nobody customized it.",
+    is_registered=True,
+)
+
+
+def register_handler(name: str) -> Callable[[F], F]:
+    """The same by name: "ping" or "invoke". Raises ValueError for any other."""
+    slots = {"ping": Slot.PING, "invoke": Slot.INVOCATION}
+    if name not in slots:
+        raise ValueError(f"register_handler takes {' or '.join(map(repr, slots))}, not {name!r}")
+    return lambda function: mark(slots[name], function, is_registered=True)

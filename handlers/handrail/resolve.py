@@ -7,53 +7,30 @@ function of the agreed name, the default.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from handrail import reference
+from handrail import hooks
+from handrail.around import Around, resolve_around
 from handrail.calling import Handler, adapt
-from handrail.errors import Ambiguous, HandlerFault, SignatureRefused
-from handrail.marks import Mark
-from handrail.script import Loader, find_script, make_importable
-from handrail.slots import Slot
+from handrail.errors import HandlerFault, SignatureRefused
+from handrail.ladder import (
+    DEFAULT,
+    Candidate,
+    Script,
+    Sources,
+    decorated,
+    default,
+    first,
+    from_environment,
+    hidden,
+    named,
+)
+from handrail.script import Loader, find_script, hidden_siblings, make_importable
+from handrail.slots import Moment, Slot
 from handrail.tracebacks import definition
-
-
-class Rung(IntEnum):
-    ENVIRONMENT = 1
-    DECORATOR = 2
-    NAME = 3
-    STYLE = 4
-    DEFAULT = 5
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where handlers may come from. `references` holds only what is set; `default_aliases` are references, by slot,
-    that mean the default: module paths that documents name and engines have since moved."""
-
-    model_path: Path
-    script_filename: str | None = None
-    references: Mapping[Slot, str] = field(default_factory=dict)
-    default_aliases: Mapping[Slot, frozenset[str]] = field(default_factory=dict)
-
-
-#: The function of a candidate that leaves the slot to the server's own handler.
-DEFAULT: Any = object()
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What a rung offers. `found` says by which name it was asked for; `fault` why it cannot be had."""
-
-    rung: Rung
-    found: str
-    function: Any = DEFAULT
-    fault: HandlerFault | None = None
 
 
 @dataclass(frozen=True)
@@ -83,17 +60,19 @@ class Program:
 
     script: Path | None
     resolutions: Mapping[Slot, Resolution]
+    around: Around
+    hooks: Mapping[Moment, tuple[Callable[..., Any], ...]]
     faults: tuple[HandlerFault, ...]
     warnings: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class Script:
-    """The script as loaded: all empty where there is none, `module` None where its import failed."""
-
-    path: Path | None = None
-    module: ModuleType | None = None
-    marks: tuple[Mark, ...] = ()
+    def sentences(self) -> list[str]:
+        """Who answers each slot, and what stands around the handlers."""
+        wrapped = [
+            f"{wrapper.place} stands around the handlers: {wrapper.candidate.label} "
+            f"({definition(wrapper.candidate.function)}), {wrapper.candidate.found}"
+            for wrapper in self.around.wrappers
+        ]
+        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped]
 
 
 def resolve(sources: Sources) -> Program:
@@ -102,9 +81,13 @@ def resolve(sources: Sources) -> Program:
     loader = Loader()
     script, script_fault = _load_script(sources, loader)
     resolutions = {slot: _settle(slot, _ladder(slot, sources, loader, script)) for slot in Slot}
-    faults = [script_fault, *(resolution.fault for resolution in resolutions.values())]
+    around = resolve_around(sources, loader, script)
+    of_hooks, hook_faults = _hooks(script)
+    faults = [script_fault, *(resolution.fault for resolution in resolutions.values()), *around.faults, *hook_faults]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
-    return Program(script.path, resolutions, tuple(dict.fromkeys(f for f in faults if f is not None)), tuple(warnings))
+    warnings += [*around.warnings, *hidden_siblings(script.path)]
+    unique = {id(fault): fault for fault in faults if fault is not None}
+    return Program(script.path, resolutions, around, of_hooks, tuple(unique.values()), tuple(warnings))
 
 
 def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault | None]:
@@ -122,74 +105,40 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
 def _ladder(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:
     """Everything every rung offers, best first: what a higher rung hides can be told."""
     return (
-        *_from_environment(slot, sources, loader, script),
-        *_decorated(slot, script),
-        *_named(slot, script),
-        Candidate(Rung.DEFAULT, "nothing else asks for it"),
+        *from_environment(slot, sources, loader, script),
+        *decorated(slot, script),
+        *named(slot, script),
+        *default(slot, script),
     )
 
 
-def _from_environment(slot: Slot, sources: Sources, loader: Loader, script: Script) -> list[Candidate]:
-    value = sources.references.get(slot)
-    if not value:
-        return []
-    found = f"{slot.variable}={value}"
-    if value.strip() in sources.default_aliases.get(slot, ()):
-        return [Candidate(Rung.ENVIRONMENT, found)]
-    try:
-        parsed = reference.parse(slot.variable, value)
-        return [Candidate(Rung.ENVIRONMENT, found, reference.load(parsed, loader, sources.model_path, script.path))]
-    except HandlerFault as fault:
-        return [Candidate(Rung.ENVIRONMENT, found, fault=fault)]
-
-
-def _decorated(slot: Slot, script: Script) -> list[Candidate]:
-    functions = {id(mark.function): mark.function for mark in script.marks if mark.slot is slot}  # not all have a hash
-    return [Candidate(Rung.DECORATOR, f"decorated with @{slot.decorator}", function) for function in functions.values()]
-
-
-def _named(slot: Slot, script: Script) -> list[Candidate]:
-    names = vars(script.module) if script.module else {}
-    return [Candidate(Rung.NAME, f"named {slot.function}", names[slot.function])] if slot.function in names else []
-
-
 def _settle(slot: Slot, candidates: tuple[Candidate, ...]) -> Resolution:
-    winner = candidates[0]
-    rivals = [candidate for candidate in candidates if candidate.rung is winner.rung]
+    """The winner, adapted; the fault where it cannot be."""
     try:
-        if winner.fault is not None:
-            raise winner.fault
-        if len(rivals) > 1:
-            raise Ambiguous(_ambiguity(slot, rivals))
+        winner = first(candidates, slot.path, slot)
         handler = None if winner.function is DEFAULT else adapt(winner.function, slot)
     except SignatureRefused as fault:
-        return Resolution(slot, candidates, fault=SignatureRefused(f"{slot.path}, {winner.found}: {fault}."))
+        refused = SignatureRefused(f"{slot.path}, {candidates[0].found}: {fault}.", fault.user_traceback)
+        return Resolution(slot, candidates, fault=refused)
     except HandlerFault as fault:
         return Resolution(slot, candidates, fault=fault)
     return Resolution(slot, candidates, handler)
 
 
-def _ambiguity(slot: Slot, rivals: list[Candidate]) -> str:
-    places = " and ".join(f"{_label(rival.function)} ({definition(rival.function)})" for rival in rivals)
-    return (
-        f"{slot.path} has {len(rivals)} handlers that are {rivals[0].found}: {places}. "
-        f"Keep one, or choose with {slot.variable}=model:{_label(rivals[0].function)}."
-    )
-
-
-def _label(function: Any) -> str:
-    return getattr(function, "__name__", repr(function))
+def _hooks(script: Script) -> tuple[dict[Moment, tuple[Callable[..., Any], ...]], list[HandlerFault]]:
+    marked = {moment: tuple(mark.function for mark in script.marks if mark.role is moment) for moment in Moment}
+    faults: list[HandlerFault] = []
+    for moment, functions in marked.items():
+        for function in functions:
+            try:
+                hooks.check_hook(function)
+            except SignatureRefused as fault:
+                faults.append(SignatureRefused(f"@{moment}: {fault}."))
+    return marked, faults
 
 
 def _warnings(resolution: Resolution, script: Script) -> list[str]:
-    hidden = [
-        f"{resolution.slot.path}: {resolution.winner.found} hides {_label(candidate.function)}, {candidate.found}"
-        for candidate in resolution.candidates[1:]
-        if candidate.function is not DEFAULT
-        and candidate.function is not resolution.winner.function
-        and candidate.rung is not resolution.winner.rung
-    ]
-    return hidden + _near_misses(resolution, script)
+    return [*hidden(resolution.candidates, resolution.slot.path), *_near_misses(resolution, script)]
 
 
 def _near_misses(resolution: Resolution, script: Script) -> list[str]:

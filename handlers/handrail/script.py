@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -153,6 +154,37 @@ def make_importable(folder: Path) -> None:
     """Siblings can be imported, from the end of the path: what is installed is never shadowed by them."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
+
+
+def hidden_siblings(script: Path | None) -> list[str]:
+    """A warning for each file beside the script that `import` does not reach: what is installed comes first."""
+    if script is None:
+        return []
+    siblings = [path for path in sorted(script.parent.glob("*.py")) if path != script and path.stem.isidentifier()]
+    return [
+        f"{path} is hidden: `import {path.stem}` gives {origin}; rename the file"
+        for path in siblings
+        if (origin := _other_origin(path)) is not None
+    ]
+
+
+def _other_origin(path: Path) -> str | None:
+    spec = None if path.stem in sys.builtin_module_names else PathFinder.find_spec(path.stem)
+    if spec is None:
+        return "a module of Python's own" if path.stem in sys.builtin_module_names else None
+    return None if spec.origin is None or Path(spec.origin).resolve() == path.resolve() else spec.origin
+
+
+def unload(folder: Path) -> dict[str, ModuleType]:
+    """Take every module whose file is below `folder` out of `sys.modules`, so that it is imported anew.
+
+    Returns them, for `sys.modules.update` where the new ones turn out not to work.
+    """
+    root = folder.resolve()
+    origins = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    below = [name for name, origin in origins.items() if origin and Path(origin).resolve().is_relative_to(root)]
+    importlib.invalidate_caches()
+    return {name: sys.modules.pop(name) for name in below}
 
 
 def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:

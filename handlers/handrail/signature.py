@@ -81,6 +81,12 @@ def inspect_handler(function: Any) -> Signature:
     return Signature(name, where, text, tuple(argument for argument in arguments if argument is not None))
 
 
+def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Parameter name to annotation, strings resolved. Raises SignatureRefused where there is no signature to read."""
+    parameters = _resolved(function, _signature(function, _name(function), definition(function)))
+    return {name: parameter.annotation for name, parameter in parameters.items()}
+
+
 def _described(value: Any) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 

@@ -1,4 +1,4 @@
-"""The slots a user may fill, and the names by which each is filled."""
+"""What a user may give, and the names by which each is given: handlers, what stands around them, and hooks."""
 
 from __future__ import annotations
 
@@ -28,3 +28,40 @@ class Slot(StrEnum):
     def path(self) -> str:
         """The route the slot answers."""
         return {"ping": "/ping", "invocation": "/invocations"}[self.value]
+
+
+class Place(StrEnum):
+    """Where a user's code may stand around the handlers."""
+
+    THROTTLE = "throttle"
+    PRE_POST_PROCESS = "pre_post_process"
+    INPUT_FORMATTER = "input_formatter"
+    OUTPUT_FORMATTER = "output_formatter"
+
+    @property
+    def variable(self) -> str:
+        return {
+            Place.THROTTLE: "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE",
+            Place.PRE_POST_PROCESS: "CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS",
+            Place.INPUT_FORMATTER: "CUSTOM_PRE_PROCESS",
+            Place.OUTPUT_FORMATTER: "CUSTOM_POST_PROCESS",
+        }[self]
+
+    @property
+    def decorator(self) -> str:
+        is_formatter = self in (Place.INPUT_FORMATTER, Place.OUTPUT_FORMATTER)
+        return self.value if is_formatter else f'custom_middleware("{self.value}")'
+
+
+class Moment(StrEnum):
+    """When a user's hook runs: after the engine is ready, before it stops."""
+
+    STARTUP = "on_startup"
+    SHUTDOWN = "on_shutdown"
+
+    @property
+    def decorator(self) -> str:
+        return self.value
+
+
+Role = Slot | Place | Moment

@@ -48,9 +48,11 @@ def gate_in(state: State, access_log: str = "errors") -> Gate:
     lifecycle = Lifecycle()
     for step in WAYS[state]:
         lifecycle.move(step, f"it is {step}")
-    gate = Gate(lifecycle, max_body_bytes=1000, access_log=access_log, explain=explain_ours)
+    gate = Gate(lifecycle, max_body_bytes=1000, access_log=access_log)
     gate.endpoints["/open"] = endpoint(hello, is_always_open=True)
-    gate.open(hello, {"/hello": endpoint(hello), "/refusing": endpoint(refusing)})
+    gate.open(
+        hello, {"/hello": endpoint(hello), "/refusing": endpoint(refusing)}, {"": Endpoint(hello, (), explain_ours)}
+    )
     return gate
 
 
@@ -99,7 +101,7 @@ async def test_what_is_always_open_answers_in_every_state(state: State) -> None:
 
 async def test_a_gate_that_was_not_opened_yet_is_loading() -> None:
     """There is no application behind it."""
-    gate = Gate(Lifecycle(), max_body_bytes=1000, access_log="errors", explain=explain_ours)
+    gate = Gate(Lifecycle(), max_body_bytes=1000, access_log="errors")
     async with client_of(gate) as client:
         assert (await client.get("/hello")).json()["error"]["type"] == "loading"
 

@@ -1,0 +1,81 @@
+"""The program that is being served, and its replacement by the next one: the engine is never touched."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from fastapi import FastAPI
+from handrail import hooks
+from handrail.errors import HandlerFault
+from handrail.resolve import Program
+from handrail.script import unload
+from handrail.slots import Moment
+
+from handrail_container import app as composition
+from handrail_container.engine import Backend
+from handrail_container.gate import Gate
+from handrail_container.metrics import reloads
+from handrail_container.report import refusal, say
+from handrail_container.settings import Settings
+from handrail_container.threads import in_thread
+
+logger = logging.getLogger("handrail")
+
+
+class Refused(Exception):
+    """The program cannot be served: its faults."""
+
+    def __init__(self, *faults: HandlerFault) -> None:
+        super().__init__(*map(str, faults))
+        self.faults = faults
+
+
+class Serving:
+    """One application's handlers: begun, replaced after edits, ended."""
+
+    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI) -> None:
+        self._settings = settings
+        self._gate = gate
+        self._backend = backend
+        self._app = app
+        self._program: Program | None = None
+
+    async def begin(self, program: Program) -> None:
+        """Run the start-up hooks and let requests through to the program's handlers. Raises Refused."""
+        self._app.state.engine_client = self._backend.client
+        try:
+            await hooks.start(program.hooks[Moment.STARTUP], self._app)
+            composition.open_gate(self._gate, self._app, self._backend, program, self._settings)
+        except HandlerFault as fault:
+            raise Refused(fault) from fault
+        self._program = program
+
+    async def end(self) -> None:
+        """Run the shutdown hooks, the last first; it has begun."""
+        assert self._program is not None
+        await hooks.stop(self._program.hooks[Moment.SHUTDOWN], self._app)
+
+    async def reload(self) -> None:
+        """Serve the files as they are now; where they are broken, say so and go on as before. It has begun."""
+        assert self._program is not None
+        began = time.monotonic()
+        before, old = unload(self._settings.model_path), self._program
+        try:
+            program = await in_thread(lambda: composition.load_program(self._settings), "reload")
+            if program.faults:
+                raise Refused(*program.faults)
+            await self.begin(program)
+        except Refused as refused:
+            unload(self._settings.model_path)
+            sys.modules.update(before)
+            reloads.labels("refused").inc()
+            say(refusal((), refused.faults))
+            logger.warning("the edit was refused; the handlers from before go on answering")
+            return
+        reloads.labels("ok").inc()
+        logger.info("reloaded in %.2f s", time.monotonic() - began)
+        for sentence in program.sentences():
+            logger.info("%s", sentence)
+        await hooks.stop(old.hooks[Moment.SHUTDOWN], self._app)

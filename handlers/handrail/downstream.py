@@ -1,0 +1,191 @@
+"""What is inside a middleware, run up to its first piece of body, and given to the middleware as a response.
+
+The application runs in a task of its own. A stream that the middleware leaves alone goes from that task straight to
+the connection: what stands around it costs nothing per chunk. One that the middleware iterates goes through its hands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CallNext = Callable[[Request], Awaitable[Response]]
+
+
+class StreamCut(Exception):
+    """A stream ended before its last piece: the client must see that it did."""
+
+
+class Downstream:
+    """Every run of `app` that one request's middleware asks for; leaving the context ends those still going."""
+
+    def __init__(self, app: ASGIApp, receive: Receive) -> None:
+        self._app = app
+        self._receive = receive
+        self._runs: list[_Run] = []
+
+    async def __aenter__(self) -> Downstream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        for run in self._runs:
+            await run.end()
+
+    async def call_next(self, request: Request) -> Response:
+        """Run the application on `request`, which may have been changed. Raises what it raises before it answers."""
+        run = _Run(self._app, *passed_on(request, self._receive))
+        self._runs.append(run)
+        return await run.response()
+
+
+class _Run:
+    """One run: held at its first piece of body until it is known where the pieces go."""
+
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+        loop = asyncio.get_running_loop()
+        self._head: asyncio.Future[NextResponse] = loop.create_future()
+        self._sink: asyncio.Future[Send] = loop.create_future()
+        self._start: Message = {}
+        self.is_complete = False
+        self.task: asyncio.Task[None] = asyncio.create_task(_run(app, scope, receive, self._on_message))
+
+    async def response(self) -> NextResponse:
+        waited: set[asyncio.Future[Any]] = {self.task, self._head}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if not self._head.done():
+            self.task.result()  # raises, where it failed
+            raise StreamCut("the application ended without an answer")
+        return self._head.result()
+
+    async def _on_message(self, message: Message) -> None:
+        """The application's `send`."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self.is_complete = not message.get("more_body", False)
+        if not self._head.done():
+            self._head.set_result(NextResponse(self._start, message, self))
+            return
+        await (await self._sink)(message)
+
+    async def pour(self, sink: Send) -> None:
+        """Send the rest of the pieces to `sink`; return once the application has ended."""
+        self._sink.set_result(sink)
+        await self.task
+        if not self.is_complete:
+            raise StreamCut("the stream ended before its last piece")
+
+    async def end(self) -> None:
+        self.task.cancel()
+        with suppress(BaseException):  # whatever it ends with has been raised to whoever awaited it, or nobody did
+            await self.task
+
+
+async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """An ASGI application may be any awaitable; a task takes a coroutine."""
+    await app(scope, receive, send)
+
+
+class NextResponse(Response):
+    """What `call_next` returns: `status_code`, `headers`, `body_iterator`, and `body` where it is all of one piece."""
+
+    def __init__(self, start: Message, first: Message, run: _Run) -> None:
+        self.status_code = start["status"]
+        self.raw_headers = list(start.get("headers", ()))
+        self.background = None
+        self._first: bytes = first.get("body", b"")
+        self._run = run
+        self._is_stream = not run.is_complete
+        self._iterator: AsyncIterator[Any] = self._pieces()
+        self._is_iterated = False
+        if not self._is_stream:
+            self.body = self._first
+
+    @property
+    def body_iterator(self) -> AsyncIterator[Any]:
+        return self._iterator
+
+    @body_iterator.setter
+    def body_iterator(self, iterator: AsyncIterator[Any]) -> None:
+        self._iterator, self._is_iterated = iterator, True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._is_iterated:
+            await self._send_iterated(send)
+        elif "body" in vars(self):
+            await self._send_whole(send)
+        else:
+            await self._send_start(send)
+            await send({"type": "http.response.body", "body": self._first, "more_body": True})
+            await self._run.pour(send)
+
+    async def _send_start(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+
+    async def _send_whole(self, send: Send) -> None:
+        """The body as it is now: read, changed, or set on what was a stream."""
+        body = self.body.encode() if isinstance(self.body, str) else bytes(self.body)
+        if body != self._first or self._is_stream:
+            self.headers["content-length"] = str(len(body))
+        await self._send_start(send)
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        if not self._is_stream:
+            await self._run.task  # what it does after its answer (background tasks) belongs to the request
+
+    async def _send_iterated(self, send: Send) -> None:
+        if "content-length" in self.headers:
+            del self.headers["content-length"]
+        await self._send_start(send)
+        async for piece in self._iterator:
+            body = piece.encode() if isinstance(piece, str) else bytes(piece)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        """The body, piece by piece, at the pace of whoever iterates."""
+        self._is_iterated = True
+        if not self._is_stream:
+            yield bytes(self.body)
+            return
+        yield self._first
+        handed_over: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+
+        async def hand_over(message: Message) -> None:
+            await handed_over.put(message.get("body", b""))
+
+        pouring = asyncio.create_task(self._run.pour(hand_over))
+        pouring.add_done_callback(lambda _: handed_over.put_nowait(None) if handed_over.empty() else None)
+        while not (pouring.done() and handed_over.empty()):
+            piece = await handed_over.get()
+            if piece is not None:
+                yield piece
+        pouring.result()
+
+
+def passed_on(request: Request, receive: Receive) -> tuple[Scope, Receive]:
+    """The scope and body the next step sees: the body again where it was read or replaced."""
+    body = getattr(request, "_body", None)
+    if body is None:
+        return request.scope, request.receive
+    headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-length"]
+    scope = {**request.scope, "headers": [*headers, (b"content-length", str(len(body)).encode())]}
+    return scope, replay(body, receive)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """`body` once more, then whatever the connection says: that the client left."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed

@@ -1,0 +1,75 @@
+"""The script's own start and end: functions that run after the engine is ready, and before it stops."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+
+from handrail.engine import Engine
+from handrail.errors import HookFailed, SignatureRefused
+from handrail.signature import annotations_of
+from handrail.tracebacks import definition, signature_text, user_traceback
+
+logger = logging.getLogger("handrail")
+
+Hook = Callable[..., Any]
+
+
+def check_hook(function: Hook) -> None:
+    """Raises SignatureRefused where it takes anything but the application or the engine."""
+    for name, annotation in annotations_of(function).items():
+        if _source(name, annotation) is None:
+            raise SignatureRefused(
+                f"{definition(function)} {signature_text(function)}: a hook takes nothing, a parameter annotated "
+                f"handrail.Engine, or `app`; not {name!r}"
+            )
+
+
+async def start(hooks: Sequence[Hook], app: Starlette) -> None:
+    """Run them in order. Raises HookFailed with the cause at the first that fails."""
+    for hook in hooks:
+        try:
+            await _run(hook, app)
+        except (Exception, SystemExit) as error:  # a hook that exits must not end the server as if all were well
+            where = definition(hook)
+            message = f"{where} {_name(hook)} failed at start-up: {type(error).__name__}: {error}"
+            raise HookFailed(message, user_traceback(error, Path(where.rpartition(":")[0]).parent)) from error
+
+
+async def stop(hooks: Sequence[Hook], app: Starlette) -> None:
+    """Run them in reverse; one that fails is logged, and keeps none from its turn."""
+    for hook in reversed(hooks):
+        try:
+            await _run(hook, app)
+        except (Exception, SystemExit):
+            logger.exception("%s %s failed at shutdown", definition(hook), _name(hook))
+
+
+async def _run(hook: Hook, app: Starlette) -> None:
+    given = {name: _given(_source(name, annotation), app) for name, annotation in annotations_of(hook).items()}
+    is_async = inspect.iscoroutinefunction(hook)
+    result = hook(**given) if is_async else await run_in_threadpool(hook, **given)
+    if inspect.isawaitable(result):
+        await result
+
+
+def _source(name: str, annotation: Any) -> str | None:
+    if inspect.isclass(annotation) and issubclass(annotation, Engine):
+        return "engine"
+    if name == "app" or (inspect.isclass(annotation) and issubclass(annotation, Starlette)):
+        return "app"
+    return None
+
+
+def _given(source: str | None, app: Starlette) -> Any:
+    return app.state.engine if source == "engine" else app
+
+
+def _name(hook: Hook) -> str:
+    return getattr(hook, "__name__", repr(hook))
