@@ -34,6 +34,8 @@ from handrail_container.weights import find_model
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
 
+Endpoints = dict[str, Endpoint]
+
 PING_METHODS = ("GET", "POST", "HEAD")
 _PING_AROUND_S = 1
 
@@ -79,12 +81,11 @@ def create_app(backend: Backend) -> FastAPI:
     return app
 
 
-def open_gate(gate: Gate, app: FastAPI, backend: Backend, program: Program, settings: Settings) -> None:
-    """Let requests through to the handlers: once the engine has started, and again after each reload.
+def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings) -> tuple[Endpoints, Endpoints]:
+    """What answers, by path and by prefix, once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
-    app.state.engine_client = backend.client
     around = program.around
     health = DefaultPing(backend)
     ping = _endpoint(program.resolutions[Slot.PING], health, PING_METHODS, settings)
@@ -97,7 +98,7 @@ def open_gate(gate: Gate, app: FastAPI, backend: Backend, program: Program, sett
         Slot.INVOCATION.path: _surrounded(invocation, around.wrappers, settings),
         "/health": _ours(health, PING_METHODS),
     }
-    gate.open(app, endpoints, {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine})
+    return endpoints, {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine}
 
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
@@ -125,7 +126,7 @@ def _bounded(endpoint: Endpoint) -> Endpoint:
             async with asyncio.timeout(_PING_AROUND_S):
                 await endpoint.app(scope, receive, send)
         except TimeoutError as error:
-            raise HTTPException(503, f"pre- and post-processing of /ping took over {_PING_AROUND_S} s") from error
+            raise HTTPException(503, f"/ping took over {_PING_AROUND_S} s, with what stands around it") from error
         except Exception as error:
             failure = endpoint.explain(error, scope["state"]["request_id"])
             raise HTTPException(503, failure.message) from error

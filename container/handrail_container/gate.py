@@ -48,13 +48,25 @@ class TooLarge(HTTPException):
         super().__init__(413, message, headers={"Connection": "close"})
 
 
+class InFlight:
+    """Requests that entered the gate since it was last opened; `total` counts those from before as well."""
+
+    def __init__(self, before: InFlight | None = None) -> None:
+        self.count = 0
+        self._before = before if before is not None and before.total else None
+
+    @property
+    def total(self) -> int:
+        return self.count + (self._before.total if self._before is not None else 0)
+
+
 class Gate:
     """Our endpoints by path; everything else goes to the engine's application."""
 
     def __init__(self, lifecycle: Lifecycle, *, max_body_bytes: float, access_log: str) -> None:
         self.lifecycle = lifecycle
         self.endpoints: dict[str, Endpoint] = {}
-        self.in_flight = 0
+        self.requests = InFlight()
         self._prefixes: dict[str, Endpoint] = {}
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
@@ -66,6 +78,7 @@ class Gate:
         User code finds `application` at `request.app`. Opening again replaces what answered before; requests that are
         in flight end where they began.
         """
+        self.requests = InFlight(self.requests)
         self._application = application
         self._prefixes = prefixes
         self.endpoints.update(endpoints)
@@ -75,11 +88,12 @@ class Gate:
         exchange = Exchange(scope, send, _request_id(scope))
         endpoint = self.endpoints.get(scope["path"]) or self._fallback_for(scope["path"])
         scope["app"] = self._application
-        self.in_flight += 1
+        requests = self.requests
+        requests.count += 1
         try:
             await self._admit(endpoint, exchange, receive)
         finally:
-            self.in_flight -= 1
+            requests.count -= 1
             self._log(exchange)
 
     def _fallback_for(self, path: str) -> Endpoint | None:

@@ -171,5 +171,5 @@ class Server:
         was_ready = self.lifecycle.is_ready
         self.lifecycle.move(State.DRAINING, "the server is stopping")
         deadline = time.monotonic() + self.settings.drain_s
-        while was_ready and self._gate.in_flight and time.monotonic() < deadline:
+        while was_ready and self._gate.requests.total and time.monotonic() < deadline:
             await asyncio.sleep(_DRAIN_POLL_S)

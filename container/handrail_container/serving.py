@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -15,13 +16,15 @@ from handrail.slots import Moment
 
 from handrail_container import app as composition
 from handrail_container.engine import Backend
-from handrail_container.gate import Gate
+from handrail_container.gate import Gate, InFlight
 from handrail_container.metrics import reloads
 from handrail_container.report import refusal, say
 from handrail_container.settings import Settings
 from handrail_container.threads import in_thread
 
 logger = logging.getLogger("handrail")
+
+_POLL_S = 0.05
 
 
 class Refused(Exception):
@@ -41,27 +44,38 @@ class Serving:
         self._backend = backend
         self._app = app
         self._program: Program | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def begin(self, program: Program) -> None:
         """Run the start-up hooks and let requests through to the program's handlers. Raises Refused."""
         self._app.state.engine_client = self._backend.client
         try:
+            endpoints, prefixes = composition.routes(self._app, self._backend, program, self._settings)
             await hooks.start(program.hooks[Moment.STARTUP], self._app)
-            composition.open_gate(self._gate, self._app, self._backend, program, self._settings)
         except HandlerFault as fault:
             raise Refused(fault) from fault
+        self._gate.open(self._app, endpoints, prefixes)
         self._program = program
 
     async def end(self) -> None:
         """Run the shutdown hooks, the last first; it has begun."""
         assert self._program is not None
+        for leaving in self._leaving:
+            leaving.cancel()
         await hooks.stop(self._program.hooks[Moment.SHUTDOWN], self._app)
+
+    async def _leave(self, program: Program, requests: InFlight) -> None:
+        """Run a replaced program's shutdown hooks once its last request is answered, or the drain's time is over."""
+        deadline = time.monotonic() + self._settings.drain_s
+        while requests.count and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+        await hooks.stop(program.hooks[Moment.SHUTDOWN], self._app)
 
     async def reload(self) -> None:
         """Serve the files as they are now; where they are broken, say so and go on as before. It has begun."""
         assert self._program is not None
         began = time.monotonic()
-        before, old = unload(self._settings.model_path), self._program
+        before, old, requests = unload(self._settings.model_path), self._program, self._gate.requests
         try:
             program = await in_thread(lambda: composition.load_program(self._settings), "reload")
             if program.faults:
@@ -78,4 +92,6 @@ class Serving:
         logger.info("reloaded in %.2f s", time.monotonic() - began)
         for sentence in program.sentences():
             logger.info("%s", sentence)
-        await hooks.stop(old.hooks[Moment.SHUTDOWN], self._app)
+        leaving = asyncio.create_task(self._leave(old, requests))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Sequence
@@ -20,11 +21,14 @@ logger = logging.getLogger("handrail")
 
 Hook = Callable[..., Any]
 
+#: Seconds one hook has at shutdown: after a drain of 25, SageMaker leaves 5.
+STOP_S = 2.0
+
 
 def check_hook(function: Hook) -> None:
     """Raises SignatureRefused where it takes anything but the application or the engine."""
     for name, annotation in annotations_of(function).items():
-        if _source(name, annotation) is None:
+        if _source(name, annotation) is None and not _has_default(function, name):
             raise SignatureRefused(
                 f"{definition(function)} {signature_text(function)}: a hook takes nothing, a parameter annotated "
                 f"handrail.Engine, or `app`; not {name!r}"
@@ -43,16 +47,18 @@ async def start(hooks: Sequence[Hook], app: Starlette) -> None:
 
 
 async def stop(hooks: Sequence[Hook], app: Starlette) -> None:
-    """Run them in reverse; one that fails is logged, and keeps none from its turn."""
+    """Run them in reverse, each for STOP_S at most; one that fails is logged, and keeps none from its turn."""
     for hook in reversed(hooks):
         try:
-            await _run(hook, app)
-        except (Exception, SystemExit):
-            logger.exception("%s %s failed at shutdown", definition(hook), _name(hook))
+            async with asyncio.timeout(STOP_S):
+                await _run(hook, app)
+        except (Exception, SystemExit):  # a TimeoutError among them: it says so itself
+            logger.exception("%s %s failed at shutdown, or took over %g s", definition(hook), _name(hook), STOP_S)
 
 
 async def _run(hook: Hook, app: Starlette) -> None:
-    given = {name: _given(_source(name, annotation), app) for name, annotation in annotations_of(hook).items()}
+    sources = {name: _source(name, annotation) for name, annotation in annotations_of(hook).items()}
+    given = {name: _given(source, app) for name, source in sources.items() if source is not None}
     is_async = inspect.iscoroutinefunction(hook)
     result = hook(**given) if is_async else await run_in_threadpool(hook, **given)
     if inspect.isawaitable(result):
@@ -67,7 +73,11 @@ def _source(name: str, annotation: Any) -> str | None:
     return None
 
 
-def _given(source: str | None, app: Starlette) -> Any:
+def _has_default(function: Hook, name: str) -> bool:
+    return inspect.signature(function).parameters[name].default is not inspect.Parameter.empty
+
+
+def _given(source: str, app: Starlette) -> Any:
     return app.state.engine if source == "engine" else app
 
 

@@ -69,7 +69,7 @@ class Scenario:
 
     `theirs` is None where the AWS library is expected to do the same (to refuse, with any status and words of its own,
     where we refuse); else it is what the library does, and `reason` says why we do otherwise, or `fails` what the
-    library promises and does not do. `is_ours_alone` is for what only we have; `step` is the step that brings it.
+    library promises and does not do. `is_ours_alone` is for what only we have.
     """
 
     name: str
@@ -80,7 +80,6 @@ class Scenario:
     theirs: Outcome | None = None
     reason: str = ""
     fails: str = ""
-    step: int = 1
     on_vllm: bool = False
     is_ours_alone: bool = False
 

@@ -120,7 +120,6 @@ def row(
         theirs=None if theirs is None else serves(theirs),
         reason=reason,
         fails=fails,
-        step=2,
     )
 
 
@@ -233,6 +232,5 @@ SCENARIOS = (
         ours=serves(invoke(200, headers=AFTER), get("/ping", 200, headers=AFTER)),
         theirs=serves(invoke(500), get("/ping", 500)),
         reason="A `def` works wherever an `async def` does.",
-        step=2,
     ),
 )

@@ -42,7 +42,6 @@ SCENARIOS = (
         mirrors=MIRRORS,
         files=script(HOOKS),
         ours=serves(invoke(200, ["def", "async def", True]), says=("the last word of the script",)),
-        step=2,
         is_ours_alone=True,
     ),
     Scenario(
@@ -50,7 +49,6 @@ SCENARIOS = (
         mirrors=MIRRORS,
         files=script(FAILS_AT_START),
         ours=refuses(3, "model.py", "connects", "no route to the vector store"),
-        step=2,
         is_ours_alone=True,
     ),
 )

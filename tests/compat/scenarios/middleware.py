@@ -51,7 +51,6 @@ def fails_open(name: str, variable: str, says: str) -> Scenario:
         ours=refuses(3, variable, says),
         theirs=serves(ping(200), invoke(200, DEFAULT_CHAT)),
         fails=FAILS_OPEN,
-        step=2,
     )
 
 
@@ -64,7 +63,6 @@ def malformed(variable: str) -> Scenario:
         ours=refuses(2, f"{variable} is {MALFORMED[variable]!r}", "model:function"),
         theirs=serves(ping(200), invoke(200, DEFAULT_CHAT)),
         fails=FAILS_OPEN,
-        step=2,
     )
 
 
@@ -74,7 +72,6 @@ SCENARIOS = (
         mirrors="vLLM suite: a customer's middleware on a real server; AWS suite: middleware is found, and its order",
         files=script(ALL_DECORATED),
         ours=serves(chat(200, DEFAULT_CHAT, headers=APPLIED), invoke(200, DEFAULT_CHAT, headers=APPLIED)),
-        step=2,
         on_vllm=True,
     ),
     Scenario(
@@ -84,7 +81,6 @@ SCENARIOS = (
         ours=serves(chat(200, {**DEFAULT_CHAT, "processed": True}), invoke(200, {**DEFAULT_CHAT, "processed": True})),
         theirs=serves(chat(200, DEFAULT_CHAT, without="processed"), invoke(200, DEFAULT_CHAT, without="processed")),
         fails=NO_BODY,
-        step=2,
     ),
     Scenario(
         "at /ping there are formatters, and no throttle",
@@ -93,7 +89,6 @@ SCENARIOS = (
         ours=serves(ping(200, headers={"X-Before": "applied", "X-After": "applied"}, absent=("X-Throttle",))),
         theirs=serves(ping(200, headers=APPLIED)),
         reason=NOT_AT_PING,
-        step=2,
     ),
     Scenario(
         "at /metrics there is neither",
@@ -102,14 +97,12 @@ SCENARIOS = (
         ours=serves(get("/metrics", 200, absent=("X-Throttle", "X-After"))),
         theirs=serves(get("/metrics", 200, headers={"X-Throttle": "applied", "X-After": "applied"})),
         reason="Metrics are the operator's, not part of the conversation that users filter.",
-        step=2,
     ),
     Scenario(
         "pre_post_process around /ping",
         mirrors="vLLM suite: middleware with the ping endpoint",
         files=script(TRACKS_PING),
         ours=serves(ping(200, headers={"X-Ping-Tracked": "true"}), invoke(200, absent=("X-Ping-Tracked",))),
-        step=2,
         on_vllm=True,
     ),
     Scenario(
@@ -126,7 +119,6 @@ SCENARIOS = (
             ping(200, headers={"X-After": "after True", "X-Throttle": "environment"}),
         ),
         reason=NOT_AT_PING,
-        step=2,
     ),
     Scenario(
         "the environment's middleware goes before the decorated one",
@@ -134,7 +126,6 @@ SCENARIOS = (
         files=script(BY_REFERENCE),
         environment=EVERYTHING,
         ours=serves(invoke(200, headers={"X-Throttle": "environment", "X-Around": "environment"})),
-        step=2,
     ),
     Scenario(
         "a combined one goes before separate ones, in the environment",
@@ -142,14 +133,12 @@ SCENARIOS = (
         files=script(BY_REFERENCE),
         environment=EVERYTHING,
         ours=serves(invoke(200, headers={"X-Around": "environment"}, absent=("X-After",))),
-        step=2,
     ),
     Scenario(
         "a combined one goes before formatters, decorated",
         mirrors="AWS library: a decorated pre_post_process over formatters",
         files=script(FORMATTERS_AND_COMBINED),
         ours=serves(invoke(200, headers={"X-Around": "combined"}, absent=("X-After",))),
-        step=2,
     ),
     Scenario(
         "the environment's pre-processor with the decorated post-processor",
@@ -159,7 +148,6 @@ SCENARIOS = (
         ours=serves(invoke(200, headers={"X-Ran": "before,decorated after"})),
         theirs=serves(invoke(200, absent=("X-Ran",))),
         fails=NOT_TOGETHER,
-        step=2,
     ),
     Scenario(
         "the decorated pre-processor with the environment's post-processor",
@@ -169,14 +157,12 @@ SCENARIOS = (
         ours=serves(invoke(200, headers={"X-Ran": "decorated before,after"})),
         theirs=serves(invoke(200, headers={"X-Ran": "after"})),
         fails=NOT_TOGETHER,
-        step=2,
     ),
     Scenario(
         "throttle, then pre_post_process, then the handler",
         mirrors="AWS suite: order of the way in",
         files=script(SWITCHED),
         ours=serves(invoke(200, {"trail": ["throttle", "around", "handler"]})),
-        step=2,
     ),
     Scenario(
         "a throttle answers 429",
@@ -186,7 +172,6 @@ SCENARIOS = (
             post("/invocations?throttle=answers", {}, 429, {"by": "throttle"}, headers={"Retry-After": "7"}),
             post("/v1/chat/completions?throttle=answers", {}, 429, {"by": "throttle"}),
         ),
-        step=2,
     ),
     Scenario(
         "a throttle raises HTTPException(429)",
@@ -195,7 +180,6 @@ SCENARIOS = (
         ours=serves(post("/invocations?throttle=raises", {}, 429, {"error": {"message": "slow down"}})),
         theirs=serves(post("/invocations?throttle=raises", {}, 500)),
         fails="An `HTTPException` in a middleware is a 500.",
-        step=2,
     ),
     Scenario(
         "a throttle that is full leaves /ping alone",
@@ -204,14 +188,12 @@ SCENARIOS = (
         ours=serves(get("/ping?throttle=answers", 200)),
         theirs=serves(get("/ping?throttle=answers", 429)),
         reason=NOT_AT_PING,
-        step=2,
     ),
     Scenario(
         "a middleware sees the handler's HTTPException as a response",
         mirrors="AWS library: the server's own exception handlers are inside",
         files=script(SWITCHED),
         ours=serves(post("/invocations?handler=refuses", {}, 404, headers={"X-Status": "404"})),
-        step=2,
     ),
     Scenario(
         "a middleware that breaks",
@@ -220,14 +202,12 @@ SCENARIOS = (
         ours=serves(post("/invocations?around=breaks", {}, 500, text="around raised RuntimeError")),
         theirs=serves(post("/invocations?around=breaks", {}, 500, text="Internal Server Error")),
         reason="The answer says which function broke, and where.",
-        step=2,
     ),
     Scenario(
         "a middleware gathers the pieces of the body",
         mirrors="AWS container guide: response.body_iterator",
         files=script(SWITCHED),
         ours=serves(post("/invocations?around=gathers", {}, 200, {"by": "gathered"})),
-        step=2,
     ),
     Scenario(
         "ASGI classes, decorated and from the environment",
@@ -238,7 +218,6 @@ SCENARIOS = (
             invoke(200, DEFAULT_CHAT, headers={"X-Throttle": "class", "X-Around": "class"}),
             chat(200, DEFAULT_CHAT, headers={"X-Throttle": "class", "X-Around": "class"}),
         ),
-        step=2,
     ),
     fails_open("a throttle of a module that is not there", THROTTLE, "nonexistent"),
     fails_open("a pre-processor that is not in the script", BEFORE, "befor"),
@@ -253,27 +232,23 @@ SCENARIOS = (
         ours=refuses(3, "throttle", "before", "f(request, call_next)", "f(request)"),
         theirs=serves(ping(500), invoke(500)),
         reason="It would fail at every request; the start says so, and shows the form.",
-        step=2,
     ),
     Scenario(
         "two throttles",
         mirrors="AWS library: each kind can be registered once",
         files=script(TWO_THROTTLES),
         ours=refuses(3, "first", "second", "model.py:5", "model.py:9"),
-        step=2,
     ),
     Scenario(
         "two input formatters",
         mirrors="AWS library: only one input formatter",
         files=script(TWO_FORMATTERS),
         ours=refuses(3, "first", "second", "model.py:5", "model.py:9"),
-        step=2,
     ),
     Scenario(
         "a kind of middleware that is not known",
         mirrors="AWS library: names of middleware",
         files=script(UNKNOWN_NAME),
         ours=refuses(3, "throtle", "throttle", "pre_post_process"),
-        step=2,
     ),
 )

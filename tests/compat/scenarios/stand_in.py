@@ -135,7 +135,6 @@ SCENARIOS = (
         mirrors="AWS library: its public names and module paths; vLLM suite: the classes of variable names",
         files=script(DOCUMENTED),
         ours=serves(invoke(200, CONSTANTS)),
-        step=2,
     ),
     Scenario(
         "a name the library does not have",
@@ -156,13 +155,11 @@ SCENARIOS = (
         ours=serves(ping(200, {"by": "register"}), invoke(200, {"by": "register"})),
         theirs=serves(ping(200, text="", without="register"), invoke(200, {"object": "chat.completion"})),
         reason="Who writes it in a script means it to answer; it does where nothing decorated or named does.",
-        step=2,
     ),
     Scenario(
         "decorated and named handlers go before registered ones",
         mirrors="AWS suite: registered handlers against script functions",
         files=script(REGISTERED_AND_BETTER),
         ours=serves(ping(200, {"by": "decorator"}), invoke(200, {"by": "name"})),
-        step=2,
     ),
 )
