@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
+import psutil
 from handrail_container import settings
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -57,8 +58,8 @@ def _run(command: list[str | Path], given: Mapping[str, str]) -> subprocess.Comp
     )
 
 
-def eventually(happens: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def eventually(happens: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
     while not happens():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(_POLL_S)
@@ -96,10 +97,14 @@ class Served:
                 assert time.monotonic() < self.began + PATIENCE_S, "nobody listens"
                 time.sleep(_POLL_S)
 
-    def ready(self) -> Served:
+    def ready(self, patience_s: float = PATIENCE_S) -> Served:
         """Itself, once `/ping` is 200."""
-        eventually(lambda: self.first_answer().status_code == 200, f"/ping to be 200:\n{self.stderr}")
+        eventually(lambda: self.first_answer().status_code == 200, f"/ping to be 200:\n{self.stderr}", patience_s)
         return self
+
+    def engine_processes(self) -> set[int]:
+        """The process ids below it."""
+        return {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
 
     def says(self, text: str) -> None:
         """Return once `text` is in what it wrote to standard error."""

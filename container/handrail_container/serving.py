@@ -58,10 +58,9 @@ class Serving:
         self._program = program
 
     async def end(self) -> None:
-        """Run the shutdown hooks, the last first; it has begun."""
+        """Run the shutdown hooks, the last first, after those of programs it replaced; it has begun."""
         assert self._program is not None
-        for leaving in self._leaving:
-            leaving.cancel()
+        await asyncio.gather(*self._leaving)
         await hooks.stop(self._program.hooks[Moment.SHUTDOWN], self._app)
 
     async def _leave(self, program: Program, requests: InFlight) -> None:

@@ -127,7 +127,7 @@ async def test_requests_in_flight_are_counted() -> None:
     counts = []
 
     async def counting(scope: Scope, receive: Receive, send: Send) -> None:
-        counts.append(gate.in_flight)
+        counts.append(gate.requests.total)
         await hello(scope, receive, send)
 
     gate = gate_in(State.READY)
@@ -135,7 +135,7 @@ async def test_requests_in_flight_are_counted() -> None:
     async with client_of(gate) as client:
         await client.get("/counting")
         await client.get("/refusing")
-    assert (counts, gate.in_flight) == ([1], 0)
+    assert (counts, gate.requests.total) == ([1], 0)
 
 
 @pytest.fixture

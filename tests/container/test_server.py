@@ -217,7 +217,7 @@ async def test_what_is_in_flight_has_so_long_to_finish(engine: Engine, tmp_path:
     async with running(SCRIPTS, HANDRAIL_DRAIN_S=0.1, **script) as served:
         await served.answers(200)
         held = asyncio.create_task(served.http.post("/invocations", json={"until": str(release)}))
-        while not served.server._gate.in_flight:
+        while not served.server._gate.requests.total:
             await asyncio.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
         assert await served.exit_code() is ExitCode.CLEAN

@@ -83,7 +83,7 @@ def edited(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_the_handlers_follow_the_files(edited: Edited, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Script, siblings and hooks; what is in flight ends on the old code."""
+    """Script, siblings and hooks; what is in flight ends on the old code, and before its shutdown hooks."""
     assert edited.answer()[:2] == ["first", "old"]
     release = tmp_path_factory.mktemp("release") / "now"
     with ThreadPoolExecutor(1) as pool:
@@ -92,6 +92,7 @@ def test_the_handlers_follow_the_files(edited: Edited, tmp_path_factory: pytest.
         time.sleep(0.1)
         edited.edit("second")
         assert edited.becomes("second", "old") < 5
+        assert "hook: first ends" not in edited.stderr
         release.touch()
         assert held.result()[0] == "first"
     edited.write("helper.py", "VALUE = 'newer'\n")

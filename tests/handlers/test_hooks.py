@@ -118,3 +118,24 @@ def test_a_hook_that_asks_for_more_stops_the_start(program: Written) -> None:
     assert "def load(path): a hook takes nothing, a parameter annotated handrail.Engine, or `app`; not 'path'" in str(
         faults[1]
     )
+
+
+async def test_a_parameter_with_a_default_keeps_it(app: Starlette) -> None:
+    """It is not ours to fill."""
+    got: list[str] = []
+
+    def warm(app: Starlette, path: str = "index") -> None:
+        got.append(path)
+
+    hooks.check_hook(warm)
+    await hooks.start([warm], app)
+    assert got == ["index"]
+
+
+async def test_an_end_that_hangs_is_left(
+    app: Starlette, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform kills a server that does not stop in time."""
+    monkeypatch.setattr(hooks, "STOP_S", 0.01)
+    await hooks.stop([asyncio.Event().wait], app)
+    assert "took over 0.01 s" in caplog.text

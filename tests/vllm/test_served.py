@@ -12,11 +12,18 @@ import openai
 import pytest
 
 from tests.examples import EXAMPLES, MODEL, NAMES, ROOT, Example, commands
-from tests.servers import free_port, run
+from tests.servers import PATIENCE_S, Served, eventually, free_port, run
 
 pytestmark = pytest.mark.vllm
 
 PING = "It answers 200 when the server is ready and 503 when it is not."
+ANSWERS = """
+from handrail import Engine
+
+async def custom_sagemaker_invocation_handler(engine: Engine):
+    body = {{"prompt": "What does /ping do?", "temperature": 0, "max_tokens": 40}}
+    return [{version}, (await engine.completions(model_input=body)).choices[0].text]
+"""
 TRAINED: list[dict[str, Any]] = json.loads((MODEL / "questions.json").read_text())
 
 
@@ -116,6 +123,23 @@ def check_rag(example: Example) -> None:
     fault = httpx.post(f"{example.url}/invocations", json={}, trust_env=False)
     assert fault.status_code == 500
     assert "KeyError: 'prompt'" in fault.json()["error"]["message"]
+
+
+def test_an_edit_is_served_and_the_engine_kept(tmp_path: Path) -> None:
+    """`--watch`: the same engine process, a new handler, in about the time of an import."""
+    script = tmp_path / "model.py"
+    script.write_text(ANSWERS.format(version=1))
+    served = Served(tmp_path, tmp_path.with_suffix(".log"), "--watch", SM_VLLM_MODEL=str(MODEL))
+    try:
+        served.ready(4 * PATIENCE_S)
+        assert served.http.post("/invocations").json() == [1, PING]
+        engine = served.engine_processes()
+        script.write_text(ANSWERS.format(version=2))
+        eventually(lambda: served.http.post("/invocations").json() == [2, PING], "the edit to be served")
+        assert served.engine_processes() == engine
+        assert engine
+    finally:
+        assert served.stop() == 0
 
 
 def test_an_unknown_flag_is_exit_2_with_the_nearest_name() -> None:
