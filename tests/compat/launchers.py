@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 _POLL_S = 0.02
 #: Read once: a test runner writes to its own environment from test to test.
 _OURS = environment({})
+_OURS.pop("COVERAGE_PROCESS_CONFIG", None)  # a hundred servers: what they run is measured where it is tested alone
 _DEMO_MODEL = ROOT / "examples" / "model"
 
 
