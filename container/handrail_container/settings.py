@@ -26,6 +26,7 @@ OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 #: What Kubernetes injects for a service called `handrail`.
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
+_SESSIONS = "SAGEMAKER_ENABLE_STATEFUL_SESSIONS"
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
 _SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
@@ -213,7 +214,7 @@ def read(**given: Any) -> Settings:
     Raises SettingsError with every problem there is, and with the settings as they are without those.
     """
     environment = {name: value for name, value in os.environ.items() if value}  # an empty variable is an unset one
-    problems = _misspelt(environment)
+    problems = [*_misspelt(environment), *_not_yet(environment)]
     flags = {name: value for name, value in environment.items() if name.startswith(_VLLM_PREFIX)}
     chosen = {_alias(name): value for name, value in given.items() if value is not None}
     chosen["SM_VLLM_<FLAG>"] = flags
@@ -255,6 +256,13 @@ def _misspelt(environment: Mapping[str, str]) -> list[str]:
         if name.startswith(OUR_PREFIXES) and not name.startswith(_KUBERNETES) and name not in known
     ]
     return [f"{name} is not a setting of Handrail.{_nearest(name, known)}" for name in unknown]
+
+
+def _not_yet(environment: Mapping[str, str]) -> list[str]:
+    """What a script would silently lose, were the setting passed over."""
+    if environment.get(_SESSIONS, "").lower() not in ("true", "1"):
+        return []
+    return [f"{_SESSIONS} is {environment[_SESSIONS]!r}, and Handrail keeps no sessions yet: unset it."]
 
 
 def _nearest(name: str, known: list[str]) -> str:
