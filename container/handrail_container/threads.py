@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Callable
@@ -29,7 +30,7 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
             outcome: tuple[Callable[..., None], object] = (future.set_exception, error)
         else:
             outcome = (future.set_result, result)
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits
             loop.call_soon_threadsafe(settle, *outcome)
 
     threading.Thread(target=run, name=name, daemon=True).start()

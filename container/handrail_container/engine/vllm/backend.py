@@ -19,6 +19,7 @@ from handrail_container.engine.vllm import arguments, build, causes, processes, 
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.errors import EngineDeadError, EngineStartError
+from handrail_container.threads import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class VllmBackend:
 
     async def start(self, app: FastAPI) -> None:
         try:
-            self.client = await build.in_daemon(self._build)
+            self.client = await in_thread(self._build, "engine-build")
             await build.adopt(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
@@ -97,7 +98,7 @@ class VllmBackend:
             return
         self._stopped = True
         client, self.client = self.client, None
-        await build.in_daemon(lambda: self._end(client))
+        await in_thread(lambda: self._end(client), "engine-end")
 
     def _end(self, client: Any) -> None:
         if client is not None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from handrail_container.engine.vllm import processes
 from handrail_container.engine.vllm.names import vllm
-
-T = TypeVar("T")
 
 
 def build(args: Namespace, causes: Path, wanted: Callable[[], bool]) -> Any:
@@ -55,26 +51,3 @@ async def adopt(engine: Any) -> None:
     engine.engine_core._ensure_output_queue_task()
     engine._run_output_handler()
     await engine.reset_mm_cache()
-
-
-def in_daemon(work: Callable[[], T]) -> Awaitable[T]:
-    """`work()` in a thread that neither the loop's end nor the process's waits for."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(set_outcome: Callable[[Any], None], outcome: Any) -> None:
-        if not future.done():
-            set_outcome(outcome)
-
-    def report(set_outcome: Callable[[Any], None], outcome: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits
-            loop.call_soon_threadsafe(settle, set_outcome, outcome)
-
-    def run() -> None:
-        try:
-            report(future.set_result, work())
-        except BaseException as error:  # it is the awaiting caller's, whatever it is  # noqa: BLE001
-            report(future.set_exception, error)
-
-    threading.Thread(target=run, name="engine-build", daemon=True).start()
-    return future
