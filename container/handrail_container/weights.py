@@ -10,8 +10,9 @@ from handrail_container.settings import Settings
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
 
 
-def find_model(settings: Settings, fallback: Path | None = None) -> str:
-    """A directory or a hub id: the first of `SM_VLLM_MODEL`, weights in the model directory, `HF_MODEL_ID`, `fallback`.
+def find_model(settings: Settings, fallback: Path | None = None, of_config: str | None = None) -> str:
+    """A directory or a hub id: the first of `SM_VLLM_MODEL`, weights in the model directory, what `config.yaml` names,
+    `HF_MODEL_ID`, `fallback`.
 
     Raises SettingsError naming these where none is there.
     """
@@ -19,6 +20,8 @@ def find_model(settings: Settings, fallback: Path | None = None) -> str:
         return given
     if has_weights(settings.model_path):
         return str(settings.model_path)
+    if of_config:
+        return of_config
     if settings.hf_model_id:
         return settings.hf_model_id
     if fallback is not None:

@@ -37,12 +37,12 @@ class Handler:
 def adapt(function: Any, slot: Slot) -> Handler:
     """Raises SignatureRefused."""
     signature = inspect_handler(function)
-    call = _on_loop(function)
+    call = on_loop(function)
     app = _plain(call, signature, slot) if signature.is_plain else _typed(call, signature, slot)
     return Handler(function, signature, app)
 
 
-def _on_loop(function: Callable[..., Any]) -> Call:
+def on_loop(function: Callable[..., Any]) -> Call:
     """The function as a coroutine function: an `async def` as it is, a `def` in the thread pool."""
     if _is_async(function):
         return function

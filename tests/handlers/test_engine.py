@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -239,6 +240,25 @@ class TestLegacy:
         with pytest.raises(HTTPException, match="too long"):
             async for _ in await text(answer()):
                 pass
+
+    async def test_other_events_have_no_text(self) -> None:
+        async def events() -> AsyncIterator[bytes]:
+            yield b'data: {"choices": [{"text": "a"}]}\n\n'
+            yield b'data: {"usage": {}}\n\n'
+            yield b"data: [DONE]\n\n"
+            yield b'data: {"choices": [{"text": "after the end"}]}\n\n'
+
+        async def answer() -> Any:
+            return event_stream(events())
+
+        assert [piece async for piece in await text(answer())] == ["a"]
+
+    async def test_a_prompt_is_answered_with_text(self) -> None:
+        class Answering(WordEngine):
+            async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+                return SimpleNamespace(choices=[SimpleNamespace(text=f"{operation} {body['prompt']}")])
+
+        assert await Answering().predict({"prompt": "a", "stream": False}) == "completions a"
 
     async def test_a_stream_may_end_without_a_last_word(self) -> None:
         async def events() -> AsyncIterator[bytes]:
