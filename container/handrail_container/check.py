@@ -20,7 +20,7 @@ from handrail_container.app import load_program, open_backend
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
-from handrail_container.settings import Known, Settings, known, read, without_effect
+from handrail_container.settings import Known, Settings, known, masked, read, without_effect
 from handrail_container.truss_config import EngineConfig
 from handrail_container.truss_flags import Field
 
@@ -140,13 +140,13 @@ def _requirements(found: Requirements | None) -> str:
         return "none"
     if found.refused:
         return f"{found.path}: refused, see below"
-    return f"{found.path}: {'pip will install ' + ', '.join(found.unmet) if found.unmet else 'all there'}"
+    return f"{found.path}: {'pip will install ' + masked(', '.join(found.unmet)) if found.unmet else 'all there'}"
 
 
 def _requirements_data(found: Requirements | None) -> dict[str, Any] | None:
     if found is None:
         return None
-    return {"path": str(found.path), "unmet": list(found.unmet), "refused": list(found.refused)}
+    return {"path": str(found.path), "unmet": list(map(masked, found.unmet)), "refused": list(found.refused)}
 
 
 def _wrapper(wrapper: Wrapper) -> str:

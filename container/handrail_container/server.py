@@ -16,7 +16,7 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import requirements, truss_config
 from handrail_container.engine import Backend
-from handrail_container.errors import EngineDeadError, ExitCode, StartError
+from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, bind
 from handrail_container.report import exit_code, refusal, say
@@ -38,6 +38,8 @@ class Server:
     def __init__(
         self, settings: Settings, host: str, fallback_model: Path | None = None, *, watches: bool = False
     ) -> None:
+        if watches and not settings.model_path.is_dir():
+            raise SettingsError(f"--watch: there is no directory {settings.model_path} to watch")
         self.settings = settings
         self._watches = watches
         self._serving: Serving | None = None

@@ -55,12 +55,13 @@ class Serving:
         self._program = program
 
     async def end(self) -> None:
-        """Run the shutdown hooks, the last first."""
-        if self._program is not None:
-            await hooks.stop(self._program.hooks[Moment.SHUTDOWN], self._app)
+        """Run the shutdown hooks, the last first; it has begun."""
+        assert self._program is not None
+        await hooks.stop(self._program.hooks[Moment.SHUTDOWN], self._app)
 
     async def reload(self) -> None:
-        """Serve the files as they are now; where they are broken, say so and go on as before."""
+        """Serve the files as they are now; where they are broken, say so and go on as before. It has begun."""
+        assert self._program is not None
         began = time.monotonic()
         before, old = unload(self._settings.model_path), self._program
         try:
@@ -79,5 +80,4 @@ class Serving:
         logger.info("reloaded in %.2f s", time.monotonic() - began)
         for sentence in program.sentences():
             logger.info("%s", sentence)
-        if old is not None:
-            await hooks.stop(old.hooks[Moment.SHUTDOWN], self._app)
+        await hooks.stop(old.hooks[Moment.SHUTDOWN], self._app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
-_SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSWORD")
+_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 
 def variable(name: str, default: Any, description: str, **constraints: Any) -> Any:
@@ -199,9 +200,13 @@ def known(settings: Settings, given: Iterable[str]) -> list[Known]:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
-    has_word = any(word in name for word in _SECRET_WORDS) and not isinstance(value, Path)
-    is_secret = isinstance(value, SecretStr) or has_word
-    return "***" if is_secret else str(value)
+    is_secret = isinstance(value, SecretStr) or not _SECRET_WORDS.isdisjoint(name.split("_"))
+    return "***" if is_secret else masked(str(value))
+
+
+def masked(text: str) -> str:
+    """`text` without the passwords of its addresses: an index of packages may have one."""
+    return re.sub(r"(?<=://)[^/@\s]+(?=@)", "***", text)
 
 
 def process_environment() -> Mapping[str, str]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 from collections.abc import Callable
 from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from handrail.calling import on_loop
 
 HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 
@@ -14,9 +18,9 @@ HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 def inject_adapter_id(
     adapter_path: str, append: bool = False, separator: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for `f(raw_request)`: the adapter's name goes to `adapter_path` (dots go deeper) of the JSON body.
+    """A decorator for a function that takes the request: the adapter's name goes to `adapter_path` of its JSON body.
 
-    With `append`, after what is there and `separator`. A request without the header keeps its body as it is.
+    Dots go deeper. With `append`, after what is there and `separator`. A request without the header keeps its body.
     """
     if not adapter_path:
         raise ValueError("inject_adapter_id takes the place in the body: inject_adapter_id('model')")
@@ -24,24 +28,28 @@ def inject_adapter_id(
         raise ValueError("inject_adapter_id with append=True takes the separator, too")
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        call = on_loop(function)
+
         @functools.wraps(function)
-        async def injected(raw_request: Any) -> Any:
-            adapter = raw_request.headers.get(HEADER)
+        async def injected(*args: Any, **kwargs: Any) -> Any:
+            request: Any = next(value for value in (*args, *kwargs.values()) if isinstance(value, Request))
+            adapter = request.headers.get(HEADER)
             if adapter:
-                body = await raw_request.json()
-                _put(body, adapter_path.split("."), adapter, separator if append else None)
-                raw_request._body = json.dumps(body).encode()
-                raw_request._json = body
-            result = function(raw_request)
-            return await result if inspect.isawaitable(result) else result
+                body = await request.json()
+                _put(body, adapter_path, adapter, separator if append else None)
+                request._body = json.dumps(body).encode()
+                request._json = body
+            return await call(*args, **kwargs)
 
         return injected
 
     return decorate
 
 
-def _put(body: Any, path: list[str], adapter: str, separator: str | None) -> None:
-    *parents, last = path
+def _put(body: Any, path: str, adapter: str, separator: str | None) -> None:
+    *parents, last = path.split(".")
     for parent in parents:
-        body = body.setdefault(parent, {})
+        body = body.setdefault(parent, {}) if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        raise HTTPException(400, f"the body has no place for the adapter: {path!r} goes through what is no object")
     body[last] = adapter if separator is None or last not in body else f"{body[last]}{separator}{adapter}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
@@ -49,9 +48,9 @@ def _create_router(*_: Any, **__: Any) -> Any:
     return APIRouter()
 
 
-def _leave_alone(*_: Any, **__: Any) -> Callable[[F], F]:
-    """A decorator of an engine's own functions, which Handrail calls by other means."""
-    return lambda function: function
+def _leave_alone(given: Any = None, *_: Any, **__: Any) -> Any:
+    """A decorator, with or without parentheses, of what Handrail does by other means."""
+    return given if callable(given) else lambda function: function
 
 
 @dataclass
@@ -116,7 +115,7 @@ SUPPORTED: dict[str, dict[str, Any]] = {
         "configure_root_logger": _configure_root_logger,
     },
     "common": {},
-    "common.fastapi": {},
+    "common.fastapi": _FORMATTERS,
     "common.fastapi.config": {"FastAPIEnvVars": FastAPIEnvVars},
     "common.fastapi.middleware": _FORMATTERS,
 }

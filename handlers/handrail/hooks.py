@@ -36,7 +36,7 @@ async def start(hooks: Sequence[Hook], app: Starlette) -> None:
     for hook in hooks:
         try:
             await _run(hook, app)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a hook that exits must not end the server as if all were well
             where = definition(hook)
             message = f"{where} {_name(hook)} failed at start-up: {type(error).__name__}: {error}"
             raise HookFailed(message, user_traceback(error, Path(where.rpartition(":")[0]).parent)) from error
@@ -47,7 +47,7 @@ async def stop(hooks: Sequence[Hook], app: Starlette) -> None:
     for hook in reversed(hooks):
         try:
             await _run(hook, app)
-        except Exception:
+        except (Exception, SystemExit):
             logger.exception("%s %s failed at shutdown", definition(hook), _name(hook))
 
 

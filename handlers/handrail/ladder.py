@@ -88,16 +88,26 @@ def from_environment(role: Slot | Place, sources: Sources, loader: Loader, scrip
 
 
 def decorated(role: Slot | Place, script: Script) -> list[Candidate]:
-    """What is decorated for the role; what is only registered where nothing is."""
-    marks = [mark for mark in script.marks if mark.role is role]
-    chosen = [mark for mark in marks if not mark.is_registered] or marks
-    functions = {id(mark.function): mark.function for mark in chosen}  # not every callable has a hash
-    return [Candidate(Rung.DECORATOR, f"decorated with @{role.decorator}", function) for function in functions.values()]
+    found = f"decorated with @{role.decorator}"
+    return [Candidate(Rung.DECORATOR, found, function) for function in _marked(role, script, is_registered=False)]
 
 
 def named(slot: Slot, script: Script) -> list[Candidate]:
     names = vars(script.module) if script.module else {}
     return [Candidate(Rung.NAME, f"named {slot.function}", names[slot.function])] if slot.function in names else []
+
+
+def default(slot: Slot, script: Script) -> list[Candidate]:
+    """What the script registers as a framework would, in place of the server's own."""
+    found = f"registered with @register_{slot}_handler"
+    registered = [Candidate(Rung.DEFAULT, found, f) for f in _marked(slot, script, is_registered=True)]
+    return registered or [Candidate(Rung.DEFAULT, "nothing else asks for it")]
+
+
+def _marked(role: Slot | Place, script: Script, *, is_registered: bool) -> list[Any]:
+    """Each function once; by identity, as not every callable has a hash."""
+    marks = [mark for mark in script.marks if mark.role is role and mark.is_registered is is_registered]
+    return list({id(mark.function): mark.function for mark in marks}.values())
 
 
 def first(candidates: tuple[Candidate, ...], what: str, role: Slot | Place) -> Candidate:

@@ -16,7 +16,19 @@ from handrail import hooks
 from handrail.around import Around, resolve_around
 from handrail.calling import Handler, adapt
 from handrail.errors import HandlerFault, SignatureRefused
-from handrail.ladder import DEFAULT, Candidate, Rung, Script, Sources, decorated, first, from_environment, hidden, named
+from handrail.ladder import (
+    DEFAULT,
+    Candidate,
+    Rung,
+    Script,
+    Sources,
+    decorated,
+    default,
+    first,
+    from_environment,
+    hidden,
+    named,
+)
 from handrail.script import Loader, find_script, hidden_siblings, make_importable
 from handrail.slots import Moment, Slot
 from handrail.tracebacks import definition
@@ -75,7 +87,7 @@ def resolve(sources: Sources) -> Program:
     script, script_fault = _load_script(sources, loader)
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
     style = truss.find(sources, script, is_answered=bool(asked[Slot.INVOCATION]))
-    resolutions = {slot: _settle(slot, _ladder(slot, asked[slot], style)) for slot in Slot}
+    resolutions = {slot: _settle(slot, _ladder(slot, asked[slot], style, script)) for slot in Slot}
     around = resolve_around(sources, loader, script)
     of_hooks, hook_faults = _hooks(script)
     faults = [
@@ -110,9 +122,9 @@ def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> 
     return (*from_environment(slot, sources, loader, script), *decorated(slot, script), *named(slot, script))
 
 
-def _ladder(slot: Slot, asked: tuple[Candidate, ...], style: Style) -> tuple[Candidate, ...]:
+def _ladder(slot: Slot, asked: tuple[Candidate, ...], style: Style, script: Script) -> tuple[Candidate, ...]:
     """Everything every rung offers, best first: what a higher rung hides can be told."""
-    return (*asked, *style.candidates(slot), Candidate(Rung.DEFAULT, "nothing else asks for it"))
+    return (*asked, *style.candidates(slot), *default(slot, script))
 
 
 def _settle(slot: Slot, candidates: tuple[Candidate, ...]) -> Resolution:

@@ -93,12 +93,21 @@ def fault_line(error: BaseException, file: Path) -> str:
 
 
 def definition(function: Callable[..., Any]) -> str:
-    """`file:line` of the `def`, or the function's repr where Python does not know."""
+    """`file:line` of the `def` or `class`, or the function's repr where Python does not know."""
+    if inspect.isclass(function):
+        return _class_definition(function)
     code = _code(function)
     if code is None:
         return repr(function)
     node = _def_node(code)
     return f"{code.co_filename}:{node.lineno if node else code.co_firstlineno}"
+
+
+def _class_definition(cls: type) -> str:
+    try:
+        return f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
+    except (OSError, TypeError):
+        return repr(cls)
 
 
 def signature_text(function: Callable[..., Any]) -> str | None:

@@ -110,8 +110,8 @@ def _summary(measured: Measured, known: Mapping[str, str]) -> str:
     return (
         f"Measured with {with_versions}.\n\n"
         f"Of {len(ALL)} behaviours Handrail has {held}. The AWS library does the same in {alike}; in {fails} it does "
-        f"not do what it documents or what a script may expect; in {chosen} Handrail differs on purpose, for the reason "
-        f"in the row; {alone} only Handrail has.\n"
+        f"not do what it documents or what a script may expect; in {chosen} Handrail differs on purpose, for the "
+        f"reason in the row; {alone} only Handrail has.\n"
     )
 
 
@@ -128,8 +128,8 @@ def _newest(measured: Measured, known: Mapping[str, str]) -> Iterator[str]:
     yield f"## The AWS library on FastAPI {known['newest fastapi']}\n"
     yield (
         f"The library asks for no version of FastAPI. On this one, {len(lost)} of its {len(measured.theirs)} rows are "
-        f"not what they are on {known['fastapi']}: handlers load without an error, and the default goes on answering in "
-        "their place. Handrail's tests run on both.\n"
+        f"not what they are on {known['fastapi']}: handlers load without an error, and the default goes on answering "
+        "in their place. Handrail's tests run on both.\n"
     )
     yield from ("<details><summary>The rows</summary>\n", *(f"- {name}" for name in lost), "\n</details>\n")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.settings import Settings
 
 from tests.conftest import Launch
+from tests.servers import Served, eventually
 
 
 def settings(model_path: Path, **given: Any) -> Settings:
@@ -115,3 +117,91 @@ def test_the_root_says_what_this_is_and_how_it_fares(serving: Launch) -> None:
     http = serving().http
     assert http.get("/").json() == {"name": "handrail", "version": __version__, "state": "ready", "reason": "ready"}
     assert http.head("/").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def surrounded(serving: Launch) -> Served:
+    return serving("surrounded.py")
+
+
+CHAT = {"messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "signs"),
+    [
+        ("/invocations", {"x-throttle", "x-signed"}),
+        ("/v1/chat/completions", {"x-throttle", "x-signed"}),
+        ("/ping", {"x-signed"}),
+        ("/health", set()),
+        ("/metrics", set()),
+        ("/", set()),
+    ],
+)
+def test_where_the_user_s_code_stands(surrounded: Served, path: str, signs: set[str]) -> None:
+    """The throttle around handlers and the engine, the formatters around /ping as well, neither around ours."""
+    method, body = ("POST", CHAT) if path in ("/invocations", "/v1/chat/completions") else ("GET", None)
+    answer = surrounded.http.request(method, path, json=body)
+    assert answer.status_code == 200
+    assert {"x-throttle", "x-signed"} & set(answer.headers) == signs
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("caller", "path", "status", "said"),
+    [
+        ("greedy", "/invocations", 429, "down"),
+        ("greedy", "/v1/chat/completions", 429, "down"),
+        ("greedy", "/ping", 200, ""),
+        ("unknown", "/invocations", 401, "who are you?"),
+        ("unknown", "/v1/chat/completions", 401, "who are you?"),
+        ("unknown", "/ping", 503, "who are you?"),
+        ("broken", "/invocations", 500, "check raised KeyError: 'no such caller' ("),
+        ("broken", "/ping", 503, "check raised KeyError: 'no such caller' ("),
+        ("unknown", "/health", 200, ""),
+    ],
+)
+def test_what_stands_around_may_refuse(surrounded: Served, caller: str, path: str, status: int, said: str) -> None:
+    """An HTTPException keeps its status, anything else is a 500 with the line; at /ping every failure is a 503."""
+    method = "GET" if path in ("/ping", "/health") else "POST"
+    answer = surrounded.http.request(method, path, json=CHAT, headers={"X-Caller": caller})
+    assert answer.status_code == status
+    assert said in answer.text
+
+
+def test_what_is_slow_around_a_ping_is_a_503(surrounded: Served) -> None:
+    """Within about a second: the platform waits two."""
+    began = time.monotonic()
+    answer = surrounded.http.get("/ping", headers={"X-Caller": "slow"})
+    assert answer.status_code == 503
+    assert "took over 1 s" in answer.json()["error"]["message"]
+    assert time.monotonic() - began < 5
+
+
+def test_a_stream_stays_a_stream(surrounded: Served) -> None:
+    """Item by item through the throttle and the formatter, not at the end."""
+    came: list[float] = []
+    with surrounded.http.stream("POST", "/invocations", json={"do": "stream"}) as answer:
+        assert answer.headers["x-signed"] == "yes"
+        assert answer.headers["x-throttle"] == "passed"
+        came += [time.monotonic() for line in answer.iter_lines() if line.startswith("data:")]
+    assert len(came) == 6
+    assert came[-1] - came[0] > 0.15
+
+
+def test_a_client_that_leaves_is_seen_through_what_stands_around(surrounded: Served) -> None:
+    """The generator is closed."""
+    before = len(surrounded.http.post("/invocations", json={"do": "left"}).json())
+    with surrounded.http.stream("POST", "/invocations", json={"do": "endless"}) as answer:
+        next(answer.iter_text())
+    gone = lambda: len(surrounded.http.post("/invocations", json={"do": "left"}).json()) > before  # noqa: E731
+    eventually(gone, "the generator to be closed")
+
+
+def test_a_stream_that_fails_under_what_stands_around_is_the_handler_s_failure(surrounded: Served) -> None:
+    """It is cut for the client; the log names the handler, and nobody who stands around it."""
+    with pytest.raises(httpx.RemoteProtocolError):
+        surrounded.http.post("/invocations", json={"do": "text_fails"}, headers={"X-Request-Id": "cut-1"})
+    surrounded.says("answer raised ValueError at")
+    surrounded.http.get("/ping")
+    assert [line for line in surrounded.stderr.splitlines() if "StreamCut" in line] == []

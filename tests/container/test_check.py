@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from handrail_container.check import Report, check_program
 
 from tests.servers import SCRIPTS, run, run_without_vllm
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -134,3 +137,122 @@ def test_the_command_prints_the_report_and_exits_as_serving_would() -> None:
     missing = run("check", SCRIPTS, "--engine", "echo", CUSTOM_SCRIPT_FILENAME="no_such_file.py")
     assert missing.returncode == 2
     assert "no_such_file.py" in missing.stdout
+
+
+def keys_documented(title: str) -> list[str]:
+    """The keys that a table of docs/check.md lists, by the heading above it."""
+    section = re.split(r"(?m)^#+ ", (ROOT / "docs" / "check.md").read_text().partition(f"# {title}\n")[2])[0]
+    return re.findall(r"(?m)^\| `(\w+)` \|", section)
+
+
+def test_json_has_the_documented_keys_and_no_other(check: Any, tmp_path: Path) -> None:
+    """In the documented order, of every kind of object."""
+    (tmp_path / "model.py").write_text((SCRIPTS / "with_everything.py").read_text())
+    (tmp_path / "requirements.txt").write_text("no-such-distribution\n")
+    data = json.loads(check(model_path=tmp_path).to_json())
+    assert list(data) == keys_documented("What `handrail check` says")
+    for slot in data["slots"].values():
+        assert list(slot) == keys_documented("A slot")
+        assert list(slot["handler"]) == keys_documented("A handler")
+        assert [list(rung) for rung in slot["rungs"]] == [["rung", "name", "found"]] * 5
+    for wrapper in data["around"]:
+        assert list(wrapper) == keys_documented("A wrapper")
+    for row in data["settings"]:
+        assert list(row) == keys_documented("A setting")
+    assert list(data["requirements"]) == keys_documented("Requirements")
+    assert [wrapper["place"] for wrapper in data["around"]] == ["throttle", "output_formatter"]
+    assert {moment: len(hooks) for moment, hooks in data["hooks"].items()} == {"on_startup": 1, "on_shutdown": 1}
+    assert data["requirements"]["unmet"] == ["no-such-distribution"]
+
+
+def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
+    """Each with its line."""
+    text = check("with_everything.py").to_text()
+    around, _, hooks = text.partition("\naround the handlers\n")[2].partition("\nhooks\n")
+    assert 'throttle: Throttle, decorated with @custom_middleware("throttle")' in around
+    assert f"{SCRIPTS / 'with_everything.py'}:6" in around
+    assert "a_formatter_with_a_name" in around
+    assert f"on_startup: {SCRIPTS / 'with_everything.py'}:19" in hooks
+    assert f"on_shutdown: {SCRIPTS / 'with_everything.py'}:23" in hooks
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "requirements     none"),
+        ("pytest\n", "requirements.txt: all there"),
+        ("no-such-distribution>=2\n", "requirements.txt: pip will install no-such-distribution>=2"),
+        ("fastapi<0.1\n", "requirements.txt: refused, see below"),
+        ("x @ https://user:hunter2@host/x.whl\n", "pip will install x @ https://***@host/x.whl"),
+    ],
+)
+def test_the_text_has_the_requirements(check: Any, tmp_path: Path, text: str | None, said: str) -> None:
+    """What would be installed, or why not; a password in an address is masked, in JSON too."""
+    if text is not None:
+        (tmp_path / "requirements.txt").write_text(text)
+    report = check(model_path=tmp_path)
+    assert said in report.to_text()
+    assert "hunter2" not in report.to_text() + report.to_json()
+    assert report.exit_code == (3 if "refused" in said else 0)
+
+
+def test_settings_have_their_source(check: Any) -> None:
+    """The environment, the command line or the default; what is not set is empty."""
+    report = check("no_handlers.py", HANDRAIL_DRAIN_S="3", SM_VLLM_MAX_NUM_BATCHED_TOKENS="64", engine="none")
+    text = report.to_text()
+    for line in (
+        "HANDRAIL_DRAIN_S=3.0 (environment)",
+        "HANDRAIL_ENGINE=none (command line)",
+        "SAGEMAKER_BIND_TO_PORT=8080 (default)",
+        "HF_MODEL_ID= (default)",
+        "SM_VLLM_MAX_NUM_BATCHED_TOKENS=64 (environment)",
+    ):
+        assert f"\n  {line}\n" in f"{text}\n"
+
+
+SECRETS = {
+    "HF_TOKEN": "hf_hunter2",
+    "HUGGING_FACE_HUB_TOKEN": "hub_hunter2",
+    "SM_VLLM_API_KEY": "key_hunter2",
+    "STANDARD_PIP_ARGS": "--index-url https://me:pip_hunter2@host/simple cake",
+}
+
+
+def test_secrets_are_masked_everywhere(check: Any) -> None:
+    """In the text and in the JSON; what is no secret of them is shown."""
+    report = check("no_handlers.py", engine="none", **SECRETS)
+    both = report.to_text() + report.to_json()
+    assert "hunter2" not in both
+    for name in SECRETS:
+        assert f"{name}=" in both
+    assert "SM_VLLM_API_KEY=***" in both
+    assert "https://***@host/simple cake" in both
+
+
+def test_a_file_that_an_installed_module_hides_is_a_warning(check: Any, tmp_path: Path) -> None:
+    """With what `import` gives instead."""
+    (tmp_path / "model.py").touch()
+    (tmp_path / "httpx.py").touch()
+    (tmp_path / "sys.py").touch()
+    (tmp_path / "mine.py").touch()
+    warnings = check(model_path=tmp_path).warnings
+    assert len(warnings) == 2
+    assert warnings[0].startswith(f"{tmp_path / 'httpx.py'} is hidden: `import httpx` gives ")
+    assert (
+        warnings[1] == f"{tmp_path / 'sys.py'} is hidden: `import sys` gives a module of Python's own; rename the file"
+    )
+
+
+def test_the_supervisor_s_settings_have_no_effect(check: Any) -> None:
+    """They are accepted, and `check` says so."""
+    report = check("no_handlers.py", PROCESS_MAX_START_RETRIES="3", SUPERVISOR_PROGRAM__x="y")
+    assert report.exit_code == 0
+    assert [warning.split()[0] for warning in report.warnings] == ["PROCESS_MAX_START_RETRIES", "SUPERVISOR_PROGRAM__x"]
+    assert "no effect" in report.warnings[0]
+
+
+def test_the_text_fits_a_terminal(check: Any) -> None:
+    """80 columns, but for a path or a word of an author's that is longer by itself."""
+    report = check("with_everything.py", CUSTOM_FASTAPI_PING_HANDLER="model:end", PROCESS_AUTO_RECOVERY="1", **SECRETS)
+    for line in report.to_text().splitlines():
+        assert len(line) <= 80 or len(max(line.split(), key=len)) > 40, line

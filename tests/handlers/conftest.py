@@ -11,13 +11,17 @@ from typing import Any
 
 import pytest
 from handrail.compat import PACKAGE
-from handrail.resolve import Program, Sources, resolve
+from handrail.ladder import Sources
+from handrail.resolve import Program, resolve
+from handrail.slots import Place as Around
 from handrail.slots import Slot
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 #: Puts a user program (tests/scripts/NAME.py, or the folder of that name) into a model directory of its own.
 Place = Callable[..., Path]
+#: Writes `model.py` and resolves it; references go by the name of what they fill: `program(text, throttle="model:f")`.
+Written = Callable[..., Program]
 #: Resolves a user program; references go by slot name: `resolved("named_handlers", ping="model:ping")`.
 Resolved = Callable[..., Program]
 
@@ -73,3 +77,14 @@ def resolved(place: Place, model_path: Path) -> Resolved:
         return resolve(Sources(model_path, filename, {Slot(slot): value for slot, value in references.items()}))
 
     return load
+
+
+@pytest.fixture
+def program(model_path: Path) -> Written:
+    names = {role.value: role for role in (*Slot, *Around)}
+
+    def write(text: str = "", **references: str) -> Program:
+        (model_path / "model.py").write_text(text)
+        return resolve(Sources(model_path, None, {names[name]: value for name, value in references.items()}))
+
+    return write

@@ -8,9 +8,9 @@ from typing import Any
 
 import handrail
 import pytest
-from handrail import custom_invocation_handler, custom_ping_handler
+from handrail import custom_invocation_handler, custom_ping_handler, marks
 from handrail.marks import Mark, collect
-from handrail.slots import Slot
+from handrail.slots import Moment, Place, Role, Slot
 
 
 def handler() -> None: ...
@@ -86,3 +86,71 @@ def test_the_package_exports_what_it_says() -> None:
     assert handrail.__all__ == sorted(handrail.__all__)
     assert {slot.decorator for slot in Slot} < set(handrail.__all__)
     assert all(hasattr(handrail, name) for name in handrail.__all__)
+
+
+PLACED = [
+    (marks.input_formatter, Place.INPUT_FORMATTER),
+    (marks.output_formatter, Place.OUTPUT_FORMATTER),
+    (marks.on_startup, Moment.STARTUP),
+    (marks.on_shutdown, Moment.SHUTDOWN),
+    (custom_ping_handler, Slot.PING),
+    (custom_invocation_handler, Slot.INVOCATION),
+]
+
+
+@pytest.mark.parametrize(("decorate", "role"), PLACED, ids=[role.value for _, role in PLACED])
+def test_every_decorator_marks_its_role(decorate: Callable[..., Any], role: Role) -> None:
+    """With and without parentheses, and it has the name a traceback shows."""
+    with collect() as marked:
+        assert decorate(handler) is decorate()(handler) is handler
+    assert marked == [Mark(role, handler), Mark(role, handler)]
+    assert decorate.__name__ == role.decorator
+
+
+@pytest.mark.parametrize("place", ["throttle", "pre_post_process"])
+def test_a_middleware_names_its_place(place: str) -> None:
+    """And a class is marked like a function."""
+    with collect() as marked:
+        assert marks.custom_middleware(place)(handler) is handler
+        marks.custom_middleware(place)(Mark)
+    assert marked == [Mark(Place(place), handler), Mark(Place(place), Mark)]
+
+
+@pytest.mark.parametrize("place", ["input_formatter", "trottle", None, handler])
+def test_a_middleware_of_no_known_place_is_refused(place: Any) -> None:
+    """`@custom_middleware` without its place as well; the message has those there are."""
+    with pytest.raises(ValueError, match=r"^custom_middleware takes 'throttle' or 'pre_post_process', not "):
+        marks.custom_middleware(place)
+
+
+REGISTERING = [
+    (marks.register_ping_handler, Slot.PING),
+    (marks.register_ping_handler(), Slot.PING),
+    (marks.register_invocation_handler, Slot.INVOCATION),
+    (marks.register_invocation_handler(), Slot.INVOCATION),
+    (marks.register_handler("ping"), Slot.PING),
+    (marks.register_handler("invoke"), Slot.INVOCATION),
+]
+
+
+@pytest.mark.parametrize(("register", "slot"), REGISTERING)
+def test_a_registered_handler_is_marked_as_one(register: Callable[..., Any], slot: Slot) -> None:
+    """What a framework would do; it answers only where nobody customized the slot."""
+    with collect() as marked:
+        assert register(handler) is handler
+    assert marked == [Mark(slot, handler, is_registered=True)]
+
+
+def test_registering_for_what_is_no_slot_is_refused() -> None:
+    with pytest.raises(ValueError, match="register_handler takes 'ping' or 'invoke', not 'invocation'"):
+        marks.register_handler("invocation")
+
+
+def test_each_place_has_its_variable_and_its_decorator() -> None:
+    """As the documents write them."""
+    assert {place.variable: place.decorator for place in Place} == {
+        "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE": 'custom_middleware("throttle")',
+        "CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS": 'custom_middleware("pre_post_process")',
+        "CUSTOM_PRE_PROCESS": "input_formatter",
+        "CUSTOM_POST_PROCESS": "output_formatter",
+    }

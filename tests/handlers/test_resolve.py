@@ -11,14 +11,19 @@ from handrail.compat import install
 from handrail.errors import (
     Ambiguous,
     FileMissing,
+    HandlerFault,
     ImportFailed,
     MalformedReference,
     NameMissing,
     ScriptMissing,
     SignatureRefused,
 )
-from handrail.resolve import DEFAULT, Program, Resolution, Rung, Sources, resolve
-from handrail.slots import Slot
+from handrail.ladder import DEFAULT, Rung, Sources
+from handrail.resolve import Program, Resolution, resolve
+from handrail.script import unload
+from handrail.slots import Place, Slot
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.handlers.conftest import Resolved
 from tests.handlers.driver import send
@@ -284,3 +289,62 @@ def test_reading_the_source_again_warns_of_nothing(resolved: Resolved) -> None:
         warnings.simplefilter("always")
         assert answers(resolved("escape_sequence")).handler is not None
     assert [Path(warning.filename).name for warning in caught] == ["model.py"]
+
+
+DECORATORS = [
+    "custom_ping_handler",
+    "custom_invocation_handler()",
+    "input_formatter",
+    "output_formatter()",
+    'custom_middleware("throttle")',
+    'custom_middleware("pre_post_process")',
+    "on_startup",
+    "on_shutdown()",
+]
+NAMES = ["custom_sagemaker_ping_handler", "custom_sagemaker_invocation_handler", "custom_sagemaker_pinghandler", "f"]
+PARAMETERS = [
+    "",
+    "request",
+    "a, b",
+    "*args",
+    "**kwargs",
+    "request: 'Nothing'",
+    "app",
+    "x: int = 1",
+    "self",
+    "*, n: list",
+]
+DEFINITIONS = st.tuples(
+    st.lists(st.sampled_from(DECORATORS), max_size=2),
+    st.sampled_from(["def ", "async def ", "class "]),
+    st.sampled_from(NAMES),
+    st.sampled_from(PARAMETERS),
+    st.sampled_from(["...", "yield 1", "return 1 +", "raise"]),
+)
+REFERENCES = st.sampled_from(["model:f", "model:", "model:g", "f", "os:sep", "model:f.g"])
+
+
+def written(definitions: list[Any]) -> str:
+    lines = ["from handrail import *"]
+    for decorators, kind, name, parameters, body in definitions:
+        of_class = kind == "class "
+        lines += [f"@{decorator}" for decorator in decorators]
+        lines += [f"{kind}{name}{'' if of_class else f'({parameters})'}:", f"    {'...' if of_class else body}"]
+    return "\n".join(lines)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    definitions=st.lists(DEFINITIONS, max_size=4),
+    references=st.dictionaries(st.sampled_from([*Slot, *Place]), REFERENCES),
+)
+def test_any_script_gives_a_program_or_sentences(model_path: Path, definitions: list[Any], references: Any) -> None:
+    """Faults are the user's and each says so in one line; nothing else ever comes out."""
+    unload(model_path)
+    (model_path / "model.py").write_text(written(definitions))
+    found = resolve(Sources(model_path, None, references))
+    for fault in found.faults:
+        assert isinstance(fault, HandlerFault)
+        assert str(fault)
+        assert "\n" not in str(fault)
+    assert found.faults or all(found.sentences())

@@ -200,3 +200,14 @@ def test_a_fault_is_placed_in_its_file(tmp_path: Path) -> None:
     assert fault_line(SyntaxError("bad", (str(script), 7, 1, "")), script) == f"{script}:7"
     assert fault_line(SyntaxError("bad", ("<string>", 7, 1, "")), script) == str(script)
     assert fault_line(SyntaxError("bad"), script) == str(script)
+
+
+def test_a_class_is_where_its_definition_is() -> None:
+    """Or what Python shows of it, where it has no source."""
+
+    class Here: ...
+
+    file, _, line = definition(Here).rpartition(":")
+    assert Path(file).read_text().splitlines()[int(line) - 1].strip() == "class Here: ..."
+    assert definition(int) == "<class 'int'>"
+    assert definition(type("Made", (), {})) == "<class 'tests.handlers.test_tracebacks.Made'>"
