@@ -21,8 +21,8 @@ CONTAINER = ROOT / "container" / "handrail_container"
 EXAMPLES = ROOT / "examples"
 PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 MARKERS = [line.partition(":")[0] for line in PYTEST["markers"]]
-#: A program that a document gives, to the letter.
-QUOTED = EXAMPLES / "rag"
+#: Programs that a document gives, to the letter.
+QUOTED = (EXAMPLES / "rag", EXAMPLES / "fan_out")
 #: Their tests come with the container image.
 UNUSED_YET = {"image", "gpu"}
 
@@ -32,7 +32,7 @@ IMPORTERS = {"import_module", "__import__", "find_spec"}
 
 
 def sources(*roots: Path) -> list[Path]:
-    return sorted(path for root in roots for path in root.rglob("*.py") if not path.is_relative_to(QUOTED))
+    return sorted(path for root in roots for path in root.rglob("*.py") if not any(map(path.is_relative_to, QUOTED)))
 
 
 def tree(path: Path) -> ast.Module:

@@ -11,24 +11,30 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from handrail import compat
 from handrail.around import Wrapper
-from handrail.ladder import Sources
+from handrail.calling import Handler
+from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
+from handrail.truss.methods import ROUTES
+from handrail.truss.model import TrussModel
+from handrail.truss.surroundings import Surroundings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail_container import __version__
+from handrail_container import __version__, truss_config
 from handrail_container.defaults import DefaultInvocation, DefaultPing
+from handrail_container.definition import find_config
 from handrail_container.engine import Backend
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
 from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, answering
 from handrail_container.lifecycle import Lifecycle
-from handrail_container.settings import Settings
+from handrail_container.settings import Settings, process_environment
+from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
@@ -43,11 +49,20 @@ _PING_AROUND_S = 1
 def load_program(settings: Settings) -> Program:
     """Resolve the handlers of the model directory. Blocks, for as long as the user's imports take."""
     compat.install()
-    return resolve(Sources(settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES))
+    truss_config.set_variables(settings)
+    config = find_config(settings.model_path)
+    surroundings = Surroundings(process_environment(), settings.secrets_path)
+    given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
+    return resolve(Sources(*given, config=config, surroundings=surroundings))
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
-    """The engine `HANDRAIL_ENGINE` names, not started. Raises SettingsError where it needs a model and has none."""
+    """The engine `HANDRAIL_ENGINE` names, not started.
+
+    Raises SettingsError where it needs a model and has none, and where `config.yaml` asks for what cannot be done.
+    """
+    config = truss_config.read(settings)
+    truss_config.require_no_problems(config)
     if settings.engine == "none":
         return NoBackend()
     if settings.engine == "echo":
@@ -55,11 +70,11 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
         from handrail_container.engine.echo_backend import EchoBackend
 
         pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
-        return EchoBackend(pace, settings.vllm.get("SM_VLLM_MODEL") or "echo")
+        return EchoBackend(pace, settings.vllm.get("SM_VLLM_MODEL") or config.model or "echo")
     from handrail_container.engine.vllm import VllmBackend
 
-    flags = {name: value for name, value in settings.vllm.items() if name != "SM_VLLM_MODEL"}
-    return VllmBackend(find_model(settings, fallback_model), flags)
+    flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
+    return VllmBackend(find_model(settings, fallback_model, config.model), flags)
 
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
@@ -86,26 +101,49 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings)
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
-    around = program.around
+    around, model = program.around, program.model
     health = DefaultPing(backend)
-    ping = _endpoint(program.resolutions[Slot.PING], health, PING_METHODS, settings)
+    if model is not None and program.resolutions[Slot.PING].winner.rung is Rung.STYLE:
+        ping = _ours(DefaultPing(backend, model.is_healthy), PING_METHODS)
+    else:
+        ping = _endpoint(program.resolutions[Slot.PING], health, PING_METHODS, settings)
     invocation = _endpoint(
         program.resolutions[Slot.INVOCATION], DefaultInvocation(app, backend.routes_by_payload), ("POST",), settings
     )
-    engine = _ours(app, ())
+    engine, invocation = _ours(app, ()), _surrounded(invocation, around.wrappers, settings)
     endpoints = {
         Slot.PING.path: _bounded(_surrounded(ping, around.pre_post, settings)) if around.pre_post else ping,
-        Slot.INVOCATION.path: _surrounded(invocation, around.wrappers, settings),
+        Slot.INVOCATION.path: invocation,
+        "/predict": invocation,
         "/health": _ours(health, PING_METHODS),
     }
-    return endpoints, {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine}
+    prefixes = {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine}
+    if model is not None:
+        endpoints |= _of_model(model, around.wrappers, settings)
+        readiness = DefaultPing(backend, model.is_healthy)
+        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), app)
+        prefixes = {MODELS: _ours(of_models, ()), **prefixes}
+    return endpoints, prefixes
+
+
+def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
+    """The `/v1` routes that a Model answers itself; where the server is strict, those it does not are none."""
+    absent = set(ROUTES.values()) if settings.model_routes == "strict" else set()
+    refused = {path: _ours(_no_such_route, ()) for path in absent}
+    return refused | {
+        path: _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings)
+        for path, handler in model.routes.items()
+    }
 
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     if resolution.handler is None:
         return _ours(default, methods)
-    explain = explain_handler(resolution.handler, settings.error_detail)
-    return Endpoint(resolution.handler.app, methods, explain)
+    return _of_handler(resolution.handler, methods, settings)
+
+
+def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
+    return Endpoint(handler.app, methods, explain_handler(handler, settings.error_detail))
 
 
 def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from handrail.around import Wrapper
 from handrail.errors import HandlerFault, ProgramFault
 from handrail.ladder import Rung
 from handrail.resolve import Program, Resolution
+from handrail.signature import Signature
 from handrail.tracebacks import definition
 
+from handrail_container import truss_config
 from handrail_container.app import load_program, open_backend
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
 from handrail_container.settings import Known, Settings, known, masked, read, without_effect
+from handrail_container.truss_config import EngineConfig
+from handrail_container.truss_flags import Field
 
 _RUNG_NAMES = {
     Rung.ENVIRONMENT: "environment",
@@ -43,6 +47,7 @@ class Report:
     program: Program
     requirements: Requirements | None
     problems: tuple[str, ...]
+    config: EngineConfig = field(default_factory=EngineConfig)
 
     @property
     def faults(self) -> tuple[HandlerFault, ...]:
@@ -54,7 +59,7 @@ class Report:
         idle = [
             f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
         ]
-        return (*self.program.warnings, *idle)
+        return (*self.program.warnings, *self.config.warnings, *idle)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -73,6 +78,8 @@ class Report:
         for resolution in self.program.resolutions.values():
             lines += ["", resolution.slot.path, *_table(resolution)]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
+        lines += _section("Model", _methods(self.program))
+        lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
         lines += _section("hooks", _hooks(self.program))
         lines += _section("settings", (f"{row.name}={row.value} ({row.source})" for row in self.known))
         lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
@@ -88,6 +95,8 @@ class Report:
             "engine": self.settings.engine,
             "slots": {slot.value: _slot(resolution) for slot, resolution in self.program.resolutions.items()},
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
+            "model": _model_data(self.program),
+            "config": [_field_data(row) for row in self.config.fields],
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
             "requirements": _requirements_data(self.requirements),
             "settings": [asdict(row) for row in self.known],
@@ -108,13 +117,15 @@ def check_program(**given: Any) -> Report:
         problems = error.problems
         settings = error.usable or read(**given)
     chosen = [name for name, value in given.items() if value is not None]
-    return Report(settings, tuple(known(settings, chosen)), load_program(settings), find(settings), problems)
+    program, requirements = load_program(settings), find(settings)
+    rows = tuple(known(settings, chosen))
+    return Report(settings, rows, program, requirements, problems, truss_config.read(settings))
 
 
 def _check_engine(settings: Settings) -> None:
     """The model, and vLLM's flags where any is set: only then is vLLM's parser worth its import."""
     backend = open_backend(settings, None)
-    if set(settings.vllm) - {"SM_VLLM_MODEL"}:
+    if settings.engine == "vllm" and set(truss_config.read(settings).flags or ()) - {"SM_VLLM_MODEL"}:
         backend.prepare()
 
 
@@ -149,6 +160,30 @@ def _wrapper_data(wrapper: Wrapper) -> dict[str, str]:
     return {"place": wrapper.place.value, "name": candidate.label, "found": candidate.found, "where": where}
 
 
+def _methods(program: Program) -> list[str]:
+    methods = program.model.methods.values() if program.model else ()
+    return [f"{method.signature.text}  {method.signature.where}" for method in methods]
+
+
+def _model_data(program: Program) -> dict[str, Any] | None:
+    if program.model is None:
+        return None
+    return {name: _signature(one.signature) for name, one in program.model.methods.items()}
+
+
+def _field_data(row: Field) -> dict[str, str]:
+    return {"name": row.name, "where": row.where, "outcome": row.outcome.value, "note": row.note}
+
+
+def _signature(signature: Signature) -> dict[str, Any]:
+    return {
+        "name": signature.name,
+        "where": signature.where,
+        "signature": signature.text,
+        "arguments": {a.parameter.name: a.source.name.lower() for a in signature.arguments},
+    }
+
+
 def _hooks(program: Program) -> list[str]:
     return [f"{moment}: {definition(hook)}" for moment, hooks in program.hooks.items() for hook in hooks]
 
@@ -179,13 +214,7 @@ def _slot(resolution: Resolution) -> dict[str, Any]:
         "path": resolution.slot.path,
         "rungs": [_rung(resolution, rung) for rung in Rung],
         "winner": _RUNG_NAMES[resolution.winner.rung],
-        "handler": handler
-        and {
-            "name": handler.signature.name,
-            "where": handler.signature.where,
-            "signature": handler.signature.text,
-            "arguments": {a.parameter.name: a.source.name.lower() for a in handler.signature.arguments},
-        },
+        "handler": handler and _signature(handler.signature),
         "fault": _fault(resolution.fault),
     }
 

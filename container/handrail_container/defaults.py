@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,16 +17,22 @@ _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", boo
 
 
 class DefaultPing:
-    """200 while the engine is alive; the gate has answered already where the server is not ready."""
+    """200 while the engine is alive; the gate has answered already where the server is not ready.
 
-    def __init__(self, backend: Backend) -> None:
+    `model_is_healthy` is what a whole model says of itself besides.
+    """
+
+    def __init__(self, backend: Backend, model_is_healthy: Callable[[], Awaitable[bool]] | None = None) -> None:
         self._backend = backend
+        self._model_is_healthy = model_is_healthy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._backend.check_health()
         except EngineDeadError as error:
             raise HTTPException(503, str(error)) from error
+        if self._model_is_healthy is not None and not await self._model_is_healthy():
+            raise HTTPException(503, "the Model's is_healthy says that it is not, or does not say in time")
         await JSONResponse({"status": "healthy"})(scope, receive, send)
 
 

@@ -26,6 +26,7 @@ logger = logging.getLogger("handrail.access")
 Explain = Callable[[BaseException, str], Failure]
 
 _SLOW_S = 1.0
+_ALIAS = "/sync/v1/"
 _NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
 _RETRY_AFTER = {"Retry-After": "5"}
 
@@ -67,6 +68,7 @@ class Gate:
         self.lifecycle = lifecycle
         self.endpoints: dict[str, Endpoint] = {}
         self.requests = InFlight()
+        self._opened: dict[str, Endpoint] = {}
         self._prefixes: dict[str, Endpoint] = {}
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
@@ -81,12 +83,15 @@ class Gate:
         self.requests = InFlight(self.requests)
         self._application = application
         self._prefixes = prefixes
-        self.endpoints.update(endpoints)
+        self._opened = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", f"the listener serves HTTP only, not {scope['type']}"
         exchange = Exchange(scope, send, _request_id(scope))
-        endpoint = self.endpoints.get(scope["path"]) or self._fallback_for(scope["path"])
+        if scope["path"].startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
+            scope["path"] = scope["path"].removeprefix("/sync")
+            scope["raw_path"] = scope["path"].encode()
+        endpoint = self._endpoint_for(scope["path"])
         scope["app"] = self._application
         requests = self.requests
         requests.count += 1
@@ -96,8 +101,9 @@ class Gate:
             requests.count -= 1
             self._log(exchange)
 
-    def _fallback_for(self, path: str) -> Endpoint | None:
-        return next((endpoint for prefix, endpoint in self._prefixes.items() if path.startswith(prefix)), None)
+    def _endpoint_for(self, path: str) -> Endpoint | None:
+        own = self._opened.get(path) or self.endpoints.get(path)
+        return own or next((endpoint for prefix, endpoint in self._prefixes.items() if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
         if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):

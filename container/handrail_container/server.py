@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from handrail.resolve import Program
 
 from handrail_container import app as composition
-from handrail_container import requirements
+from handrail_container import requirements, truss_config
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
 from handrail_container.lifecycle import Lifecycle, State
@@ -111,6 +111,8 @@ class Server:
     async def _start(self) -> Serving:
         program = await self._load()
         app = await self._start_engine(self._backend)
+        if program.model is not None:
+            self.lifecycle.step("the Model is loading")
         serving = Serving(self.settings, self._gate, self._backend, app)
         await serving.begin(program)
         self._serving = serving
@@ -127,7 +129,7 @@ class Server:
             await in_thread(lambda: requirements.install(arguments), "requirements")
             self.lifecycle.step("the script is loading")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
-        for warning in program.warnings:
+        for warning in (*program.warnings, *truss_config.read(self.settings).warnings):
             logger.warning("%s", warning)
         if program.faults:
             raise Refused(*program.faults)

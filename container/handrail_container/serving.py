@@ -47,11 +47,13 @@ class Serving:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def begin(self, program: Program) -> None:
-        """Run the start-up hooks and let requests through to the program's handlers. Raises Refused."""
+        """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused."""
         self._app.state.engine_client = self._backend.client
         try:
             endpoints, prefixes = composition.routes(self._app, self._backend, program, self._settings)
             await hooks.start(program.hooks[Moment.STARTUP], self._app)
+            if program.model is not None:
+                await program.model.start(self._backend.facade)
         except HandlerFault as fault:
             raise Refused(fault) from fault
         self._gate.open(self._app, endpoints, prefixes)

@@ -47,7 +47,8 @@ class Settings(BaseSettings):
     script_filename: str | None = variable(
         "CUSTOM_SCRIPT_FILENAME",
         None,
-        "The script, under the model directory. Unset: the first of `model.py`, `code/model.py`.",
+        "The script, under the model directory. Unset: the first of `model.py`, `code/model.py`, a Truss's "
+        "`model/model.py`.",
     )
     ping_handler: str | None = variable(
         "CUSTOM_FASTAPI_PING_HANDLER", None, "A reference to the function that answers `/ping`."
@@ -113,6 +114,12 @@ class Settings(BaseSettings):
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
     )
+    model_routes: Literal["engine", "strict"] = variable(
+        "HANDRAIL_MODEL_ROUTES",
+        "engine",
+        "A `/v1` route of Truss that the Model does not define: the `engine` answers, or it is 404 (`strict`).",
+    )
+    secrets_path: Path = variable("HANDRAIL_SECRETS_PATH", Path("/secrets"), "The folder of a Model's secrets.")
     echo_load_s: float = variable("HANDRAIL_ECHO_LOAD_S", 0, "Seconds the echo engine takes to load.", ge=0)
     echo_ttft_ms: float = variable("HANDRAIL_ECHO_TTFT_MS", 0, "Milliseconds to the echo engine's first token.", ge=0)
     echo_itl_ms: float = variable("HANDRAIL_ECHO_ITL_MS", 0, "Milliseconds between the echo engine's tokens.", ge=0)
@@ -201,6 +208,17 @@ def _shown(name: str, value: Any) -> str:
 def masked(text: str) -> str:
     """`text` without the passwords of its addresses: an index of packages may have one."""
     return re.sub(r"(?<=://)[^/@\s]+(?=@)", "***", text)
+
+
+def process_environment() -> Mapping[str, str]:
+    """All of it, as it is: where a Model's secrets may be."""
+    return os.environ
+
+
+def set_defaults(variables: Mapping[str, str]) -> None:
+    """Set those that the process does not have: what a definition asks for its own code."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 def without_effect() -> list[str]:

@@ -10,8 +10,9 @@ from handrail_container.settings import Settings
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
 
 
-def find_model(settings: Settings, fallback: Path | None = None) -> str:
-    """A directory or a hub id: the first of `SM_VLLM_MODEL`, weights in the model directory, `HF_MODEL_ID`, `fallback`.
+def find_model(settings: Settings, fallback: Path | None = None, of_config: str | None = None) -> str:
+    """A directory or a hub id: the first of `SM_VLLM_MODEL`, weights in the model directory, what `config.yaml` names,
+    `HF_MODEL_ID`, `fallback`.
 
     Raises SettingsError naming these where none is there.
     """
@@ -19,13 +20,15 @@ def find_model(settings: Settings, fallback: Path | None = None) -> str:
         return given
     if has_weights(settings.model_path):
         return str(settings.model_path)
+    if of_config:
+        return of_config
     if settings.hf_model_id:
         return settings.hf_model_id
     if fallback is not None:
         return str(fallback)
     raise SettingsError(
         f"No model: {settings.model_path} has no weights (config.json beside {', '.join(_WEIGHT_FILES[:2])} …), and "
-        "neither SM_VLLM_MODEL nor HF_MODEL_ID names one. Set one of these to a directory or a hub id, or choose an "
+        "neither SM_VLLM_MODEL, config.yaml nor HF_MODEL_ID names one. Set one of these to a directory or a hub id, or choose an "
         "engine that needs none: HANDRAIL_ENGINE=none (the script calls something else) or HANDRAIL_ENGINE=echo (it "
         "answers with its input)."
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import aclosing
 from typing import Any
@@ -38,7 +39,16 @@ async def to_response(value: Any, slot: Slot) -> Response:
         return await _streamed(value)
     if slot is Slot.PING and (value is None or isinstance(value, bool)):
         return Response(status_code=503 if value is False else 200)
-    return JSONResponse(jsonable_encoder(value))
+    return JSONResponse(encoded(value))
+
+
+def encoded(value: Any) -> Any:
+    """As FastAPI encodes it; arrays and numbers of NumPy too, where it is imported."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return jsonable_encoder(value)
+    plain: Callable[[Any], Any] = lambda item: item.tolist()  # noqa: E731  the same for both
+    return jsonable_encoder(value, custom_encoder={numpy.ndarray: plain, numpy.generic: plain})
 
 
 def is_stream(value: Any) -> bool:
@@ -58,7 +68,7 @@ class HandlerStream(StreamingResponse):
 
 
 async def _streamed(generator: Any) -> Response:
-    items = _in_threads(generator) if inspect.isgenerator(generator) else generator
+    items = in_threads(generator) if inspect.isgenerator(generator) else generator
     try:
         first = await anext(items)
         media_type, encode, last = _framing(first)
@@ -71,7 +81,7 @@ async def _streamed(generator: Any) -> Response:
     return HandlerStream(items, _encoded(head, items, encode, last), media_type)
 
 
-async def _in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
+async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
     """A plain generator, each step of it in the thread pool, so that it cannot block the event loop."""
     ended = object()
     try:
@@ -97,7 +107,7 @@ def _raw(item: Any) -> bytes:
 
 
 def _event(item: Any) -> bytes:
-    data = json.dumps(jsonable_encoder(item), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    data = json.dumps(encoded(item), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return b"data: %s\n\n" % data.encode()
 
 

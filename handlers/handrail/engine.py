@@ -6,10 +6,13 @@ import copy
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from handrail import legacy
+from handrail.presence import unless_left
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection, Request
     from starlette.responses import StreamingResponse
 
 
@@ -19,7 +22,8 @@ class Engine(ABC):
     `model_input` is a request body of the OpenAI API as a mapping. It is copied before the call returns, so the caller
     may change it and call again at once. The answer is the response model, fresh and mutable, or, where the body says
     `"stream": true`, a `StreamingResponse` of server-sent events as bytes. What the engine refuses is raised as
-    `fastapi.HTTPException`; cancelling the call aborts the engine's request.
+    `fastapi.HTTPException`; cancelling the call aborts the engine's request, and so does the client of `request` that
+    leaves: the call then raises `ClientDisconnect`.
     """
 
     @property
@@ -47,26 +51,56 @@ class Engine(ABC):
         """
 
     def chat_completions(
-        self, request: Request | None = None, model_input: Mapping[str, Any] | None = None
+        self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
     ) -> Awaitable[Any]:
         return self._serve("chat_completions", request, model_input)
 
     def completions(
-        self, request: Request | None = None, model_input: Mapping[str, Any] | None = None
+        self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
     ) -> Awaitable[Any]:
         return self._serve("completions", request, model_input)
 
-    def _serve(self, operation: str, request: Request | None, model_input: Mapping[str, Any] | None) -> Awaitable[Any]:
+    def embeddings(
+        self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
+    ) -> Awaitable[Any]:
+        return self._serve("embeddings", request, model_input)
+
+    def messages(
+        self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
+    ) -> Awaitable[Any]:
+        """Anthropic's Messages API."""
+        return self._serve("messages", request, model_input)
+
+    def responses(
+        self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
+    ) -> Awaitable[Any]:
+        """OpenAI's Responses API."""
+        return self._serve("responses", request, model_input)
+
+    def predict(self, model_input: Mapping[str, Any], request: HTTPConnection | None = None) -> Awaitable[Any]:
+        """A chat where the body has `messages`; else a completion by the keys of older Truss engines.
+
+        The latter answers with text alone: an async generator of it, or a string where the body says `"stream": false`.
+        """
+        if "messages" in model_input:
+            return self.chat_completions(request, model_input)
+        return legacy.text(self.completions(request, legacy.completion_body(model_input)))
+
+    def _serve(
+        self, operation: str, request: HTTPConnection | None, model_input: Mapping[str, Any] | None
+    ) -> Awaitable[Any]:
         body = copy.deepcopy(dict(model_input or {}))  # now, not when awaited: callers reuse one dict in a gather
         body["request_id"] = f"{body.get('request_id') or request_id_of(request)}-{uuid.uuid4().hex[:8]}"
         return self._answer(operation, body, request)
 
-    async def _answer(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
-        answer = await self.create(operation, body, request)
+    async def _answer(self, operation: str, body: dict[str, Any], request: HTTPConnection | None) -> Any:
+        asked = request if request is not None and request.scope["type"] == "http" else None
+        creating = self.create(operation, body, cast("Request | None", asked))
+        answer = await (creating if asked is None else unless_left(asked, creating))
         return event_stream(answer) if isinstance(answer, AsyncIterator) else answer
 
 
-def request_id_of(request: Request | None) -> str:
+def request_id_of(request: HTTPConnection | None) -> str:
     """The id the server gave this request, else a new one."""
     given = request.scope.get("state", {}).get("request_id") if request is not None else None
     return given or uuid.uuid4().hex

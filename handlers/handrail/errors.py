@@ -10,7 +10,9 @@
         ├── NameMissing          the file has no such name
         ├── SignatureRefused     it cannot be called as a handler
         ├── Ambiguous            two answer the same slot on the same rung
-        └── HookFailed           a start-up hook raised
+        ├── HookFailed           a start-up hook raised
+        ├── LoadFailed           a Model could not be made or loaded
+        └── DefinitionRefused    config.yaml cannot be read, or a field of it is wrong
 
 A handler that raises when called is no start-up fault: `tracebacks.explain` tells where in the user's code it did.
 """
@@ -63,4 +65,12 @@ class Ambiguous(ProgramFault):
 
 
 class HookFailed(ProgramFault):
+    pass
+
+
+class LoadFailed(ProgramFault):
+    pass
+
+
+class DefinitionRefused(ProgramFault):
     pass

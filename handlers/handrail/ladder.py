@@ -10,11 +10,14 @@ from types import ModuleType
 from typing import Any
 
 from handrail import reference
-from handrail.errors import Ambiguous, HandlerFault
+from handrail.calling import Handler
+from handrail.errors import Ambiguous, DefinitionRefused, HandlerFault
 from handrail.marks import Mark
 from handrail.script import Loader
 from handrail.slots import Place, Slot
 from handrail.tracebacks import definition
+from handrail.truss.config import Config
+from handrail.truss.surroundings import Surroundings
 
 
 class Rung(IntEnum):
@@ -28,12 +31,15 @@ class Rung(IntEnum):
 @dataclass(frozen=True)
 class Sources:
     """Where handlers may come from. `references` holds only what is set; `default_aliases` are references, by slot,
-    that mean the default: module paths that documents name and engines have since moved."""
+    that mean the default: module paths that documents name and engines have since moved. `config` is the Truss's
+    config.yaml where there is one, or why it cannot be read."""
 
     model_path: Path
     script_filename: str | None = None
     references: Mapping[Slot | Place, str] = field(default_factory=dict)
     default_aliases: Mapping[Slot, frozenset[str]] = field(default_factory=dict)
+    config: Config | DefinitionRefused | None = None
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,16 @@ DEFAULT: Any = object()
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a rung offers. `found` says by which name it was asked for; `fault` why it cannot be had."""
+    """What a rung offers. `found` says by which name it was asked for; `fault` why it cannot be had.
+
+    `handler` is there where a whole-model style has adapted the function itself.
+    """
 
     rung: Rung
     found: str
     function: Any = DEFAULT
     fault: HandlerFault | None = None
+    handler: Handler | None = None
 
     @property
     def label(self) -> str:

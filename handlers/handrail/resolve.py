@@ -1,7 +1,7 @@
 """The ladder: who answers each slot, and why.
 
 For each slot the first of these wins: the environment's reference, the script's decorated function, the script's
-function of the agreed name, the default.
+function of the agreed name, the script's Truss Model, the default.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from handrail.errors import HandlerFault, SignatureRefused
 from handrail.ladder import (
     DEFAULT,
     Candidate,
+    Rung,
     Script,
     Sources,
     decorated,
@@ -31,6 +32,9 @@ from handrail.ladder import (
 from handrail.script import Loader, find_script, hidden_siblings, make_importable
 from handrail.slots import Moment, Slot
 from handrail.tracebacks import definition
+from handrail.truss import style as truss
+from handrail.truss.model import TrussModel
+from handrail.truss.style import Style
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Program:
     hooks: Mapping[Moment, tuple[Callable[..., Any], ...]]
     faults: tuple[HandlerFault, ...]
     warnings: tuple[str, ...]
+    model: TrussModel | None = None
 
     def sentences(self) -> list[str]:
         """Who answers each slot, and what stands around the handlers."""
@@ -80,20 +85,30 @@ def resolve(sources: Sources) -> Program:
     make_importable(sources.model_path)
     loader = Loader()
     script, script_fault = _load_script(sources, loader)
-    resolutions = {slot: _settle(slot, _ladder(slot, sources, loader, script)) for slot in Slot}
+    asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
+    style = truss.find(sources, script, is_answered=bool(asked[Slot.INVOCATION]))
+    resolutions = {slot: _settle(slot, _ladder(slot, asked[slot], style, script)) for slot in Slot}
     around = resolve_around(sources, loader, script)
     of_hooks, hook_faults = _hooks(script)
-    faults = [script_fault, *(resolution.fault for resolution in resolutions.values()), *around.faults, *hook_faults]
+    faults = [
+        script_fault,
+        style.fault,
+        *(resolution.fault for resolution in resolutions.values()),
+        *around.faults,
+        *hook_faults,
+    ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
     warnings += [*around.warnings, *hidden_siblings(script.path)]
-    unique = {id(fault): fault for fault in faults if fault is not None}
-    return Program(script.path, resolutions, around, of_hooks, tuple(unique.values()), tuple(warnings))
+    warnings += style.model.warnings if style.model else []
+    unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
+    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model)
 
 
 def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault | None]:
     path = None
     try:
-        path = find_script(sources.model_path, sources.script_filename)
+        of_style = truss.prepare(sources.config, loader)
+        path = find_script(sources.model_path, sources.script_filename, of_style)
         if path is None:
             return Script(), None
         module = loader.load(path)
@@ -102,21 +117,23 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
     return Script(path, module, tuple(loader.marks)), None
 
 
-def _ladder(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:
+def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:
+    """What somebody named or marked for the slot."""
+    return (*from_environment(slot, sources, loader, script), *decorated(slot, script), *named(slot, script))
+
+
+def _ladder(slot: Slot, asked: tuple[Candidate, ...], style: Style, script: Script) -> tuple[Candidate, ...]:
     """Everything every rung offers, best first: what a higher rung hides can be told."""
-    return (
-        *from_environment(slot, sources, loader, script),
-        *decorated(slot, script),
-        *named(slot, script),
-        *default(slot, script),
-    )
+    return (*asked, *style.candidates(slot), *default(slot, script))
 
 
 def _settle(slot: Slot, candidates: tuple[Candidate, ...]) -> Resolution:
     """The winner, adapted; the fault where it cannot be."""
+    if candidates[0].rung is Rung.STYLE and candidates[0].fault is not None:  # one for all slots, and says where it is
+        return Resolution(slot, candidates, fault=candidates[0].fault)
     try:
         winner = first(candidates, slot.path, slot)
-        handler = None if winner.function is DEFAULT else adapt(winner.function, slot)
+        handler = winner.handler or (None if winner.function is DEFAULT else adapt(winner.function, slot))
     except SignatureRefused as fault:
         refused = SignatureRefused(f"{slot.path}, {candidates[0].found}: {fault}.", fault.user_traceback)
         return Resolution(slot, candidates, fault=refused)

@@ -23,13 +23,16 @@ from handrail.tracebacks import fault_line, message_of, user_traceback
 DEFAULT_SCRIPTS = ("model.py", "code/model.py")
 
 
-def find_script(model_path: Path, filename: str | None) -> Path | None:
+def find_script(model_path: Path, filename: str | None, of_style: str | None = None) -> Path | None:
     """The script's path, or None where there is none and none was asked for.
+
+    `of_style` is where a whole-model style has its script, after the defaults.
 
     Raises ScriptMissing where `filename` (the value of CUSTOM_SCRIPT_FILENAME) names no file.
     """
     if not filename:
-        return next((model_path / name for name in DEFAULT_SCRIPTS if (model_path / name).is_file()), None)
+        names = (*DEFAULT_SCRIPTS, of_style) if of_style else DEFAULT_SCRIPTS
+        return next((model_path / name for name in names if (model_path / name).is_file()), None)
     path = model_path / filename
     if not path.is_file():
         raise ScriptMissing(
@@ -50,6 +53,7 @@ class Loader:
     def __init__(self) -> None:
         self.marks: list[Mark] = []
         self.instances: dict[type, Any] = {}  # of classes whose methods are handlers: one for both slots
+        self.packages: dict[Path, str] = {}  # folders whose files are modules of a package
         self._modules: dict[Path, ModuleType | ImportFailed] = {}
         self._before = frozenset(sys.modules)  # not of this load: a module of an earlier one has spent its marks
 
@@ -94,7 +98,8 @@ class Loader:
             return fault
 
     def _run(self, path: Path) -> ModuleType:
-        name = module_name(path)
+        package = self.packages.get(path.parent)
+        name = f"{package}.{path.stem}" if package else module_name(path)
         make_importable(path.parent)
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
@@ -109,7 +114,23 @@ class Loader:
             if isinstance(error, Exception | SystemExit):
                 raise _import_failed(path, error) from error
             raise
+        if package:
+            setattr(sys.modules[package], path.stem, module)  # as `import package.module` would
         return module
+
+    def as_package(self, folder: Path) -> None:
+        """`from folder.sibling import …` works in the files of `folder`, where nothing installed has its name.
+
+        Raises ImportFailed where its `__init__.py` does.
+        """
+        make_importable(folder.parent)
+        if not folder.name.isidentifier():
+            return
+        found = sys.modules.get(folder.name) or importlib.util.find_spec(folder.name)
+        places = getattr(found, "submodule_search_locations", None) or getattr(found, "__path__", None) or ()
+        if any(Path(place).resolve() == folder.resolve() for place in places):
+            self.import_module(folder.name)
+            self.packages[folder] = folder.name
 
     @contextmanager
     def _as_user_program(self, name: str) -> Iterator[None]:

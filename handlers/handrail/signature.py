@@ -42,6 +42,7 @@ class Source(Enum):
     REQUEST = auto()
     ENGINE = auto()
     FASTAPI = auto()
+    INPUT = auto()  # the body, of a whole Model's method
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,12 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Parameter name to annotation, strings resolved. Raises SignatureRefused where there is no signature to read."""
     parameters = _resolved(function, _signature(function, _name(function), definition(function)))
     return {name: parameter.annotation for name, parameter in parameters.items()}
+
+
+def returned_by(function: Callable[..., Any]) -> Any:
+    """The annotation of what it returns, resolved where it is a string that names something."""
+    module = sys.modules.get(_module_of(function))
+    return _evaluated(inspect.signature(function).return_annotation, vars(module) if module else {})
 
 
 def _described(value: Any) -> str:
@@ -142,7 +149,7 @@ def _argument(parameter: inspect.Parameter, *, first: bool, text: str, where: st
         raise SignatureRefused(f"{where} {text}: the annotation {annotation!r} of {parameter.name!r} names nothing")
     if annotation is inspect.Parameter.empty:
         return Argument(parameter, _unannotated(parameter, first=first, text=text, where=where))
-    bare = _without_none(annotation)
+    bare = without_none(annotation)
     if bare is Request or bare is HTTPConnection:
         return Argument(parameter, Source.REQUEST)
     if inspect.isclass(bare) and issubclass(bare, Engine):
@@ -168,7 +175,7 @@ def _unannotated(parameter: inspect.Parameter, *, first: bool, text: str, where:
     raise SignatureRefused(f"{where} {text}: the parameter {parameter.name!r} has no type. {ACCEPTED}; annotate it")
 
 
-def _without_none(annotation: Any) -> Any:
+def without_none(annotation: Any) -> Any:
     """`X` of `X | None`; the annotation itself otherwise."""
     members = [member for member in typing.get_args(annotation) if member is not type(None)]
     return members[0] if len(members) == 1 and type(None) in typing.get_args(annotation) else annotation

@@ -25,7 +25,7 @@ def _forget_user_programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     known = set(sys.modules)
     yield
     for name in set(sys.modules) - known:
-        if name == "model" or name.startswith("_handrail_"):
+        if name.partition(".")[0] == "model" or name.startswith("_handrail_"):
             del sys.modules[name]
 
 

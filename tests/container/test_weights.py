@@ -12,12 +12,13 @@ def settings(model_path: Path, **given: object) -> Settings:
     return Settings(**{"SAGEMAKER_MODEL_PATH": model_path, **given})  # type: ignore[arg-type]
 
 
-def test_the_model_is_the_first_of_four(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """SM_VLLM_MODEL, weights in the model directory, HF_MODEL_ID, and what `--default-model` gives."""
+def test_the_model_is_the_first_of_five(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SM_VLLM_MODEL, weights in the directory, what config.yaml names, HF_MODEL_ID, what `--default-model` gives."""
     empty, fallback = tmp_path_factory.mktemp("empty"), Path("/models/demo")
     named = {"SM_VLLM_<FLAG>": {"SM_VLLM_MODEL": "org/named"}}
     assert find_model(settings(weights, HF_MODEL_ID="org/hub", **named), fallback) == "org/named"
     assert find_model(settings(weights, HF_MODEL_ID="org/hub"), fallback) == str(weights)
+    assert find_model(settings(empty, HF_MODEL_ID="org/hub"), fallback, "org/in-config") == "org/in-config"
     assert find_model(settings(empty, HF_MODEL_ID="org/hub"), fallback) == "org/hub"
     assert find_model(settings(empty), fallback) == str(fallback)
 

@@ -8,10 +8,12 @@ import datetime
 import decimal
 import enum
 import json
+import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -345,3 +347,16 @@ async def test_our_stream_is_a_streaming_response() -> None:
     assert "content-length" not in response.headers
     assert isinstance(await to_response({}, Slot.INVOCATION), JSONResponse)
     assert type(await to_response(True, Slot.PING)) is Response
+
+
+async def test_arrays_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's, where a handler has imported it; without it nothing changes."""
+
+    class Array:
+        def tolist(self) -> list[int]:
+            return [1, 2]
+
+    monkeypatch.setitem(sys.modules, "numpy", SimpleNamespace(ndarray=Array, generic=Array))  # type: ignore[arg-type]
+    assert (await send(await to_response({"a": Array()}, Slot.INVOCATION))).json() == {"a": [1, 2]}
+    monkeypatch.delitem(sys.modules, "numpy")
+    assert (await send(await to_response([1], Slot.INVOCATION))).json() == [1]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 from handrail import Engine
-from handrail.engine import request_id_of
-from starlette.requests import Request
+from handrail.engine import event_stream, request_id_of
+from handrail.legacy import completion_body, text
+from handrail.presence import watch_disconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
+from starlette.types import Message
+from starlette.websockets import WebSocket
 
 from tests.handlers.driver import WordEngine, scope, send
 
@@ -103,3 +111,160 @@ async def test_an_answer_that_is_not_awaited_asks_nothing(engine: WordEngine) ->
     assert engine.was_asked == []
     assert await answer == {"text": "a"}
     assert len(engine.was_asked) == 1
+
+
+@pytest.mark.parametrize("operation", ["embeddings", "messages", "responses"])
+async def test_the_other_operations_have_their_calls(engine: WordEngine, operation: str) -> None:
+    """Each runs the operation of its name."""
+    await getattr(engine, operation)(model_input={"prompt": "a"})
+    assert engine.was_asked[0][0] == operation
+
+
+async def test_a_web_socket_may_be_the_request(engine: WordEngine) -> None:
+    """It gives the id; the engine sees no HTTP request."""
+    socket = WebSocket({**scope(state={"request_id": "ws"}), "type": "websocket"}, no_message, no_message)
+    await engine.predict({"prompt": "a", "stream": False, "messages": []}, socket)
+    operation, body, request = engine.was_asked[0]
+    assert (operation, request) == ("chat_completions", None)
+    assert body["request_id"].startswith("ws-")
+
+
+async def no_message(*_: Any) -> Any:
+    """Nobody sends or receives here."""
+
+
+class SlowEngine(WordEngine):
+    """Answers when it is told to, and counts what it works on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running = 0
+        self.answering = asyncio.Event()
+
+    async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        self.running += 1
+        try:
+            await self.answering.wait()
+            if body.get("prompt") == "bad":
+                raise HTTPException(400, "bad")
+            return await super().create(operation, body, request)
+        finally:
+            self.running -= 1
+
+
+class Client:
+    """A client that stays until it leaves; anybody may wait for that."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+        self._messages: list[Message] = [{"type": "http.request", "body": b"{}", "more_body": False}]
+
+    async def receive(self) -> Message:
+        if self._messages:
+            return self._messages.pop()
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+
+async def test_a_client_that_leaves_ends_every_call_on_its_request() -> None:
+    """However many there are; nothing runs in the engine once they have ended."""
+    engine, client = SlowEngine(), Client()
+    request = Request(scope(), client.receive)
+    await request.body()
+    calls = [asyncio.ensure_future(engine.completions(request, {"prompt": "a"})) for _ in range(8)]
+    await asyncio.sleep(0.01)
+    assert engine.running == 8
+    client.left.set()
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(error) for error in ended} == {ClientDisconnect}
+    assert engine.running == 0
+
+
+async def test_a_call_that_is_cancelled_has_ended_in_the_engine_too() -> None:
+    """Whoever cancels it; and a client that stays changes no answer and no error."""
+    engine, client = SlowEngine(), Client()
+    request = Request(scope(), client.receive)
+    await request.json()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(engine.completions(request, {"prompt": "a"}), 0.01)
+    assert engine.running == 0
+    engine.answering.set()
+    assert await engine.completions(request, {"prompt": "a"}) == {"text": "a"}
+    with pytest.raises(HTTPException):
+        await engine.completions(request, {"prompt": "bad"})
+
+
+async def test_a_body_that_is_not_read_yet_is_left_to_its_reader() -> None:
+    """Waiting for the client to leave would take it."""
+    engine, client = SlowEngine(), Client()
+    engine.answering.set()
+    request = Request(scope(), client.receive)
+    assert await engine.completions(request, {"prompt": "a"}) == {"text": "a"}
+    assert await request.body() == b"{}"
+
+
+async def test_a_thread_can_watch_for_the_client() -> None:
+    """An event, set when it leaves; leaving the block ends the watch."""
+    client, loop = Client(), asyncio.get_running_loop()
+    with watch_disconnect(Request(scope(), client.receive), loop) as has_left:
+        await asyncio.sleep(0.01)
+        assert not has_left.is_set()
+        client.left.set()
+        assert await asyncio.to_thread(has_left.wait, 5)
+
+
+class TestLegacy:
+    """`predict` with the keys of older Truss engines."""
+
+    def test_keys_become_those_of_completions(self) -> None:
+        given = {
+            "prompt": "p",
+            "runtime_top_k": 3,
+            "runtime_top_p": 0.5,
+            "end_id": 7,
+            "beam_width": 1,
+            "stop_words": "a,b",
+        }
+        assert completion_body({**given, "bad_words": ["c"], "stream": False}) == {
+            **{"stream": False, "prompt": "p", "top_k": 3, "top_p": 0.5},
+            **{"stop_token_ids": [7], "stop": ["a", "b"], "bad_words": ["c"]},
+        }
+
+    async def test_an_error_in_the_stream_is_raised(self) -> None:
+        async def events() -> AsyncIterator[bytes]:
+            yield b'data: {"error": {"code": 400, "message": "too long"}}\n\n'
+
+        async def answer() -> Any:
+            return event_stream(events())
+
+        with pytest.raises(HTTPException, match="too long"):
+            async for _ in await text(answer()):
+                pass
+
+    async def test_other_events_have_no_text(self) -> None:
+        async def events() -> AsyncIterator[bytes]:
+            yield b'data: {"choices": [{"text": "a"}]}\n\n'
+            yield b'data: {"usage": {}}\n\n'
+            yield b"data: [DONE]\n\n"
+            yield b'data: {"choices": [{"text": "after the end"}]}\n\n'
+
+        async def answer() -> Any:
+            return event_stream(events())
+
+        assert [piece async for piece in await text(answer())] == ["a"]
+
+    async def test_a_prompt_is_answered_with_text(self) -> None:
+        class Answering(WordEngine):
+            async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+                return SimpleNamespace(choices=[SimpleNamespace(text=f"{operation} {body['prompt']}")])
+
+        assert await Answering().predict({"prompt": "a", "stream": False}) == "completions a"
+
+    async def test_a_stream_may_end_without_a_last_word(self) -> None:
+        async def events() -> AsyncIterator[bytes]:
+            yield b'data: {"choices": [{"text": "a"}]}\n\n'
+
+        async def answer() -> Any:
+            return event_stream(events())
+
+        assert [piece async for piece in await text(answer())] == ["a"]

@@ -53,6 +53,39 @@ async def test_a_completion_answers_too(served: Served) -> None:
     assert answer.usage.completion_tokens == 3
 
 
+async def test_a_name_that_is_no_adapters_means_the_base_model(served: Served) -> None:
+    """A Model passes on what its clients send."""
+    answer = await served.backend.facade.chat_completions(model_input=chat(model="another"))
+    assert answer.model == (await served.client.get("/v1/models")).json()["data"][0]["id"]
+
+
+async def test_messages_and_responses_answer_too(served: Served) -> None:
+    """Streamed as bytes, each event its own; the model need not be named."""
+    messages = {"messages": [{"role": "user", "content": "What does /ping do?"}], "max_tokens": 4}
+    answer = await served.backend.facade.messages(model_input=messages)
+    assert (answer.content[0].type, answer.usage.output_tokens) == ("text", 4)
+    responses = {"input": "What does /ping do?", "max_output_tokens": 4}
+    answer = await served.backend.facade.responses(model_input=responses)
+    assert answer.usage.output_tokens == 4
+    for operation, body, last in [("messages", messages, b"message_stop"), ("responses", responses, b"response.")]:
+        stream = await getattr(served.backend.facade, operation)(model_input={**body, "stream": True})
+        events = [event async for event in stream.body_iterator]
+        assert any(last in event for event in events[-2:]), events
+
+
+async def test_what_the_model_cannot_do_is_501(served: Served) -> None:
+    with pytest.raises(HTTPException) as refused:
+        await served.backend.facade.embeddings(model_input={"input": "a"})
+    assert refused.value.status_code == 501
+
+
+async def test_predict_streams_text(served: Served) -> None:
+    """The keys of Truss's older engines."""
+    pieces = await served.backend.facade.predict({"prompt": "What does", "max_tokens": 3, "end_id": 1})
+    text = "".join([piece async for piece in pieces])
+    assert text == await served.backend.facade.predict({"prompt": "What does", "max_tokens": 3, "stream": False})
+
+
 async def test_a_stream_is_server_sent_events_as_bytes(served: Served) -> None:
     answer = await served.backend.facade.chat_completions(model_input=chat(stream=True))
     assert isinstance(answer, StreamingResponse)
@@ -66,7 +99,6 @@ async def test_a_stream_is_server_sent_events_as_bytes(served: Served) -> None:
     [
         ({"messages": "hello"}, 400, "messages"),
         (chat(max_tokens=-1), 400, "max_tokens"),
-        (chat(model="another"), 404, "another"),
         (chat(messages=[{"role": "user", "content": "word " * 2000}]), 400, "512"),
     ],
 )

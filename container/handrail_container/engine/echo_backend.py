@@ -6,13 +6,14 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request
 from handrail.engine import Engine
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from handrail_container.engine.echo import EchoClient, Pace, token_ids
+from handrail_container.engine import echo_apis
+from handrail_container.engine.echo import EchoClient, Pace, RequestOutput, token_ids
 from handrail_container.engine.openai import (
     ROUTES,
     Answer,
@@ -21,6 +22,8 @@ from handrail_container.engine.openai import (
     answer_of,
     chunk_events,
 )
+
+S = TypeVar("S", bound=BaseModel)
 
 
 class EchoEngine(Engine):
@@ -39,22 +42,39 @@ class EchoEngine(Engine):
         return token_ids(text)
 
     async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
-        asked = _parsed(operation, body)
+        if operation == "embeddings":
+            return echo_apis.embeddings(_parsed(echo_apis.EmbeddingRequest, body), self._model)
+        if operation in echo_apis.SCHEMAS:
+            return await self._create_other(operation, body)
+        asked = _parsed(_SCHEMAS[operation], body)
         served = Answer(operation, body["request_id"], self._model, asked)
         outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
         if asked.stream:
             return chunk_events(served, outputs)
-        async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
-            return answer_of(served, [output async for output in outputs][-1])
+        return answer_of(served, await _last(outputs))
+
+    async def _create_other(self, operation: str, body: dict[str, Any]) -> Any:
+        asked = _parsed(echo_apis.SCHEMAS[operation], body)
+        outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
+        if asked.stream:
+            return echo_apis.events(operation, body, self._model, outputs)
+        return echo_apis.answer(operation, body, self._model, await _last(outputs))
 
 
-def _parsed(operation: str, body: dict[str, Any]) -> ChatRequest | CompletionRequest:
-    schemas: dict[str, type[ChatRequest | CompletionRequest]] = {
-        "chat_completions": ChatRequest,
-        "completions": CompletionRequest,
-    }
+_SCHEMAS: dict[str, type[ChatRequest | CompletionRequest]] = {
+    "chat_completions": ChatRequest,
+    "completions": CompletionRequest,
+}
+
+
+async def _last(outputs: AsyncIterator[RequestOutput]) -> RequestOutput:
+    async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
+        return [output async for output in outputs][-1]
+
+
+def _parsed(schema: type[S], body: dict[str, Any]) -> S:
     try:
-        return schemas[operation].model_validate(body)
+        return schema.model_validate(body)
     except ValidationError as error:
         details = error.errors()[0]
         raise HTTPException(400, f"{'.'.join(map(str, details['loc']))}: {details['msg']}") from None
@@ -69,6 +89,7 @@ class EchoBackend:
         self.routes_by_payload: Mapping[str, str] = {
             "messages": ROUTES["chat_completions"],
             "prompt": ROUTES["completions"],
+            "input": echo_apis.ROUTES["embeddings"],
         }
         self._model = model
 
@@ -77,7 +98,7 @@ class EchoBackend:
 
     async def start(self, app: FastAPI) -> None:
         await asyncio.sleep(self.client.pace.load_s)
-        for operation, path in ROUTES.items():
+        for operation, path in {**ROUTES, **echo_apis.ROUTES}.items():
             app.add_api_route(path, self._endpoint(operation), methods=["POST"], response_model=None)
         app.add_api_route("/v1/models", self._models, methods=["GET"])
         app.add_api_route("/tokenize", self._tokenize, methods=["POST"])

@@ -38,6 +38,48 @@ async def test_a_stream_of_the_facade_is_events_as_bytes(backend: EchoBackend) -
     assert events[-1] == b"data: [DONE]\n\n"
 
 
+@pytest.mark.parametrize(
+    ("operation", "body", "text"),
+    [
+        ("messages", {"messages": [{"role": "user", "content": "a b"}], "max_tokens": 9}, "content.0.text"),
+        ("responses", {"input": "a b"}, "output.0.content.0.text"),
+        ("responses", {"input": [{"role": "user", "content": [{"text": "a b"}]}]}, "output.0.content.0.text"),
+    ],
+)
+async def test_the_other_apis_answer_in_their_own_shape(
+    backend: EchoBackend, operation: str, body: dict[str, Any], text: str
+) -> None:
+    """Streamed too: a delta a token, and a last event."""
+    answer = (await getattr(backend.facade, operation)(model_input=body)).model_dump()
+    assert answer["usage"] == {"input_tokens": 2, "output_tokens": 2}
+    for key in text.split("."):
+        answer = answer[int(key) if key.isdecimal() else key]
+    assert answer == "a b"
+    stream = await getattr(backend.facade, operation)(model_input={**body, "stream": True})
+    events = [event async for event in stream.body_iterator]
+    assert [event.split(b"\n")[0].decode().rpartition(".")[2].rpartition("_")[2] for event in events] == [
+        *("delta", "delta"),
+        {"messages": "stop", "responses": "completed"}[operation],
+    ]
+
+
+async def test_embeddings_are_the_same_for_the_same_text(backend: EchoBackend) -> None:
+    one = await backend.facade.embeddings(model_input={"input": "a"})
+    two = await backend.facade.embeddings(model_input={"input": ["b", "a"], "model": "m"})
+    assert one.data[0].embedding == two.data[1].embedding != two.data[0].embedding
+    assert (two.model, two.usage.total_tokens) == ("m", 2)
+
+
+async def test_predict_is_a_chat_or_text(backend: EchoBackend) -> None:
+    """As Truss's engines take it: a prompt is streamed as text unless the body says otherwise."""
+    engine = backend.facade
+    chat = await engine.predict({"messages": [{"role": "user", "content": "a b"}]})
+    assert chat.choices[0].message.content == "a b"
+    pieces = await engine.predict({"prompt": "a b", "end_id": 2, "stop_words": "x,y", "beam_width": 1}, None)
+    assert [piece async for piece in pieces] == ["a", " b"]
+    assert await engine.predict({"prompt": "a b", "stream": False}) == "a b"
+
+
 async def test_an_answer_can_be_changed(backend: EchoBackend) -> None:
     """It is fresh and mutable."""
     answer = await backend.facade.completions(model_input={"prompt": "a"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
@@ -11,6 +12,7 @@ from typing import Any
 
 from fastapi import HTTPException
 from handrail.engine import Engine
+from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
 
@@ -19,16 +21,23 @@ from handrail_container.engine.vllm.names import vllm
 
 @dataclass(frozen=True)
 class Operation:
-    """One route of vLLM's: the object in `app.state` that answers, its method, and the class of its body."""
+    """One route of vLLM's: the object in `app.state` that answers, its method, and the class of its body.
+
+    `answer` is the class of the answer where the method gives it only as an HTTP response.
+    """
 
     serving: str
     method: str
     body: str
+    answer: str | None = None
 
 
 OPERATIONS = {
     "chat_completions": Operation("openai_serving_chat", "create_chat_completion", "ChatCompletionRequest"),
     "completions": Operation("openai_serving_completion", "create_completion", "CompletionRequest"),
+    "embeddings": Operation("serving_embedding", "__call__", "EmbeddingRequest", "EmbeddingResponse"),
+    "messages": Operation("anthropic_serving_messages", "create_messages", "AnthropicMessagesRequest"),
+    "responses": Operation("openai_serving_responses", "create_responses", "ResponsesRequest"),
 }
 
 
@@ -51,8 +60,19 @@ class VllmEngine(Engine):
         serving = getattr(self._state, called.serving, None)
         if serving is None:
             raise HTTPException(501, f"the model does not support {operation}")
-        answer = await _served(serving, called, body, _without_id(request))
+        answer = await _served(serving, called, self._named(body), _without_id(request))
+        if called.answer and getattr(answer, "media_type", None) == "application/json":
+            return vllm(called.answer).model_validate_json(answer.body)
         return _encoded(answer) if hasattr(answer, "__aiter__") else answer
+
+    def _named(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The base model answers to any name that is not an adapter's: Models pass on what their clients send."""
+        models = self._state.openai_serving_models
+        name = body.get("model")
+        is_known = name is not None and (models.is_base_model(name) or name in models.lora_requests)
+        if is_known or (name is not None and models.lora_resolvers):
+            return body
+        return {**body, "model": models.model_name()}
 
     async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
         try:
@@ -82,11 +102,16 @@ class VllmEngine(Engine):
         return list(self._client.get_tokenizer().encode(text))
 
 
+@functools.cache
+def _schema(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(vllm(name))
+
+
 async def _served(serving: Any, called: Operation, body: dict[str, Any], request: Request | None) -> Any:
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
-        answer = await getattr(serving, called.method)(vllm(called.body).model_validate(body), request)
+        answer = await getattr(serving, called.method)(_schema(called.body).validate_python(body), request)
     except Exception as error:  # as around vLLM's own routes: it has a status for whatever it raises
         raise _http_error(error) from error
     if task and task.cancelling() > cancelled_before:
@@ -114,4 +139,11 @@ def _without_id(request: Request | None) -> Request | None:
 async def _encoded(events: Any) -> AsyncIterator[bytes]:
     async with aclosing(events):
         async for event in events:
-            yield event.encode()
+            yield _event(event).encode()
+
+
+def _event(event: Any) -> str:
+    """What vLLM's own route makes of an event that is not text yet: one of the Responses API."""
+    if isinstance(event, str):
+        return event
+    return f"event: {event.type}\ndata: {event.model_dump_json(by_alias=True)}\n\n"

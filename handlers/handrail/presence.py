@@ -1,0 +1,70 @@
+"""Whether the client is still there, for whoever waits on its behalf."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+T = TypeVar("T")
+
+
+async def unless_left(request: HTTPConnection, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives; it is cancelled, and ClientDisconnect raised, where the client leaves first.
+
+    Any number of these may wait on one request.
+    """
+    from starlette.requests import ClientDisconnect
+
+    if not _is_read(request):  # to wait for the client would be to take its body from whoever reads it later
+        return await work
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_departure(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        leaving.cancel()
+        await _ended(working)
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    """Cancelled, and waited for: the engine's request has been aborted by then."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # what it raised when it was cancelled is nobody's any more
+
+
+def _is_read(request: HTTPConnection) -> bool:
+    return hasattr(request, "_body") or getattr(request, "_stream_consumed", False)
+
+
+async def _departure(request: HTTPConnection) -> None:
+    """Returns once the client has left."""
+    receive = request._receive  # type: ignore[attr-defined]  # `is_disconnected` polls; this waits
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@contextmanager
+def watch_disconnect(request: HTTPConnection, loop: asyncio.AbstractEventLoop) -> Iterator[threading.Event]:
+    """An event that is set when the client leaves; it may be asked in any thread."""
+    event = threading.Event()
+
+    async def watch() -> None:
+        await _departure(request)
+        event.set()
+
+    watching = asyncio.run_coroutine_threadsafe(watch(), loop)
+    try:
+        yield event
+    finally:
+        watching.cancel()

@@ -1,0 +1,88 @@
+"""A request's way through a Model: preprocess, predict under its limit, postprocess; or one method of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handrail.answers import is_stream, to_response
+from handrail.calling import on_loop
+from handrail.engine import Engine
+from handrail.presence import watch_disconnect
+from handrail.slots import Slot
+from handrail.truss import inputs
+from handrail.truss.life import Life
+from handrail.truss.methods import Method
+from handrail.truss.streams import gathered, timed, wants_whole
+
+Slots = AbstractAsyncContextManager[Any]
+
+
+class Flow:
+    """`app_of` makes the ASGI application of one of the Model's endpoints; they raise what the Model raises."""
+
+    def __init__(self, life: Life, methods: dict[str, Method], concurrency: int | None, timeout_s: float) -> None:
+        self._life = life
+        self._methods = methods
+        self._concurrency = concurrency
+        self._slots: Slots = nullcontext()
+        self._timeout_s = timeout_s
+
+    def begin(self, engine: Engine) -> None:
+        """Before the first request. An engine batches what it is asked at once; a Model without one works on one
+        request at a time, unless its config.yaml says otherwise."""
+        concurrency = self._concurrency or (1 if engine.raw is None else None)
+        if concurrency is not None:
+            self._slots = asyncio.Semaphore(concurrency)
+
+    def app_of(self, name: str) -> ASGIApp:
+        answer = self._predict if name == "predict" else partial(self._answer, name)
+        first = self._methods["preprocess" if name == "predict" and "preprocess" in self._methods else name]
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            request = Request(scope, receive, send)
+            await request.body()  # all of it, so that waiting for the client to leave takes nothing from anybody
+            request.state.watch_disconnect = partial(watch_disconnect, request, asyncio.get_running_loop())
+            await answer(await inputs.read(first, request), request, send)
+
+        return app
+
+    async def _predict(self, value: Any, request: Request, send: Send) -> None:
+        if "preprocess" in self._methods:
+            value = await self._call("preprocess", value, request)
+        async with self._slots:
+            result = await self._call("predict", value, request)
+            if is_stream(result) or isinstance(result, Response):
+                self._refuse_postprocess(result)
+                return await self._respond(result, request, send)  # the slot is its until it ends
+        if "postprocess" in self._methods:
+            result = await self._call("postprocess", result, request)
+        return await self._respond(result, request, send)
+
+    def _refuse_postprocess(self, result: Any) -> None:
+        if "postprocess" in self._methods:
+            raise TypeError(
+                f"predict gave a {type(result).__name__}, which postprocess cannot take; give the value itself, "
+                "or leave postprocess out"
+            )
+
+    async def _answer(self, name: str, value: Any, request: Request, send: Send) -> None:
+        await self._respond(await self._call(name, value, request), request, send)
+
+    async def _call(self, name: str, value: Any, request: Request) -> Any:
+        args, kwargs = self._methods[name].arguments(value, request)
+        return await on_loop(getattr(self._life.instance, name))(*args, **kwargs)
+
+    async def _respond(self, result: Any, request: Request, send: Send) -> None:
+        if is_stream(result):
+            result = timed(result, self._timeout_s)
+            if wants_whole(request):
+                result = await gathered(result)
+        response = await to_response(result, Slot.INVOCATION)
+        await response(request.scope, request.receive, send)

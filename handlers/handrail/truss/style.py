@@ -1,0 +1,65 @@
+"""Rung 4 of the ladder: what a Truss Model offers for each slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handrail.errors import DefinitionRefused, HandlerFault
+from handrail.ladder import Candidate, Rung, Script, Sources
+from handrail.script import Loader, make_importable
+from handrail.slots import Slot
+from handrail.truss.config import Config
+from handrail.truss.methods import definition_of_class
+from handrail.truss.model import TrussModel, find_class
+
+_METHODS = {Slot.PING: "is_healthy", Slot.INVOCATION: "predict"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """`cls` is the class that was found, `model` what is served of it: nothing where a higher rung answers."""
+
+    cls: type | None = None
+    model: TrussModel | None = None
+    fault: HandlerFault | None = None
+
+    def candidates(self, slot: Slot) -> list[Candidate]:
+        name = _METHODS[slot]
+        is_offered = self.model is not None or self.fault is not None or slot is Slot.INVOCATION
+        if self.cls is None or not is_offered or not hasattr(self.cls, name):
+            return []
+        found = f"class {self.cls.__name__} at {definition_of_class(self.cls)}"
+        handler = self.model.handlers.get(name) if self.model else None
+        return [Candidate(Rung.STYLE, found, getattr(self.cls, name), self.fault, handler)]
+
+
+def prepare(config: Config | DefinitionRefused | None, loader: Loader) -> str | None:
+    """Make a Truss's packages importable before its script runs. Where the script is; None where there is no Truss.
+
+    Raises DefinitionRefused, ImportFailed.
+    """
+    if isinstance(config, DefinitionRefused):
+        raise config
+    if config is None:
+        return None
+    script = config.folder / config.script
+    if script.is_file():
+        make_importable(config.packages)
+        loader.as_package(script.parent)
+    return config.script
+
+
+def find(sources: Sources, script: Script, *, is_answered: bool) -> Style:
+    """`is_answered` where a higher rung answers /invocations: a class that only has the name is not served then."""
+    if script.module is None or isinstance(sources.config, DefinitionRefused):
+        return Style()
+    config = sources.config or Config(sources.model_path / "config.yaml")
+    cls = None
+    try:
+        is_truss = script.path == config.folder / config.script or config.names_class
+        cls = find_class(script.module, config, is_declared=is_truss and not is_answered)
+        if cls is None or (is_answered and not is_truss):
+            return Style(cls)
+        return Style(cls, TrussModel(cls, config, sources.surroundings))
+    except HandlerFault as fault:
+        return Style(cls, fault=fault)

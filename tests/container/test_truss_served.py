@@ -1,0 +1,131 @@
+"""A Truss Model behind the server: its routes, its health, and what it may not do, on the echo engine."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Launch
+from tests.servers import SCRIPTS, Served, run
+
+PLAIN = SCRIPTS / "truss_plain"
+ECHO = {"HANDRAIL_ENGINE": "echo"}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    secrets = tmp_path_factory.mktemp("secrets")
+    (secrets / "api_key").write_text("s3cret")
+    served = Served(PLAIN, secrets / "log", HANDRAIL_SECRETS_PATH=str(secrets), **ECHO)
+    yield served.ready()
+    served.stop()
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/predict", "/v1/models/any:predict", "/v1/models/a:predict_binary"])
+def test_predict_has_many_names(plain: Served, path: str) -> None:
+    answer = plain.http.post(path, json={"a": 1}).json()
+    assert (answer["input"], answer["path"], answer["secret"]) == ({"a": 1}, path, "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/models/any", 200),
+        ("GET", "/v1/models/any/loaded", 200),
+        ("GET", "/v1/models/any/schema", 404),
+        ("GET", "/v1/models/any:predict", 405),
+        ("POST", "/v1/models/any", 405),
+        ("GET", "/v1/models/any/else", 404),
+        ("GET", "/v1/models", 200),
+        ("GET", "/sync/v1/models", 200),
+        ("GET", "/predict", 405),
+        ("GET", "/ping", 200),
+    ],
+)
+def test_truss_routes_beside_the_engines(plain: Served, method: str, path: str, status: int) -> None:
+    assert plain.http.request(method, path).status_code == status
+
+
+@pytest.mark.parametrize("prefix", ["", "/sync"])
+def test_a_route_is_the_models_or_the_engines(plain: Served, prefix: str) -> None:
+    """The Model's where it defines the method."""
+    own = plain.http.post(f"{prefix}/v1/completions", json={"prompt": "mine"}).json()
+    assert own["choices"][0]["text"] == "from the Model"
+    chat = {"messages": [{"role": "user", "content": "the engine's"}]}
+    assert plain.http.post(f"{prefix}/v1/chat/completions", json=chat).status_code == 200
+
+
+def test_a_bad_body_is_our_error(plain: Served) -> None:
+    answer = plain.http.post("/predict", content=b"{", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "bad_request")
+    raised = plain.http.post("/predict", json=5).json()["error"]
+    assert raised["message"].startswith("Model.predict raised TypeError")
+
+
+def test_a_strict_server_has_only_the_models_routes(launch: Launch) -> None:
+    served = launch(PLAIN, HANDRAIL_MODEL_ROUTES="strict").ready()
+    assert served.http.post("/v1/chat/completions", json={"messages": []}).status_code == 404
+    assert served.http.post("/v1/completions", json={}).status_code == 200
+
+
+def test_a_sick_model_is_not_closed(launch: Launch) -> None:
+    """Probes hear of it; requests are answered, and `/health` speaks for the engine alone."""
+    served = launch(PLAIN, SICK="yes")
+    served.says("ready after")
+    for path in ("/ping", "/v1/models/any"):
+        assert "is_healthy" in served.http.get(path).json()["error"]["message"]
+    assert served.http.get("/v1/models/any/loaded").status_code == 200
+    assert served.http.get("/health").status_code == 200
+    assert served.http.post("/invocations", json={"a": 1}).status_code == 200
+
+
+def test_a_load_that_fails_is_exit_3_with_the_cause(launch: Launch) -> None:
+    served = launch(SCRIPTS / "truss_fails")
+    assert served.exit_code() == 3
+    assert "model/model.py:6 Model.load failed again: RuntimeError: no weights, try 2" in served.stderr
+
+
+def test_check_shows_the_model_and_the_config_and_no_secret(tmp_path: Path) -> None:
+    shutil.copytree(PLAIN, tmp_path, dirs_exist_ok=True)
+    found = run("check", tmp_path, TRUSS_SECRET_api_key="s3cret", **ECHO)
+    assert found.returncode == 0, found.stderr
+    assert "async def predict(self, model_input, request)" in found.stdout
+    assert "model_name: mapped: SM_VLLM_SERVED_MODEL_NAME=plain" in found.stdout
+    assert "secrets: ignored" in found.stdout
+    data = run("check", tmp_path, "--json", TRUSS_SECRET_api_key="s3cret", **ECHO).stdout
+    assert '"predict": {' in data
+    for text in (found.stdout, data):
+        assert "s3cret" not in text
+        assert "from the file" not in text
+
+
+def test_check_refuses_what_serving_would(tmp_path: Path) -> None:
+    """A field that cannot be done is a setting's fault, a file that cannot be read the program's."""
+    (tmp_path / "config.yaml").write_text("trt_llm:\n  build:\n    quantization_type: fp4\n")
+    refused = run("check", tmp_path, **ECHO)
+    assert (refused.returncode, "config.yaml:3 trt_llm.build.quantization_type" in refused.stdout) == (2, True)
+    (tmp_path / "config.yaml").write_text("a: 1\na: 2\n")
+    assert run("check", tmp_path, **ECHO).returncode == 3
+
+
+def test_an_edit_takes_a_route_away(launch: Launch, tmp_path: Path) -> None:
+    """What the new Model does not define is the engine's again."""
+    script = tmp_path / "model.py"
+    script.write_text("class Model:\n    def predict(self): return 1\n    def completions(self): return 'mine'\n")
+    served = launch(tmp_path, "--watch").ready()
+    assert served.http.post("/v1/completions", json={"prompt": "a"}).json() == "mine"
+    script.write_text("class Model:\n    def predict(self): return 2\n")
+    served.says("reloaded in")
+    assert served.http.post("/predict").json() == 2
+    assert served.http.post("/v1/completions", json={"prompt": "a"}).json()["object"] == "text_completion"
+
+
+def test_a_schema_of_annotations(launch: Launch, tmp_path: Path) -> None:
+    shape = "from pydantic import BaseModel\nclass In(BaseModel):\n    a: int\n"
+    (tmp_path / "model.py").write_text(f"{shape}class Model:\n    def predict(self, x: In): return x\n")
+    served = launch(tmp_path).ready()
+    assert served.http.get("/v1/models/m/schema").json()["input_schema"]["required"] == ["a"]
+    assert served.http.post("/predict", json={"a": "x"}).status_code == 422

@@ -1,0 +1,228 @@
+"""A Model is made, loaded, and asked how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handrail.errors import LoadFailed, SignatureRefused
+from handrail.truss import life
+from handrail.truss.config import Config
+from handrail.truss.life import Health, Life, check_init
+from handrail.truss.surroundings import Surroundings
+
+from tests.handlers.driver import WordEngine, send
+
+CONFIG = Config(Path("/ml/config.yaml"), {"model_name": "m", "secrets": {"key": "value"}})
+ENGINE = WordEngine()
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second try comes without a pause."""
+    monkeypatch.setattr(life, "_RETRY_AFTER_S", 0)
+
+
+async def started(cls: type, environment: str | None = None) -> Any:
+    around = Surroundings({"TRUSS_ENVIRONMENT": environment} if environment else {}, Path("/nowhere"))
+    alive = Life(cls, CONFIG, around.secrets(CONFIG), around.named())
+    await alive.start(ENGINE)
+    return alive.instance
+
+
+class TakesAll:
+    def __init__(self, **kwargs: Any) -> None:
+        self.kwargs = kwargs
+
+
+class TakesSome:
+    def __init__(self, trt_llm: Any, secrets: Any, mine: int = 3) -> None:
+        self.engine, self.key, self.mine = trt_llm["engine"], secrets["key"], mine
+
+
+class TakesNothing:
+    pass
+
+
+async def test_a_model_gets_what_its_signature_takes() -> None:
+    """All of it where it takes any keyword."""
+    given = (await started(TakesAll)).kwargs
+    assert given.keys() == set(life.KEYWORDS)
+    assert given["config"] == CONFIG.data
+    assert (given["data_dir"], given["environment"]) == (Path("/ml/data"), None)
+    assert given["trt_llm"] == {"engine": ENGINE} == {"engine": given["engine"]}
+    given["lazy_data_resolver"].fetch()
+    some = await started(TakesSome)
+    assert (some.engine, some.key, some.mine) == (ENGINE, "value", 3)
+    assert await started(TakesNothing)
+
+
+async def test_load_is_awaited_and_runs_in_a_thread_where_it_blocks() -> None:
+    class Async:
+        loaded = False
+
+        async def load(self) -> None:
+            await asyncio.sleep(0)
+            self.loaded = True
+
+    class Sync:
+        thread: Any = None
+
+        def load(self) -> None:
+            self.thread = threading.current_thread()
+
+    assert (await started(Async)).loaded
+    assert (await started(Sync)).thread is not threading.main_thread()
+
+
+async def test_load_has_a_second_try(caplog: pytest.LogCaptureFixture) -> None:
+    """The first failure is a warning."""
+
+    class Twice:
+        tries = 0
+
+        def load(self) -> None:
+            self.tries += 1
+            if self.tries == 1:
+                raise RuntimeError("not yet")
+
+    assert (await started(Twice)).tries == 2
+    assert "not yet; it is tried once more" in caplog.text
+
+
+async def test_a_load_that_fails_twice_is_told_with_its_line() -> None:
+    """And with the user's own traceback."""
+
+    class Never:
+        def load(self) -> None:
+            raise RuntimeError("no weights")
+
+    with pytest.raises(LoadFailed) as failed:
+        await started(Never)
+    assert f"{__file__}:" in str(failed.value)
+    assert str(failed.value).endswith("Never.load failed again: RuntimeError: no weights")
+    assert "raise RuntimeError" in failed.value.user_traceback
+    assert "truss/life.py" not in failed.value.user_traceback
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), SystemExit(1)])
+async def test_a_model_that_cannot_be_made_has_one_try(error: BaseException) -> None:
+    class Broken:
+        made = 0
+
+        def __init__(self) -> None:
+            Broken.made += 1
+            raise error
+
+    with pytest.raises(LoadFailed, match=r"Broken\.__init__ failed: "):
+        await started(Broken)
+    assert Broken.made == 1
+
+
+async def test_the_environment_is_told_where_one_is_named() -> None:
+    """Once, before load."""
+
+    class Deployed:
+        environment: Any = None
+
+        async def setup_environment(self, environment: Any) -> None:
+            self.environment = environment
+
+    assert (await started(Deployed, "production")).environment == {"name": "production"}
+    assert (await started(Deployed)).environment is None
+    assert await started(TakesNothing, "production")
+
+
+def test_what_init_cannot_get_is_refused() -> None:
+    """With the line and the names there are."""
+
+    class Wants:
+        def __init__(self, engine: Any, tokenizer: Any, /, *args: Any) -> None: ...
+
+    with pytest.raises(SignatureRefused) as refused:
+        check_init(Wants)
+    said = str(refused.value)
+    assert f"{__file__}:" in said
+    assert "'engine' and 'tokenizer' cannot be given. It may take config, data_dir" in said
+    for fine in (TakesAll, TakesSome, TakesNothing):
+        check_init(fine)
+
+
+def health_of(is_healthy: Any) -> Health:
+    alive = Life(TakesNothing, CONFIG, Surroundings().secrets(CONFIG), None)
+    alive.instance = type("Model", (), {"is_healthy": is_healthy})()
+    return Health(alive)
+
+
+@pytest.mark.parametrize(("said", "expected"), [(True, True), (1, True), ("yes", True), (False, False), (None, False)])
+async def test_health_is_what_the_model_says(said: Any, expected: bool) -> None:
+    """Its truth; in a thread or on the loop."""
+
+    async def on_the_loop(self: Any) -> Any:
+        return said
+
+    assert await health_of(lambda self: said).is_healthy() is expected
+    assert await health_of(on_the_loop).is_healthy() is expected
+
+
+async def test_health_that_raises_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says so."""
+
+    def raises(self: Any) -> bool:
+        raise RuntimeError("sick")
+
+    assert await health_of(raises).is_healthy() is False
+    assert "RuntimeError: sick" in caplog.text
+
+
+async def test_health_is_asked_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes at once share an answer; after a second it is asked again."""
+    asked = []
+    health = health_of(lambda self: asked.append(1) or True)
+    assert await asyncio.gather(health.is_healthy(), health.is_healthy()) == [True, True]
+    assert await health.is_healthy()
+    assert len(asked) == 1
+    monkeypatch.setattr(life, "_HEALTH_KEPT_S", 0)
+    await health.is_healthy()
+    assert len(asked) == 2
+
+
+async def test_health_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor asked in another thread while the first is at it."""
+    monkeypatch.setattr(life, "_HEALTH_S", 0.02)
+    end, asked = threading.Event(), []
+
+    def hangs(self: Any) -> bool:
+        asked.append(1)
+        return end.wait(30)
+
+    health = health_of(hangs)
+    began = time.monotonic()
+    assert await health.is_healthy() is False
+    assert await health.is_healthy() is False
+    assert time.monotonic() - began < 1
+    end.set()
+    monkeypatch.setattr(life, "_HEALTH_S", 5)
+    assert await health.is_healthy() is True
+    assert len(asked) == 1
+
+
+async def test_the_ping_of_a_model_is_its_health() -> None:
+    from handrail.truss.model import TrussModel
+
+    class Model:
+        def is_healthy(self) -> bool:
+            return False
+
+        def predict(self) -> None: ...
+
+    model = TrussModel(Model, CONFIG, Surroundings())
+    await model.start(ENGINE)
+    assert (await send(model.handlers["is_healthy"].app)).status == 503
+    assert model.warnings == []
+    well = TrussModel(type("Well", (Model,), {"is_healthy": None}), CONFIG, Surroundings())
+    assert await well.is_healthy()

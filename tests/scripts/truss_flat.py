@@ -1,0 +1,3 @@
+class Model:
+    def predict(self, request):
+        return {"body": request}

@@ -1,0 +1,6 @@
+from .words import WORD
+
+
+class Answers:
+    def predict(self):
+        return WORD
