@@ -28,9 +28,9 @@ def find_model(settings: Settings, fallback: Path | None = None, of_config: str 
         return str(fallback)
     raise SettingsError(
         f"No model: {settings.model_path} has no weights (config.json beside {', '.join(_WEIGHT_FILES[:2])} …), and "
-        "neither SM_VLLM_MODEL, the vllm or trt_llm block of config.yaml, nor HF_MODEL_ID names one. Set one of these to "
-        "a directory or a hub id, or choose an engine that needs none: HANDRAIL_ENGINE=none (the script calls something "
-        "else) or HANDRAIL_ENGINE=echo (it answers with its input)."
+        "none of SM_VLLM_MODEL, config.yaml (vllm, trt_llm) and HF_MODEL_ID names one. Set one of these to a directory "
+        "or a hub id, or choose an engine that needs none: HANDRAIL_ENGINE=none (the script calls something else) or "
+        "HANDRAIL_ENGINE=echo (it answers with its input)."
     )
 
 
