@@ -8,8 +8,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import SCRIPTS, Served
+
+# How long an example takes says how busy the machine is, nothing of the code.
+settings.register_profile("handrail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("handrail")
 
 Launch = Callable[..., Served]
 
