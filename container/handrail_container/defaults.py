@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from handrail.downstream import replay
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError
@@ -47,7 +48,7 @@ class DefaultInvocation:
         request = Request(scope, receive)
         _require_json(request.headers.get("content-type"))
         path = self._route(await request.json())
-        await self._application(_as_json(scope, path), _replay(await request.body(), receive), send)
+        await self._application(_as_json(scope, path), replay(await request.body(), receive), send)
 
     def _route(self, payload: Any) -> str:
         if not self._routes:
@@ -78,13 +79,3 @@ def _as_json(scope: Scope, path: str) -> Scope:
     headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
     headers.append((b"content-type", b"application/json"))
     return {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body once more, then whatever the connection says (that the client left)."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return replayed
