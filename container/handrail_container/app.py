@@ -30,10 +30,11 @@ from handrail_container.definition import find_config
 from handrail_container.engine import Backend
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
+from handrail_container.environment import process_environment
 from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, answering
 from handrail_container.lifecycle import Lifecycle
-from handrail_container.settings import Settings, process_environment
+from handrail_container.settings import Settings
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
 

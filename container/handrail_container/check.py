@@ -17,10 +17,11 @@ from handrail.tracebacks import definition
 
 from handrail_container import truss_config
 from handrail_container.app import load_program, open_backend
+from handrail_container.environment import Known, known, masked, read, without_effect
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
-from handrail_container.settings import Known, Settings, known, masked, read, without_effect
+from handrail_container.settings import Settings
 from handrail_container.truss_config import EngineConfig
 from handrail_container.truss_flags import Field
 
@@ -108,7 +109,7 @@ class Report:
 
 
 def check_program(**given: Any) -> Report:
-    """What serving would find; `given` as in `settings.read`."""
+    """What serving would find; `given` as in `environment.read`."""
     problems: tuple[str, ...] = ()
     try:
         settings = read(**given)

@@ -109,10 +109,10 @@ def _stop_cleanly_from_now() -> None:
 
 
 def _settings(**given: Any) -> Settings:
-    from handrail_container import settings
+    from handrail_container import environment
 
     try:
-        return settings.read(**given)
+        return environment.read(**given)
     except SettingsError as error:
         _exit(_refuse(error, error.usable))
 

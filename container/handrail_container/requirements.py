@@ -19,8 +19,9 @@ from handrail.script import find_script
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from handrail_container.environment import masked
 from handrail_container.errors import RequirementsError
-from handrail_container.settings import Settings, masked
+from handrail_container.settings import Settings
 
 logger = logging.getLogger("handrail")
 

@@ -1,34 +1,18 @@
-"""The environment, read once: a typed field for each variable, and every problem reported at once."""
+"""A typed field for each variable of the environment; `environment.py` reads them."""
 
 from __future__ import annotations
 
-import difflib
 import logging
-import os
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
 from handrail.slots import Place, Slot
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from handrail_container.errors import SettingsError
-
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-#: Prefixes under which every variable is ours, so that a misspelt one is an error.
-OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
-#: What Kubernetes injects for a service called `handrail`.
-_KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
-_VLLM_PREFIX = "SM_VLLM_"
-_SESSIONS = "SAGEMAKER_ENABLE_STATEFUL_SESSIONS"
-_SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
-_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 
 def variable(name: str, default: Any, description: str, **constraints: Any) -> Any:
@@ -173,116 +157,3 @@ class Settings(BaseSettings):
 def variables() -> dict[str, str]:
     """Every variable with its description."""
     return {str(field.validation_alias): str(field.description) for field in Settings.model_fields.values()}
-
-
-@dataclass(frozen=True)
-class Known:
-    """A setting as it is: `source` is "command line", "environment" or "default"; a secret's `value` is masked."""
-
-    name: str
-    value: str
-    source: str
-
-
-def known(settings: Settings, given: Iterable[str]) -> list[Known]:
-    """Every setting and where it comes from; `given` are the fields that the command line gave."""
-    on_command_line = {_alias(name) for name in given}
-    rows = []
-    for field, info in Settings.model_fields.items():
-        name = str(info.validation_alias)
-        source = "environment" if os.environ.get(name) else "default"
-        if name in on_command_line:
-            source = "command line"
-        if field != "vllm":
-            rows.append(Known(name, _shown(name, getattr(settings, field)), source))
-    return rows + [Known(name, _shown(name, value), "environment") for name, value in settings.vllm.items()]
-
-
-def _shown(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    is_secret = isinstance(value, SecretStr) or not _SECRET_WORDS.isdisjoint(name.split("_"))
-    return "***" if is_secret else masked(str(value))
-
-
-def masked(text: str) -> str:
-    """`text` without the passwords of its addresses: an index of packages may have one."""
-    return re.sub(r"(?<=://)[^/@\s]+(?=@)", "***", text)
-
-
-def process_environment() -> Mapping[str, str]:
-    """All of it, as it is: where a Model's secrets may be."""
-    return os.environ
-
-
-def set_defaults(variables: Mapping[str, str]) -> None:
-    """Set those that the process does not have: what a definition asks for its own code."""
-    for name, value in variables.items():
-        os.environ.setdefault(name, value)
-
-
-def without_effect() -> list[str]:
-    """Variables of the AWS container's supervisor: the platform restarts us."""
-    return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
-
-
-def read(**given: Any) -> Settings:
-    """The settings of the environment under what the command line gave, by field name; None is not given.
-
-    Raises SettingsError with every problem there is, and with the settings as they are without those.
-    """
-    environment = {name: value for name, value in os.environ.items() if value}  # an empty variable is an unset one
-    problems = [*_misspelt(environment), *_not_yet(environment)]
-    flags = {name: value for name, value in environment.items() if name.startswith(_VLLM_PREFIX)}
-    chosen = {_alias(name): value for name, value in given.items() if value is not None}
-    chosen["SM_VLLM_<FLAG>"] = flags
-    try:
-        settings = Settings(**chosen)
-    except ValidationError as error:
-        problems += [_problem(dict(details), chosen) for details in error.errors()]
-        settings = Settings(**{**chosen, **_defaults(str(details["loc"][0]) for details in error.errors())})
-    if problems:
-        refused = SettingsError(*problems)
-        refused.usable = settings
-        raise refused
-    return settings
-
-
-def _defaults(names: Iterable[str]) -> dict[str, Any]:
-    fields = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
-    return {name: fields[name] for name in names}
-
-
-def _alias(field: str) -> str:
-    return str(Settings.model_fields[field].validation_alias)
-
-
-def _problem(details: dict[str, Any], chosen: Mapping[str, Any]) -> str:
-    """One sentence: the setting, the value it has, what it must be."""
-    name = str(details["loc"][0])
-    if details["type"] == "value_error":
-        return str(details["ctx"]["error"])
-    value = chosen.get(name, os.environ.get(name))
-    return f"{name} is {value!r}: {str(details['msg']).removeprefix('Input ')}. {variables()[name]}"
-
-
-def _misspelt(environment: Mapping[str, str]) -> list[str]:
-    known = [name for name in variables() if not name.startswith(_VLLM_PREFIX)]
-    unknown = [
-        name
-        for name in sorted(environment)
-        if name.startswith(OUR_PREFIXES) and not name.startswith(_KUBERNETES) and name not in known
-    ]
-    return [f"{name} is not a setting of Handrail.{_nearest(name, known)}" for name in unknown]
-
-
-def _not_yet(environment: Mapping[str, str]) -> list[str]:
-    """What a script would silently lose, were the setting passed over."""
-    if environment.get(_SESSIONS, "").lower() not in ("true", "1"):
-        return []
-    return [f"{_SESSIONS} is {environment[_SESSIONS]!r}, and Handrail keeps no sessions yet: unset it."]
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {close[0]}?" if close else ""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from handrail.truss.config import Config
 
-from handrail_container import settings as environment
-from handrail_container import truss_flags
+from handrail_container import environment, truss_flags
 from handrail_container.definition import find_config
 from handrail_container.errors import SettingsError
 from handrail_container.settings import Settings

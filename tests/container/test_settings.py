@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from handrail.slots import Slot
+from handrail_container.environment import read
 from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.settings import Settings, read, variables
+from handrail_container.settings import Settings, variables
 
 
 def problems(**given: Any) -> tuple[str, ...]:
