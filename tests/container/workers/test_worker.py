@@ -15,11 +15,13 @@ import psutil
 import pytest
 from handrail.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
 from handrail.errors import LoadFailed
+from handrail_container.workers import processes
 from handrail_container.workers.pool import WorkerPool
+from handrail_container.workers.worker import Worker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.container.workers.conftest import SNIPPETS, MakePool, in_model_yaml, workers_alive
+from tests.container.workers.conftest import SNIPPETS, MakePool, in_model_yaml, snippet, workers_alive
 from tests.servers import eventually
 
 SHORT_S = 0.3
@@ -42,8 +44,6 @@ in_one_worker: tuple[WorkerPool, asyncio.Runner]
 def _one_worker() -> object:
     """For tests that cannot wait for one each."""
     global in_one_worker
-    from tests.container.workers.conftest import snippet
-
     with asyncio.Runner() as runner:
         pool = WorkerPool(snippet(), 1, None)
         runner.run(pool.start())
@@ -244,7 +244,9 @@ async def test_a_start_that_is_cancelled_leaves_nothing(make_pool: MakePool) -> 
 PARENT = """
 import asyncio, sys
 from tests.container.workers.conftest import snippet
+from handrail_container.workers import processes
 from handrail_container.workers.pool import WorkerPool
+from handrail_container.workers.worker import Worker
 
 async def main():
     pool = WorkerPool(snippet(workers=2), 1, None)
@@ -272,3 +274,14 @@ def test_a_worker_without_a_parent_ends() -> None:
     command = [sys.executable, "-m", "handrail_container.workers.child"]
     with theirs:
         assert subprocess.run(command, stdin=theirs, timeout=60, check=False).returncode == 0
+
+
+async def test_one_that_never_was_is_not_ended() -> None:
+    await Worker(snippet(), None).kill()
+    assert processes.descendants(_ended()) == []
+
+
+def _ended() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
