@@ -12,6 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from handrail import compat
 from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.definition.model import DefinedModel
+from handrail.definition.runner import Runner
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
@@ -27,16 +29,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from handrail_container import __version__, truss_config
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
+from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
-from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
+from handrail_container.failures import BUG, explain_definition, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, answering
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.settings import Settings
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
+from handrail_container.workers.pool import WorkerPool
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
@@ -54,7 +58,11 @@ def load_program(settings: Settings) -> Program:
     config = find_config(settings.model_path)
     surroundings = Surroundings(process_environment(), settings.secrets_path)
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    return resolve(Sources(*given, config=config, surroundings=surroundings))
+    definition = definitions.find(
+        definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
+        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers),
+    )
+    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=definition))
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
@@ -97,20 +105,28 @@ def create_app(backend: Backend) -> FastAPI:
     return app
 
 
+def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
+    """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
+    url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
+    return WorkerPool(model.snippet, settings.snippet_queue, url)
+
+
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings) -> tuple[Endpoints, Endpoints]:
     """What answers, by path and by prefix, once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
-    health = DefaultPing(backend)
+    health = DefaultPing(backend, workers=program.definition)
     if model is not None and program.resolutions[Slot.PING].winner.rung is Rung.STYLE:
-        ping = _ours(DefaultPing(backend, model.is_healthy), PING_METHODS)
+        ping = _ours(DefaultPing(backend, model, program.definition), PING_METHODS)
     else:
         ping = _endpoint(program.resolutions[Slot.PING], health, PING_METHODS, settings)
-    invocation = _endpoint(
-        program.resolutions[Slot.INVOCATION], DefaultInvocation(app, backend.routes_by_payload), ("POST",), settings
-    )
+    if program.definition is not None:
+        invocation = _of_definition(program.definition, settings)
+    else:
+        default = DefaultInvocation(app, backend.routes_by_payload)
+        invocation = _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
     engine, invocation = _ours(app, ()), _surrounded(invocation, around.wrappers, settings)
     endpoints = {
         Slot.PING.path: _bounded(_surrounded(ping, around.pre_post, settings)) if around.pre_post else ping,
@@ -121,7 +137,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings)
     prefixes = {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine}
     if model is not None:
         endpoints |= _of_model(model, around.wrappers, settings)
-        readiness = DefaultPing(backend, model.is_healthy)
+        readiness = DefaultPing(backend, model)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), app)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
     return endpoints, prefixes
@@ -145,6 +161,10 @@ def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...]
 
 def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     return Endpoint(handler.app, methods, explain_handler(handler, settings.error_detail))
+
+
+def _of_definition(model: DefinedModel, settings: Settings) -> Endpoint:
+    return Endpoint(model.handler.app, ("POST",), explain_definition(model, settings.error_detail))
 
 
 def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:

@@ -10,6 +10,8 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.definition.model import DefinedModel
+from handrail.definition.stages import StageFailed
 from handrail.downstream import StreamCut
 from handrail.middleware import WrapperRaised
 from handrail.tracebacks import explain
@@ -23,6 +25,7 @@ logger = logging.getLogger("handrail")
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 CLIENT_LEFT = 499
+_SERVER_ERROR = 500
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
 
@@ -40,6 +43,25 @@ def explain_handler(handler: Handler, detail: str) -> Explain:
 
     def explained(error: BaseException, request_id: str) -> Failure:
         return _expected(error) or _raised(error, handler.function, handler.signature.name, detail, request_id)
+
+    return explained
+
+
+def explain_definition(model: DefinedModel, detail: str) -> Explain:
+    """What a definition's stages raised, without its secrets."""
+
+    def explained(error: BaseException, request_id: str) -> Failure:
+        if not isinstance(error, StageFailed):
+            return explain_ours(error, request_id)
+        message = model.masked(str(error))
+        if error.status >= _SERVER_ERROR or error.log:
+            logger.error("%s, request_id=%s\n%s", message, request_id, model.masked(error.log))
+        if detail == "none" and error.kind is not None:
+            message = "run_inference failed; the log has it under the request id"
+        more: dict[str, str | int] = {"stage": error.stage.value}
+        if error.upstream_status is not None:
+            more["upstream_status"] = error.upstream_status
+        return Failure(error.status, message, error.kind, headers=error.headers, more=more)
 
     return explained
 

@@ -113,7 +113,9 @@ class Server:
         app = await self._start_engine(self._backend)
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
-        serving = Serving(self.settings, self._gate, self._backend, app)
+        if program.definition is not None:
+            self.lifecycle.step("the definition's workers are starting")
+        serving = Serving(self.settings, self._gate, self._backend, app, self.port)
         await serving.begin(program)
         self._serving = serving
         self.lifecycle.move(State.READY, "ready")
