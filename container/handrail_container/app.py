@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container import __version__, truss_config
+from handrail_container.admission import Lane, Lanes
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
 from handrail_container.engine import Backend
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
+from handrail_container.exchange import answering
 from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
-from handrail_container.gate import Endpoint, Gate, answering
+from handrail_container.gate import Endpoint, Gate
 from handrail_container.lifecycle import Lifecycle
+from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
@@ -44,7 +46,6 @@ DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:hea
 Endpoints = dict[str, Endpoint]
 
 PING_METHODS = ("GET", "POST", "HEAD")
-_PING_AROUND_S = 1
 
 
 def load_program(settings: Settings) -> Program:
@@ -75,12 +76,17 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     from handrail_container.engine.vllm import VllmBackend
 
     flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
-    return VllmBackend(find_model(settings, fallback_model, config.model), flags)
+    return VllmBackend(find_model(settings, fallback_model, config.model), flags, settings.stall_s)
 
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`."""
-    gate = Gate(lifecycle, max_body_bytes=settings.max_body_mb * 1e6, access_log=settings.access_log)
+    gate = Gate(
+        lifecycle,
+        max_body_bytes=settings.max_body_mb * 1e6,
+        access_log=settings.access_log,
+        cancels_on_disconnect=settings.cancel_on_disconnect,
+    )
     gate.endpoints["/metrics"] = _ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = _ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
     return gate
@@ -97,34 +103,54 @@ def create_app(backend: Backend) -> FastAPI:
     return app
 
 
-def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings) -> tuple[Endpoints, Endpoints]:
+def routes(
+    app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes
+) -> tuple[Endpoints, Endpoints]:
     """What answers, by path and by prefix, once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
     health = DefaultPing(backend)
-    if model is not None and program.resolutions[Slot.PING].winner.rung is Rung.STYLE:
-        ping = _ours(DefaultPing(backend, model.is_healthy), PING_METHODS)
-    else:
-        ping = _endpoint(program.resolutions[Slot.PING], health, PING_METHODS, settings)
     invocation = _endpoint(
         program.resolutions[Slot.INVOCATION], DefaultInvocation(app, backend.routes_by_payload), ("POST",), settings
     )
-    engine, invocation = _ours(app, ()), _surrounded(invocation, around.wrappers, settings)
+    engine, invocation = _ours(app, ()), _laned(_surrounded(invocation, around.wrappers, settings), lanes.invocations)
     endpoints = {
-        Slot.PING.path: _bounded(_surrounded(ping, around.pre_post, settings)) if around.pre_post else ping,
+        Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
         "/health": _ours(health, PING_METHODS),
     }
-    prefixes = {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine}
+    prefixes = {
+        "/v1/": _laned(_surrounded(engine, around.wrappers, settings), lanes.engine),
+        "": _laned(engine, lanes.engine),
+    }
     if model is not None:
-        endpoints |= _of_model(model, around.wrappers, settings)
+        of_model = _of_model(model, around.wrappers, settings)
+        endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
         readiness = DefaultPing(backend, model.is_healthy)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), app)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
     return endpoints, prefixes
+
+
+def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
+    resolution, model, pre_post = program.resolutions[Slot.PING], program.model, program.around.pre_post
+    if model is not None and resolution.winner.rung is Rung.STYLE:
+        ping = _ours(DefaultPing(backend, model.is_healthy), PING_METHODS)
+    else:
+        ping = _endpoint(resolution, DefaultPing(backend), PING_METHODS, settings)
+    if resolution.handler is not None:
+        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
+    if pre_post:
+        ping = _surrounded(ping, pre_post, settings)
+        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=False))
+    return bounded(ping) if pre_post or resolution.handler is not None else ping
+
+
+def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
+    return replace(endpoint, app=lane.around(endpoint.app))
 
 
 def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
@@ -155,22 +181,6 @@ def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Set
     for wrapper in reversed(wrappers):
         app = wrapper.wrap(app)
     return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings.error_detail))
-
-
-def _bounded(endpoint: Endpoint) -> Endpoint:
-    """`endpoint` for /ping: what stands around a health check may be neither slow nor the reason it fails otherwise."""
-
-    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with asyncio.timeout(_PING_AROUND_S):
-                await endpoint.app(scope, receive, send)
-        except TimeoutError as error:
-            raise HTTPException(503, f"/ping took over {_PING_AROUND_S} s, with what stands around it") from error
-        except Exception as error:
-            failure = endpoint.explain(error, scope["state"]["request_id"])
-            raise HTTPException(503, failure.message) from error
-
-    return replace(endpoint, app=bounded, explain=explain_ours)
 
 
 def _ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:

@@ -17,12 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from handrail_container.envelope import Failure, to_json
-from handrail_container.gate import Explain
+from handrail_container.exchange import LEFT, Explain
 
 logger = logging.getLogger("handrail")
 
-#: Nginx's status for a client that left; nobody reads it but the log.
-CLIENT_LEFT = 499
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
 
@@ -78,7 +76,7 @@ def _expected(error: BaseException) -> Failure | None:
     if isinstance(error, ValueError | RecursionError) and _was_reading_the_body(error):
         return Failure(400, f"the body is not JSON: {error}")
     if isinstance(error, ClientDisconnect):
-        return Failure(CLIENT_LEFT, "the client left")
+        return LEFT
     return None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handrail_container.errors import SettingsError
 
@@ -28,12 +29,28 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+class Connection(HttpToolsProtocol):
+    """Uvicorn's, which also tells a request at once that its client has left: nobody has to wait for it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        waiting = [cycle for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)) if cycle is not None]
+        super().connection_lost(exc)
+        for cycle in waiting:
+            if not cycle.response_complete and (exchange := cycle.scope["state"].get("exchange")):
+                exchange.leave()
+
+
 class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
             app,
+            http=Connection,
             lifespan="off",
             ws="none",
             log_config=None,
@@ -42,6 +59,12 @@ class Listener(uvicorn.Server):
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
+
+    def close_connections(self) -> None:
+        """Every connection ends with the answer that is under way on it."""
+        for connection in self.server_state.connections:
+            if isinstance(connection, Connection) and connection.cycle is not None:
+                connection.cycle.keep_alive = False
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from handrail.script import unload
 from handrail.slots import Moment
 
 from handrail_container import app as composition
+from handrail_container.admission import Lanes
 from handrail_container.engine import Backend
 from handrail_container.gate import Gate, InFlight
 from handrail_container.metrics import reloads
@@ -38,9 +39,10 @@ class Refused(Exception):
 class Serving:
     """One application's handlers: begun, replaced after edits, ended."""
 
-    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI) -> None:
+    def __init__(self, settings: Settings, gate: Gate, lanes: Lanes, backend: Backend, app: FastAPI) -> None:
         self._settings = settings
         self._gate = gate
+        self._lanes = lanes
         self._backend = backend
         self._app = app
         self._program: Program | None = None
@@ -50,7 +52,7 @@ class Serving:
         """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused."""
         self._app.state.engine_client = self._backend.client
         try:
-            endpoints, prefixes = composition.routes(self._app, self._backend, program, self._settings)
+            endpoints, prefixes = composition.routes(self._app, self._backend, program, self._settings, self._lanes)
             await hooks.start(program.hooks[Moment.STARTUP], self._app)
             if program.model is not None:
                 await program.model.start(self._backend.facade)
