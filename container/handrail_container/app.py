@@ -28,6 +28,7 @@ from handrail_container.admission import Lane, Lanes
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
 from handrail_container.engine import Backend
+from handrail_container.engine.ending import ending
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
@@ -111,11 +112,13 @@ def routes(
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
-    health = DefaultPing(backend)
-    invocation = _endpoint(
-        program.resolutions[Slot.INVOCATION], DefaultInvocation(app, backend.routes_by_payload), ("POST",), settings
+    health, of_engine = DefaultPing(backend), ending(app)
+    by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
+    invocation = _endpoint(program.resolutions[Slot.INVOCATION], by_payload, ("POST",), settings)
+    engine, invocation = (
+        _ours(of_engine, ()),
+        _laned(_surrounded(invocation, around.wrappers, settings), lanes.invocations),
     )
-    engine, invocation = _ours(app, ()), _laned(_surrounded(invocation, around.wrappers, settings), lanes.invocations)
     endpoints = {
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
@@ -130,7 +133,7 @@ def routes(
         of_model = _of_model(model, around.wrappers, settings)
         endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
         readiness = DefaultPing(backend, model.is_healthy)
-        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), app)
+        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
     return endpoints, prefixes
 
