@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 #: SageMaker cuts a longer body.
 MAX_BYTES = 2048
@@ -27,6 +29,17 @@ class Failure(NamedTuple):
     kind: str | None = None
     detail: Any = None
     headers: Mapping[str, str] | None = None
+
+
+#: Turns what came out of an endpoint into what the client is told; the text is the request id.
+Explain = Callable[[BaseException, str], Failure]
+
+
+def request_id_of(scope: Scope) -> str:
+    """The client's, else a new one."""
+    headers = dict(scope["headers"])
+    given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
+    return given.decode("latin-1") if given else uuid.uuid4().hex
 
 
 def kind_of(status: int) -> str:

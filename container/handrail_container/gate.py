@@ -1,4 +1,5 @@
 """The first room every request enters: it gets an id, is let in or told why not, and leaves with one shape of error.
+WebSockets go on to a room of their own.
 
 Pure ASGI, in front of the application: `/ping` and `/invocations` reach their handlers without a framework's stack.
 """
@@ -8,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +16,14 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handrail_container.envelope import Failure, error_body, error_event, error_response
-from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.envelope import Explain, Failure, error_body, error_event, error_response, request_id_of
+from handrail_container.lifecycle import Lifecycle
+from handrail_container.sockets import SocketEndpoint, Sockets
 
 logger = logging.getLogger("handrail.access")
 
-#: Turns what came out of an endpoint into what the client is told; the text is the request id.
-Explain = Callable[[BaseException, str], Failure]
-
 _SLOW_S = 1.0
 _ALIAS = "/sync/v1/"
-_NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
-_RETRY_AFTER = {"Retry-After": "5"}
 
 
 @dataclass(frozen=True)
@@ -68,14 +63,21 @@ class Gate:
         self.lifecycle = lifecycle
         self.endpoints: dict[str, Endpoint] = {}
         self.requests = InFlight()
+        self.sockets = Sockets(lifecycle, access_log)
         self._opened: dict[str, Endpoint] = {}
         self._prefixes: dict[str, Endpoint] = {}
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
 
-    def open(self, application: Any, endpoints: dict[str, Endpoint], prefixes: dict[str, Endpoint]) -> None:
-        """From now on `endpoints` answer, and below the `prefixes` (the first that fits) those.
+    def open(
+        self,
+        application: Any,
+        endpoints: dict[str, Endpoint],
+        prefixes: dict[str, Endpoint],
+        sockets: dict[str, SocketEndpoint],
+    ) -> None:
+        """From now on `endpoints` answer, and below the `prefixes` (the first that fits) those; `sockets` WebSockets.
 
         User code finds `application` at `request.app`. Opening again replaces what answered before; requests that are
         in flight end where they began.
@@ -84,21 +86,28 @@ class Gate:
         self._application = application
         self._prefixes = prefixes
         self._opened = endpoints
+        self.sockets.endpoints = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "http", f"the listener serves HTTP only, not {scope['type']}"
-        exchange = Exchange(scope, send, _request_id(scope))
         if scope["path"].startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
             scope["path"] = scope["path"].removeprefix("/sync")
             scope["raw_path"] = scope["path"].encode()
-        endpoint = self._endpoint_for(scope["path"])
         scope["app"] = self._application
         requests = self.requests
         requests.count += 1
         try:
-            await self._admit(endpoint, exchange, receive)
+            if scope["type"] == "websocket":
+                await self.sockets(scope, receive, send)
+            else:
+                await self._exchange(scope, receive, send)
         finally:
             requests.count -= 1
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, send, request_id_of(scope))
+        try:
+            await self._admit(self._endpoint_for(scope["path"]), exchange, receive)
+        finally:
             self._log(exchange)
 
     def _endpoint_for(self, path: str) -> Endpoint | None:
@@ -107,7 +116,7 @@ class Gate:
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
         if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
-            await exchange.fail(self._not_ready())
+            await exchange.fail(self.lifecycle.refusal())
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
         else:
@@ -121,12 +130,7 @@ class Gate:
             await exchange.fail(endpoint.explain(error, exchange.request_id))
         except asyncio.CancelledError as error:  # a handler's own, or the listener's once the drain is over
             is_own = self.lifecycle.is_ready
-            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self._not_ready())
-
-    def _not_ready(self) -> Failure:
-        kind = _NOT_READY.get(self.lifecycle.state, "loading")
-        headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
-        return Failure(503, self.lifecycle.reason, kind, headers=headers)
+            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
 
     async def _wrong_method(self, endpoint: Endpoint, exchange: Exchange) -> None:
         path, method = exchange.scope["path"], exchange.scope["method"]
@@ -212,12 +216,6 @@ class Exchange:
         elif self.is_sse and not self.is_complete:
             body = error_event(error_body(failure, self.request_id))
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _request_id(scope: Scope) -> str:
-    headers = dict(scope["headers"])
-    given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
-    return given.decode("latin-1") if given else uuid.uuid4().hex
 
 
 def _counting(receive: Receive, limit: float) -> Receive:

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import WS_PROTOCOLS
 
 from handrail_container.errors import SettingsError
 
 _BACKLOG = 2048
+#: The largest message of a WebSocket, in bytes, as Truss has it.
+_MAX_MESSAGE = 100 << 20
+#: Of uvicorn's two the newer, which older releases do not have.
+_SANS_IO = "websockets-sansio"
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -35,13 +40,20 @@ class Listener(uvicorn.Server):
         config = uvicorn.Config(
             app,
             lifespan="off",
-            ws="none",
+            ws=_SANS_IO if _SANS_IO in WS_PROTOCOLS else "websockets",
+            ws_max_size=_MAX_MESSAGE,
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
+
+    def keep_alive(self, interval_s: float | None, timeout_s: float | None) -> None:
+        """How often an open WebSocket is pinged, and how long the pong may take, for connections from now on; None is
+        uvicorn's own 20 s."""
+        self.config.ws_ping_interval = interval_s or self.config.ws_ping_interval
+        self.config.ws_ping_timeout = timeout_s or self.config.ws_ping_timeout
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

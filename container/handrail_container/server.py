@@ -113,6 +113,7 @@ class Server:
         app = await self._start_engine(self._backend)
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
+            self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
         serving = Serving(self.settings, self._gate, self._backend, app)
         await serving.begin(program)
         self._serving = serving
@@ -149,20 +150,20 @@ class Server:
 
     def _failed(self, working: asyncio.Task[None]) -> ExitCode:
         """Say what ended the work, and give the status for it."""
-        error = working.exception()
+        error, hidden = working.exception(), self.settings.redactor
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         if isinstance(error, Refused):
             self.lifecycle.move(State.FAILED, "the script was refused")
-            say(refusal((), error.faults))
+            say(hidden(refusal((), error.faults)))
             return exit_code((), error.faults)
         if isinstance(error, StartError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(refusal(error.problems, ()))
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(refusal(error.problems, ())))
             return error.exit_code
         if isinstance(error, EngineDeadError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(f"handrail: the engine died: {error}")
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(f"handrail: the engine died: {error}"))
             return ExitCode.ENGINE_DEAD
         self.lifecycle.move(State.FAILED, "an internal error of Handrail")
         logger.critical("a bug in Handrail ended the server", exc_info=error)
@@ -175,3 +176,4 @@ class Server:
         deadline = time.monotonic() + self.settings.drain_s
         while was_ready and self._gate.requests.total and time.monotonic() < deadline:
             await asyncio.sleep(_DRAIN_POLL_S)
+        await self._gate.sockets.close_all()

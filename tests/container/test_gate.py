@@ -51,7 +51,7 @@ def gate_in(state: State, access_log: str = "errors") -> Gate:
     gate = Gate(lifecycle, max_body_bytes=1000, access_log=access_log)
     gate.endpoints["/open"] = endpoint(hello, is_always_open=True)
     gate.open(
-        hello, {"/hello": endpoint(hello), "/refusing": endpoint(refusing)}, {"": Endpoint(hello, (), explain_ours)}
+        hello, {"/hello": endpoint(hello), "/refusing": endpoint(refusing)}, {"": Endpoint(hello, (), explain_ours)}, {}
     )
     return gate
 
