@@ -14,7 +14,7 @@ from handrail.calling import Handler
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
-from handrail.truss.methods import ROUTES
+from handrail.truss.methods import ROUTES, SOCKET
 from handrail.truss.model import TrussModel
 from handrail.truss.surroundings import Surroundings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -34,17 +34,16 @@ from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
 from handrail_container.exchange import answering
 from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
-from handrail_container.gate import Endpoint, Gate
+from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
+from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
-
-Endpoints = dict[str, Endpoint]
 
 PING_METHODS = ("GET", "POST", "HEAD")
 
@@ -54,7 +53,13 @@ def load_program(settings: Settings) -> Program:
     compat.install()
     truss_config.set_variables(settings)
     config = find_config(settings.model_path)
-    surroundings = Surroundings(process_environment(), settings.secrets_path)
+    surroundings = Surroundings(
+        process_environment(),
+        settings.secrets_path,
+        settings.truss_environment,
+        settings.load_retries,
+        settings.redactor,
+    )
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
     return resolve(Sources(*given, config=config, surroundings=surroundings))
 
@@ -66,6 +71,7 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     """
     config = truss_config.read(settings)
     truss_config.require_no_problems(config)
+    is_strict = settings.model_names == "strict"
     if settings.engine == "none":
         return NoBackend()
     if settings.engine == "echo":
@@ -73,11 +79,12 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
         from handrail_container.engine.echo_backend import EchoBackend
 
         pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
-        return EchoBackend(pace, settings.vllm.get("SM_VLLM_MODEL") or config.model or "echo")
+        name = settings.vllm.get("SM_VLLM_MODEL") or config.model or "echo"
+        return EchoBackend(pace, name, is_strict=is_strict)
     from handrail_container.engine.vllm import VllmBackend
 
     flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
-    return VllmBackend(find_model(settings, fallback_model, config.model), flags, settings.stall_s)
+    return VllmBackend(find_model(settings, fallback_model, config.model), flags, settings.stall_s, is_strict=is_strict)
 
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
@@ -104,10 +111,8 @@ def create_app(backend: Backend) -> FastAPI:
     return app
 
 
-def routes(
-    app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes
-) -> tuple[Endpoints, Endpoints]:
-    """What answers, by path and by prefix, once the gate is opened: after the start, and again after each reload.
+def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:
+    """What answers once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
@@ -135,7 +140,14 @@ def routes(
         readiness = DefaultPing(backend, model.is_healthy)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
-    return endpoints, prefixes
+    return Routes(endpoints, prefixes, _sockets(model, settings))
+
+
+def _sockets(model: TrussModel | None, settings: Settings) -> dict[str, SocketEndpoint]:
+    handler = model.socket if model is not None else None
+    if handler is None:
+        return {SOCKET: SocketEndpoint(no_socket, explain_ours)}
+    return {SOCKET: SocketEndpoint(handler.app, explain_handler(handler, settings))}
 
 
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
@@ -173,7 +185,7 @@ def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...]
 
 
 def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
-    return Endpoint(handler.app, methods, explain_handler(handler, settings.error_detail))
+    return Endpoint(handler.app, methods, explain_handler(handler, settings))
 
 
 def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:
@@ -183,7 +195,7 @@ def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Set
     app = answering(endpoint.app, endpoint.explain)
     for wrapper in reversed(wrappers):
         app = wrapper.wrap(app)
-    return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings.error_detail))
+    return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings))
 
 
 def _ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:

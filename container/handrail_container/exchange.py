@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-import uuid
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handrail_container.envelope import Failure, error_body, error_event, error_response
+from handrail_container.envelope import Explain, Failure, error_body, error_event, error_response, request_id_of
 
 if TYPE_CHECKING:
     from handrail_container.admission import Lane
-
-#: Turns what came out of an endpoint into what the client is told; the text is the request id.
-Explain = Callable[[BaseException, str], Failure]
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 LEFT = Failure(499, "the client left")
@@ -104,7 +99,7 @@ class Exchange(Answer):
 
     def __init__(self, scope: Scope, send: Send, *, is_cancelled_by_leaving: bool = True) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        super().__init__(send, self._id())
+        super().__init__(send, request_id_of(self.headers))
         self.scope = scope
         self.began = time.monotonic()
         self.limit_s = self.stream_limit_s = math.inf
@@ -117,10 +112,6 @@ class Exchange(Answer):
         self.task = asyncio.current_task()
         state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
-
-    def _id(self) -> str:
-        given = self.headers.get(b"x-amzn-sagemaker-inference-id") or self.headers.get(b"x-request-id")
-        return given.decode("latin-1") if given else uuid.uuid4().hex
 
     async def send(self, message: Message) -> None:
         if self.verdict is not None:  # whoever still sends has not heard

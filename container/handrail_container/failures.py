@@ -12,12 +12,14 @@ from handrail.around import Wrapper
 from handrail.calling import Handler
 from handrail.downstream import StreamCut
 from handrail.middleware import WrapperRaised
+from handrail.redaction import Redactor
 from handrail.tracebacks import explain
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from handrail_container.envelope import Failure, to_json
-from handrail_container.exchange import LEFT, Explain
+from handrail_container.envelope import Explain, Failure, to_json
+from handrail_container.exchange import LEFT
+from handrail_container.settings import Settings
 
 logger = logging.getLogger("handrail")
 
@@ -33,16 +35,18 @@ def explain_ours(error: BaseException, request_id: str) -> Failure:
     return BUG
 
 
-def explain_handler(handler: Handler, detail: str) -> Explain:
-    """What `handler` raised; `detail` is HANDRAIL_ERROR_DETAIL."""
+def explain_handler(handler: Handler, settings: Settings) -> Explain:
+    """What `handler` raised."""
+    name, detail = handler.signature.name, settings.error_detail
 
     def explained(error: BaseException, request_id: str) -> Failure:
-        return _expected(error) or _raised(error, handler.function, handler.signature.name, detail, request_id)
+        failure = _expected(error) or _raised(error, handler.function, name, detail, request_id)
+        return redacted(failure, settings.redactor)
 
     return explained
 
 
-def explain_wrappers(wrappers: Sequence[Wrapper], detail: str) -> Explain:
+def explain_wrappers(wrappers: Sequence[Wrapper], settings: Settings) -> Explain:
     """What the user's code around a handler raised; the handler's own errors are answered inside of it."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
@@ -52,7 +56,8 @@ def explain_wrappers(wrappers: Sequence[Wrapper], detail: str) -> Explain:
         if isinstance(error, WrapperRaised):
             function, cause = error.function, error.__cause__ or error
         name = getattr(function, "__name__", repr(function))
-        return _expected(cause) or _raised(cause, function, name, detail, request_id)
+        failure = _expected(cause) or _raised(cause, function, name, settings.error_detail, request_id)
+        return redacted(failure, settings.redactor)
 
     return explained
 
@@ -64,6 +69,12 @@ def _raised(error: BaseException, function: Any, name: str, detail: str, request
     if detail == "none":
         return Failure(500, "the handler failed; the log has it under the request id", "handler_error")
     return Failure(500, f"{name} raised {raised.type}: {raised.message} ({raised.where})", "handler_error")
+
+
+def redacted(failure: Failure, redactor: Redactor) -> Failure:
+    """What the user's code says may hold a secret that it has read."""
+    headers = redactor.within(failure.headers) if failure.headers else failure.headers
+    return failure._replace(message=redactor(failure.message), detail=redactor.within(failure.detail), headers=headers)
 
 
 def _expected(error: BaseException) -> Failure | None:

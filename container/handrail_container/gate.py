@@ -1,4 +1,5 @@
 """The first room every request enters: it gets an id, is let in or told why not, and leaves with one shape of error.
+WebSockets go on to a room of their own.
 
 Pure ASGI, in front of the application: `/ping` and `/invocations` reach their handlers without a framework's stack.
 """
@@ -8,23 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handrail_container.envelope import Failure
-from handrail_container.exchange import Exchange, Explain, answer
-from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.envelope import Explain, Failure
+from handrail_container.exchange import Exchange, answer
+from handrail_container.lifecycle import Lifecycle
+from handrail_container.sockets import SocketEndpoint, Sockets
 
 logger = logging.getLogger("handrail.access")
 
 _SLOW_S = 1.0
 _ALIAS = "/sync/v1/"
-_NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
-_RETRY_AFTER = {"Retry-After": "5"}
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
 #: How long a handler has to heed its end; then its client is answered all the same.
@@ -61,6 +61,14 @@ class InFlight:
         return self.count + (self._before.total if self._before is not None else 0)
 
 
+class Routes(NamedTuple):
+    """What answers: by path, below prefixes (the first that fits), and WebSockets by path."""
+
+    endpoints: Mapping[str, Endpoint]
+    prefixes: Mapping[str, Endpoint]
+    sockets: Mapping[str, SocketEndpoint]
+
+
 class Gate:
     """Our endpoints by path; everything else goes to the engine's application. `when_over` is told of each request."""
 
@@ -70,43 +78,48 @@ class Gate:
         self.lifecycle = lifecycle
         self.endpoints: dict[str, Endpoint] = {}
         self.requests = InFlight()
+        self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
-        self._opened: dict[str, Endpoint] = {}
-        self._prefixes: dict[str, Endpoint] = {}
+        self._opened = Routes({}, {}, {})
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
         self._access_log = access_log
         self._cancels = cancels_on_disconnect
 
-    def open(self, application: Any, endpoints: dict[str, Endpoint], prefixes: dict[str, Endpoint]) -> None:
-        """From now on `endpoints` answer, and below the `prefixes` (the first that fits) those.
+    def open(self, application: Any, routes: Routes) -> None:
+        """From now on `routes` answer, and user code finds `application` at `request.app`.
 
-        User code finds `application` at `request.app`. Opening again replaces what answered before; requests that are
-        in flight end where they began.
+        Opening again replaces what answered before; requests that are in flight end where they began.
         """
         self.requests = InFlight(self.requests)
         self._application = application
-        self._prefixes = prefixes
-        self._opened = endpoints
+        self._opened = routes
+        self.sockets.endpoints = routes.sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "http", f"the listener serves HTTP only, not {scope['type']}"
-        exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
         if scope["path"].startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
             scope["path"] = scope["path"].removeprefix("/sync")
             scope["raw_path"] = scope["path"].encode()
-        endpoint = self._endpoint_for(scope["path"])
         scope["app"] = self._application
         requests = self.requests
         requests.count += 1
+        try:
+            if scope["type"] == "websocket":
+                await self.sockets(scope, receive, send)
+            else:
+                await self._exchange(scope, receive, send)
+        finally:
+            requests.count -= 1
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
         self._exchanges.add(exchange)
         try:
-            await self._admit(endpoint, exchange, receive)
+            await self._admit(self._endpoint_for(scope["path"]), exchange, receive)
         finally:
             self._exchanges.discard(exchange)
-            requests.count -= 1
             self.when_over(exchange)
             self._log(exchange)
 
@@ -121,10 +134,11 @@ class Gate:
                 if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
                     self._answer_for(exchange)
 
-    def end_all(self) -> None:
+    async def end_all(self) -> None:
         """End what is in flight: the server no longer waits for it."""
         for exchange in tuple(self._exchanges):
-            exchange.end(self._not_ready())
+            exchange.end(self.lifecycle.refusal())
+        await self.sockets.close_all()
 
     def _answer_for(self, exchange: Exchange) -> None:
         """The client of a handler in a thread, or of one that goes on whatever it is told, waits no longer."""
@@ -135,12 +149,13 @@ class Gate:
         answering.add_done_callback(self._answering.discard)
 
     def _endpoint_for(self, path: str) -> Endpoint | None:
-        own = self._opened.get(path) or self.endpoints.get(path)
-        return own or next((endpoint for prefix, endpoint in self._prefixes.items() if path.startswith(prefix)), None)
+        own = self._opened.endpoints.get(path) or self.endpoints.get(path)
+        below = self._opened.prefixes.items()
+        return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
         if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
-            await exchange.fail(self._not_ready())
+            await exchange.fail(self.lifecycle.refusal())
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
         else:
@@ -156,12 +171,7 @@ class Gate:
             is_own = exchange.verdict is None and self.lifecycle.is_ready
             if exchange.verdict is not None and exchange.task is not None:
                 exchange.task.uncancel()
-            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self._not_ready())
-
-    def _not_ready(self) -> Failure:
-        kind = _NOT_READY.get(self.lifecycle.state, "loading")
-        headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
-        return Failure(503, self.lifecycle.reason, kind, headers=headers)
+            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
 
     async def _wrong_method(self, endpoint: Endpoint, exchange: Exchange) -> None:
         path, method = exchange.scope["path"], exchange.scope["method"]

@@ -8,11 +8,16 @@ from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import WS_PROTOCOLS
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handrail_container.errors import SettingsError
 
 _BACKLOG = 2048
+#: The largest message of a WebSocket, in bytes, as Truss has it.
+_MAX_MESSAGE = 100 << 20
+#: Of uvicorn's two the newer, which older releases do not have.
+_SANS_IO = "websockets-sansio"
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -52,7 +57,8 @@ class Listener(uvicorn.Server):
             app,
             http=Connection,
             lifespan="off",
-            ws="none",
+            ws=_SANS_IO if _SANS_IO in WS_PROTOCOLS else "websockets",
+            ws_max_size=_MAX_MESSAGE,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -65,6 +71,12 @@ class Listener(uvicorn.Server):
         for connection in self.server_state.connections:
             if isinstance(connection, Connection) and connection.cycle is not None:
                 connection.cycle.keep_alive = False
+
+    def keep_alive(self, interval_s: float | None, timeout_s: float | None) -> None:
+        """How often an open WebSocket is pinged, and how long the pong may take, for connections from now on; None is
+        uvicorn's own 20 s."""
+        self.config.ws_ping_interval = interval_s or self.config.ws_ping_interval
+        self.config.ws_ping_timeout = timeout_s or self.config.ws_ping_timeout
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -9,8 +9,7 @@ from dataclasses import replace
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from handrail_container.envelope import Failure
-from handrail_container.exchange import Explain
+from handrail_container.envelope import Explain, Failure
 from handrail_container.gate import Endpoint
 
 #: SageMaker waits two seconds.

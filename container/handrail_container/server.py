@@ -131,6 +131,7 @@ class Server:
         app = await self._start_engine(self._backend)
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
+            self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
         serving = Serving(self.settings, self._gate, self._lanes, self._backend, app)
         await serving.begin(program)
         self._serving = serving
@@ -167,20 +168,20 @@ class Server:
 
     def _failed(self, working: asyncio.Task[None]) -> ExitCode:
         """Say what ended the work, and give the status for it."""
-        error = working.exception()
+        error, hidden = working.exception(), self.settings.redactor
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         if isinstance(error, Refused):
             self.lifecycle.move(State.FAILED, "the script was refused")
-            say(refusal((), error.faults))
+            say(hidden(refusal((), error.faults)))
             return exit_code((), error.faults)
         if isinstance(error, StartError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(refusal(error.problems, ()))
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(refusal(error.problems, ())))
             return error.exit_code
         if isinstance(error, EngineDeadError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(f"handrail: {error}")
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(f"handrail: {error}"))
             return ExitCode.ENGINE_DEAD
         self.lifecycle.move(State.FAILED, "an internal error of Handrail")
         logger.critical("a bug in Handrail ended the server", exc_info=error)
@@ -190,7 +191,7 @@ class Server:
         """Nobody is let in any more: wait for what is in flight, and end what takes too long."""
         self._listener.close_connections()
         if not await self._is_quiet(0, patience_s):
-            self._gate.end_all()
+            await self._gate.end_all()
             await self._is_quiet(0, _ENDING_S)
         await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
 

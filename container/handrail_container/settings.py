@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
+from handrail.redaction import Redactor
 from handrail.slots import Place, Slot
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -132,6 +136,20 @@ class Settings(BaseSettings):
         "engine",
         "A `/v1` route of Truss that the Model does not define: the `engine` answers, or it is 404 (`strict`).",
     )
+    model_names: Literal["lenient", "strict"] = variable(
+        "HANDRAIL_MODEL_NAMES",
+        "lenient",
+        "A `model` that nobody knows, in a call of `handrail.Engine`: the base model answers (`lenient`), or it is 404 "
+        "(`strict`).",
+    )
+    load_retries: int = variable(
+        "NUM_LOAD_RETRIES_TRUSS", 1, "How often a Truss Model's `load` is tried again, a second after it failed.", ge=0
+    )
+    truss_environment: str | None = variable(
+        "TRUSS_ENVIRONMENT",
+        None,
+        'The environment that a Truss Model is told of: `environment` and `setup_environment` get `{"name": …}`.',
+    )
     secrets_path: Path = variable("HANDRAIL_SECRETS_PATH", Path("/secrets"), "The folder of a Model's secrets.")
     echo_load_s: float = variable("HANDRAIL_ECHO_LOAD_S", 0, "Seconds the echo engine takes to load.", ge=0)
     echo_ttft_ms: float = variable("HANDRAIL_ECHO_TTFT_MS", 0, "Milliseconds to the echo engine's first token.", ge=0)
@@ -169,6 +187,16 @@ class Settings(BaseSettings):
     def installs_requirements(self) -> bool:
         return self.install_requirements and self.standard_auto_install is not False
 
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Hides what nobody may read: the secrets among the settings, and others as they become known."""
+        redactor = Redactor()
+        for value in self.__dict__.values():
+            redactor.hide(value.get_secret_value() if isinstance(value, SecretStr) else None)
+        for name, flag in self.vllm.items():
+            redactor.hide(flag if is_secret(name) else None)
+        return redactor
+
     @property
     def references(self) -> dict[Slot | Place, str]:
         """The references that are set, by what they fill."""
@@ -181,6 +209,11 @@ class Settings(BaseSettings):
             Place.OUTPUT_FORMATTER: self.post_process,
         }
         return {role: value for role, value in given.items() if value}
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable of that name holds what nobody may read."""
+    return not _SECRET_WORDS.isdisjoint(name.split("_"))
 
 
 def variables() -> dict[str, str]:

@@ -99,7 +99,6 @@ def resolve(sources: Sources) -> Program:
     ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
     warnings += [*around.warnings, *hidden_siblings(script.path)]
-    warnings += style.model.warnings if style.model else []
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
     return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model)
 

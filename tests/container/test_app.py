@@ -70,7 +70,7 @@ async def composed(model_path: Path, backend: EchoBackend) -> Gate:
     given, lifecycle = settings(model_path), Lifecycle()
     gate, app = create_gate(given, lifecycle), create_app(backend)
     await backend.start(app)
-    gate.open(app, *routes(app, backend, load_program(given), given, Lanes(given)))
+    gate.open(app, routes(app, backend, load_program(given), given, Lanes(given)))
     for state in (State.LOADING, State.WARMING, State.READY):
         lifecycle.move(state, str(state))
     return gate

@@ -12,7 +12,7 @@ import pytest
 from handrail_container import gate as gates
 from handrail_container.envelope import Failure
 from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint, Gate
+from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.lifecycle import Lifecycle, State
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -50,9 +50,8 @@ def gate_in(state: State, access_log: str = "errors") -> Gate:
         lifecycle.move(step, f"it is {step}")
     gate = Gate(lifecycle, max_body_bytes=1000, access_log=access_log)
     gate.endpoints["/open"] = endpoint(hello, is_always_open=True)
-    gate.open(
-        hello, {"/hello": endpoint(hello), "/refusing": endpoint(refusing)}, {"": Endpoint(hello, (), explain_ours)}
-    )
+    endpoints = {"/hello": endpoint(hello), "/refusing": endpoint(refusing)}
+    gate.open(hello, Routes(endpoints, {"": Endpoint(hello, (), explain_ours)}, {}))
     return gate
 
 

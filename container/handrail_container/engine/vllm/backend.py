@@ -31,11 +31,12 @@ _GRACE_S = 2.0
 class VllmBackend:
     name = "vllm"
 
-    def __init__(self, model: str, flags: Mapping[str, str], stall_s: float = 120) -> None:
+    def __init__(self, model: str, flags: Mapping[str, str], stall_s: float = 120, *, is_strict: bool = False) -> None:
         """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables; `stall_s` without any progress
-        while requests run is a hang."""
+        while requests run is a hang; `is_strict` where the facade takes no name of a model but those that are served.
+        """
         self.client: Any = None
-        self._engine = VllmEngine()
+        self._engine = VllmEngine(is_strict=is_strict)
         self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
         self._model = model
