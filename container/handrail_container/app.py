@@ -11,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from handrail import compat
 from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.definition.model import DefinedModel
+from handrail.definition.runner import Runner
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
@@ -27,13 +29,14 @@ from handrail_container import __version__, truss_config
 from handrail_container.admission import Lane, Lanes
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
+from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
 from handrail_container.engine.ending import ending
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
 from handrail_container.exchange import answering
-from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
+from handrail_container.failures import BUG, explain_definition, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.ping import bounded, unhealthy
@@ -41,6 +44,7 @@ from handrail_container.settings import Settings
 from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
+from handrail_container.workers.pool import WorkerPool
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
@@ -61,7 +65,11 @@ def load_program(settings: Settings) -> Program:
         settings.redactor,
     )
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    return resolve(Sources(*given, config=config, surroundings=surroundings))
+    definition = definitions.find(
+        definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
+        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers),
+    )
+    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=definition))
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
@@ -91,6 +99,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`."""
     gate = Gate(
         lifecycle,
+        Lanes(settings),
         max_body_bytes=settings.max_body_mb * 1e6,
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect,
@@ -111,19 +120,23 @@ def create_app(backend: Backend) -> FastAPI:
     return app
 
 
+def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
+    """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
+    url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
+    return WorkerPool(model.snippet, settings.snippet_queue, url)
+
+
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:
     """What answers once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
-    health, of_engine = DefaultPing(backend), ending(app)
+    health, of_engine = DefaultPing(backend, workers=program.definition), ending(app)
+    engine = _ours(of_engine, ())
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
-    invocation = _endpoint(program.resolutions[Slot.INVOCATION], by_payload, ("POST",), settings)
-    engine, invocation = (
-        _ours(of_engine, ()),
-        _laned(_surrounded(invocation, around.wrappers, settings), lanes.invocations),
-    )
+    invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
+    invocation = _laned(invocation, lanes.invocations)
     endpoints = {
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
@@ -137,7 +150,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     if model is not None:
         of_model = _of_model(model, around.wrappers, settings)
         endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
-        readiness = DefaultPing(backend, model.is_healthy)
+        readiness = DefaultPing(backend, model)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
     return Routes(endpoints, prefixes, _sockets(model, settings))
@@ -150,12 +163,18 @@ def _sockets(model: TrussModel | None, settings: Settings) -> dict[str, SocketEn
     return {SOCKET: SocketEndpoint(handler.app, explain_handler(handler, settings))}
 
 
+def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
+    if program.definition is not None:
+        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(program.definition, settings))
+    return _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
+
+
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
     resolution, model, pre_post = program.resolutions[Slot.PING], program.model, program.around.pre_post
     if model is not None and resolution.winner.rung is Rung.STYLE:
-        ping = _ours(DefaultPing(backend, model.is_healthy), PING_METHODS)
+        ping = _ours(DefaultPing(backend, model, program.definition), PING_METHODS)
     else:
-        ping = _endpoint(resolution, DefaultPing(backend), PING_METHODS, settings)
+        ping = _endpoint(resolution, DefaultPing(backend, workers=program.definition), PING_METHODS, settings)
     if resolution.handler is not None:
         ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
     if pre_post:

@@ -21,13 +21,17 @@ _RENAMED = {413: "content_too_large", 414: "uri_too_long", 416: "range_not_satis
 
 
 class Failure(NamedTuple):
-    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's."""
+    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's.
+
+    `more` are further keys of the error, short ones.
+    """
 
     status: int
     message: str
     kind: str | None = None
     detail: Any = None
     headers: Mapping[str, str] | None = None
+    more: Mapping[str, str | int] | None = None
 
 
 #: Turns what came out of an endpoint into what the client is told; the text is the request id.
@@ -50,8 +54,9 @@ def kind_of(status: int) -> str:
 
 def error_body(failure: Failure, request_id: str) -> bytes:
     """At most MAX_BYTES of JSON; `detail` is left out, then the message is cut, where they do not fit."""
-    status, message, kind, detail, _ = failure
+    status, message, kind, detail, _, more = failure
     error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:_MAX_ID]}
+    error |= more or {}
     if detail is not None:
         body = _encode({**error, "detail": detail})
         if len(body) <= MAX_BYTES:

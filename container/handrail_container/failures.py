@@ -10,6 +10,8 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.definition.model import DefinedModel
+from handrail.definition.stages import StageFailed
 from handrail.downstream import StreamCut
 from handrail.middleware import WrapperRaised
 from handrail.redaction import Redactor
@@ -23,6 +25,8 @@ from handrail_container.settings import Settings
 
 logger = logging.getLogger("handrail")
 
+#: A definition's answers before its snippet runs: the client's doing, or the hour's.
+_REFUSALS = (400, 429, 503)
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
 
@@ -42,6 +46,26 @@ def explain_handler(handler: Handler, settings: Settings) -> Explain:
     def explained(error: BaseException, request_id: str) -> Failure:
         failure = _expected(error) or _raised(error, handler.function, name, detail, request_id)
         return redacted(failure, settings.redactor)
+
+    return explained
+
+
+def explain_definition(model: DefinedModel, settings: Settings) -> Explain:
+    """What a definition's stages raised, without its secrets."""
+    detail, redactor = settings.error_detail, settings.redactor
+
+    def explained(error: BaseException, request_id: str) -> Failure:
+        if not isinstance(error, StageFailed):
+            return explain_ours(error, request_id)
+        message = redactor(model.masked(str(error)))
+        if error.log or error.status not in _REFUSALS:
+            logger.error("%s, request_id=%s\n%s", message, request_id, model.masked(error.log))
+        if detail == "none" and error.kind is not None:
+            message = "run_inference failed; the log has it under the request id"
+        more: dict[str, str | int] = {"stage": error.stage.value}
+        if error.upstream_status is not None:
+            more["upstream_status"] = error.upstream_status
+        return Failure(error.status, message, error.kind, headers=error.headers, more=more)
 
     return explained
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import Exchange, answer
 from handrail_container.lifecycle import Lifecycle
@@ -73,9 +74,16 @@ class Gate:
     """Our endpoints by path; everything else goes to the engine's application. `when_over` is told of each request."""
 
     def __init__(
-        self, lifecycle: Lifecycle, *, max_body_bytes: float, access_log: str, cancels_on_disconnect: bool = True
+        self,
+        lifecycle: Lifecycle,
+        lanes: Lanes,
+        *,
+        max_body_bytes: float,
+        access_log: str,
+        cancels_on_disconnect: bool = True,
     ) -> None:
         self.lifecycle = lifecycle
+        self.lanes = lanes
         self.endpoints: dict[str, Endpoint] = {}
         self.requests = InFlight()
         self.sockets = Sockets(lifecycle, access_log)

@@ -15,7 +15,6 @@ from handrail.resolve import Program
 
 from handrail_container import app as composition
 from handrail_container import requirements, truss_config
-from handrail_container.admission import Lanes
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
 from handrail_container.lifecycle import Lifecycle, State
@@ -56,7 +55,6 @@ class Server:
         self.lifecycle = Lifecycle()
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
-        self._lanes = Lanes(settings)
         self._backend = composition.open_backend(settings, fallback_model)
         self._listener = Listener(self._gate)
         self._asked_to_stop = asyncio.Event()
@@ -72,7 +70,7 @@ class Server:
         self._heed_signals()
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
         sweeping = asyncio.create_task(self._gate.sweep())
-        with counting(self.lifecycle, self._lanes) as tally:
+        with counting(self.lifecycle, self._gate.lanes) as tally:
             self._gate.when_over = tally.count
             try:
                 code = await self._until_stopped()
@@ -132,7 +130,9 @@ class Server:
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
             self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
-        serving = Serving(self.settings, self._gate, self._lanes, self._backend, app)
+        if program.definition is not None:
+            self.lifecycle.step("the definition's workers are starting")
+        serving = Serving(self.settings, self._gate, self._backend, app, self.port)
         await serving.begin(program)
         self._serving = serving
         self.lifecycle.move(State.READY, "ready")

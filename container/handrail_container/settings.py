@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         "The script, under the model directory. Unset: the first of `model.py`, `code/model.py`, a Truss's "
         "`model/model.py`.",
     )
+    definition: str | None = variable(
+        "HANDRAIL_DEFINITION",
+        None,
+        "The `run_inference` definition, under the model directory; `none` for none. Unset: `model.yaml`, `model.yml`.",
+    )
     ping_handler: str | None = variable(
         "CUSTOM_FASTAPI_PING_HANDLER", None, "A reference to the function that answers `/ping`."
     )
@@ -150,7 +155,21 @@ class Settings(BaseSettings):
         None,
         'The environment that a Truss Model is told of: `environment` and `setup_environment` get `{"name": …}`.',
     )
-    secrets_path: Path = variable("HANDRAIL_SECRETS_PATH", Path("/secrets"), "The folder of a Model's secrets.")
+    secrets_path: Path = variable(
+        "HANDRAIL_SECRETS_PATH", Path("/secrets"), "The folder of a Model's or a definition's secrets."
+    )
+    snippet_timeout_s: float = variable(
+        "HANDRAIL_SNIPPET_TIMEOUT_S",
+        60,
+        "Seconds a `run_inference` may take where its definition does not say.",
+        gt=0,
+    )
+    snippet_workers: int = variable(
+        "HANDRAIL_SNIPPET_WORKERS", 4, "Processes for `run_inference` where its definition does not say.", ge=1
+    )
+    snippet_queue: int = variable(
+        "HANDRAIL_SNIPPET_QUEUE", 100, "Requests that may wait for a process of `run_inference`; one more is 503.", ge=0
+    )
     echo_load_s: float = variable("HANDRAIL_ECHO_LOAD_S", 0, "Seconds the echo engine takes to load.", ge=0)
     echo_ttft_ms: float = variable("HANDRAIL_ECHO_TTFT_MS", 0, "Milliseconds to the echo engine's first token.", ge=0)
     echo_itl_ms: float = variable("HANDRAIL_ECHO_ITL_MS", 0, "Milliseconds between the echo engine's tokens.", ge=0)
