@@ -10,20 +10,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fastapi import FastAPI
 from handrail.resolve import Program
 
 from handrail_container import app as composition
-from handrail_container import requirements, truss_config
-from handrail_container.engine import Backend
-from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
+from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, bind
 from handrail_container.metrics import counting
-from handrail_container.report import exit_code, refusal, say
-from handrail_container.serving import Refused, Serving
+from handrail_container.serving import Serving
 from handrail_container.settings import Settings
-from handrail_container.threads import in_thread
+from handrail_container.startup import Startup
 from handrail_container.watch import on_edit
 
 logger = logging.getLogger("handrail")
@@ -56,6 +52,7 @@ class Server:
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._backend = composition.open_backend(settings, fallback_model)
+        self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._listener = Listener(self._gate)
         self._asked_to_stop = asyncio.Event()
         self._began = time.monotonic()
@@ -103,7 +100,7 @@ class Server:
         was_ready = self.lifecycle.is_ready
         if working.done():
             stopping.cancel()
-            code, patience_s = self._failed(working), _FAILED_S
+            code, patience_s = self._startup.failed(working.exception()), _FAILED_S
         else:
             working.cancel()
             self.lifecycle.move(State.DRAINING, "the server is stopping")
@@ -125,67 +122,15 @@ class Server:
             await self._backend.check_health()
 
     async def _start(self) -> Serving:
-        program = await self._load()
-        app = await self._start_engine(self._backend)
+        program = await self._startup.load()
         if program.model is not None:
-            self.lifecycle.step("the Model is loading")
             self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
-        if program.definition is not None:
-            self.lifecycle.step("the definition's workers are starting")
-        serving = Serving(self.settings, self._gate, self._backend, app, self.port)
-        await serving.begin(program)
+        app = await self._startup.start_engine()
+        serving = await self._startup.begin(program, app, self.port)
         self._serving = serving
-        self.lifecycle.move(State.READY, "ready")
         logger.info("ready after %.1f s on port %d", time.monotonic() - self._began, self.port)
         self.when_ready(program)
         return serving
-
-    async def _load(self) -> Program:
-        self.lifecycle.move(State.LOADING, "the script is loading")
-        arguments = await in_thread(lambda: requirements.plan(self.settings), "requirements")
-        if arguments:
-            self.lifecycle.step("the script's requirements are being installed")
-            await in_thread(lambda: requirements.install(arguments), "requirements")
-            self.lifecycle.step("the script is loading")
-        program = await in_thread(lambda: composition.load_program(self.settings), "script")
-        for warning in (*program.warnings, *truss_config.read(self.settings).warnings):
-            logger.warning("%s", warning)
-        if program.faults:
-            raise Refused(*program.faults)
-        for sentence in program.sentences():
-            logger.info("%s", sentence)
-        return program
-
-    async def _start_engine(self, backend: Backend) -> FastAPI:
-        self.lifecycle.step(f"the {backend.name} engine's flags are checked")
-        await in_thread(backend.prepare, "engine flags")
-        self.lifecycle.step(f"the {backend.name} engine is starting")
-        app = composition.create_app(backend)
-        await backend.start(app)
-        self.lifecycle.move(State.WARMING, "the first token is awaited")
-        await backend.warm_up()
-        return app
-
-    def _failed(self, working: asyncio.Task[None]) -> ExitCode:
-        """Say what ended the work, and give the status for it."""
-        error, hidden = working.exception(), self.settings.redactor
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, Refused):
-            self.lifecycle.move(State.FAILED, "the script was refused")
-            say(hidden(refusal((), error.faults)))
-            return exit_code((), error.faults)
-        if isinstance(error, StartError):
-            self.lifecycle.move(State.FAILED, hidden(str(error)))
-            say(hidden(refusal(error.problems, ())))
-            return error.exit_code
-        if isinstance(error, EngineDeadError):
-            self.lifecycle.move(State.FAILED, hidden(str(error)))
-            say(hidden(f"handrail: {error}"))
-            return ExitCode.ENGINE_DEAD
-        self.lifecycle.move(State.FAILED, "an internal error of Handrail")
-        logger.critical("a bug in Handrail ended the server", exc_info=error)
-        return ExitCode.BUG
 
     async def _settle(self, patience_s: float) -> None:
         """Nobody is let in any more: wait for what is in flight, and end what takes too long."""

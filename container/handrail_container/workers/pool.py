@@ -59,7 +59,7 @@ class WorkerPool:
         return bool(self._keeping) and any(not slot.is_failing for slot in self._slots)
 
     async def run(self, body: str, *, request_id: str, sample: Any = None) -> str:
-        """As `Runner.run`. A worker whose caller is cancelled goes on to its end or its deadline."""
+        """As `Runner.run`. A caller that is cancelled leaves at once; a worker that has begun goes on to its end."""
         if not self.is_healthy:
             raise WorkerDied(self._why_not)
         call = wire.pack({"request_id": request_id, "sample": sample}, body)

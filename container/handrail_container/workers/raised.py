@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from handrail.tracebacks import explain
 
+_OURS = str(Path(__file__).parent)
+
 
 def described(error: BaseException, function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments of `SnippetRaised`. HTTP clients' errors are known by what they have, not by their class."""
+    error.__traceback__ = _past_ours(error.__traceback__)
     raised = explain(error, function)
     response = _attribute(error, "response")
     if response is None and _is_status(_attribute(error, "code")) and _attribute(error, "headers") is not None:
@@ -24,6 +29,14 @@ def described(error: BaseException, function: Callable[..., Any]) -> dict[str, A
         "upstream_status": upstream,
         "retry_after": _retry_after(response) if upstream else None,
     }
+
+
+def _past_ours(tb: TracebackType | None) -> TracebackType | None:
+    """From the first frame that is not of this package; all of it where there is none."""
+    first = tb
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OURS):
+        first = first.tb_next
+    return first or tb
 
 
 def _attribute(value: Any, name: str) -> Any:

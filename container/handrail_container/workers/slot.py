@@ -22,7 +22,7 @@ _STEADY_S = 5.0
 
 
 class Slot:
-    """`start` gives a loaded worker or raises LoadFailed; `on_ready` is told of each, `on_failure` of why not."""
+    """`start` gives a loaded worker or raises LoadFailed; `on_ready` hears of each, `on_failure` why there is none."""
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from handrail.definition.limits import RateLimit
 from handrail.definition.runner import RunFailed, Runner
 from handrail.definition.schema import Definition, Task
 from handrail.definition.snippet import Snippet
-from handrail.definition.stages import Stage, StageFailed
+from handrail.definition.stages import Observe, Stage, StageFailed
 from handrail.definition.text import from_json, to_json
 from handrail.presence import unless_left
 from handrail.signature import Signature
@@ -77,17 +77,19 @@ class DefinedModel:
     async def run_inference(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask the snippet, by way of the adapter, what a request asks."""
         assert self._runner is not None, "it has been started"
-        request = Request(scope, receive, send)
+        request, observe = Request(scope, receive, send), stages.observer(scope)
         value = self._read(await request.body())
         wait = self._limit.retry_after()
         if wait is not None:
             raise stages.over_rate(self.definition.rate_limit, wait)
         body = await run_in_threadpool(self._to_body, value)
+        observe(Stage.PROCESS_INPUT, body)
         try:
             output = await unless_left(request, self._runner.run(body, request_id=scope["state"]["request_id"]))
         except RunFailed as error:
             raise stages.run_failed(error) from error
-        response = await run_in_threadpool(self._to_response, output)
+        observe(Stage.RUN, output)
+        response = await run_in_threadpool(self._to_response, output, observe)
         await response(scope, receive, send)
 
     def _read(self, body: bytes) -> Any:
@@ -108,11 +110,12 @@ class DefinedModel:
         except AdapterFailed as error:
             raise StageFailed(Stage.PROCESS_INPUT, 500, f"process_input: {error}", "adapter_input_error") from None
 
-    def _to_response(self, output: str) -> Response:
+    def _to_response(self, output: str, observe: Observe) -> Response:
         try:
             text = self.adapter.process_output(output, _STATUS, self._info)
         except AdapterFailed as error:
             raise stages.bad_output(Stage.PROCESS_OUTPUT, f"process_output: {error}", output) from None
+        observe(Stage.PROCESS_OUTPUT, text)
         if self.definition.task is Task.CUSTOM:
             return _any_response(text)
         try:

@@ -17,8 +17,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from enum import StrEnum
+from typing import Any
 
 from handrail.definition.runner import Busy, NotText, RunFailed, SnippetRaised, TimedOut, WorkerDied
 
@@ -32,6 +33,26 @@ class Stage(StrEnum):
     RUN = "run_inference"
     PROCESS_OUTPUT = "process_output"
     RESULT = "result"
+
+
+#: Hears what came out of a stage.
+Observe = Callable[[Stage, str], None]
+_OBSERVER = "handrail.observer"
+
+
+def observe_with(observe: Observe, scope: MutableMapping[str, Any]) -> None:
+    """Have `observe` hear of the request's stages; it may be called from another thread."""
+    scope.setdefault("state", {})[_OBSERVER] = observe
+
+
+def observer(scope: MutableMapping[str, Any]) -> Observe:
+    """Who wants to hear of the request's stages: mostly nobody."""
+    given: Observe = scope["state"].get(_OBSERVER, _unobserved)
+    return given
+
+
+def _unobserved(stage: Stage, text: str) -> None:
+    """Nobody asked."""
 
 
 class StageFailed(Exception):
