@@ -27,12 +27,13 @@ def commands(readme: Path) -> list[str]:
 class Example:
     """One README's run command in a process group of its own, and its request."""
 
-    def __init__(self, readme: Path, log: Path, *arguments: str) -> None:
+    def __init__(self, readme: Path, log: Path, *arguments: str, **variables: str) -> None:
         self.run, self.ask = commands(readme)[:2]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
-        given = environment({"PORT": str(self.port)})
+        endpoint = f"{self.url}/v1/chat/completions"  # in a file of the example, with the port of its README
+        given = environment({"PORT": str(self.port), "MODEL_ENDPOINT_URL": endpoint, **variables})
         with log.open("w") as output:
             command = ["bash", "-c", " ".join([self.run, *arguments])]
             self.process = subprocess.Popen(

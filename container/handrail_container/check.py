@@ -15,7 +15,7 @@ from handrail.resolve import Program, Resolution
 from handrail.signature import Signature
 from handrail.tracebacks import definition
 
-from handrail_container import truss_config
+from handrail_container import check_definition, truss_config
 from handrail_container.app import load_program, open_backend
 from handrail_container.environment import Known, known, masked, read, without_effect
 from handrail_container.errors import ExitCode, SettingsError
@@ -80,6 +80,7 @@ class Report:
             lines += ["", resolution.slot.path, *_table(resolution)]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
         lines += _section("Model", _methods(self.program))
+        lines += _section("definition", check_definition.rows(self.program.definition))
         lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
         lines += _section("hooks", _hooks(self.program))
         lines += _section("settings", (f"{row.name}={row.value} ({row.source})" for row in self.known))
@@ -97,6 +98,7 @@ class Report:
             "slots": {slot.value: _slot(resolution) for slot, resolution in self.program.resolutions.items()},
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
             "model": _model_data(self.program),
+            "definition": check_definition.data(self.program.definition),
             "config": [_field_data(row) for row in self.config.fields],
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
             "requirements": _requirements_data(self.requirements),

@@ -25,7 +25,8 @@ logger = logging.getLogger("handrail")
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 CLIENT_LEFT = 499
-_SERVER_ERROR = 500
+#: A definition's answers before its snippet runs: the client's doing, or the hour's.
+_REFUSALS = (400, 429, 503)
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
 
@@ -54,7 +55,7 @@ def explain_definition(model: DefinedModel, detail: str) -> Explain:
         if not isinstance(error, StageFailed):
             return explain_ours(error, request_id)
         message = model.masked(str(error))
-        if error.status >= _SERVER_ERROR or error.log:
+        if error.log or error.status not in _REFUSALS:
             logger.error("%s, request_id=%s\n%s", message, request_id, model.masked(error.log))
         if detail == "none" and error.kind is not None:
             message = "run_inference failed; the log has it under the request id"

@@ -101,7 +101,7 @@ def named(slot: Slot, script: Script) -> list[Candidate]:
 
 def defined(slot: Slot, definition: Found | None) -> list[Candidate]:
     """What a `model.yaml` offers."""
-    if slot is not Slot.INVOCATION or definition is None or not definition.is_offered:
+    if slot is not Slot.INVOCATION or definition is None or definition.is_foreign:
         return []
     fault = definition.faults[0] if definition.faults else None
     handler = definition.model.handler if definition.model else None

@@ -114,7 +114,7 @@ def resolve(sources: Sources) -> Program:
 def _whole_models(sources: Sources, script: Script, *, is_answered: bool) -> tuple[Style, Found | None]:
     """The Truss and the definition, as far as they may answer beside each other and beside a handler."""
     style, found = truss.find(sources, script, is_answered=is_answered), sources.definition
-    if found is None or not found.is_offered:
+    if found is None or found.is_foreign:
         return style, found
     if is_answered:
         return style, found.unused()

@@ -105,8 +105,8 @@ def _compiled(text: str, source: Source) -> _Part:
     try:
         code = environment.compile(text, file, file)
     except TemplateSyntaxError as error:
-        line = error.lineno + source.first_line - 1
-        raise DefinitionRefused(f"{file}:{line} the template is no Jinja: {error.message}.") from None
+        line, cause = error.lineno + source.first_line - 1, str(error.message).rstrip(".")
+        raise DefinitionRefused(f"{file}:{line} the template is no Jinja: {cause}.") from None
     return _Part(Template.from_code(environment, code, environment.make_globals(None)), source)
 
 

@@ -63,7 +63,7 @@ def find(place: Place, defaults: Defaults) -> Found | None:
     except DefinitionRefused as fault:
         return Found(path, faults=(fault,), is_chosen=is_chosen)
     if not is_chosen and not _is_definition(document):
-        return Found(path, warnings=(f"{path} is not used: it has no field of a definition",))
+        return Found(path, warnings=(f"{path} is not used: it has no field of a definition",), is_foreign=True)
     model, faults = _model(document, known, defaults)
     return Found(path, model, tuple(faults), tuple(model.warnings if model else ()), is_chosen)
 

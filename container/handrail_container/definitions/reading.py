@@ -22,13 +22,9 @@ _TEXT_TAG = "tag:yaml.org,2002:str"
 
 def read(path: Path, references: References) -> Document:
     """Raises DefinitionRefused where the file is no YAML at all; any other problem is in the document."""
-    return _Reading(path, references).document()
-
-
-def compose(path: Path) -> Any:
-    """The file's YAML node, None where it is empty. Raises DefinitionRefused."""
     try:
-        return yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        return _Reading(path, references).document(node)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise DefinitionRefused(f"{path}{line} is not YAML: {error.problem}.") from None
@@ -45,8 +41,8 @@ class _Reading:
     hidden: set[str] = field(default_factory=set)
     problems: list[tuple[str, str]] = field(default_factory=list)
 
-    def document(self) -> Document:
-        node = compose(self.path)
+    def document(self, node: Any) -> Document:
+        """Raises DefinitionRefused, and what PyYAML does."""
         if node is not None and not isinstance(node, yaml.MappingNode):
             raise DefinitionRefused(f"{self.path} holds no fields: write `name: value` lines.")
         data = {} if node is None else self._mapping(node, "", ())
@@ -55,16 +51,16 @@ class _Reading:
         return Document(self.path, data, self.lines, self.sources, hidden, tuple(self.problems))
 
     def _mapping(self, node: Any, name: str, above: tuple[int, ...]) -> dict[str, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        keys = [_name(key) for key, _ in node.value]
         yaml.SafeLoader("").flatten_mapping(node)  # `<<: *other`
         found: dict[str, Any] = {}
         for key, value in node.value:
-            dotted = f"{name}.{key.value}" if name else str(key.value)
+            dotted = f"{name}.{key.value}" if name else key.value
             self.lines[dotted] = key.start_mark.line + 1
             if keys.count(key.value) > 1:
                 keys.remove(key.value)
                 self._refuse(dotted, "is there twice: keep one.")
-            found[str(key.value)] = self._value(value, dotted, (*above, id(node)))
+            found[key.value] = self._value(value, dotted, (*above, id(node)))
         return found
 
     def _value(self, node: Any, name: str, above: tuple[int, ...]) -> Any:
@@ -139,3 +135,9 @@ class _Reading:
 
     def _refuse(self, name: str, sentence: str) -> None:
         self.problems.append((name, sentence))
+
+
+def _name(key: Any) -> str:
+    if not isinstance(key, yaml.ScalarNode):
+        raise yaml.MarkedYAMLError(problem="a field has a name, not a list or a mapping", problem_mark=key.start_mark)
+    return str(key.value)

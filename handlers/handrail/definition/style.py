@@ -13,7 +13,7 @@ from handrail.errors import Ambiguous, HandlerFault, SettingFault
 
 @dataclass(frozen=True)
 class Found:
-    """A definition that was found: `model` is None where there are `faults`, and where the file is another's.
+    """A definition that was found: `model` is None where there are `faults`, and where the file is somebody else's.
     `is_chosen` where a setting names it."""
 
     path: Path
@@ -21,14 +21,11 @@ class Found:
     faults: tuple[HandlerFault, ...] = ()
     warnings: tuple[str, ...] = ()
     is_chosen: bool = False
+    is_foreign: bool = False
 
     @property
     def label(self) -> str:
         return f"the definition {self.path}"
-
-    @property
-    def is_offered(self) -> bool:
-        return self.model is not None or bool(self.faults)
 
     @property
     def function(self) -> SimpleNamespace:
@@ -38,7 +35,7 @@ class Found:
     def unused(self) -> Found:
         """Of a definition that a handler in Python hides: only a setting that is wrong still counts."""
         wrong = tuple(fault for fault in self.faults if isinstance(fault, SettingFault))
-        return replace(self, faults=wrong, warnings=() if self.is_offered else self.warnings)
+        return replace(self, faults=wrong, warnings=())
 
     def beside(self, model: str) -> Found:
         """Of a definition beside a whole `model` in Python."""
