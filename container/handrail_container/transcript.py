@@ -1,4 +1,4 @@
-"""One call as its author watches it: stages with their times on standard error, the answer's body on standard output."""
+"""One call as its author watches it: its stages and their times on standard error, the answer on standard output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ERROR_STATUS = 400
 
 
 class Transcript:
-    """`out` gets the body: piece by piece where it is `live`, else at the end. What is in `secrets` is shown nowhere."""
+    """`out` gets the body: piece by piece where it is `live`, else at the end. `secrets` are shown nowhere."""
 
     def __init__(self, out: BinaryIO, *, live: bool) -> None:
         self.secrets: set[str] = set()
