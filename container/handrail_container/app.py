@@ -123,7 +123,7 @@ def create_app(backend: Backend) -> FastAPI:
 def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
     """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
     url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
-    return WorkerPool(model.snippet, settings.snippet_queue, url)
+    return WorkerPool(model.snippet, settings.snippet_queue, url, model.masked)
 
 
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:
