@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from handrail.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
@@ -30,9 +31,10 @@ _BUFFER = 1 << 20
 class Worker:
     """To be started once; each call has it to itself."""
 
-    def __init__(self, snippet: Snippet, engine_url: str | None) -> None:
+    def __init__(self, snippet: Snippet, engine_url: str | None, masked: Callable[[str], str] = str) -> None:
         self._snippet = snippet
         self._engine_url = engine_url
+        self._masked = masked
         self._ended = asyncio.Event()
         self._how = ""
         self._output: Output
@@ -143,7 +145,7 @@ class Worker:
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER)
-        self._output = Output()
+        self._output = Output(self._masked)
         streams: dict[str, Any] = {"stdin": theirs, "stdout": self._output.sink, "stderr": self._output.sink}
         try:
             self._process = await asyncio.create_subprocess_exec(*_COMMAND, **streams, start_new_session=True)
@@ -171,7 +173,7 @@ class Worker:
         fields = {
             "filename": snippet.filename,
             "first_line": snippet.first_line,
-            "folder": str(snippet.folder),
+            "folder": str(snippet.folder.absolute()),
             "environment": dict(snippet.environment),
             "engine_url": self._engine_url,
         }

@@ -30,8 +30,7 @@ async def make_pool() -> AsyncIterator[MakePool]:
         def make(
             name: str = "does_as_told", queue_limit: int = 1000, engine_url: str | None = None, **given: Any
         ) -> WorkerPool:
-            limits = {"load_limit_s": given.pop("load_limit_s")} if "load_limit_s" in given else {}
-            pool = WorkerPool(snippet(name, **given), queue_limit, engine_url, **limits)
+            pool = WorkerPool(snippet(name, **given), queue_limit, engine_url, lambda text: text.replace("hush", "***"))
             stack.push_async_callback(pool.stop)
             return pool
 
