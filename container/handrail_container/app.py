@@ -13,6 +13,7 @@ from handrail.around import Wrapper
 from handrail.calling import Handler
 from handrail.definition.model import DefinedModel
 from handrail.definition.runner import Runner
+from handrail.definition.style import Found
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
@@ -65,11 +66,17 @@ def load_program(settings: Settings) -> Program:
         settings.redactor,
     )
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    definition = definitions.find(
+    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=_definition(settings)))
+
+
+def _definition(settings: Settings) -> Found | None:
+    found = definitions.find(
         definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
-        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers),
+        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers, settings.invocation_timeout_s),
     )
-    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=definition))
+    for secret in found.model.secret_values if found is not None and found.model is not None else ():
+        settings.redactor.hide(secret)
+    return found
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
@@ -123,7 +130,7 @@ def create_app(backend: Backend) -> FastAPI:
 def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
     """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
     url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
-    return WorkerPool(model.snippet, settings.snippet_queue, url, model.masked)
+    return WorkerPool(model.snippet, settings.snippet_queue, url, settings.redactor)
 
 
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:
@@ -165,7 +172,7 @@ def _sockets(model: TrussModel | None, settings: Settings) -> dict[str, SocketEn
 
 def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
     if program.definition is not None:
-        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(program.definition, settings))
+        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
     return _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
 
 
