@@ -140,7 +140,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     """
     around, model = program.around, program.model
     health, of_engine = DefaultPing(backend, workers=program.definition), ending(app)
-    engine = _ours(of_engine, ())
+    engine = replace(_ours(of_engine, ()), serves_own=program.definition is not None)
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
     invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
     invocation = _laned(invocation, lanes.invocations)
