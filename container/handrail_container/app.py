@@ -45,7 +45,6 @@ from handrail_container.settings import Settings
 from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
-from handrail_container.workers.pool import WorkerPool
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
@@ -129,6 +128,8 @@ def create_app(backend: Backend) -> FastAPI:
 
 def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
     """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
+    from handrail_container.workers.pool import WorkerPool
+
     url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
     return WorkerPool(model.snippet, settings.snippet_queue, url, settings.redactor)
 
