@@ -29,12 +29,14 @@ from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
 from handrail_container.engine import Backend
 from handrail_container.engine.ending import ending
+from handrail_container.engine.errors import enveloped
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
 from handrail_container.exchange import answering
 from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate
+from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
@@ -88,6 +90,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect,
     )
+    gate.keys = Keys(settings)
     gate.endpoints["/metrics"] = _ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = _ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
     return gate
@@ -112,7 +115,7 @@ def routes(
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
-    health, of_engine = DefaultPing(backend), ending(app)
+    health, of_engine = DefaultPing(backend), enveloped(ending(app))
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
     invocation = _endpoint(program.resolutions[Slot.INVOCATION], by_payload, ("POST",), settings)
     engine, invocation = (

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 #: SageMaker cuts a longer body.
 MAX_BYTES = 2048
-#: What a client chose as its id has no limit of its own.
-_MAX_ID = 256
+#: A client may choose its request's id; a longer one is not taken.
+MAX_ID = 256
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
 _WITHOUT_BODY = (204, 304)
 #: Python 3.13 has other names for these than 3.11.
@@ -20,13 +20,17 @@ _RENAMED = {413: "content_too_large", 414: "uri_too_long", 416: "range_not_satis
 
 
 class Failure(NamedTuple):
-    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's."""
+    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's.
+
+    `param` is the field of the body that is at fault, where an OpenAI route knows it.
+    """
 
     status: int
     message: str
     kind: str | None = None
     detail: Any = None
     headers: Mapping[str, str] | None = None
+    param: str | None = None
 
 
 def kind_of(status: int) -> str:
@@ -39,8 +43,10 @@ def kind_of(status: int) -> str:
 
 def error_body(failure: Failure, request_id: str) -> bytes:
     """At most MAX_BYTES of JSON; `detail` is left out, then the message is cut, where they do not fit."""
-    status, message, kind, detail, _ = failure
-    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:_MAX_ID]}
+    status, message, kind, detail, _, param = failure
+    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:MAX_ID]}
+    if param is not None:
+        error["param"] = str(param)[:MAX_ID]
     if detail is not None:
         body = _encode({**error, "detail": detail})
         if len(body) <= MAX_BYTES:

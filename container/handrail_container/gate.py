@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container.envelope import Failure
 from handrail_container.exchange import Exchange, Explain, answer
+from handrail_container.failures import explain_ours
+from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle, State
 
 logger = logging.getLogger("handrail.access")
@@ -71,6 +73,7 @@ class Gate:
         self.endpoints: dict[str, Endpoint] = {}
         self.requests = InFlight()
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
+        self.keys: Keys | None = None
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened: dict[str, Endpoint] = {}
@@ -104,6 +107,10 @@ class Gate:
         self._exchanges.add(exchange)
         try:
             await self._admit(endpoint, exchange, receive)
+            if not exchange.status:
+                raise RuntimeError(f"{scope['path']} was not answered")
+        except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
+            await exchange.fail(explain_ours(error, exchange.request_id))
         finally:
             self._exchanges.discard(exchange)
             requests.count -= 1
@@ -139,7 +146,10 @@ class Gate:
         return own or next((endpoint for prefix, endpoint in self._prefixes.items() if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
-        if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
+        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
+        if refusal is not None:
+            await exchange.fail(refusal)
+        elif endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
             await exchange.fail(self._not_ready())
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
@@ -195,6 +205,9 @@ class Gate:
 
 
 def _overdue(exchange: Exchange) -> Failure:
+    if exchange.is_being_sent:
+        message = f"the body had not come within {exchange.limit_s:g} s: what did come was too slow"
+        return Failure(408, message, headers={"Connection": "close"})
     setting, limit = "HANDRAIL_INVOCATION_TIMEOUT_S", exchange.limit_s
     if exchange.is_streaming:
         setting, limit = "HANDRAIL_STREAM_TIMEOUT_S", exchange.stream_limit_s

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handrail_container.errors import SettingsError
+from handrail_container.protocol import LimitedProtocol
 
 _BACKLOG = 2048
+_TICKS_A_LOOK = 10
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -29,8 +31,8 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-class Connection(HttpToolsProtocol):
-    """Uvicorn's, which also tells a request at once that its client has left: nobody has to wait for it."""
+class Connection(LimitedProtocol):
+    """A client's, which also tells a request at once that its client has left: nobody has to wait for it."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -59,6 +61,15 @@ class Listener(uvicorn.Server):
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % _TICKS_A_LOOK == 0:
+            now = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.look(now)
+        return await super().on_tick(counter)
 
     def close_connections(self) -> None:
         """Every connection ends with the answer that is under way on it."""

@@ -8,6 +8,15 @@ import sys
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
+#: What uvicorn says of streams that are cut and of requests that are refused, and of each request for HTTP/2.
+_NO_NEWS = (
+    "returned without completing response",
+    "Invalid HTTP request received",
+    "Unsupported upgrade request",
+    "No supported WebSocket library detected",
+)
+
+
 def configure(level: str) -> None:
     """Log to standard error at `level`; user loggers are seen through the root logger."""
     root = logging.getLogger()
@@ -24,6 +33,4 @@ def configure(level: str) -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Whether uvicorn's line says something that ours have not: we cut streams on purpose, and say so ourselves."""
-    if "returned without completing response" in record.getMessage():
-        return False
-    return record.levelno > logging.INFO
+    return record.levelno > logging.INFO and not any(known in record.getMessage() for known in _NO_NEWS)

@@ -18,6 +18,7 @@ from handrail_container import requirements, truss_config
 from handrail_container.admission import Lanes
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
+from handrail_container.keys import key_warnings
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, bind
 from handrail_container.metrics import counting
@@ -147,7 +148,8 @@ class Server:
             await in_thread(lambda: requirements.install(arguments), "requirements")
             self.lifecycle.step("the script is loading")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
-        for warning in (*program.warnings, *truss_config.read(self.settings).warnings):
+        configured = (*truss_config.read(self.settings).warnings, *key_warnings(self.settings))
+        for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)
         if program.faults:
             raise Refused(*program.faults)
