@@ -31,7 +31,7 @@ from handrail_container.engine import Backend
 from handrail_container.engine.ending import ending
 from handrail_container.engine.errors import enveloped
 from handrail_container.engine.none import NoBackend
-from handrail_container.envelope import error_response
+from handrail_container.envelope import Failure, error_response
 from handrail_container.environment import process_environment
 from handrail_container.exchange import answering
 from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
@@ -103,6 +103,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.router.default = _no_such_route
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _answer_error)
+    app.add_exception_handler(UnicodeEncodeError, _answer_unencodable)
     app.add_exception_handler(Exception, _answer_bug)
     return app
 
@@ -213,6 +214,12 @@ async def _no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
 async def _answer_error(request: Request, error: Any) -> Response:
     request_id = request.scope["state"]["request_id"]
     return error_response(explain_ours(error, request_id), request_id)
+
+
+async def _answer_unencodable(request: Request, error: Any) -> Response:
+    """JSON can hold what UTF-8 cannot, and an engine's answer repeats some of what it was asked."""
+    failure = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
+    return error_response(failure, request.scope["state"]["request_id"])
 
 
 async def _answer_bug(request: Request, error: Any) -> Response:

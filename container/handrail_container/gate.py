@@ -24,6 +24,8 @@ from handrail_container.lifecycle import Lifecycle, State
 logger = logging.getLogger("handrail.access")
 
 _SLOW_S = 1.0
+#: Characters of a path.
+_LOGGED = 256
 _ALIAS = "/sync/v1/"
 _NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
 _RETRY_AFTER = {"Retry-After": "5"}
@@ -197,11 +199,17 @@ class Gate:
         logger.info(
             "%s %s %d %.0f ms request_id=%s",
             scope["method"],
-            scope["path"],
+            _loggable(scope["path"]),
             exchange.status,
             seconds * 1000,
             exchange.request_id,
         )
+
+
+def _loggable(path: str) -> str:
+    """On one line, and not endless: `%0A` in a path is a line break."""
+    shown = path if path.isprintable() else ascii(path)[1:-1]
+    return shown if len(shown) <= _LOGGED else f"{shown[:_LOGGED]}…"
 
 
 def _overdue(exchange: Exchange) -> Failure:

@@ -39,10 +39,9 @@ class Connection(LimitedProtocol):
         self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
 
     def connection_lost(self, exc: Exception | None) -> None:
-        waiting = [cycle for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)) if cycle is not None]
         super().connection_lost(exc)
-        for cycle in waiting:
-            if not cycle.response_complete and (exchange := cycle.scope["state"].get("exchange")):
+        for cycle in self.unanswered():
+            if exchange := cycle.scope["state"].get("exchange"):
                 exchange.leave()
 
 

@@ -44,10 +44,26 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._is_refused = False
+        self._running: Any = None
         self._chunk_bytes = 0
         self._head_bytes = 0  # of an unfinished head, without the chunk that it began in
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle  # uvicorn itself forgets it where another request waits behind it
+        super()._start_asgi_task(cycle, app)
+
+    def unanswered(self) -> list[Any]:
+        """Uvicorn's cycles of the requests that run or wait."""
+        cycles = {
+            id(cycle): cycle for cycle in (self._running, self.cycle, *(one for one, _ in self.pipeline)) if cycle
+        }
+        return [cycle for cycle in cycles.values() if not cycle.response_complete]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._tell_that_nobody_listens()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -122,10 +138,14 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if cycle is None or not (cycle.response_started or self.pipeline):
             self._answer(failure or _INVALID)
-        if cycle is not None:
-            cycle.disconnected = True  # whoever works on what is broken says nothing more
-            cycle.message_event.set()
+        self._tell_that_nobody_listens()
         self.transport.close()
+
+    def _tell_that_nobody_listens(self) -> None:
+        """Whatever they still send goes nowhere."""
+        for cycle in self.unanswered():
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _answer(self, failure: Failure) -> None:
         """Past the application, which has seen none of it."""
