@@ -32,12 +32,14 @@ from handrail_container.definition import find_config
 from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
 from handrail_container.engine.ending import ending
+from handrail_container.engine.errors import enveloped
 from handrail_container.engine.none import NoBackend
-from handrail_container.envelope import error_response
+from handrail_container.envelope import Failure, error_response
 from handrail_container.environment import process_environment
 from handrail_container.exchange import answering
 from handrail_container.failures import BUG, explain_definition, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, Routes
+from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
@@ -104,6 +106,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect,
     )
+    gate.keys = gate.sockets.keys = Keys(settings)
     gate.endpoints["/metrics"] = _ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = _ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
     return gate
@@ -116,6 +119,7 @@ def create_app(backend: Backend) -> FastAPI:
     app.router.default = _no_such_route
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _answer_error)
+    app.add_exception_handler(UnicodeEncodeError, _answer_unencodable)
     app.add_exception_handler(Exception, _answer_bug)
     return app
 
@@ -132,7 +136,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
-    health, of_engine = DefaultPing(backend, workers=program.definition), ending(app)
+    health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
     engine = _ours(of_engine, ())
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
     invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
@@ -241,6 +245,12 @@ async def _no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
 async def _answer_error(request: Request, error: Any) -> Response:
     request_id = request.scope["state"]["request_id"]
     return error_response(explain_ours(error, request_id), request_id)
+
+
+async def _answer_unencodable(request: Request, error: Any) -> Response:
+    """JSON can hold what UTF-8 cannot, and an engine's answer repeats some of what it was asked."""
+    failure = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
+    return error_response(failure, request.scope["state"]["request_id"])
 
 
 async def _answer_bug(request: Request, error: Any) -> Response:

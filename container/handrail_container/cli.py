@@ -112,7 +112,7 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
     settings = _settings(model_path=_existing(target), engine=engine)
     from handrail_container import logs
 
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.redactor)
     asked = invoking.invoke_directory
     try:
         code = _run_loop(lambda: invoking.unless_stopped(asked(settings, question, transcript)))

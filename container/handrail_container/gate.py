@@ -19,12 +19,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import Exchange, answer
+from handrail_container.failures import explain_ours
+from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.sockets import SocketEndpoint, Sockets
 
 logger = logging.getLogger("handrail.access")
 
 _SLOW_S = 1.0
+#: Characters of a path.
+_LOGGED = 256
 _ALIAS = "/sync/v1/"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
@@ -88,6 +92,7 @@ class Gate:
         self.requests = InFlight()
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
+        self.keys: Keys | None = None
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = Routes({}, {}, {})
@@ -126,6 +131,10 @@ class Gate:
         self._exchanges.add(exchange)
         try:
             await self._admit(self._endpoint_for(scope["path"]), exchange, receive)
+            if not exchange.status:
+                raise RuntimeError(f"{scope['path']} was not answered")
+        except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
+            await exchange.fail(explain_ours(error, exchange.request_id))
         finally:
             self._exchanges.discard(exchange)
             self.when_over(exchange)
@@ -162,7 +171,10 @@ class Gate:
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
-        if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
+        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
+        if refusal is not None:
+            await exchange.fail(refusal)
+        elif endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
             await exchange.fail(self.lifecycle.refusal())
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
@@ -205,14 +217,23 @@ class Gate:
         logger.info(
             "%s %s %d %.0f ms request_id=%s",
             scope["method"],
-            scope["path"],
+            _loggable(scope["path"]),
             exchange.status,
             seconds * 1000,
             exchange.request_id,
         )
 
 
+def _loggable(path: str) -> str:
+    """On one line, and not endless: `%0A` in a path is a line break."""
+    shown = path if path.isprintable() else ascii(path)[1:-1]
+    return shown if len(shown) <= _LOGGED else f"{shown[:_LOGGED]}…"
+
+
 def _overdue(exchange: Exchange) -> Failure:
+    if exchange.is_being_sent:
+        message = f"the body had not come within {exchange.limit_s:g} s: what did come was too slow"
+        return Failure(408, message, headers={"Connection": "close"})
     setting, limit = "HANDRAIL_INVOCATION_TIMEOUT_S", exchange.limit_s
     if exchange.is_streaming:
         setting, limit = "HANDRAIL_STREAM_TIMEOUT_S", exchange.stream_limit_s

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import WS_PROTOCOLS
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from handrail_container.errors import SettingsError
+from handrail_container.protocol import LimitedProtocol
 
 _BACKLOG = 2048
 #: The largest message of a WebSocket, in bytes, as Truss has it.
 _MAX_MESSAGE = 100 << 20
 #: Of uvicorn's two the newer, which older releases do not have.
 _SANS_IO = "websockets-sansio"
+_TICKS_A_LOOK = 10
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -34,18 +36,17 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-class Connection(HttpToolsProtocol):
-    """Uvicorn's, which also tells a request at once that its client has left: nobody has to wait for it."""
+class Connection(LimitedProtocol):
+    """A client's, which also tells a request at once that its client has left: nobody has to wait for it."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
 
     def connection_lost(self, exc: Exception | None) -> None:
-        waiting = [cycle for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)) if cycle is not None]
         super().connection_lost(exc)
-        for cycle in waiting:
-            if not cycle.response_complete and (exchange := cycle.scope["state"].get("exchange")):
+        for cycle in self.unanswered():
+            if exchange := cycle.scope["state"].get("exchange"):
                 exchange.leave()
 
 
@@ -65,6 +66,15 @@ class Listener(uvicorn.Server):
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % _TICKS_A_LOOK == 0:
+            now = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.look(now)
+        return await super().on_tick(counter)
 
     def close_connections(self) -> None:
         """Every connection ends with the answer that is under way on it."""

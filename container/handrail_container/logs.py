@@ -10,6 +10,15 @@ from handrail.redaction import Redactor
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
+#: What uvicorn says of streams that are cut and of requests that are refused, and of each request for HTTP/2.
+_NO_NEWS = (
+    "returned without completing response",
+    "Invalid HTTP request received",
+    "Unsupported upgrade request",
+    "No supported WebSocket library detected",
+)
+
+
 class RedactingFormatter(logging.Formatter):
     """Its lines, tracebacks included, are without what `redactor` hides."""
 
@@ -37,6 +46,4 @@ def configure(level: str, redactor: Redactor) -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Whether uvicorn's line says something that ours have not: we cut streams on purpose, and say so ourselves."""
-    if "returned without completing response" in record.getMessage():
-        return False
-    return record.levelno > logging.INFO
+    return record.levelno > logging.INFO and not any(known in record.getMessage() for known in _NO_NEWS)

@@ -101,6 +101,14 @@ class Settings(BaseSettings):
         "errors",
         "Which requests are logged: `errors` (not 2xx, or over a second), `all`, `off`.",
     )
+    api_key: SecretStr | None = variable(
+        "HANDRAIL_API_KEY",
+        None,
+        "The key a client sends as `Authorization: Bearer`; several, separated by commas, are valid at once.",
+    )
+    protect_metrics: bool = variable(
+        "HANDRAIL_PROTECT_METRICS", False, "Whether `/metrics` asks for the key too; SageMaker's scraper has none."
+    )
     max_body_mb: float = variable(
         "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB; a larger one is 413.", gt=0
     )
@@ -201,6 +209,23 @@ class Settings(BaseSettings):
     @property
     def log_level(self) -> str:
         return self.container_log_level or self.plain_log_level
+
+    @field_validator("api_key")
+    @classmethod
+    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+        """Not quoted: what is wrong with it is said without saying it."""
+        keys = key.get_secret_value().split(",") if key else []
+        if all(one.strip().isascii() and one.strip().isprintable() and one.strip() for one in keys):
+            return key
+        raise ValueError(
+            "HANDRAIL_API_KEY has a key that is empty, or has characters that no header can carry: "
+            "write keys of printable ASCII, separated by single commas."
+        )
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The keys that are valid: none where everybody may ask."""
+        return tuple(one.strip() for one in self.api_key.get_secret_value().split(",")) if self.api_key else ()
 
     @property
     def installs_requirements(self) -> bool:

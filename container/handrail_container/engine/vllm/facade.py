@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
 
+from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.vllm.names import vllm
 
 
@@ -141,7 +142,11 @@ def _without_id(request: Request | None) -> Request | None:
 async def _encoded(events: Any) -> AsyncIterator[bytes]:
     async with aclosing(events):
         async for event in events:
-            yield _event(event).encode()
+            data = _event(event).encode()
+            if data.startswith(FAILED_EVENT):
+                failure = failure_of_event(data)
+                raise HTTPException(failure.status, failure.message)
+            yield data
 
 
 def _event(event: Any) -> str:
