@@ -45,6 +45,9 @@ DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:hea
 
 Endpoints = dict[str, Endpoint]
 
+#: Who answers, in the log, where no function of the user's does.
+ENGINE = "engine"
+
 PING_METHODS = ("GET", "POST", "HEAD")
 
 
@@ -115,7 +118,8 @@ def routes(
     invocation = _endpoint(
         program.resolutions[Slot.INVOCATION], DefaultInvocation(app, backend.routes_by_payload), ("POST",), settings
     )
-    engine, invocation = _ours(app, ()), _laned(_surrounded(invocation, around.wrappers, settings), lanes.invocations)
+    engine = replace(_ours(app, ()), handler=ENGINE)
+    invocation = _laned(_surrounded(invocation, around.wrappers, settings), lanes.invocations)
     endpoints = {
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
@@ -165,12 +169,13 @@ def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settin
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     if resolution.handler is None:
-        return _ours(default, methods)
+        return replace(_ours(default, methods), handler=ENGINE)
     return _of_handler(resolution.handler, methods, settings)
 
 
 def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
-    return Endpoint(handler.app, methods, explain_handler(handler, settings.error_detail))
+    explained = explain_handler(handler, settings.error_detail)
+    return Endpoint(handler.app, methods, explained, handler=handler.signature.name)
 
 
 def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:

@@ -62,7 +62,7 @@ def serve(
     from handrail_container import logs
     from handrail_container.server import Server
 
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
 
     async def run() -> ExitCode:
         server = Server(settings, host, default_model, watches=watch)

@@ -6,7 +6,6 @@ Pure ASGI, in front of the application: `/ping` and `/invocations` reach their h
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +14,11 @@ from typing import Any
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container.access import AccessLog
 from handrail_container.envelope import Failure
 from handrail_container.exchange import Exchange, Explain, answer
 from handrail_container.lifecycle import Lifecycle, State
 
-logger = logging.getLogger("handrail.access")
-
-_SLOW_S = 1.0
 _ALIAS = "/sync/v1/"
 _NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
 _RETRY_AFTER = {"Retry-After": "5"}
@@ -33,12 +30,14 @@ _HEED_S = 1.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of our own routes. `explain` turns what `app` raises into an error."""
+    """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
+    there: the user's function, or the engine."""
 
     app: ASGIApp
     methods: tuple[str, ...]
     explain: Explain
     is_always_open: bool = False
+    handler: str = ""
 
 
 class TooLarge(HTTPException):
@@ -77,7 +76,7 @@ class Gate:
         self._prefixes: dict[str, Endpoint] = {}
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
-        self._access_log = access_log
+        self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
 
     def open(self, application: Any, endpoints: dict[str, Endpoint], prefixes: dict[str, Endpoint]) -> None:
@@ -108,7 +107,7 @@ class Gate:
             self._exchanges.discard(exchange)
             requests.count -= 1
             self.when_over(exchange)
-            self._log(exchange)
+            self._access.note(exchange)
 
     async def sweep(self) -> None:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
@@ -148,6 +147,7 @@ class Gate:
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:
+            exchange.handler = endpoint.handler
             limited = self._limited(exchange, receive)
             await answer(endpoint.app, endpoint.explain, (exchange.scope, limited), exchange)
         except TooLarge as error:  # announced; one that turns out too large is met where it is read
@@ -176,22 +176,6 @@ class Gate:
         if int(length) > self._max_body_bytes:
             raise TooLarge(self._max_body_bytes)
         return receive
-
-    def _log(self, exchange: Exchange) -> None:
-        seconds = time.monotonic() - exchange.began
-        scope = exchange.scope
-        is_good = 200 <= exchange.status < 300 and not exchange.has_failed
-        is_dull = is_good and (scope["path"] == "/ping" or (seconds < _SLOW_S and self._access_log != "all"))
-        if is_dull or self._access_log == "off":
-            return
-        logger.info(
-            "%s %s %d %.0f ms request_id=%s",
-            scope["method"],
-            scope["path"],
-            exchange.status,
-            seconds * 1000,
-            exchange.request_id,
-        )
 
 
 def _overdue(exchange: Exchange) -> Failure:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import socket
+import struct
 from collections.abc import Iterator
 
 import uvicorn
@@ -13,6 +15,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from handrail_container.errors import SettingsError
 
 _BACKLOG = 2048
+
+#: Linux's number of it, which Python's socket module has no name for.
+_SO_ATTACH_FILTER = 26
+#: A packet filter: of TCP, what carries SYN is dropped, and everything else passes.
+_NO_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -29,12 +36,36 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+def admit_nobody_new(listening: socket.socket) -> None:
+    """From now on nobody can connect, while those who have are still accepted.
+
+    To close a listening socket resets the connections that nobody has accepted yet, and there are always some under
+    load. The system drops the first packet of new ones instead; its sender repeats it, and is refused once the socket
+    is closed. Where the system has no such filter, nothing happens.
+    """
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_SYN))
+    with contextlib.suppress(OSError):
+        at = ctypes.addressof(program)
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_NO_SYN), at))
+
+
 class Connection(HttpToolsProtocol):
     """Uvicorn's, which also tells a request at once that its client has left: nobody has to wait for it."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
+
+    def shutdown(self) -> None:
+        """Uvicorn's, which resets a connection whose next request has come and is not read yet: that one is answered."""
+        if not self._has_unread():
+            super().shutdown()
+
+    def _has_unread(self) -> bool:
+        listening = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # nothing has come
+            return bool(socket.socket.recv(listening, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         waiting = [cycle for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)) if cycle is not None]
@@ -59,6 +90,10 @@ class Listener(uvicorn.Server):
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
+
+    @property
+    def has_connections(self) -> bool:
+        return bool(self.server_state.connections)
 
     def close_connections(self) -> None:
         """Every connection ends with the answer that is under way on it."""
