@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import socket
 import struct
+import termios
 from collections.abc import Iterator
 
 import uvicorn
@@ -57,15 +59,13 @@ class Connection(HttpToolsProtocol):
         self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
 
     def shutdown(self) -> None:
-        """Uvicorn's, which resets a connection whose next request has come and is not read yet: that one is answered."""
+        """Uvicorn's resets a connection whose next request has come and is not read yet; here it is answered."""
         if not self._has_unread():
             super().shutdown()
 
     def _has_unread(self) -> bool:
-        listening = self.transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # nothing has come
-            return bool(socket.socket.recv(listening, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-        return False
+        waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+        return any(waiting)
 
     def connection_lost(self, exc: Exception | None) -> None:
         waiting = [cycle for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)) if cycle is not None]
@@ -96,10 +96,11 @@ class Listener(uvicorn.Server):
         return bool(self.server_state.connections)
 
     def close_connections(self) -> None:
-        """Every connection ends with the answer that is under way on it."""
+        """Every connection ends with the next answer that begins on it, which says so."""
         for connection in self.server_state.connections:
             if isinstance(connection, Connection) and connection.cycle is not None:
-                connection.cycle.keep_alive = False
+                cycle = connection.cycle
+                cycle.default_headers = [*cycle.default_headers, (b"connection", b"close")]
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,8 +69,8 @@ class Client:
         self._reader = self._writer = None
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._reader is not None and self._reader.at_eof():
-            self.close()  # the server has closed it, and nothing was under way
+        if self._writer is not None and _is_closed(self._writer):
+            self.close()  # by the server, with nothing under way
         if self._reader is None or self._writer is None:
             try:
                 connecting = asyncio.open_connection("127.0.0.1", self._port)
@@ -95,6 +96,18 @@ class Client:
         if b"connection: close" in head:
             self.close()
         return status
+
+
+def _is_closed(writer: asyncio.StreamWriter) -> bool:
+    """Whether the other end has gone, as the system knows it, which may be before our loop does."""
+    try:
+        return (
+            socket.socket.recv(writer.get_extra_info("socket")._sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        )
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 async def _body(head: bytes, reader: asyncio.StreamReader) -> bytes:

@@ -46,8 +46,12 @@ class Restarts:
     def __str__(self) -> str:
         sent = sum(count for what, count in self.seen.items() if what != "refused") + self.lost.total()
         lines = [f"{self.exits.total()} restarts (seed {self.seed}), exit statuses {dict(self.exits)}"]
-        lines.append(f"{sent} requests sent: " + ", ".join(f"{count} {what}" for what, count in sorted(self.seen.items())))
-        return "\n".join([*lines, f"{self.lost.total()} lost", *(f"  {count} {how}" for how, count in self.lost.items())])
+        lines.append(
+            f"{sent} requests sent: " + ", ".join(f"{count} {what}" for what, count in sorted(self.seen.items()))
+        )
+        return "\n".join(
+            [*lines, f"{self.lost.total()} lost", *(f"  {count} {how}" for how, count in self.lost.items())]
+        )
 
     async def run(self, times: int) -> None:
         loads = [asyncio.create_task(self._load()) for _ in range(_CLIENTS)]
