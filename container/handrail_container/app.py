@@ -51,6 +51,9 @@ from handrail_container.workers.pool import WorkerPool
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
 
+#: Who answers, in the log, where no function of the user's does.
+ENGINE = "engine"
+
 PING_METHODS = ("GET", "POST", "HEAD")
 
 
@@ -137,7 +140,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     """
     around, model = program.around, program.model
     health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
-    engine = _ours(of_engine, ())
+    engine = replace(_ours(of_engine, ()), handler=ENGINE)
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
     invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
     invocation = _laned(invocation, lanes.invocations)
@@ -203,12 +206,12 @@ def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settin
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     if resolution.handler is None:
-        return _ours(default, methods)
+        return replace(_ours(default, methods), handler=ENGINE)
     return _of_handler(resolution.handler, methods, settings)
 
 
 def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
-    return Endpoint(handler.app, methods, explain_handler(handler, settings))
+    return Endpoint(handler.app, methods, explain_handler(handler, settings), handler=handler.signature.name)
 
 
 def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:

@@ -62,7 +62,7 @@ def serve(
     from handrail_container import logs
     from handrail_container.server import Server
 
-    logs.configure(settings.log_level, settings.redactor)
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
 
     async def run() -> int:
         server = Server(settings, host, default_model, watches=watch)
@@ -112,7 +112,7 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
     settings = _settings(model_path=_existing(target), engine=engine)
     from handrail_container import logs
 
-    logs.configure(settings.log_level, settings.redactor)
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
     asked = invoking.invoke_directory
     try:
         code = _run_loop(lambda: invoking.unless_stopped(asked(settings, question, transcript)))

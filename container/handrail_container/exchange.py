@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container import log_lines
 from handrail_container.envelope import Explain, Failure, error_body, error_event, error_response, request_id_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Answer:
 
     __slots__ = (
         "_send",
+        "bytes_out",
         "first_chunk_at",
         "has_failed",
         "is_complete",
@@ -44,6 +46,7 @@ class Answer:
         self.is_complete = False
         self.has_failed = False
         self.first_chunk_at = 0.0
+        self.bytes_out = 0
         self._send = send
 
     async def send(self, message: Message) -> None:
@@ -57,6 +60,7 @@ class Answer:
             message["headers"] = headers.raw
         else:
             self.is_complete = not message.get("more_body", False)
+            self.bytes_out += len(message.get("body", b""))
             if not self.first_chunk_at:
                 self.first_chunk_at = time.monotonic()
                 self.is_streaming = not self.is_complete
@@ -84,7 +88,7 @@ class Exchange(Answer):
     """A request in the server: whose it is, how long it may take, and its end.
 
     `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `lane` is
-    where it asked to be admitted, `was_rejected` whether there was no room.
+    where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers.
     """
 
     __slots__ = (
@@ -92,6 +96,7 @@ class Exchange(Answer):
         "began",
         "calls",
         "ended_at",
+        "handler",
         "headers",
         "lane",
         "limit_s",
@@ -113,8 +118,10 @@ class Exchange(Answer):
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
         self.was_rejected = False
+        self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         self.task = asyncio.current_task()
+        log_lines.request_id.set(self.request_id)  # the task is this request's alone
         state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
 

@@ -7,7 +7,6 @@ Pure ASGI, in front of the application: `/ping` and `/invocations` reach their h
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container.access import AccessLog
 from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import Exchange, answer
@@ -24,11 +24,6 @@ from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.sockets import SocketEndpoint, Sockets
 
-logger = logging.getLogger("handrail.access")
-
-_SLOW_S = 1.0
-#: Characters of a path.
-_LOGGED = 256
 _ALIAS = "/sync/v1/"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
@@ -38,12 +33,14 @@ _HEED_S = 1.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of our own routes. `explain` turns what `app` raises into an error."""
+    """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
+    there: the user's function, or the engine."""
 
     app: ASGIApp
     methods: tuple[str, ...]
     explain: Explain
     is_always_open: bool = False
+    handler: str = ""
 
 
 class TooLarge(HTTPException):
@@ -98,7 +95,7 @@ class Gate:
         self._opened = Routes({}, {}, {})
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
-        self._access_log = access_log
+        self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
 
     def open(self, application: Any, routes: Routes) -> None:
@@ -138,7 +135,7 @@ class Gate:
         finally:
             self._exchanges.discard(exchange)
             self.when_over(exchange)
-            self._log(exchange)
+            self._access.note(exchange)
 
     async def sweep(self) -> None:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
@@ -183,6 +180,7 @@ class Gate:
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:
+            exchange.handler = endpoint.handler
             limited = self._limited(exchange, receive)
             await answer(endpoint.app, endpoint.explain, (exchange.scope, limited), exchange)
         except TooLarge as error:  # announced; one that turns out too large is met where it is read
@@ -206,28 +204,6 @@ class Gate:
         if int(length) > self._max_body_bytes:
             raise TooLarge(self._max_body_bytes)
         return receive
-
-    def _log(self, exchange: Exchange) -> None:
-        seconds = time.monotonic() - exchange.began
-        scope = exchange.scope
-        is_good = 200 <= exchange.status < 300 and not exchange.has_failed
-        is_dull = is_good and (scope["path"] == "/ping" or (seconds < _SLOW_S and self._access_log != "all"))
-        if is_dull or self._access_log == "off":
-            return
-        logger.info(
-            "%s %s %d %.0f ms request_id=%s",
-            scope["method"],
-            _loggable(scope["path"]),
-            exchange.status,
-            seconds * 1000,
-            exchange.request_id,
-        )
-
-
-def _loggable(path: str) -> str:
-    """On one line, and not endless: `%0A` in a path is a line break."""
-    shown = path if path.isprintable() else ascii(path)[1:-1]
-    return shown if len(shown) <= _LOGGED else f"{shown[:_LOGGED]}…"
 
 
 def _overdue(exchange: Exchange) -> Failure:

@@ -15,7 +15,7 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.listener import Listener, bind
+from handrail_container.listener import Listener, admit_nobody_new, bind
 from handrail_container.metrics import counting
 from handrail_container.serving import Serving
 from handrail_container.settings import Settings
@@ -48,13 +48,14 @@ class Server:
         self._serving: Serving | None = None
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
+        self._asked_to_stop = asyncio.Event()
+        self._heed_signals()  # before anybody can connect: who has is answered
         self.lifecycle = Lifecycle()
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._listener = Listener(self._gate)
-        self._asked_to_stop = asyncio.Event()
         self._began = time.monotonic()
 
     @property
@@ -64,7 +65,6 @@ class Server:
 
     async def run(self) -> ExitCode:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
-        self._heed_signals()
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
         sweeping = asyncio.create_task(self._gate.sweep())
         with counting(self.lifecycle, self._gate.lanes) as tally:
@@ -105,8 +105,7 @@ class Server:
             working.cancel()
             self.lifecycle.move(State.DRAINING, "the server is stopping")
             code, patience_s = ExitCode.CLEAN, self.settings.drain_s
-        if was_ready:
-            await self._settle(patience_s)
+        await self._settle(patience_s if was_ready else 0)
         return code
 
     async def _work(self) -> None:
@@ -138,7 +137,10 @@ class Server:
         if not await self._is_quiet(0, patience_s):
             await self._gate.end_all()
             await self._is_quiet(0, _ENDING_S)
-        await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
+        admit_nobody_new(self._socket)
+        await asyncio.sleep(_POLL_S)  # for those who are in its queue
+        if self._listener.has_connections:
+            await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
 
     async def _is_quiet(self, for_s: float, patience_s: float) -> bool:
         """Whether nothing is in flight, for so long, before patience ends."""

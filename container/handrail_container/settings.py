@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     plain_log_level: LogLevel = variable(
         "LOG_LEVEL", "INFO", "The log level where `SAGEMAKER_CONTAINER_LOG_LEVEL` is not set."
     )
+    log_format: Literal["auto", "json", "plain"] = variable(
+        "HANDRAIL_LOG_FORMAT",
+        "auto",
+        "How the log is written: `json`, an object a line; `plain`; `auto`: plain where standard error is a terminal.",
+    )
     engine: Literal["vllm", "echo", "none"] = variable(
         "HANDRAIL_ENGINE",
         "vllm",

@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.usage import state_of_call
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _without_id(request: Request | None) -> Request | None:
     if request is None:
         return None
     headers = [(name, value) for name, value in request.scope["headers"] if name != b"x-request-id"]
-    return Request({**request.scope, "headers": headers, "state": {}})
+    return Request({**request.scope, "headers": headers, "state": state_of_call(request)})
 
 
 async def _encoded(events: Any) -> AsyncIterator[bytes]:
