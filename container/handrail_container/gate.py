@@ -17,14 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container.envelope import Failure
 from handrail_container.exchange import Exchange, Explain, answer
-from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.last_pings import PATHS, LastPings
+from handrail_container.lifecycle import Lifecycle, not_ready
 
 logger = logging.getLogger("handrail.access")
 
 _SLOW_S = 1.0
 _ALIAS = "/sync/v1/"
-_NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
-_RETRY_AFTER = {"Retry-After": "5"}
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
 #: How long a handler has to heed its end; then its client is answered all the same.
@@ -71,6 +70,9 @@ class Gate:
         self.endpoints: dict[str, Endpoint] = {}
         self.requests = InFlight()
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
+        self.last_pings = LastPings(lifecycle)
+        #: When the loop was last seen to turn.
+        self.beat_at = time.monotonic()
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened: dict[str, Endpoint] = {}
@@ -93,6 +95,8 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http", f"the listener serves HTTP only, not {scope['type']}"
+        if scope["path"] in PATHS:
+            send = self.last_pings.noting(scope, send)
         exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
         if scope["path"].startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
             scope["path"] = scope["path"].removeprefix("/sync")
@@ -114,7 +118,7 @@ class Gate:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            now = time.monotonic()
+            self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
                 if exchange.is_overdue(now):
                     exchange.end(_overdue(exchange))
@@ -124,7 +128,7 @@ class Gate:
     def end_all(self) -> None:
         """End what is in flight: the server no longer waits for it."""
         for exchange in tuple(self._exchanges):
-            exchange.end(self._not_ready())
+            exchange.end(not_ready(self.lifecycle))
 
     def _answer_for(self, exchange: Exchange) -> None:
         """The client of a handler in a thread, or of one that goes on whatever it is told, waits no longer."""
@@ -140,7 +144,7 @@ class Gate:
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
         if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
-            await exchange.fail(self._not_ready())
+            await exchange.fail(not_ready(self.lifecycle))
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
         else:
@@ -156,12 +160,7 @@ class Gate:
             is_own = exchange.verdict is None and self.lifecycle.is_ready
             if exchange.verdict is not None and exchange.task is not None:
                 exchange.task.uncancel()
-            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self._not_ready())
-
-    def _not_ready(self) -> Failure:
-        kind = _NOT_READY.get(self.lifecycle.state, "loading")
-        headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
-        return Failure(503, self.lifecycle.reason, kind, headers=headers)
+            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else not_ready(self.lifecycle))
 
     async def _wrong_method(self, endpoint: Endpoint, exchange: Exchange) -> None:
         path, method = exchange.scope["path"], exchange.scope["method"]

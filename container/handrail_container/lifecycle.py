@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from handrail_container.envelope import Failure
+
 
 class State(StrEnum):
     STARTING = "starting"
@@ -29,6 +31,9 @@ _FOLLOWS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset({State.STOPPED}),
     State.STOPPED: frozenset(),
 }
+
+_KINDS = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
+_RETRY_AFTER = {"Retry-After": "5"}
 
 
 class IllegalTransition(AssertionError):
@@ -58,3 +63,10 @@ class Lifecycle:
     def step(self, reason: str) -> None:
         """Another step of the same state."""
         self.reason = reason
+
+
+def not_ready(lifecycle: Lifecycle) -> Failure:
+    """What a client is told while the server does not serve; after it has served, it should go elsewhere."""
+    kind = _KINDS.get(lifecycle.state, "loading")
+    headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
+    return Failure(503, lifecycle.reason, kind, headers=headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -59,6 +60,14 @@ class Listener(uvicorn.Server):
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
+
+    async def adopt(self, connection: socket.socket) -> None:
+        """Serve a connection that was accepted elsewhere. Raises OSError where it has been reset since."""
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
 
     def close_connections(self) -> None:
         """Every connection ends with the answer that is under way on it."""

@@ -18,6 +18,7 @@ from handrail_container import requirements, truss_config
 from handrail_container.admission import Lanes
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
+from handrail_container.guard import Door, Guard
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, bind
 from handrail_container.metrics import counting
@@ -72,11 +73,14 @@ class Server:
         self._heed_signals()
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
         sweeping = asyncio.create_task(self._gate.sweep())
+        guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
+        guard.start()
         with counting(self.lifecycle, self._lanes) as tally:
             self._gate.when_over = tally.count
             try:
                 code = await self._until_stopped()
             finally:
+                guard.stop()
                 self._listener.should_exit = True
                 await listening
                 sweeping.cancel()
