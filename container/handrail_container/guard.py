@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from handrail_container.envelope import Failure, error_response
 from handrail_container.gate import Gate
-from handrail_container.last_pings import Said, wire
+from handrail_container.last_pings import said_by, wire
 from handrail_container.stack import place_of
 from handrail_container.stand_in import StandIn
 
@@ -96,8 +96,7 @@ class Guard:
         said, late_s = self._gate.last_pings.last(path), self._late_s
         if late_s > self._stall_s:
             message = f"the event loop has been blocked for {late_s:.0f} s (HANDRAIL_STALL_S is {self._stall_s:g})"
-            response = error_response(Failure(503, message, "stalled"), "")
-            said = Said(response.status_code, tuple(response.raw_headers), bytes(response.body))
+            said = said_by(error_response(Failure(503, message, "stalled"), ""))
         return wire(said, has_body=method != "HEAD")
 
     def _hand_over(self, connection: socket.socket) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from typing import NamedTuple
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Scope, Send
 
 from handrail_container.envelope import error_response
@@ -58,13 +58,15 @@ class LastPings:
         if said is not None and said.at == self._now():
             return said
         if self._lifecycle.is_ready:
-            response = JSONResponse({"status": "healthy"})
-        else:
-            response = error_response(not_ready(self._lifecycle), "")
-        return Said(response.status_code, tuple(response.raw_headers), bytes(response.body))
+            return said_by(JSONResponse({"status": "healthy"}))
+        return said_by(error_response(not_ready(self._lifecycle), ""))
 
     def _now(self) -> tuple[str, str]:
         return self._lifecycle.state, self._lifecycle.reason
+
+
+def said_by(response: Response) -> Said:
+    return Said(response.status_code, tuple(response.raw_headers), bytes(response.body))
 
 
 def wire(said: Said, *, has_body: bool) -> bytes:

@@ -15,7 +15,8 @@ _LOOPS = {asyncio.runners.__file__, asyncio.base_events.__file__}
 
 def _folder_of(package: str) -> str:
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.origin is not None, f"{package} is a package of ours"
+    assert spec is not None
+    assert spec.origin is not None
     return str(Path(spec.origin).parent)
 
 
@@ -37,8 +38,8 @@ class Place(NamedTuple):
     is_users: bool
 
     def __str__(self) -> str:
-        """`/model.py:12 (answer › prepare › sleep_on_it)`"""
-        return f"{self.line} ({' › '.join((*self.callers, self.function))})"
+        """`/model.py:12 (answer > prepare > sleep_on_it)`"""
+        return f"{self.line} ({' > '.join((*self.callers, self.function))})"
 
 
 def place_of(thread: int) -> Place | None:
