@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from handrail_container import children
 from handrail_container.envelope import Failure, error_response
+from handrail_container.errors import ExitCode
 from handrail_container.gate import Gate
 from handrail_container.last_pings import said_by, wire
 from handrail_container.stack import place_of
@@ -44,6 +47,8 @@ class Guard:
         self._gate = gate
         self._door = door
         self._stall_s = stall_s
+        #: When the process ends though the loop is blocked: nobody else could end it.
+        self.ends_at = math.inf
         self._stopped = threading.Event()
         self._adopting: set[asyncio.Future[None]] = set()
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
@@ -75,6 +80,9 @@ class Guard:
             stand_in.serve(_WAKE_S)
             if not warned and self._late_s > _WARN_S:
                 warned = self._warn()
+            if time.monotonic() > self.ends_at:
+                logger.warning("the server was asked to stop, and its event loop is still blocked: it ends as it is")
+                children.exit_with(ExitCode.CLEAN)
         stand_in.end()
         if warned:
             logger.warning("the event loop is free again; it was blocked for %.1f s", self._gate.beat_at - began)

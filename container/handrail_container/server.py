@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from fastapi import FastAPI
 from handrail.resolve import Program
 
 from handrail_container import app as composition
-from handrail_container import requirements, truss_config
+from handrail_container import children, requirements, truss_config
 from handrail_container.admission import Lanes
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
@@ -38,7 +38,9 @@ _FAILED_S = 5.0
 _ENDING_S = 1.5
 #: A request may be under way to us when the last one is answered.
 _LINGER_S = 0.1
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+#: After the drain's time a loop that is blocked has so long to come back.
+_GIVE_UP_S = 3.0
 
 
 class Server:
@@ -60,7 +62,9 @@ class Server:
         self._lanes = Lanes(settings)
         self._backend = composition.open_backend(settings, fallback_model)
         self._listener = Listener(self._gate)
+        self._guard = Guard(self._gate, Door(self._socket, self._listener.adopt), settings.stall_s)
         self._asked_to_stop = asyncio.Event()
+        self._was_signalled = False
         self._began = time.monotonic()
 
     @property
@@ -73,14 +77,13 @@ class Server:
         self._heed_signals()
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
         sweeping = asyncio.create_task(self._gate.sweep())
-        guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
-        guard.start()
+        self._guard.start()
         with counting(self.lifecycle, self._lanes) as tally:
             self._gate.when_over = tally.count
             try:
                 code = await self._until_stopped()
             finally:
-                guard.stop()
+                self._guard.stop()
                 self._listener.should_exit = True
                 await listening
                 sweeping.cancel()
@@ -93,13 +96,16 @@ class Server:
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._on_signal, number)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+                loop.add_signal_handler(number, self._asked_to_stop.set)
+                signal.signal(number, self._on_signal)  # the loop is told all the same, once it is not blocked
 
-    def _on_signal(self, number: int) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """The first drains; a second stops at once, with the status a shell gives that signal."""
-        if self._asked_to_stop.is_set():
-            os._exit(128 + number)
-        self._asked_to_stop.set()
+        if self._was_signalled:
+            children.exit_with(128 + number)
+        self._was_signalled = True
+        self._guard.ends_at = time.monotonic() + self.settings.drain_s + _GIVE_UP_S
 
     async def _until_stopped(self) -> ExitCode:
         """Whichever comes first: a failure of the start, a signal, the engine's death."""
