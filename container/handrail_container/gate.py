@@ -21,6 +21,7 @@ from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import Exchange, answer
 from handrail_container.failures import explain_ours
 from handrail_container.keys import Keys
+from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.sockets import SocketEndpoint, Sockets
 
@@ -90,6 +91,9 @@ class Gate:
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
         self.keys: Keys | None = None
+        self.last_pings = LastPings(lifecycle)
+        #: When the loop was last seen to turn.
+        self.beat_at = time.monotonic()
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = Routes({}, {}, {})
@@ -124,6 +128,8 @@ class Gate:
             requests.count -= 1
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in PATHS:
+            send = self.last_pings.noting(scope, send)
         exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
         self._exchanges.add(exchange)
         try:
@@ -141,7 +147,7 @@ class Gate:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            now = time.monotonic()
+            self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
                 if exchange.is_overdue(now):
                     exchange.end(_overdue(exchange))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import fcntl
@@ -110,6 +111,14 @@ class Listener(uvicorn.Server):
     @property
     def has_connections(self) -> bool:
         return bool(self.server_state.connections)
+
+    async def adopt(self, connection: socket.socket) -> None:
+        """Serve a connection that was accepted elsewhere. Raises OSError where it has been reset since."""
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
 
     def close_connections(self) -> None:
         """Every connection ends with the next answer that begins on it, which says so."""
