@@ -54,7 +54,7 @@ class Entry:
 
 
 class Ledger:
-    """Every call opens a connection of its own and blocks: call it in a thread. Any number of processes may share it."""
+    """Every call opens a connection of its own and blocks, so call it in a thread; processes may share the file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

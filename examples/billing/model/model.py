@@ -5,17 +5,16 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from anyio import CancelScope
 from fastapi import HTTPException
-from starlette.requests import ClientDisconnect, Request
-
 from model.customers import Customer, Customers
 from model.ledger import Entry, Ledger
+from starlette.requests import ClientDisconnect, Request
 
 #: For a try-out. The model directory is read-only on SageMaker, and the ledger has to outlive the container.
 _DEFAULT = Path(tempfile.gettempdir(), "handrail-billing", "ledger.sqlite3")
@@ -58,14 +57,20 @@ class Model:
         given = body.get("stream_options")
         asked = given if isinstance(given, dict) else {}
         body = {**body, "stream_options": {**asked, "include_usage": True, "continuous_usage_stats": True}}
-        async with self._written_down(entry):
-            answer = await getattr(self._engine, entry.operation)(request=request, model_input=body)
-            async with aclosing(answer.body_iterator) as events:
-                async for event in events:
-                    chunk = _parsed(event)
-                    entry.usage = chunk.get("usage") or entry.usage
-                    if chunk.get("choices") != [] or asked.get("include_usage"):  # the last is of usage alone
-                        yield event.decode()
+        async with self._written_down(entry), aclosing(self._events(entry, body, request)) as events:
+            async for event in events:
+                chunk = _parsed(event)
+                entry.usage = chunk.get("usage") or entry.usage
+                if "error" in chunk:
+                    entry.outcome = "failed"
+                if chunk.get("choices") != [] or asked.get("include_usage"):  # the last is of usage alone
+                    yield event.decode()
+
+    async def _events(self, entry: Entry, body: dict[str, Any], request: Request) -> AsyncGenerator[bytes]:
+        answer = await getattr(self._engine, entry.operation)(request=request, model_input=body)
+        async with aclosing(answer.body_iterator) as events:
+            async for event in events:
+                yield event
 
     async def _report(self, kind: Any, request: Request) -> dict[str, Any]:
         customer = await self._known("report", request)
@@ -101,15 +106,17 @@ class Model:
     @asynccontextmanager
     async def _written_down(self, entry: Entry) -> AsyncIterator[None]:
         """Whatever becomes of the request, the ledger has it, with the tokens that were produced by then."""
-        entry.outcome = "failed"
+        entry.outcome = "answered"
         try:
             yield
-            entry.outcome = "answered"
         except HTTPException:
             entry.outcome = "refused"
             raise
         except (asyncio.CancelledError, ClientDisconnect, GeneratorExit):
             entry.outcome = "left"
+            raise
+        except Exception:
+            entry.outcome = "failed"
             raise
         finally:
             with CancelScope(shield=True):  # a client that left cancels every further await, and this one has to happen
