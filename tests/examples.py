@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -27,12 +29,12 @@ def commands(readme: Path) -> list[str]:
 class Example:
     """One README's run command in a process group of its own, and its request."""
 
-    def __init__(self, readme: Path, log: Path, *arguments: str) -> None:
+    def __init__(self, readme: Path, log: Path, *arguments: str, **variables: str) -> None:
         self.run, self.ask = commands(readme)[:2]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
-        given = environment({"PORT": str(self.port)})
+        given = environment({"PORT": str(self.port), **variables})
         with log.open("w") as output:
             command = ["bash", "-c", " ".join([self.run, *arguments])]
             self.process = subprocess.Popen(
@@ -67,3 +69,13 @@ class Example:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
         return self.process.wait(PATIENCE_S)
+
+
+@contextmanager
+def running(name: str, log: Path, **variables: str) -> Iterator[Example]:
+    """One of the examples, ready; it has to end well."""
+    example = Example(EXAMPLES / name / "README.md", log, **variables)
+    try:
+        yield example.ready()
+    finally:
+        assert example.stop() == 0
