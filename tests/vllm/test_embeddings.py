@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.examples import MODEL
+from tests.examples import MODEL, SMALL
 from tests.servers import PATIENCE_S, Served
 
 pytestmark = pytest.mark.vllm
@@ -25,7 +25,7 @@ async def custom_sagemaker_invocation_handler(request: Request, engine: Engine):
 def embedding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("embedding")
     (folder / "model.py").write_text(HANDLER)
-    flags = {"SM_VLLM_MODEL": str(MODEL), "SM_VLLM_RUNNER": "pooling", "SM_VLLM_CONVERT": "embed"}
+    flags = {"SM_VLLM_MODEL": str(MODEL), "SM_VLLM_RUNNER": "pooling", "SM_VLLM_CONVERT": "embed"} | SMALL
     served = Served(folder, folder / "log", **flags)
     try:
         yield served.ready(4 * PATIENCE_S)
@@ -57,4 +57,4 @@ def test_they_are_those_of_vllms_own_route(embedding: Served) -> None:
 def test_what_is_too_long_is_400(embedding: Served) -> None:
     answer = embedding.http.post("/invocations", json={"input": "word " * 5000})
     assert answer.status_code == 400
-    assert "2048" in answer.json()["error"]["message"]
+    assert "1024" in answer.json()["error"]["message"]

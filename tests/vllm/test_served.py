@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 
-from tests.examples import EXAMPLES, MODEL, NAMES, ROOT, Example, commands
+from tests.examples import EXAMPLES, MODEL, NAMES, ROOT, Example, commands, running
 from tests.servers import PATIENCE_S, Served, eventually, free_port, run
 
 pytestmark = pytest.mark.vllm
@@ -100,13 +100,10 @@ def test_vllms_metrics_are_at_metrics(quickstart: Example) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - ELSEWHERE))
 def test_an_example_answers_with_generated_text(name: str, tmp_path: Path) -> None:
-    example = Example(EXAMPLES / name / "README.md", tmp_path / "log")
-    try:
-        assert PING in example.ready().answer()
+    with running(name, tmp_path / "log") as example:
+        assert PING in example.answer()
         if name == "rag":
             check_rag(example)
-    finally:
-        assert example.stop() == 0
 
 
 def check_rag(example: Example) -> None:
