@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.servers import Served, eventually
 
 BILLING = EXAMPLES / "billing"
 CHAT = {"messages": [{"role": "user", "content": "one two three"}]}
+LONG = {"messages": [{"role": "user", "content": "word " * 1000}]}
 STREAM = {**CHAT, "stream": True}
 PRO = {"X-API-Key": "demo-pro-key"}
 FREE = {"X-API-Key": "demo-free-key"}
@@ -31,7 +33,22 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def billing(launch: Launch, database: Path) -> Served:
-    return launch(BILLING, BILLING_DATABASE=str(database), HANDRAIL_MODEL_ROUTES="strict").ready()
+    """With a ledger of its own."""
+    return launch(BILLING, BILLING_DATABASE=str(database)).ready()
+
+
+@pytest.fixture(scope="module")
+def shared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("billing") / "ledger.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def shared(shared_database: Path) -> Iterator[Served]:
+    """For tests that look at the latest requests alone."""
+    given = {"BILLING_DATABASE": str(shared_database), "HANDRAIL_ENGINE": "echo"}
+    served = Served(BILLING, shared_database.with_suffix(".log"), **given)
+    yield served.ready()
+    served.stop()
 
 
 def ask(served: Served, body: Any, headers: dict[str, str] = PRO, path: str = "/predict") -> httpx.Response:
@@ -64,29 +81,35 @@ def rows(database: Path) -> list[tuple[str | None, str, int]]:
     ],
 )
 def test_who_is_not_known_is_not_served(
-    billing: Served, database: Path, headers: dict[str, str], status: int, said: str
+    shared: Served, shared_database: Path, headers: dict[str, str], status: int, said: str
 ) -> None:
     """Nor told anything, and the audit log has it."""
     for body in (CHAT, STREAM, {"report": "customer"}):
-        answer = ask(billing, body, headers)
+        answer = ask(shared, body, headers)
         assert (answer.status_code, answer.json()["error"]["message"]) == (status, said)
     customer, outcome = ("former", "disabled") if status == 403 else (None, "unknown")
-    assert rows(database) == [(customer, outcome, 0)] * 3
+    assert rows(shared_database)[-3:] == [(customer, outcome, 0)] * 3
 
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/v1/chat/completions", 401), ("/v1/completions", 401), ("/v1/messages", 404), ("/v1/responses", 404)],
+    [
+        ("/v1/chat/completions", 401),
+        ("/sync/v1/completions", 401),
+        ("/v1/models/billing:predict", 401),
+        ("/v1/messages", 404),
+        ("/v1/chat/completions/batch", 404),
+    ],
 )
-def test_no_route_leads_past_it(billing: Served, path: str, status: int) -> None:
-    assert ask(billing, CHAT, {}, path).status_code == status
+def test_no_route_leads_past_it(shared: Served, path: str, status: int) -> None:
+    assert ask(shared, CHAT, {}, path).status_code == status
 
 
-def test_sagemaker_passes_the_key_on_among_its_attributes(billing: Served) -> None:
+def test_sagemaker_passes_the_key_on_among_its_attributes(shared: Served) -> None:
     """It strips a client's own headers."""
     header = "X-Amzn-SageMaker-Custom-Attributes"
-    assert ask(billing, CHAT, {header: "trace=1, api-key=demo-pro-key"}, "/invocations").status_code == 200
-    assert ask(billing, CHAT, {header: "api-key"}, "/invocations").status_code == 401
+    assert ask(shared, CHAT, {header: "trace=1, api-key=demo-pro-key"}, "/invocations").status_code == 200
+    assert ask(shared, CHAT, {header: "api-key"}, "/invocations").status_code == 401
 
 
 def test_tokens_are_counted_by_request_and_in_total(billing: Served) -> None:
@@ -106,27 +129,27 @@ def test_tokens_are_counted_by_request_and_in_total(billing: Served) -> None:
 
 @pytest.mark.parametrize("options", [None, {"include_usage": True}])
 def test_a_stream_is_billed_and_its_client_sees_what_it_asked_for(
-    billing: Served, options: dict[str, bool] | None
+    shared: Served, options: dict[str, bool] | None
 ) -> None:
-    answer = ask(billing, {**STREAM, "stream_options": options}, path="/v1/chat/completions")
+    answer = ask(shared, {**STREAM, "stream_options": options}, path="/v1/chat/completions")
     assert answer.headers["content-type"].startswith("text/event-stream")
     *events, done = answer.text.removesuffix("\n\n").split("\n\n")
     chunks = [json.loads(event.removeprefix("data: ")) for event in events]
     assert done == "data: [DONE]"
     assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks if chunk["choices"]) == "one two three"
     assert [chunk for chunk in chunks if not chunk["choices"]] == ([chunks[-1]] if options else [])
-    assert (latest(billing)["outcome"], totals(billing)["total_tokens"]) == ("answered", 6)
+    entry = latest(shared)
+    assert (entry["outcome"], entry["prompt_tokens"], entry["completion_tokens"]) == ("answered", 3, 3)
 
 
-def test_a_stream_that_is_refused_keeps_its_status(billing: Served) -> None:
-    assert ask(billing, {"messages": "none", "stream": True}).status_code == 400
-    assert latest(billing)["outcome"] == "refused"
+def test_a_stream_that_is_refused_keeps_its_status(shared: Served) -> None:
+    assert ask(shared, {"messages": "none", "stream": True}).status_code == 400
+    assert latest(shared)["outcome"] == "refused"
 
 
 def test_a_client_that_leaves_a_stream_is_billed_for_what_was_produced(launch: Launch, database: Path) -> None:
     served = launch(BILLING, BILLING_DATABASE=str(database), HANDRAIL_ECHO_ITL_MS="50").ready()
-    body = {"messages": [{"role": "user", "content": "word " * 1000}], "stream": True}
-    with served.http.stream("POST", "/predict", json=body, headers=PRO) as answer:
+    with served.http.stream("POST", "/predict", json={**LONG, "stream": True}, headers=PRO) as answer:
         events = answer.iter_lines()
         assert all("[DONE]" not in next(events) for _ in range(6))
     eventually(lambda: rows(database) == [("acme", "left", 1)], "the ledger to say so")
@@ -135,9 +158,9 @@ def test_a_client_that_leaves_a_stream_is_billed_for_what_was_produced(launch: L
 
 
 def test_a_client_that_leaves_before_the_answer_is_in_the_ledger(launch: Launch, database: Path) -> None:
-    served = launch(BILLING, BILLING_DATABASE=str(database), HANDRAIL_ECHO_TTFT_MS="30000").ready()
+    served = launch(BILLING, BILLING_DATABASE=str(database), HANDRAIL_ECHO_ITL_MS="50").ready()
     with pytest.raises(httpx.ReadTimeout):
-        served.http.post("/predict", json=CHAT, headers=PRO, timeout=1)
+        served.http.post("/predict", json=LONG, headers=PRO, timeout=0.5)
     eventually(lambda: rows(database) == [("acme", "left", 1)], "the ledger to say so")
 
 
@@ -176,8 +199,8 @@ def test_the_ledger_outlives_the_server(launch: Launch, database: Path) -> None:
     assert rows(database) == [("acme", "answered", 1)] * 2
 
 
-def test_an_unknown_report_is_refused_with_those_there_are(billing: Served) -> None:
-    answer = ask(billing, {"report": "all"})
+def test_an_unknown_report_is_refused_with_those_there_are(shared: Served) -> None:
+    answer = ask(shared, {"report": "all"})
     assert answer.status_code == 400
     assert "report is 'all'" in answer.json()["error"]["message"]
     assert '"customer"' in answer.json()["error"]["message"]

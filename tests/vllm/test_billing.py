@@ -68,3 +68,6 @@ def test_a_client_that_leaves_a_stream_is_billed_for_what_was_produced(billing: 
 
 def test_a_stranger_is_not_served(billing: Example) -> None:
     assert ask(billing, CHAT, {}).status_code == 401
+    batch = {"messages": [[user(PING)]]}
+    url = f"{billing.url}/v1/chat/completions/batch"
+    assert httpx.post(url, json=batch, headers=KEY, trust_env=False).status_code == 404

@@ -69,6 +69,7 @@ class Ledger:
         """Write the request down; seconds until the customer may ask again, 0 where this one is admitted."""
         with self._connected() as database:
             database.execute("BEGIN IMMEDIATE")  # of two requests at once, the second sees the first
+            entry.began = time.time()  # in the order of admission
             since = entry.began - _WINDOW_S
             row = database.execute(_NTH_LATEST, (entry.customer, since, requests_per_minute - 1)).fetchone()
             if row is not None:

@@ -5,19 +5,31 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from anyio import CancelScope
-from fastapi import HTTPException
+from fastapi import HTTPException, Response
+from handrail import custom_middleware
 from model.customers import Customer, Customers
 from model.ledger import Entry, Ledger
 from starlette.requests import ClientDisconnect, Request
 
 #: For a try-out. The model directory is read-only on SageMaker, and the ledger has to outlive the container.
 _DEFAULT = Path(tempfile.gettempdir(), "handrail-billing", "ledger.sqlite3")
+
+#: Below /v1 vLLM has more routes that generate, and none of them asks who is there.
+_OPEN = ("/invocations", "/predict", "/v1/chat/completions", "/v1/completions")
+
+
+@custom_middleware("throttle")
+async def nothing_else(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    path = request.url.path
+    if path in _OPEN or path.endswith(":predict") or request.method == "GET":
+        return await call_next(request)
+    raise HTTPException(404, f"{path} is not served here; there are {', '.join(_OPEN)}")
 
 
 class Model:
