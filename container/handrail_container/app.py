@@ -16,7 +16,7 @@ from handrail.definition.runner import Runner
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
-from handrail.truss.methods import ROUTES, SOCKET
+from handrail.truss.methods import SOCKET
 from handrail.truss.model import TrussModel
 from handrail.truss.surroundings import Surroundings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -157,6 +157,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     if model is not None:
         of_model = _of_model(model, around.wrappers, settings)
         endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
+        if settings.model_routes == "strict":
+            of_engine, prefixes = _no_such_route, {"": _ours(_no_such_route, ())}
         readiness = DefaultPing(backend, model)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
@@ -195,10 +197,8 @@ def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
 
 
 def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
-    """The `/v1` routes that a Model answers itself; where the server is strict, those it does not are none."""
-    absent = set(ROUTES.values()) if settings.model_routes == "strict" else set()
-    refused = {path: _ours(_no_such_route, ()) for path in absent}
-    return refused | {
+    """The `/v1` routes that a Model answers itself."""
+    return {
         path: _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings)
         for path, handler in model.routes.items()
     }

@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     model_routes: Literal["engine", "strict"] = variable(
         "HANDRAIL_MODEL_ROUTES",
         "engine",
-        "A `/v1` route of Truss that the Model does not define: the `engine` answers, or it is 404 (`strict`).",
+        "A route that a Truss Model does not define: the `engine` answers, or it is 404 (`strict`).",
     )
     model_names: Literal["lenient", "strict"] = variable(
         "HANDRAIL_MODEL_NAMES",
