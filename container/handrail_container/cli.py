@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
+from handrail_container import init
 from handrail_container.errors import ExitCode, SettingsError
 
 if TYPE_CHECKING:
@@ -57,12 +59,13 @@ def serve(
     hints: bool,
 ) -> None:
     """Serve /ping and /invocations."""
+    init.become()
     _stop_cleanly_from_now()
     settings = _settings(model_path=directory, engine=engine, port=port)
-    from handrail_container import logs
+    from handrail_container import children, logs
     from handrail_container.server import Server
 
-    logs.configure(settings.log_level, settings.redactor)
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
 
     async def run() -> int:
         server = Server(settings, host, default_model, watches=watch)
@@ -74,6 +77,7 @@ def serve(
         code = _run_loop(run)
     except SettingsError as error:
         code = _refuse(error, settings)
+    children.kill()
     _exit(code)
 
 
@@ -112,7 +116,7 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
     settings = _settings(model_path=_existing(target), engine=engine)
     from handrail_container import logs
 
-    logs.configure(settings.log_level, settings.redactor)
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
     asked = invoking.invoke_directory
     try:
         code = _run_loop(lambda: invoking.unless_stopped(asked(settings, question, transcript)))
@@ -150,8 +154,9 @@ def print_hints(program: Program, host: str, port: int) -> None:
 
 def _stop_cleanly_from_now() -> None:
     """A signal to stop exits 0 also before there is a loop to hear it."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+            signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
 
 
 def _settings(**given: Any) -> Settings:
@@ -182,6 +187,7 @@ def _run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 def _exit(code: int) -> NoReturn:
     """Leave without finalizing the interpreter: an engine's threads may still be in native code."""
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            stream.flush()
     os._exit(code)
