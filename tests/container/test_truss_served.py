@@ -176,7 +176,8 @@ def test_a_secret_is_not_in_what_is_refused(launch: Launch, tmp_path: Path) -> N
     init = "class Model:\n    def predict(self): ...\n    def __init__(self, secrets): {}\n"
     (tmp_path / "model.py").write_text(init.format("raise ValueError(secrets['a_key'])"))
     (tmp_path / "config.yaml").write_text("secrets:\n  a_key: s3cret-value\n")
-    assert (served := launch(tmp_path)).exit_code() == 3
+    served = launch(tmp_path)
+    assert served.exit_code() == 3
     assert "Model.__init__ failed: ValueError: ***" in served.stderr
     (tmp_path / "model.py").write_text(init.format("..."))
     edited = launch(tmp_path, "--watch").ready()
