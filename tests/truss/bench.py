@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
+
+import psutil
 
 from tests.compat.launchers import Launcher, Server
 from tests.compat.observe import write
@@ -26,16 +29,28 @@ wrk.headers["Content-Type"] = "application/json"
 """
 
 
+class Rate(NamedTuple):
+    """Requests a second of the clock, and of the server's own CPU time."""
+
+    second: float
+    cpu_second: float
+
+
 @dataclass(frozen=True)
 class Rates:
-    """Requests a second, each round's."""
+    """Each round's."""
 
-    ours: list[float]
-    theirs: list[float]
+    ours: list[Rate]
+    theirs: list[Rate]
 
-    @property
-    def medians(self) -> tuple[float, float]:
-        return statistics.median(self.ours), statistics.median(self.theirs)
+    def medians(self) -> dict[str, tuple[float, float]]:
+        """Ours and theirs, by what they are counted by."""
+        by_name = {"second": 0, "CPU second": 1}
+        return {name: (_median(self.ours, column), _median(self.theirs, column)) for name, column in by_name.items()}
+
+
+def _median(rates: list[Rate], column: int) -> float:
+    return statistics.median(rate[column] for rate in rates)
 
 
 def compare(ours: Launcher, theirs: Launcher, rounds: int) -> dict[str, Rates]:
@@ -54,24 +69,29 @@ def _measure(ours: Launcher, theirs: Launcher, truss: dict[str, str], rounds: in
 
 
 @contextmanager
-def _served(launcher: Launcher, truss: dict[str, str]) -> Iterator[str]:
-    """The address of a server that has the first core for itself."""
+def _served(launcher: Launcher, truss: dict[str, str]) -> Iterator[Server]:
+    """A server that has the first core for itself."""
     pinned = replace(launcher, command=lambda port: ["taskset", "-c", "0", *launcher.command(port)])
     with tempfile.TemporaryDirectory(prefix="bench-") as parent:
         server = Server(pinned, write(Path(parent) / "model", truss), {})
         try:
             assert server.exit_status() is None, server.log
-            yield str(server.http.base_url)
+            yield server
         finally:
             server.stop()
 
 
-def _rate(url: str) -> float:
+def _rate(server: Server) -> Rate:
     """As wrk counts it, from the second core."""
+    process = psutil.Process(server.pid)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_ASK)
         script.flush()
         wrk = ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}", "-s", script.name]
-        said = subprocess.run([*wrk, f"{url}/invocations"], capture_output=True, text=True, check=True).stdout
+        before, url = process.cpu_times(), f"{server.http.base_url}/invocations"
+        said = subprocess.run([*wrk, url], capture_output=True, text=True, check=True).stdout
+        after = process.cpu_times()
     assert "Non-2xx" not in said, said
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
+    asked, a_second = re.search(r"(\d+) requests in", said), re.search(r"Requests/sec:\s+([\d.]+)", said)
+    assert asked and a_second, said
+    return Rate(float(a_second[1]), int(asked[1]) / (after.user + after.system - before.user - before.system))

@@ -19,6 +19,9 @@ OUTPUT = ROOT / "docs" / "truss.md"
 def main() -> int:
     options = _options()
     theirs = truss(options.python)
+    if options.only_rates:
+        print(*report.speed(bench.compare(OURS, theirs, options.rounds)), sep="\n")
+        return 0
     measured = report.Measured(
         run(OURS, ALL, at_a_time=options.at_a_time),
         run(theirs, ALL, at_a_time=options.at_a_time, expected=_of_theirs),
@@ -36,6 +39,7 @@ def _of_theirs(row: Scenario) -> Outcome:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/compare-truss", description=__doc__)
     parser.add_argument("--python", required=True, help="a Python that has Truss and what its server requires")
+    parser.add_argument("--only-rates", action="store_true", help="print the requests a second, and write nothing")
     parser.add_argument("--at-a-time", type=int, default=2, metavar="N", help="servers at a time (default: 2)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of the measurement (default: 5)")
     return parser.parse_args()

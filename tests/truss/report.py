@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tests.compat.observe import Observed
 from tests.compat.report import Results, cell, installed
 from tests.compat.table import Refuses, Scenario
 from tests.truss.bench import CONNECTIONS, SECONDS, Rates
@@ -53,10 +56,19 @@ def document(measured: Measured, known: str) -> str:
             f"Of {len(ALL)} behaviours {counts['same']} are the same, {counts['better']} are better here: Truss's "
             "server does not do what its author may expect. "
             f"{counts['different']} differ on purpose, for the reason in the row.\n",
-            *_speed(measured.rates),
+            *speed(measured.rates),
             *(line for theme, rows in THEMES.items() for line in _theme(theme, rows, measured)),
         ]
     )
+
+
+def _their_cell(row: Scenario, observed: Observed) -> str:
+    """Of a start that failed, the last line of the traceback in the log."""
+    if observed.exit_status is None:
+        return cell(row, row.expected_of_theirs, observed)
+    tracebacks = re.findall(r'"exc_info": ("(?:[^"\\]|\\.)*")', observed.log)
+    last = json.loads(tracebacks[0]).splitlines()[-1] if tracebacks else ""
+    return f"`exit {observed.exit_status}: {last}`".replace("|", "\\|")
 
 
 def verdict_of(row: Scenario) -> str:
@@ -65,16 +77,18 @@ def verdict_of(row: Scenario) -> str:
     return "better" if row.fails else "different"
 
 
-def _speed(rates: Mapping[str, Rates]) -> Iterator[str]:
+def speed(rates: Mapping[str, Rates]) -> Iterator[str]:
     yield "## Requests a second\n"
     yield f"""\
 A `predict` that returns a small dict, {CONNECTIONS} connections, `wrk` on one core and the server on another, the two
-servers turn by turn, {SECONDS} s each. The medians; their ratio is what holds on other machines.
+servers turn by turn, {SECONDS} s each. The medians; their ratios are what holds on other machines. A CPU second is one
+that the server's process has had, which the machine's other work does not change.
 """
-    yield from ("| `predict` is | Handrail | Truss | ratio | rounds of each |", "|---|---|---|---|---|")
+    yield from ("| `predict` is | requests | Handrail | Truss | ratio | rounds of each |", "|---|---|---|---|---|---|")
     for kind, found in rates.items():
-        ours, theirs = found.medians
-        yield f"| `{kind}` | {ours:.0f} | {theirs:.0f} | {ours / theirs:.1f} | {len(found.ours)} |"
+        for per, (ours, theirs) in found.medians().items():
+            ratio = f"{ours / theirs:.1f}"
+            yield f"| `{kind}` | a {per} | {ours:.0f} | {theirs:.0f} | {ratio} | {len(found.ours)} |"
     yield ""
 
 
@@ -83,7 +97,7 @@ def _theme(theme: str, rows: tuple[Scenario, ...], measured: Measured) -> Iterat
     yield from ("| behaviour | Handrail | Truss | verdict | why |", "|---|---|---|---|---|")
     for row in rows:
         ours = cell(row, row.ours, measured.ours[row.name][0])
-        theirs = cell(row, row.expected_of_theirs, measured.theirs[row.name][0])
+        theirs = _their_cell(row, measured.theirs[row.name][0])
         is_plain = verdict_of(row) == "same" and not isinstance(row.ours, Refuses)
         theirs = "the same" if is_plain else theirs
         yield f"| {row.name} | {ours} | {theirs} | {verdict_of(row)} | {row.reason or row.fails} |"

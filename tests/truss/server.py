@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ FIELDS: dict[str, Any] = {
 
 
 def main() -> None:
-    import truss
-
-    templates = Path(truss.__file__).parent / "templates"
+    templates = (
+        Path(sysconfig.get_path("purelib")) / "truss" / "templates"
+    )  # to import it takes its command line's needs
     folder, app = Path(os.environ["SAGEMAKER_MODEL_PATH"]), Path(tempfile.mkdtemp(dir=os.environ.get("TMPDIR"))) / "app"
     shutil.copytree(templates / "server", app)
     shutil.copytree(templates / "shared", app / "_truss_shared")

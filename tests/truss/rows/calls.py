@@ -119,7 +119,7 @@ ROWS = (
         "both, without annotations",
         taking("self, model_input, request", "model_input, request.method"),
         predict(5, 200, [5, "POST"]),
-        refuses(DIES, "Request"),
+        refuses(DIES),
         fails="Baseten's own documentation writes it so.",
     ),
     row(
@@ -130,7 +130,7 @@ ROWS = (
             + taking("self, x, r: Request", "x, r.method")["model/model.py"],
         },
         predict(5, 200, [5, "POST"]),
-        refuses(DIES, "Request"),
+        refuses(DIES),
         fails="It takes the annotation for a string.",
     ),
     row(

@@ -41,14 +41,7 @@ ROWS = (
         socket("hello", 403, path="/other"),
         reason="The handshake is refused as a request would be.",
     ),
-    row(
-        "a WebSocket while it loads",
-        SLOW,
-        socket("hello", 503, "loading"),
-        socket("hello", 500),
-        while_loading=True,
-        fails="A 503 of its own becomes a 500 on the way to the client.",
-    ),
+    row("a WebSocket while it loads", SLOW, socket("hello", 503), while_loading=True),
     row(
         "predict of a Model that has none",
         TRUSS,
