@@ -93,5 +93,6 @@ def _rate(server: Server) -> Rate:
         after = process.cpu_times()
     assert "Non-2xx" not in said, said
     asked, a_second = re.search(r"(\d+) requests in", said), re.search(r"Requests/sec:\s+([\d.]+)", said)
-    assert asked and a_second, said
+    assert asked is not None, said
+    assert a_second is not None, said
     return Rate(float(a_second[1]), int(asked[1]) / (after.user + after.system - before.user - before.system))
