@@ -8,7 +8,7 @@ import json
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail.definition.stages import Stage, observe_with
 from handrail.resolve import Program
@@ -24,6 +24,9 @@ from handrail_container.report import say
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
 from handrail_container.transcript import Transcript
+
+if TYPE_CHECKING:
+    import httpx
 
 #: What is asked where nobody says what to ask.
 DEFAULT_INPUT = b'{"messages": [{"role": "user", "content": "Hello!"}]}'
@@ -73,21 +76,23 @@ async def invoke_url(url: str, question: Question, transcript: Transcript) -> Ex
     address = httpx.URL(url)
     if address.path == "/":
         address = address.copy_with(path=Slot.INVOCATION.path)
-    headers = {"Content-Type": "application/json"}
+    asking = httpx.Request("POST", address, content=question.body, headers={"Content-Type": "application/json"})
     try:
-        async with (
-            httpx.AsyncClient(timeout=None) as client,
-            client.stream("POST", address, content=question.body, headers=headers) as response,
-        ):
+        async with httpx.AsyncClient(timeout=None) as client:
+            response = await client.send(asking, stream=True)
             transcript.began(response.status_code, response.headers.get("content-type", ""))
             with contextlib.suppress(httpx.RemoteProtocolError):  # cut before its end, which is shown as such
-                async for piece in response.aiter_bytes():
-                    transcript.piece(piece)
-                transcript.completed()
+                await _follow(response, transcript)
     except httpx.HTTPError as error:
         say(f"handrail: {address} gives no answer: {error or type(error).__name__}")
         return ExitCode.BUG
     return _code(transcript)
+
+
+async def _follow(response: httpx.Response, transcript: Transcript) -> None:
+    async for piece in response.aiter_bytes():
+        transcript.piece(piece)
+    transcript.completed()
 
 
 async def invoke_directory(settings: Settings, question: Question, transcript: Transcript) -> ExitCode:

@@ -63,7 +63,8 @@ class Transcript:
     def ended(self) -> bool:
         """Show what is left to be shown. Whether all went well."""
         body, (status, content_type) = b"".join(self._pieces), self._head
-        note = f"{status} {content_type}, {len(body)} bytes in {len(self._pieces)} chunks"
+        chunks = "1 chunk" if len(self._pieces) == 1 else f"{len(self._pieces)} chunks"
+        note = f"{status} {content_type}, {len(body)} bytes in {chunks}"
         self.stage("result", note if self._is_complete else f"{note}, and cut before its end")
         if not self._live:
             self._write(body)
