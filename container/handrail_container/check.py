@@ -87,7 +87,7 @@ class Report:
         lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
         if self.problems or self.faults:
             lines += ["", refusal(self.problems, self.faults)]
-        return "\n".join(lines)
+        return self.settings.redactor("\n".join(lines))
 
     def to_json(self) -> str:
         """The same for machines; docs/check.md has the schema."""
@@ -107,7 +107,7 @@ class Report:
             "problems": [*self.problems, *map(str, self.faults)],
             "exit_code": int(self.exit_code),
         }
-        return json.dumps(data, indent=2, ensure_ascii=False)
+        return json.dumps(self.settings.redactor.within(data), indent=2, ensure_ascii=False)
 
 
 def check_program(**given: Any) -> Report:

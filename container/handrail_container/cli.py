@@ -62,7 +62,7 @@ def serve(
     from handrail_container import logs
     from handrail_container.server import Server
 
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.redactor)
 
     async def run() -> int:
         server = Server(settings, host, default_model, watches=watch)
@@ -168,7 +168,7 @@ def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
     from handrail_container.app import load_program
     from handrail_container.report import refusal, say
 
-    say(refusal(error.problems, load_program(usable).faults))
+    say(usable.redactor(refusal(error.problems, load_program(usable).faults)))
     return error.exit_code
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -31,6 +32,16 @@ class Failure(NamedTuple):
     detail: Any = None
     headers: Mapping[str, str] | None = None
     more: Mapping[str, str | int] | None = None
+
+
+#: Turns what came out of an endpoint into what the client is told; the text is the request id.
+Explain = Callable[[BaseException, str], Failure]
+
+
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
+    """The client's, else a new one."""
+    given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
+    return given.decode("latin-1") if given else uuid.uuid4().hex
 
 
 def kind_of(status: int) -> str:

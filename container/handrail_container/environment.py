@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handrail.redaction import MASK
 from pydantic import SecretStr, ValidationError
 
 from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings, variables
+from handrail_container.settings import Settings, is_secret, variables
 
 #: Prefixes under which every variable is ours, so that a misspelt one is an error.
 OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
@@ -21,7 +22,6 @@ _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
 _SESSIONS = "SAGEMAKER_ENABLE_STATEFUL_SESSIONS"
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
-_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ def known(settings: Settings, given: Iterable[str]) -> list[Known]:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
-    is_secret = isinstance(value, SecretStr) or not _SECRET_WORDS.isdisjoint(name.split("_"))
-    return "***" if is_secret else masked(str(value))
+    return MASK if isinstance(value, SecretStr) or is_secret(name) else masked(str(value))
 
 
 def masked(text: str) -> str:

@@ -5,15 +5,28 @@ from __future__ import annotations
 import logging
 import sys
 
+from handrail.redaction import Redactor
+
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
-def configure(level: str) -> None:
-    """Log to standard error at `level`; user loggers are seen through the root logger."""
+class RedactingFormatter(logging.Formatter):
+    """Its lines, tracebacks included, are without what `redactor` hides."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__(FORMAT, datefmt="%H:%M:%S")
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redactor(super().format(record))
+
+
+def configure(level: str, redactor: Redactor) -> None:
+    """Log to standard error at `level`, without what `redactor` hides; user loggers go through the root logger."""
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
+        handler.setFormatter(RedactingFormatter(redactor))
         root.addHandler(handler)
     root.setLevel(level)
     # One INFO line a request of theirs says nothing that our own access log does not.

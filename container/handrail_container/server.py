@@ -16,6 +16,7 @@ from handrail_container import app as composition
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, bind
+from handrail_container.metrics import counting
 from handrail_container.serving import Serving
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
@@ -24,7 +25,13 @@ from handrail_container.watch import on_edit
 logger = logging.getLogger("handrail")
 
 _HEALTH_INTERVAL_S = 0.5
-_DRAIN_POLL_S = 0.05
+_POLL_S = 0.02
+#: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
+_FAILED_S = 5.0
+#: What was told to end has so long to do so.
+_ENDING_S = 1.5
+#: A request may be under way to us when the last one is answered.
+_LINGER_S = 0.1
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -59,14 +66,18 @@ class Server:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
         self._heed_signals()
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
-        try:
-            code = await self._until_stopped()
-        finally:
-            self._listener.should_exit = True
-            await listening
-            if self._serving is not None:
-                await self._serving.end()
-            await self._backend.stop()
+        sweeping = asyncio.create_task(self._gate.sweep())
+        with counting(self.lifecycle, self._gate.lanes) as tally:
+            self._gate.when_over = tally.count
+            try:
+                code = await self._until_stopped()
+            finally:
+                self._listener.should_exit = True
+                await listening
+                sweeping.cancel()
+                if self._serving is not None:
+                    await self._serving.end()
+                await self._backend.stop()
         self.lifecycle.move(State.STOPPED, "the server has stopped")
         return code
 
@@ -86,12 +97,17 @@ class Server:
         working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._asked_to_stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        was_ready = self.lifecycle.is_ready
         if working.done():
             stopping.cancel()
-            return self._startup.failed(working.exception())
-        working.cancel()
-        await self._drain()
-        return ExitCode.CLEAN
+            code, patience_s = self._startup.failed(working.exception()), _FAILED_S
+        else:
+            working.cancel()
+            self.lifecycle.move(State.DRAINING, "the server is stopping")
+            code, patience_s = ExitCode.CLEAN, self.settings.drain_s
+        if was_ready:
+            await self._settle(patience_s)
+        return code
 
     async def _work(self) -> None:
         serving = await self._start()
@@ -107,6 +123,8 @@ class Server:
 
     async def _start(self) -> Serving:
         program = await self._startup.load()
+        if program.model is not None:
+            self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
         app = await self._startup.start_engine()
         serving = await self._startup.begin(program, app, self.port)
         self._serving = serving
@@ -114,10 +132,22 @@ class Server:
         self.when_ready(program)
         return serving
 
-    async def _drain(self) -> None:
-        """Admit nothing, and wait for what is in flight."""
-        was_ready = self.lifecycle.is_ready
-        self.lifecycle.move(State.DRAINING, "the server is stopping")
-        deadline = time.monotonic() + self.settings.drain_s
-        while was_ready and self._gate.requests.total and time.monotonic() < deadline:
-            await asyncio.sleep(_DRAIN_POLL_S)
+    async def _settle(self, patience_s: float) -> None:
+        """Nobody is let in any more: wait for what is in flight, and end what takes too long."""
+        self._listener.close_connections()
+        if not await self._is_quiet(0, patience_s):
+            await self._gate.end_all()
+            await self._is_quiet(0, _ENDING_S)
+        await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
+
+    async def _is_quiet(self, for_s: float, patience_s: float) -> bool:
+        """Whether nothing is in flight, for so long, before patience ends."""
+        deadline = time.monotonic() + patience_s
+        busy_at = time.monotonic()
+        while (now := time.monotonic()) < deadline:
+            if self._gate.requests.total:
+                busy_at = now
+            elif now - busy_at >= for_s:
+                return True
+            await asyncio.sleep(_POLL_S)
+        return not self._gate.requests.total

@@ -51,7 +51,7 @@ class Serving:
         """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused."""
         self._app.state.engine_client = self._backend.client
         try:
-            endpoints, prefixes = composition.routes(self._app, self._backend, program, self._settings)
+            routes = composition.routes(self._app, self._backend, program, self._settings, self._gate.lanes)
             await hooks.start(program.hooks[Moment.STARTUP], self._app)
             if program.model is not None:
                 await program.model.start(self._backend.facade)
@@ -59,7 +59,7 @@ class Serving:
                 await program.definition.start(composition.runner(program.definition, self._settings, self._port))
         except HandlerFault as fault:
             raise Refused(fault) from fault
-        self._gate.open(self._app, endpoints, prefixes)
+        self._gate.open(self._app, routes)
         self._program = program
 
     async def end(self) -> None:
@@ -94,7 +94,7 @@ class Serving:
             unload(self._settings.model_path)
             sys.modules.update(before)
             reloads.labels("refused").inc()
-            say(refusal((), refused.faults))
+            say(self._settings.redactor(refusal((), refused.faults)))
             logger.warning("the edit was refused; the handlers from before go on answering")
             return
         reloads.labels("ok").inc()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
+from handrail.redaction import Redactor
 from handrail.slots import Place, Slot
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -100,6 +104,35 @@ class Settings(BaseSettings):
     max_body_mb: float = variable(
         "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB; a larger one is 413.", gt=0
     )
+    max_concurrency: int = variable(
+        "HANDRAIL_MAX_CONCURRENCY",
+        1024,
+        "Requests to `/invocations` that run at once; those to `/v1/…` are counted apart.",
+        ge=1,
+    )
+    max_queue: int = variable(
+        "HANDRAIL_MAX_QUEUE", 1024, "Requests of either kind that wait for their turn; one more is 503.", ge=0
+    )
+    invocation_timeout_s: float = variable(
+        "HANDRAIL_INVOCATION_TIMEOUT_S",
+        60,
+        "Seconds to the whole answer, or to the first piece of a stream, waiting included; then it is 504.",
+        gt=0,
+    )
+    stream_timeout_s: float = variable(
+        "HANDRAIL_STREAM_TIMEOUT_S", 480, "Seconds to the end of a stream, from the request on.", gt=0
+    )
+    cancel_on_disconnect: bool = variable(
+        "HANDRAIL_CANCEL_ON_DISCONNECT",
+        True,
+        "Whether a handler is cancelled when its client leaves. Its calls of the engine are in any case.",
+    )
+    stall_s: float = variable(
+        "HANDRAIL_STALL_S",
+        120,
+        "Seconds without any progress, while requests run, after which the engine counts as hung.",
+        gt=0,
+    )
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
     )
@@ -107,6 +140,20 @@ class Settings(BaseSettings):
         "HANDRAIL_MODEL_ROUTES",
         "engine",
         "A `/v1` route of Truss that the Model does not define: the `engine` answers, or it is 404 (`strict`).",
+    )
+    model_names: Literal["lenient", "strict"] = variable(
+        "HANDRAIL_MODEL_NAMES",
+        "lenient",
+        "A `model` that nobody knows, in a call of `handrail.Engine`: the base model answers (`lenient`), or it is 404 "
+        "(`strict`).",
+    )
+    load_retries: int = variable(
+        "NUM_LOAD_RETRIES_TRUSS", 1, "How often a Truss Model's `load` is tried again, a second after it failed.", ge=0
+    )
+    truss_environment: str | None = variable(
+        "TRUSS_ENVIRONMENT",
+        None,
+        'The environment that a Truss Model is told of: `environment` and `setup_environment` get `{"name": …}`.',
     )
     secrets_path: Path = variable(
         "HANDRAIL_SECRETS_PATH", Path("/secrets"), "The folder of a Model's or a definition's secrets."
@@ -159,6 +206,16 @@ class Settings(BaseSettings):
     def installs_requirements(self) -> bool:
         return self.install_requirements and self.standard_auto_install is not False
 
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Hides what nobody may read: the secrets among the settings, and others as they become known."""
+        redactor = Redactor()
+        for value in self.__dict__.values():
+            redactor.hide(value.get_secret_value() if isinstance(value, SecretStr) else None)
+        for name, flag in self.vllm.items():
+            redactor.hide(flag if is_secret(name) else None)
+        return redactor
+
     @property
     def references(self) -> dict[Slot | Place, str]:
         """The references that are set, by what they fill."""
@@ -171,6 +228,11 @@ class Settings(BaseSettings):
             Place.OUTPUT_FORMATTER: self.post_process,
         }
         return {role: value for role, value in given.items() if value}
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable of that name holds what nobody may read."""
+    return not _SECRET_WORDS.isdisjoint(name.split("_"))
 
 
 def variables() -> dict[str, str]:

@@ -72,19 +72,20 @@ class Startup:
 
     def failed(self, error: BaseException | None) -> ExitCode:
         """Say what ended the work, and give the status for it."""
+        hidden = self.settings.redactor
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         if isinstance(error, Refused):
             self.lifecycle.move(State.FAILED, "the script was refused")
-            say(refusal((), error.faults))
+            say(hidden(refusal((), error.faults)))
             return exit_code((), error.faults)
         if isinstance(error, StartError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(refusal(error.problems, ()))
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(refusal(error.problems, ())))
             return error.exit_code
         if isinstance(error, EngineDeadError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(f"handrail: the engine died: {error}")
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(f"handrail: {error}"))
             return ExitCode.ENGINE_DEAD
         self.lifecycle.move(State.FAILED, "an internal error of Handrail")
         logger.critical("a bug in Handrail ended the server", exc_info=error)

@@ -105,7 +105,7 @@ def resolve(sources: Sources) -> Program:
     ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
     warnings += [*around.warnings, *hidden_siblings(script.path)]
-    warnings += [*(style.model.warnings if style.model else ()), *(found.warnings if found else ())]
+    warnings += found.warnings if found else ()
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
     model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
     return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model, model)

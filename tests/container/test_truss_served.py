@@ -85,7 +85,7 @@ def test_a_sick_model_is_not_closed(launch: Launch) -> None:
 def test_a_load_that_fails_is_exit_3_with_the_cause(launch: Launch) -> None:
     served = launch(SCRIPTS / "truss_fails")
     assert served.exit_code() == 3
-    assert "model/model.py:6 Model.load failed again: RuntimeError: no weights, try 2" in served.stderr
+    assert "model/model.py:6 Model.load failed: RuntimeError: no weights, try 2" in served.stderr
 
 
 def test_check_shows_the_model_and_the_config_and_no_secret(tmp_path: Path) -> None:
@@ -129,3 +129,59 @@ def test_a_schema_of_annotations(launch: Launch, tmp_path: Path) -> None:
     served = launch(tmp_path).ready()
     assert served.http.get("/v1/models/m/schema").json()["input_schema"]["required"] == ["a"]
     assert served.http.post("/predict", json={"a": "x"}).status_code == 422
+
+
+LEAKS = """
+import logging
+
+from fastapi import HTTPException
+
+
+class Model:
+    def __init__(self, secrets):
+        self.secrets = secrets
+
+    def predict(self, model_input):
+        key = self.secrets["api_key"]
+        logging.warning("the key is %s", key)
+        if model_input == "http":
+            raise HTTPException(409, {"key": key}, headers={"X-Key": key})
+        if model_input == "cause":
+            try:
+                raise KeyError(key)
+            except KeyError as error:
+                raise RuntimeError("no such key") from error
+        raise ValueError(f"bad key {key}")
+"""
+
+
+def test_a_secret_is_in_no_error_and_in_no_log(launch: Launch, tmp_path: Path) -> None:
+    """Whoever says it: the Model's log, its exception, what that came from."""
+    (tmp_path / "model.py").write_text(LEAKS)
+    (tmp_path / "config.yaml").write_text("secrets:\n  api_key: null\n")
+    served = launch(tmp_path, TRUSS_SECRET_api_key="s3cret-value").ready()
+    raised = served.http.post("/predict", json=1)
+    assert "Model.predict raised ValueError: bad key *** (" in raised.json()["error"]["message"]
+    conflict = served.http.post("/predict", json="http")
+    assert conflict.json()["error"]["detail"] == {"key": "***"}
+    assert conflict.headers["x-key"] == "***"
+    assert served.http.post("/predict", json="cause").status_code == 500
+    served.says("the key is ***")
+    served.says("KeyError: '***'")
+    assert "s3cret-value" not in served.stderr
+
+
+def test_a_secret_is_not_in_what_is_refused(launch: Launch, tmp_path: Path) -> None:
+    """At the start, and after an edit."""
+    init = "class Model:\n    def predict(self): ...\n    def __init__(self, secrets): {}\n"
+    (tmp_path / "model.py").write_text(init.format("raise ValueError(secrets['a_key'])"))
+    (tmp_path / "config.yaml").write_text("secrets:\n  a_key: s3cret-value\n")
+    served = launch(tmp_path)
+    assert served.exit_code() == 3
+    assert "Model.__init__ failed: ValueError: ***" in served.stderr
+    (tmp_path / "model.py").write_text(init.format("..."))
+    edited = launch(tmp_path, "--watch").ready()
+    (tmp_path / "model.py").write_text(init.format("raise ValueError(secrets['a_key'])"))
+    edited.says("the edit was refused")
+    for text in (served.stderr, edited.stderr):
+        assert "s3cret-value" not in text.replace("raise ValueError(secrets['a_key'])", "")

@@ -27,9 +27,12 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class EchoEngine(Engine):
-    def __init__(self, client: EchoClient, model: str) -> None:
+    """`is_strict` where only the model's own name will do."""
+
+    def __init__(self, client: EchoClient, model: str, *, is_strict: bool = False) -> None:
         self._client = client
         self._model = model
+        self._is_strict = is_strict
 
     @property
     def raw(self) -> EchoClient:
@@ -42,6 +45,8 @@ class EchoEngine(Engine):
         return token_ids(text)
 
     async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        if self._is_strict and body.get("model") not in (None, self._model):
+            raise HTTPException(404, f"The model `{body['model']}` does not exist.")
         if operation == "embeddings":
             return echo_apis.embeddings(_parsed(echo_apis.EmbeddingRequest, body), self._model)
         if operation in echo_apis.SCHEMAS:
@@ -83,9 +88,9 @@ def _parsed(schema: type[S], body: dict[str, Any]) -> S:
 class EchoBackend:
     name = "echo"
 
-    def __init__(self, pace: Pace, model: str) -> None:
+    def __init__(self, pace: Pace, model: str, *, is_strict: bool = False) -> None:
         self.client = EchoClient(pace)
-        self.facade: Engine = EchoEngine(self.client, model)
+        self.facade: Engine = EchoEngine(self.client, model, is_strict=is_strict)
         self.routes_by_payload: Mapping[str, str] = {
             "messages": ROUTES["chat_completions"],
             "prompt": ROUTES["completions"],

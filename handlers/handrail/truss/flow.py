@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from handrail.answers import is_stream, to_response
 from handrail.calling import on_loop
@@ -53,6 +54,12 @@ class Flow:
 
         return app
 
+    async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Returns once the Model has done with the connection; raises what the Model raises."""
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        await self._call("websocket", None, websocket)
+
     async def _predict(self, value: Any, request: Request, send: Send) -> None:
         if "preprocess" in self._methods:
             value = await self._call("preprocess", value, request)
@@ -75,7 +82,7 @@ class Flow:
     async def _answer(self, name: str, value: Any, request: Request, send: Send) -> None:
         await self._respond(await self._call(name, value, request), request, send)
 
-    async def _call(self, name: str, value: Any, request: Request) -> Any:
+    async def _call(self, name: str, value: Any, request: HTTPConnection) -> Any:
         args, kwargs = self._methods[name].arguments(value, request)
         return await on_loop(getattr(self._life.instance, name))(*args, **kwargs)
 

@@ -44,7 +44,8 @@ OPERATIONS = {
 class VllmEngine(Engine):
     """The facade; empty until `attach`, which the backend calls once the engine has started."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_strict: bool = False) -> None:
+        self._is_strict = is_strict
         self._client: Any = None
         self._state = State()
 
@@ -66,11 +67,12 @@ class VllmEngine(Engine):
         return _encoded(answer) if hasattr(answer, "__aiter__") else answer
 
     def _named(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The base model answers to any name that is not an adapter's: Models pass on what their clients send."""
+        """The base model answers to any name that is not an adapter's: Models pass on what their clients send. Where
+        names are strict, only to none."""
         models = self._state.openai_serving_models
         name = body.get("model")
         is_known = name is not None and (models.is_base_model(name) or name in models.lora_requests)
-        if is_known or (name is not None and models.lora_resolvers):
+        if is_known or (name is not None and (models.lora_resolvers or self._is_strict)):
             return body
         return {**body, "model": models.model_name()}
 
