@@ -73,7 +73,11 @@ async def invoke_url(url: str, question: Question, transcript: Transcript) -> Ex
     """Ask a server: `/invocations`, where `url` has no path."""
     import httpx
 
-    address = httpx.URL(url)
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        say(f"handrail: {url!r} is not a URL: {error}")
+        return ExitCode.SETTINGS
     if address.path == "/":
         address = address.copy_with(path=Slot.INVOCATION.path)
     asking = httpx.Request("POST", address, content=question.body, headers={"Content-Type": "application/json"})

@@ -58,6 +58,11 @@ def test_a_script_is_asked_hello(tmp_path: Path) -> None:
     assert "200 application/json, 49 bytes in 1 chunk" in asked.stderr
 
 
+def test_the_directory_is_that_of_the_environment(tmp_path: Path) -> None:
+    asked = ask(SAGEMAKER_MODEL_PATH=str(tmp_path))
+    assert (asked.returncode, stages(asked.stderr)) == (0, ["script", "engine", "handler", "first chunk", "result"])
+
+
 def test_what_handlers_print_is_not_the_answer() -> None:
     asked = ask(SCRIPTS, CUSTOM_SCRIPT_FILENAME="prints.py")
     assert asked.stdout == '{"printed":true}'
@@ -122,6 +127,7 @@ def test_one_that_fails_is_1(word: str, shown: str) -> None:
         ((SCRIPTS,), {"CUSTOM_SCRIPT_FILENAME": "gone.py"}, 2, "CUSTOM_SCRIPT_FILENAME is 'gone.py'"),
         ((SCRIPTS,), {"HANDRAIL_DRAIN_S": "soon"}, 2, "HANDRAIL_DRAIN_S is 'soon'"),
         ((SCRIPTS / "package",), {"HANDRAIL_ENGINE": "vllm"}, 2, "HF_MODEL_ID"),
+        (("http://[",), {}, 2, "'http://[' is not a URL"),
         (("nowhere",), {}, 2, "'nowhere' is neither a directory nor a URL"),
         (("http://127.0.0.1:1", "--engine", "echo"), {}, 2, "--engine is for a directory"),
         ((SCRIPTS, "--input", "nowhere"), {}, 2, "nowhere"),
