@@ -69,7 +69,10 @@ def load_program(settings: Settings) -> Program:
         definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
         definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers),
     )
-    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=definition))
+    program = resolve(Sources(*given, config=config, surroundings=surroundings, definition=definition))
+    for secret in program.definition.secret_values if program.definition is not None else ():
+        settings.redactor.hide(secret)
+    return program
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:

@@ -107,8 +107,9 @@ async def invoke_directory(settings: Settings, question: Question, transcript: T
     try:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(startup.backend.stop)
+            stack.callback(asyncio.create_task(gate.sweep()).cancel)
             await _begin(startup, transcript, stack)
-            await ask(gate, question, transcript)
+            await ask(gate, question, transcript, settings.drain_s)
             return _code(transcript)
     except Exception as error:  # noqa: BLE001  a refusal, or a bug of ours: it says which
         return startup.failed(error)
@@ -117,7 +118,6 @@ async def invoke_directory(settings: Settings, question: Question, transcript: T
 async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.AsyncExitStack) -> None:
     """The steps of a start, each a stage; `stack` undoes them."""
     program = await startup.load()
-    transcript.secrets |= _secrets(startup.settings, program)
     handler = program.resolutions[Slot.INVOCATION].handler
     transcript.stage("script", handler.signature.where if handler else "the default handler answers")
     app = await startup.start_engine()
@@ -139,12 +139,6 @@ def _begun(program: Program) -> list[str]:
     return ["start-up hooks"] if program.hooks[Moment.STARTUP] else []
 
 
-def _secrets(settings: Settings, program: Program) -> set[str]:
-    tokens = (settings.hf_token, settings.hugging_face_hub_token)
-    known = {token.get_secret_value() for token in tokens if token is not None}
-    return known | set(program.definition.secret_values if program.definition is not None else ())
-
-
 @contextlib.asynccontextmanager
 async def _listening(gate: Gate) -> AsyncIterator[int]:
     """A port of this machine's own, for a snippet that asks the engine: its process reaches it no other way."""
@@ -158,31 +152,30 @@ async def _listening(gate: Gate) -> AsyncIterator[int]:
         await serving
 
 
-async def ask(gate: Gate, question: Question, transcript: Transcript) -> None:
-    """Send the request through the gate, as a client's would come."""
-    body = question.body
+async def ask(gate: Gate, question: Question, transcript: Transcript, patience_s: float) -> None:
+    """Send the request through the gate, as a client's would come; what goes on after the answer has `patience_s`."""
+    body, is_answered = question.body, asyncio.Event()
     scope = _scope(len(body))
     observe_with(lambda stage, text: transcript.stage_of_its_own(_NAMES[stage], text), scope)
     incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-    leaving = asyncio.Event()
 
     async def receive() -> Message:
         if incoming:
             return incoming.pop()
-        await leaving.wait()
+        await is_answered.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = dict(message["headers"])
-            transcript.began(message["status"], headers.get(b"content-type", b"").decode("latin-1"))
-        else:
-            transcript.piece(message.get("body", b""))
-            if not message.get("more_body", False):
-                transcript.completed()
-                leaving.set()
+        if transcript.hear(message):
+            is_answered.set()
 
-    await gate(scope, receive, send)
+    answering, answered = asyncio.create_task(gate(scope, receive, send)), asyncio.create_task(is_answered.wait())
+    try:
+        await asyncio.wait({answering, answered}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({answering}, timeout=patience_s)
+    finally:
+        answered.cancel()
+        answering.cancel()
 
 
 def _scope(length: int) -> Scope:

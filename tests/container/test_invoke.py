@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from handrail.redaction import Redactor
 from handrail_container import invoke
 from handrail_container.environment import read
 from handrail_container.errors import ExitCode
@@ -176,7 +177,7 @@ def _run(folder: Path, out: io.BytesIO) -> ExitCode:
     import asyncio
 
     settings = read(model_path=folder, engine="echo")
-    return asyncio.run(invoke.invoke_directory(settings, invoke.Question(), Transcript(out, live=False)))
+    return asyncio.run(invoke.invoke_directory(settings, invoke.Question(), Transcript(out, Redactor(), live=False)))
 
 
 def test_a_server_is_asked(serving: Launch) -> None:
@@ -230,7 +231,7 @@ class Terminal(io.BytesIO):
 @pytest.mark.parametrize(("body", "shown"), [(b"{}", b"{}\n"), (b"text\n", b"text\n")])
 def test_on_a_terminal_the_answer_ends_its_line(body: bytes, shown: bytes) -> None:
     out = Terminal()
-    transcript = Transcript(out, live=True)
+    transcript = Transcript(out, Redactor(), live=True)
     transcript.began(200, "text/plain")
     transcript.piece(body)
     transcript.piece(b"")
@@ -245,7 +246,7 @@ class Closed(io.BytesIO):
 
 
 def test_a_reader_that_has_left_is_no_failure() -> None:
-    transcript = Transcript(Closed(), live=False)
+    transcript = Transcript(Closed(), Redactor(), live=False)
     transcript.began(200, "text/plain")
     transcript.piece(b"more than it read")
     transcript.completed()
