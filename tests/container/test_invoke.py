@@ -128,7 +128,7 @@ def test_one_that_fails_is_1(word: str, shown: str) -> None:
         ((SCRIPTS,), {"CUSTOM_SCRIPT_FILENAME": "gone.py"}, 2, "CUSTOM_SCRIPT_FILENAME is 'gone.py'"),
         ((SCRIPTS,), {"HANDRAIL_DRAIN_S": "soon"}, 2, "HANDRAIL_DRAIN_S is 'soon'"),
         ((SCRIPTS / "package",), {"HANDRAIL_ENGINE": "vllm"}, 2, "HF_MODEL_ID"),
-        (("http://[",), {}, 2, "'http://[' is not a URL"),
+        (("http://a:b",), {}, 2, "'http://a:b' is not a URL"),
         (("nowhere",), {}, 2, "'nowhere' is neither a directory nor a URL"),
         (("http://127.0.0.1:1", "--engine", "echo"), {}, 2, "--engine is for a directory"),
         ((SCRIPTS, "--input", "nowhere"), {}, 2, "nowhere"),
