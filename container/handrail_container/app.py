@@ -13,6 +13,7 @@ from handrail.around import Wrapper
 from handrail.calling import Handler
 from handrail.definition.model import DefinedModel
 from handrail.definition.runner import Runner
+from handrail.definition.style import Found
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
@@ -65,14 +66,17 @@ def load_program(settings: Settings) -> Program:
         settings.redactor,
     )
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    definition = definitions.find(
+    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=_definition(settings)))
+
+
+def _definition(settings: Settings) -> Found | None:
+    found = definitions.find(
         definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
-        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers),
+        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers, settings.invocation_timeout_s),
     )
-    program = resolve(Sources(*given, config=config, surroundings=surroundings, definition=definition))
-    for secret in program.definition.secret_values if program.definition is not None else ():
+    for secret in found.model.secret_values if found is not None and found.model is not None else ():
         settings.redactor.hide(secret)
-    return program
+    return found
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
@@ -126,7 +130,7 @@ def create_app(backend: Backend) -> FastAPI:
 def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
     """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
     url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
-    return WorkerPool(model.snippet, settings.snippet_queue, url, model.masked)
+    return WorkerPool(model.snippet, settings.snippet_queue, url)
 
 
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:
@@ -136,7 +140,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     """
     around, model = program.around, program.model
     health, of_engine = DefaultPing(backend, workers=program.definition), ending(app)
-    engine = _ours(of_engine, ())
+    engine = replace(_ours(of_engine, ()), serves_own=program.definition is not None)
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
     invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
     invocation = _laned(invocation, lanes.invocations)
@@ -168,7 +172,7 @@ def _sockets(model: TrussModel | None, settings: Settings) -> dict[str, SocketEn
 
 def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
     if program.definition is not None:
-        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(program.definition, settings))
+        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
     return _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from handrail.around import Wrapper
 from handrail.calling import Handler
-from handrail.definition.model import DefinedModel
 from handrail.definition.stages import StageFailed
 from handrail.downstream import StreamCut
 from handrail.middleware import WrapperRaised
@@ -50,17 +49,16 @@ def explain_handler(handler: Handler, settings: Settings) -> Explain:
     return explained
 
 
-def explain_definition(model: DefinedModel, settings: Settings) -> Explain:
-    """What a definition's stages raised, without its secrets."""
-    detail, redactor = settings.error_detail, settings.redactor
+def explain_definition(settings: Settings) -> Explain:
+    """What a definition's stages raised."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
         if not isinstance(error, StageFailed):
             return explain_ours(error, request_id)
-        message = redactor(model.masked(str(error)))
+        message = settings.redactor(str(error))
         if error.log or error.status not in _REFUSALS:
-            logger.error("%s, request_id=%s\n%s", message, request_id, model.masked(error.log))
-        if detail == "none" and error.kind is not None:
+            logger.error("%s, request_id=%s\n%s", message, request_id, error.log)
+        if settings.error_detail == "none" and error.kind is not None:
             message = "run_inference failed; the log has it under the request id"
         more: dict[str, str | int] = {"stage": error.stage.value}
         if error.upstream_status is not None:

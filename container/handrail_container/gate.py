@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import Exchange, answer
-from handrail_container.lifecycle import Lifecycle
+from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.sockets import SocketEndpoint, Sockets
 
 logger = logging.getLogger("handrail.access")
@@ -34,12 +34,14 @@ _HEED_S = 1.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of our own routes. `explain` turns what `app` raises into an error."""
+    """One of our own routes. `explain` turns what `app` raises into an error. One that `serves_own` lets in what runs
+    here, such as a snippet in its process, also while the server drains: its request could not be finished else."""
 
     app: ASGIApp
     methods: tuple[str, ...]
     explain: Explain
     is_always_open: bool = False
+    serves_own: bool = False
 
 
 class TooLarge(HTTPException):
@@ -162,12 +164,17 @@ class Gate:
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
-        if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
+        if endpoint is None or not (self.lifecycle.is_ready or self._is_open(endpoint, exchange.scope)):
             await exchange.fail(self.lifecycle.refusal())
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
         else:
             await self._answer(endpoint, exchange, receive)
+
+    def _is_open(self, endpoint: Endpoint, scope: Scope) -> bool:
+        """To whoever asks, though the server is not ready."""
+        is_own = endpoint.serves_own and (scope.get("client") or ("",))[0] == "127.0.0.1"
+        return endpoint.is_always_open or (is_own and self.lifecycle.state is State.DRAINING)
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:

@@ -287,3 +287,20 @@ def test_what_stands_around_handlers_stands_around_it(launch: Launch, tmp_path: 
         "yes",
         "run_inference",
     )
+
+
+def test_what_is_in_flight_is_finished_while_the_server_drains(launch: Launch) -> None:
+    """A snippet's own requests to the engine are let in; nobody else's new ones are."""
+    served = launch(TOLD, **ECHO).ready()
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(ask, served, "ask", say="a word", s=0.8)
+        eventually(lambda: workers_busy(served) > 0, "the snippet to begin")
+        served.signal(signal.SIGTERM)
+        eventually(lambda: ask(served, "tell").status_code == 503, "the server to drain")
+        assert (answer.result().status_code, answer.result().text) == (200, "a word")
+    assert served.exit_code() == 0
+
+
+def workers_busy(served: Served) -> float:
+    metrics = served.http.get("/metrics").text
+    return float(next(line for line in metrics.splitlines() if line.startswith("handrail_in_flight")).split()[-1])

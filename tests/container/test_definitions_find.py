@@ -52,7 +52,10 @@ def test_what_it_says_itself_counts(found: Any, tmp_path: Path) -> None:
     offered = found(text, C="c")
     assert offered.model.snippet.environment == {"A": "of the file", "C": 1}
     assert (offered.model.snippet.timeout_s, offered.model.snippet.workers) == (90, 1)
-    assert offered.warnings == ("timeout is 90 s, and SageMaker ends an invocation after 60 s",)
+    assert offered.warnings == (
+        "timeout is 90 s, and SageMaker ends an invocation after 60 s",
+        "timeout is 90 s, and HANDRAIL_INVOCATION_TIMEOUT_S ends it after 60 s",
+    )
 
 
 def test_a_setting_names_another(found: Any, tmp_path: Path) -> None:

@@ -23,16 +23,18 @@ FILES = ("model.yaml", "model.yml")
 #: In place of a file's name: no definition, whatever there is.
 NONE = "none"
 _TYPE = "custom_inference"
+_SAGEMAKER_S = 60
 #: By these a file is a definition, whatever else is wrong with it: others call their files `model.yaml`, too.
 _TELLING = frozenset(Definition.model_fields) - {"config", "description"}
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """For what a definition leaves open."""
+    """For what a definition leaves open; `limit_s` is how long any request may take."""
 
     timeout_s: float
     workers: int
+    limit_s: float = 60
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,14 @@ def find(place: Place, defaults: Defaults) -> Found | None:
     if not is_chosen and not _is_definition(document):
         return Found(path, warnings=(f"{path} is not used: it has no field of a definition",), is_foreign=True)
     model, faults = _model(document, known, defaults)
-    return Found(path, model, tuple(faults), tuple(model.warnings if model else ()), is_chosen)
+    warnings = _warnings(model.snippet.timeout_s, defaults.limit_s) if model else []
+    return Found(path, model, tuple(faults), tuple(warnings), is_chosen)
+
+
+def _warnings(timeout_s: float, limit_s: float) -> list[str]:
+    ends: dict[str, float] = {f"SageMaker ends an invocation after {_SAGEMAKER_S} s": _SAGEMAKER_S}
+    ends[f"HANDRAIL_INVOCATION_TIMEOUT_S ends it after {limit_s:g} s"] = limit_s
+    return [f"timeout is {timeout_s:g} s, and {what}" for what, end_s in ends.items() if timeout_s > end_s]
 
 
 def _path(place: Place) -> Path | None:

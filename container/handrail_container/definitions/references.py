@@ -55,7 +55,7 @@ class References:
                 "the definition."
             )
         filled = _VARIABLE.sub(lambda found: self.variables[found["braced"] or found["plain"]], text)
-        return Filled(filled, is_secret=bool(names) and not _is_address(filled))
+        return Filled(filled, is_secret=bool(names) and not _is_harmless(filled))
 
     def secret(self, text: str, declared: Mapping[str, Any]) -> str | None:
         """The secret that `text` refers to; None where it refers to none. Raises Unresolved."""
@@ -95,8 +95,10 @@ def is_secret_literal(name: str) -> bool:
     return not _SECRET_WORDS.isdisjoint(words) or ("KEY" in words and tuple(words[-2:]) != _MODEL_KEY)
 
 
-def _is_address(text: str) -> bool:
-    """Of the web, and with nothing in it that opens a door."""
+def _is_harmless(text: str) -> bool:
+    """A number or a switch; an address of the web with nothing in it that opens a door."""
+    if re.fullmatch(r"-?\d{0,8}(\.\d{0,8})?|true|false", text, re.IGNORECASE):
+        return True
     try:
         parts = urlsplit(text)
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,8 +21,6 @@ from handrail.definition.stages import Observe, Stage, StageFailed
 from handrail.definition.text import from_json, to_json
 from handrail.presence import unless_left
 from handrail.signature import Signature
-
-logger = logging.getLogger("handrail")
 
 
 class DefinedModel:
@@ -60,19 +57,6 @@ class DefinedModel:
     def secret_values(self) -> Iterator[str]:
         """What must appear in no log, answer or report."""
         return self.definition.secret_values
-
-    def masked(self, text: str) -> str:
-        """`text` without the secrets."""
-        for secret in sorted(self.secret_values, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
-
-    @property
-    def warnings(self) -> list[str]:
-        timeout = self.snippet.timeout_s
-        if timeout <= _SAGEMAKER_S:
-            return []
-        return [f"timeout is {timeout:g} s, and SageMaker ends an invocation after {_SAGEMAKER_S} s"]
 
     async def run_inference(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask the snippet, by way of the adapter, what a request asks."""
@@ -128,7 +112,6 @@ class DefinedModel:
 
 #: What `process_output` is told: a snippet has no HTTP status, and guides compare it to this one.
 _STATUS = 200
-_SAGEMAKER_S = 60
 
 
 def _any_response(text: str) -> Response:

@@ -31,6 +31,7 @@ def upstream(does, environment, engine):
 
 
 def ask(does, environment, engine):
+    time.sleep(does.get("s", 0))
     body = {"messages": [{"role": "user", "content": does["say"]}]}
     return engine.chat_completions(model_input=body)["choices"][0]["message"]["content"]
 
