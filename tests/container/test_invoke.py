@@ -120,6 +120,13 @@ def test_one_that_fails_is_1(word: str, shown: str) -> None:
     assert shown in asked.stderr
 
 
+def test_deadlines_count_as_in_serving(tmp_path: Path) -> None:
+    """Also for what goes on in its thread, whatever it is told."""
+    (tmp_path / "model.py").write_text("import time\ndef custom_sagemaker_invocation_handler(): time.sleep(60)\n")
+    asked = ask(tmp_path, HANDRAIL_INVOCATION_TIMEOUT_S="0.3", HANDRAIL_DRAIN_S="0")
+    assert (asked.returncode, json.loads(asked.stdout)["error"]["code"]) == (1, 504)
+
+
 @pytest.mark.parametrize(
     ("arguments", "given", "code", "message"),
     [
