@@ -141,7 +141,7 @@ def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
 
     key = f":{quote(settings.api_keys[0], safe='')}@" if settings.api_keys else ""
     url = None if settings.engine == "none" else f"http://{key}127.0.0.1:{port}"
-    return WorkerPool(model.snippet, settings.snippet_queue, url, settings.redactor)
+    return WorkerPool(model.snippet, settings.snippet_queue, url)
 
 
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:

@@ -104,22 +104,24 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
 
     The answer's body goes to standard output, everything else to standard error.
     """
+    from handrail.redaction import Redactor
+
     from handrail_container import invoke as invoking
+    from handrail_container import logs
     from handrail_container.transcript import Transcript
 
     question = invoking.Question(source.read() if source else invoking.DEFAULT_INPUT, stream)
-    transcript = Transcript(_take_stdout(), live=stream)
+    out = _take_stdout()
     if target and target.startswith(("http://", "https://")):
         if engine:
             raise click.UsageError("--engine is for a directory: a server has its own.")
-        _exit(_run_loop(lambda: invoking.unless_stopped(invoking.invoke_url(target, question, transcript))))
+        asking = invoking.invoke_url(target, question, Transcript(out, Redactor(), live=stream))
+        _exit(_run_loop(lambda: invoking.unless_stopped(asking)))
     settings = _settings(model_path=_existing(target), engine=engine)
-    from handrail_container import logs
-
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
-    asked = invoking.invoke_directory
+    asking = invoking.invoke_directory(settings, question, Transcript(out, settings.redactor, live=stream))
     try:
-        code = _run_loop(lambda: invoking.unless_stopped(asked(settings, question, transcript)))
+        code = _run_loop(lambda: invoking.unless_stopped(asking))
     except SettingsError as error:
         code = _refuse(error, settings)
     _exit(code)

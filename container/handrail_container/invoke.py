@@ -8,7 +8,7 @@ import json
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail.definition.stages import Stage, observe_with
 from handrail.resolve import Program
@@ -24,6 +24,9 @@ from handrail_container.report import say
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
 from handrail_container.transcript import Transcript
+
+if TYPE_CHECKING:
+    import httpx
 
 #: What is asked where nobody says what to ask.
 DEFAULT_INPUT = b'{"messages": [{"role": "user", "content": "Hello!"}]}'
@@ -70,24 +73,30 @@ async def invoke_url(url: str, question: Question, transcript: Transcript) -> Ex
     """Ask a server: `/invocations`, where `url` has no path."""
     import httpx
 
-    address = httpx.URL(url)
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        say(f"handrail: {url!r} is not a URL: {error}")
+        return ExitCode.SETTINGS
     if address.path == "/":
         address = address.copy_with(path=Slot.INVOCATION.path)
-    headers = {"Content-Type": "application/json"}
+    asking = httpx.Request("POST", address, content=question.body, headers={"Content-Type": "application/json"})
     try:
-        async with (
-            httpx.AsyncClient(timeout=None) as client,
-            client.stream("POST", address, content=question.body, headers=headers) as response,
-        ):
+        async with httpx.AsyncClient(timeout=None) as client:
+            response = await client.send(asking, stream=True)
             transcript.began(response.status_code, response.headers.get("content-type", ""))
             with contextlib.suppress(httpx.RemoteProtocolError):  # cut before its end, which is shown as such
-                async for piece in response.aiter_bytes():
-                    transcript.piece(piece)
-                transcript.completed()
+                await _follow(response, transcript)
     except httpx.HTTPError as error:
         say(f"handrail: {address} gives no answer: {error or type(error).__name__}")
         return ExitCode.BUG
     return _code(transcript)
+
+
+async def _follow(response: httpx.Response, transcript: Transcript) -> None:
+    async for piece in response.aiter_bytes():
+        transcript.piece(piece)
+    transcript.completed()
 
 
 async def invoke_directory(settings: Settings, question: Question, transcript: Transcript) -> ExitCode:
@@ -98,8 +107,9 @@ async def invoke_directory(settings: Settings, question: Question, transcript: T
     try:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(startup.backend.stop)
+            stack.callback(asyncio.create_task(gate.sweep()).cancel)
             await _begin(startup, transcript, stack)
-            await ask(gate, question, transcript)
+            await ask(gate, question, transcript, settings.drain_s)
             return _code(transcript)
     except Exception as error:  # noqa: BLE001  a refusal, or a bug of ours: it says which
         return startup.failed(error)
@@ -108,7 +118,6 @@ async def invoke_directory(settings: Settings, question: Question, transcript: T
 async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.AsyncExitStack) -> None:
     """The steps of a start, each a stage; `stack` undoes them."""
     program = await startup.load()
-    transcript.secrets |= _secrets(startup.settings, program)
     handler = program.resolutions[Slot.INVOCATION].handler
     transcript.stage("script", handler.signature.where if handler else "the default handler answers")
     app = await startup.start_engine()
@@ -130,12 +139,6 @@ def _begun(program: Program) -> list[str]:
     return ["start-up hooks"] if program.hooks[Moment.STARTUP] else []
 
 
-def _secrets(settings: Settings, program: Program) -> set[str]:
-    tokens = (settings.hf_token, settings.hugging_face_hub_token)
-    known = {token.get_secret_value() for token in tokens if token is not None}
-    return known | set(program.definition.secret_values if program.definition is not None else ())
-
-
 @contextlib.asynccontextmanager
 async def _listening(gate: Gate) -> AsyncIterator[int]:
     """A port of this machine's own, for a snippet that asks the engine: its process reaches it no other way."""
@@ -149,31 +152,30 @@ async def _listening(gate: Gate) -> AsyncIterator[int]:
         await serving
 
 
-async def ask(gate: Gate, question: Question, transcript: Transcript) -> None:
-    """Send the request through the gate, as a client's would come."""
-    body = question.body
+async def ask(gate: Gate, question: Question, transcript: Transcript, patience_s: float) -> None:
+    """Send the request through the gate, as a client's would come; what goes on after the answer has `patience_s`."""
+    body, is_answered = question.body, asyncio.Event()
     scope = _scope(len(body))
     observe_with(lambda stage, text: transcript.stage_of_its_own(_NAMES[stage], text), scope)
     incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-    leaving = asyncio.Event()
 
     async def receive() -> Message:
         if incoming:
             return incoming.pop()
-        await leaving.wait()
+        await is_answered.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = dict(message["headers"])
-            transcript.began(message["status"], headers.get(b"content-type", b"").decode("latin-1"))
-        else:
-            transcript.piece(message.get("body", b""))
-            if not message.get("more_body", False):
-                transcript.completed()
-                leaving.set()
+        if transcript.hear(message):
+            is_answered.set()
 
-    await gate(scope, receive, send)
+    answering, answered = asyncio.create_task(gate(scope, receive, send)), asyncio.create_task(is_answered.wait())
+    try:
+        await asyncio.wait({answering, answered}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({answering}, timeout=patience_s)
+    finally:
+        answered.cancel()
+        answering.cancel()
 
 
 def _scope(length: int) -> Scope:

@@ -7,6 +7,10 @@ import sys
 import time
 from typing import BinaryIO
 
+from handrail.redaction import Redactor
+from starlette.datastructures import Headers
+from starlette.types import Message
+
 #: Characters of what went through a stage that are shown.
 _MOST = 2000
 _ERROR_EVENT = b"event: error\n"
@@ -14,11 +18,11 @@ _ERROR_STATUS = 400
 
 
 class Transcript:
-    """`out` gets the body: piece by piece where it is `live`, else at the end. `secrets` are shown nowhere."""
+    """`out` gets the body: piece by piece where it is `live`, else at the end; all without what `hidden` hides."""
 
-    def __init__(self, out: BinaryIO, *, live: bool) -> None:
-        self.secrets: set[str] = set()
+    def __init__(self, out: BinaryIO, hidden: Redactor, *, live: bool) -> None:
         self._out = out
+        self._hidden = hidden
         self._live = live
         self._last = time.monotonic()
         self._names_stages = False
@@ -37,7 +41,7 @@ class Transcript:
         self._names_stages = True
         self.stage(name)
         rest = len(text) - _MOST
-        shown = self._masked(text)[:_MOST] + (f" … ({rest} characters more)" if rest > 0 else "")
+        shown = self._hidden(text)[:_MOST] + (f" … ({rest} characters more)" if rest > 0 else "")
         for line in shown.splitlines():
             _say(f"    {line}")
 
@@ -60,10 +64,21 @@ class Transcript:
         """The last piece has come."""
         self._is_complete = True
 
+    def hear(self, message: Message) -> bool:
+        """One of an ASGI application's; whether it was the last."""
+        if message["type"] == "http.response.start":
+            self.began(message["status"], Headers(raw=message["headers"]).get("content-type", ""))
+            return False
+        self.piece(message.get("body", b""))
+        if not message.get("more_body", False):
+            self.completed()
+        return self._is_complete
+
     def ended(self) -> bool:
         """Show what is left to be shown. Whether all went well."""
         body, (status, content_type) = b"".join(self._pieces), self._head
-        note = f"{status} {content_type}, {len(body)} bytes in {len(self._pieces)} chunks"
+        chunks = "1 chunk" if len(self._pieces) == 1 else f"{len(self._pieces)} chunks"
+        note = f"{status} {content_type}, {len(body)} bytes in {chunks}"
         self.stage("result", note if self._is_complete else f"{note}, and cut before its end")
         if not self._live:
             self._write(body)
@@ -73,19 +88,10 @@ class Transcript:
         return self._is_complete and status < _ERROR_STATUS and not has_failed_midway
 
     def _write(self, body: bytes) -> None:
-        for secret in self._longest_first():
-            body = body.replace(secret.encode(errors="surrogateescape"), b"***")
+        shown = self._hidden(body.decode(errors="surrogateescape")).encode(errors="surrogateescape")
         with contextlib.suppress(BrokenPipeError):  # who reads has read enough
-            self._out.write(body)
+            self._out.write(shown)
             self._out.flush()
-
-    def _masked(self, text: str) -> str:
-        for secret in self._longest_first():
-            text = text.replace(secret, "***")
-        return text
-
-    def _longest_first(self) -> list[str]:
-        return sorted(filter(None, self.secrets), key=len, reverse=True)
 
 
 def _say(line: str) -> None:

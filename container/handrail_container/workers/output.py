@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 
 logger = logging.getLogger("handrail.snippet")
 
@@ -18,8 +17,7 @@ _MOST_PIECES = 16
 class Output:
     """A pipe for standard output and standard error both: their lines stay in order."""
 
-    def __init__(self, masked: Callable[[str], str] = str) -> None:
-        self._masked = masked
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._source, self.sink = os.pipe()
         os.set_blocking(self._source, False)
@@ -67,7 +65,7 @@ class Output:
         return True
 
     def _log(self, line: bytes) -> None:
-        text = self._masked(line.decode(errors="backslashreplace").removesuffix("\r"))
+        text = line.decode(errors="backslashreplace").removesuffix("\r")
         if self.request_id is None:
             logger.info("%s", text)
         else:

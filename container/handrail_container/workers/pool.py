@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,16 +32,12 @@ class _Job:
 
 
 class WorkerPool:
-    """A `Runner`. At most `queue_limit` callers wait; `engine_url` is where the engine's `/v1` is, if there is one;
-    what the snippet prints goes through `masked` to the log."""
+    """A `Runner`. At most `queue_limit` callers wait; `engine_url` is where the engine's `/v1` is, if there is one."""
 
-    def __init__(
-        self, snippet: Snippet, queue_limit: int, engine_url: str | None, masked: Callable[[str], str] = str
-    ) -> None:
+    def __init__(self, snippet: Snippet, queue_limit: int, engine_url: str | None) -> None:
         self._snippet = snippet
         self._queue_limit = queue_limit
         self._engine_url = engine_url
-        self._masked = masked
         self._slots = [Slot(self._start_worker, self._next, self._fail_waiting) for _ in range(snippet.workers)]
         self._keeping: list[asyncio.Task[None]] = []
         self._working: set[asyncio.Task[None]] = set()
@@ -93,7 +88,7 @@ class WorkerPool:
         await asyncio.gather(*self._working)
 
     async def _start_worker(self) -> Worker:
-        worker = Worker(self._snippet, self._engine_url, self._masked)
+        worker = Worker(self._snippet, self._engine_url)
         await worker.start(LOAD_LIMIT_S)
         return worker
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 from handrail.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
@@ -31,10 +30,9 @@ _BUFFER = 1 << 20
 class Worker:
     """To be started once; each call has it to itself."""
 
-    def __init__(self, snippet: Snippet, engine_url: str | None, masked: Callable[[str], str] = str) -> None:
+    def __init__(self, snippet: Snippet, engine_url: str | None) -> None:
         self._snippet = snippet
         self._engine_url = engine_url
-        self._masked = masked
         self._ended = asyncio.Event()
         self._how = ""
         self._output: Output
@@ -145,7 +143,7 @@ class Worker:
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER)
-        self._output = Output(self._masked)
+        self._output = Output()
         streams: dict[str, Any] = {"stdin": theirs, "stdout": self._output.sink, "stderr": self._output.sink}
         try:
             self._process = await asyncio.create_subprocess_exec(*_COMMAND, **streams, start_new_session=True)

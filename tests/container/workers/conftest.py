@@ -30,7 +30,7 @@ async def make_pool() -> AsyncIterator[MakePool]:
         def make(
             name: str = "does_as_told", queue_limit: int = 1000, engine_url: str | None = None, **given: Any
         ) -> WorkerPool:
-            pool = WorkerPool(snippet(name, **given), queue_limit, engine_url, lambda text: text.replace("hush", "***"))
+            pool = WorkerPool(snippet(name, **given), queue_limit, engine_url)
             stack.push_async_callback(pool.stop)
             return pool
 

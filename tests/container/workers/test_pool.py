@@ -163,3 +163,11 @@ async def test_workers_that_end_while_idle_are_a_crash_loop(make_pool: MakePool)
     await pool.start()
     assert await pool.run("x", request_id="r") == "x"
     await until(lambda: not pool.is_healthy, "it to be told")
+
+
+async def test_an_idle_worker_that_will_not_end_is_ended(make_pool: MakePool) -> None:
+    pool = make_pool("lingers")
+    await pool.start()
+    assert await pool.run("x", request_id="r") == "x"
+    await pool.stop()
+    assert workers_alive() == 0

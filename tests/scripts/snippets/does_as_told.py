@@ -117,11 +117,6 @@ def do_forge(rest, environment, sample):
     return rest
 
 
-def do_say(rest, environment, sample):
-    print(rest)
-    return rest
-
-
 def do_print(rest, environment, sample):
     print("one")
     os.write(2, b"two\n")
