@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import httpx
 
@@ -80,8 +81,7 @@ class Emulator:
         status = await ending
         logger.error("the container ended with status %d; SageMaker would start it again, this does not", status)
         health.judge(f"it ended with status {status}")
-        await asyncio.Event().wait()
-        raise AssertionError  # never reached
+        return await _never()
 
     def _not_up(self, ending: asyncio.Task[int], health: Health) -> int:
         if ending.done():
@@ -94,5 +94,9 @@ class Emulator:
     async def _run_container(self) -> int:
         if self._container is not None:
             return await self._container.run()
-        await asyncio.Event().wait()
-        raise AssertionError  # never reached
+        return await _never()
+
+
+async def _never() -> NoReturn:
+    while True:
+        await asyncio.sleep(3600)

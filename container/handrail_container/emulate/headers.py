@@ -16,9 +16,10 @@ _ATTRIBUTES = re.compile(r"[\x20-\x7e]{0,1024}")
 _SHORT = re.compile(r"[!-~][\x20-\x7e]{0,63}")
 _LONG = re.compile(r"[!-~][\x20-\x7e]{0,1023}")
 _SESSION = re.compile(r"(?=.{1,256}\Z)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+#: No session is made by a request for a stream.
+_SESSION_OR_NEW = re.compile(rf"NEW_SESSION|{_SESSION.pattern}")
 _NEW_SESSION = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*;\sExpires=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _ANY = re.compile(r"[\x20-\x7e]{0,1024}")
-_CREATE = "NEW_SESSION"
 
 #: What a client may send on both operations, and the form of each.
 _IN = {
@@ -33,7 +34,13 @@ _IN = {
     _PREFIX + "adapter-identifier": _LONG,
     _PREFIX + "adapter-alias": _LONG,
 }
-_IN_UNARY = {**_IN, "accept": _ANY, _PREFIX + "target-model": _LONG, _PREFIX + "enable-explanations": _SHORT}
+_IN_UNARY = {
+    **_IN,
+    "accept": _ANY,
+    _PREFIX + "session-id": _SESSION_OR_NEW,
+    _PREFIX + "target-model": _LONG,
+    _PREFIX + "enable-explanations": _SHORT,
+}
 _IN_STREAM = {**_IN, _PREFIX + "accept": _ANY}
 #: What a container may answer with, and the form of each.
 _OUT = {
@@ -48,9 +55,7 @@ def to_container(sent: Mapping[str, str], *, streaming: bool) -> dict[str, str]:
     forms = _IN_STREAM if streaming else _IN_UNARY
     passed = {name: sent[name] for name in forms if name in sent}
     for name, value in passed.items():
-        if streaming and (name, value) == (_PREFIX + "session-id", _CREATE):
-            raise validation(f"{name} is {_CREATE}: a session is made by InvokeEndpoint, not with a response stream")
-        if value != _CREATE and not forms[name].fullmatch(value):
+        if not forms[name].fullmatch(value):
             raise validation(
                 f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "
                 f"Member must satisfy regular expression pattern: {forms[name].pattern}"
