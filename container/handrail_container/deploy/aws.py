@@ -49,18 +49,14 @@ class Aws:
     def items(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Mapping[str, Any]]:
         """What all pages have under `key`."""
         method = self._xform_name(operation)
-        pages = self._try(
-            operation, lambda: list(self._client(service).get_paginator(method).paginate(**parameters))
-        )
+        pages = self._try(operation, lambda: list(self._client(service).get_paginator(method).paginate(**parameters)))
         for page in pages:
             yield from page.get(key, [])
 
     def upload(self, path: Path, bucket: str, key: str, extra: Mapping[str, Any], seen: Callable[[int], None]) -> None:
         """In parts where the file is large; `seen` hears the bytes of each."""
         client = self._client("s3")
-        self._try(
-            "PutObject", lambda: client.upload_file(str(path), bucket, key, ExtraArgs=dict(extra), Callback=seen)
-        )
+        self._try("PutObject", lambda: client.upload_file(str(path), bucket, key, ExtraArgs=dict(extra), Callback=seen))
 
     def copy(self, source: str, bucket: str, key: str, extra: Mapping[str, Any], seen: Callable[[int], None]) -> None:
         """Within the bucket, without a way through here."""

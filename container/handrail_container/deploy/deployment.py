@@ -96,7 +96,9 @@ def _load(file: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise SettingsError(f"{file} is {type(content).__name__}: write `key: value` lines, such as `name: my-endpoint`")
+        raise SettingsError(
+            f"{file} is {type(content).__name__}: write `key: value` lines, such as `name: my-endpoint`"
+        )
     return {str(key): value for key, value in content.items() if value is not None}
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from handrail_container.deploy.aws import Call, Models
+from handrail_container.deploy.aws import Models
 from handrail_container.deploy.deployment import Deployment
 from handrail_container.deploy.plan import SUFFIX, Plan
 
@@ -71,7 +71,7 @@ def _environment(environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
         for what, size in (("name", len(name.encode())), ("value", len(value.encode()))):
             if size > ENTRY_BYTES:
-                yield f"environment: the {what} of {name[:64]} has {size} bytes, SageMaker takes {ENTRY_BYTES}: {instead}"
+                yield f"environment: the {what} of {name[:64]} has {size} bytes, the most is {ENTRY_BYTES}: {instead}"
     total = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
     if total > TOTAL_BYTES:
         yield f"environment has {total} bytes, and SageMaker takes {TOTAL_BYTES} in all: {instead}"
@@ -113,7 +113,9 @@ def _outside_text(value: str, shape: Any, setting: str) -> Iterator[str]:
 
 def _nearest(value: str, choices: Iterable[str]) -> str:
     close = difflib.get_close_matches(value, list(choices), n=3, cutoff=0.5)
-    return f"this boto3 knows no such one. Did you mean {', '.join(close)}?" if close else "this boto3 knows no such one"
+    return (
+        f"this boto3 knows no such one. Did you mean {', '.join(close)}?" if close else "this boto3 knows no such one"
+    )
 
 
 def _python(form: str) -> str:

@@ -222,6 +222,7 @@ def broken_stream(emulated: Emulated, body: Any) -> tuple[bytes, EventStreamErro
     events = emulated.stream(body)["Body"]
     with pytest.raises(EventStreamError) as broken:
         pieces.extend(event["PayloadPart"]["Bytes"] for event in events)
+    events.close()
     return b"".join(pieces), broken.value
 
 
