@@ -115,7 +115,7 @@ class Aws:
         self.calls, self.faults, self.updates = [], {}, []
         self.fate = lambda endpoint: None
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """What is in the bucket."""
         return [entry["Key"] for entry in self.client("s3").list_objects_v2(Bucket="files").get("Contents", [])]
 

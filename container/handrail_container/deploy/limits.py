@@ -107,8 +107,18 @@ def _outside_text(value: str, shape: Any, setting: str) -> Iterator[str]:
         yield f"{setting} is {value!r}: {_nearest(value, choices)}"
     elif most is not None and len(value) > most and setting != "name":
         yield f"{setting} is {value[:64]!r}…: it has {len(value)} characters, and AWS takes {most}"
-    elif form and not re.fullmatch(_python(form), value) and len(value) <= (most or len(value)):
+    elif form and len(value) <= (most or len(value)) and not _matches(form, value):
         yield f"{setting} is {value!r}: it must match {form}"
+
+
+def _matches(form: str, value: str) -> bool:
+    """A form that only Java can read is left to AWS."""
+    for java, python in _JAVA.items():
+        form = form.replace(java, python)
+    try:
+        return re.fullmatch(form, value) is not None
+    except re.error:
+        return True
 
 
 def _nearest(value: str, choices: Iterable[str]) -> str:
@@ -116,9 +126,3 @@ def _nearest(value: str, choices: Iterable[str]) -> str:
     return (
         f"this boto3 knows no such one. Did you mean {', '.join(close)}?" if close else "this boto3 knows no such one"
     )
-
-
-def _python(form: str) -> str:
-    for java, python in _JAVA.items():
-        form = form.replace(java, python)
-    return form

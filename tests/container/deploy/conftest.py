@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from click.testing import CliRunner, Result
 from handrail_container.cli import main
 
@@ -25,7 +27,9 @@ NEEDED = {
 
 @pytest.fixture(scope="session")
 def _one_aws() -> Iterator[Aws]:
-    with Aws().running() as aws:
+    """boto3 reads its files once for all tests: most of a command's second goes into them."""
+    with pytest.MonkeyPatch.context() as patch, Aws().running() as aws:
+        patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(JSONFileLoader().load_file)))
         yield aws
 
 

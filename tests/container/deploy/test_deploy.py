@@ -40,7 +40,7 @@ def test_it_makes_an_endpoint(aws: Aws, deploy: Deploy) -> None:
     assert (container["Image"], container["Environment"]) == (NEEDED["--image"], {"HANDRAIL_ENGINE": "echo"})
     assert described["ExecutionRoleArn"] == ROLE
     uri = container["ModelDataSource"]["S3DataSource"]["S3Uri"]
-    assert [f"s3://files/{key}" for key in aws.keys()] == [uri + "model.py", uri + "weights/part-1"]
+    assert [f"s3://files/{key}" for key in aws.stored()] == [uri + "model.py", uri + "weights/part-1"]
     (variant,) = aws.client("sagemaker").describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
     assert (variant["InstanceType"], variant["InitialInstanceCount"]) == ("ml.m5.xlarge", 1)
     assert variant["ContainerStartupHealthCheckTimeoutInSeconds"] == 900
@@ -75,19 +75,19 @@ def test_only_changed_files_are_uploaded(aws: Aws, deploy: Deploy, folder: Path)
     assert (len(after["models"]), len(after["configs"]), after["endpoints"]) == (1, 1, ["demo"])
     assert after["models"] != before["models"]
     assert aws.endpoint("demo").endpoint_config_name == after["configs"][0]
-    assert len(aws.keys()) == 2
-    copied = aws.client("s3").head_object(Bucket="files", Key=aws.keys()[1])
+    assert len(aws.stored()) == 2
+    copied = aws.client("s3").head_object(Bucket="files", Key=aws.stored()[1])
     assert len(copied["Metadata"]["sha256"]) == 64
 
 
 def test_another_environment_keeps_the_files(aws: Aws, deploy: Deploy) -> None:
     """A model of its own over the same files."""
     deploy()
-    keys = aws.keys()
+    keys = aws.stored()
     again = deploy("--env", "A=1")
     assert again.exit_code == 0, again.output
     assert "0 uploaded, 0 copied from an earlier version, 2 there already" in again.stderr
-    assert aws.keys() == keys
+    assert aws.stored() == keys
     assert len(aws.made()["models"]) == 1
 
 
@@ -125,7 +125,7 @@ def test_delete_deletes_all(aws: Aws, deploy: Deploy) -> None:
     done = deploy("--delete")
     assert done.exit_code == 0, done.output
     assert aws.made() == {**NOTHING, "models": ["demo-other"]}
-    assert aws.keys() == ["demo/mine.txt"]
+    assert aws.stored() == ["demo/mine.txt"]
     assert targets(aws) == []
     assert "deleted: endpoint demo" in done.stderr
 
@@ -142,11 +142,11 @@ def test_what_an_earlier_try_left_is_deleted_without_an_endpoint(aws: Aws, deplo
     failed = deploy("--keep")
     assert failed.exit_code == 1
     assert "kept: Model demo-" in failed.stderr
-    assert len(aws.keys()) == 2
+    assert len(aws.stored()) == 2
     assert "there already: Model" in deploy("--keep").stderr
     done = deploy("--delete")
     assert done.exit_code == 0
-    assert (aws.made(), aws.keys()) == (NOTHING, [])
+    assert (aws.made(), aws.stored()) == (NOTHING, [])
 
 
 def fails(endpoint: Any) -> None:
@@ -170,7 +170,7 @@ def test_a_failed_endpoint_shows_why_and_leaves_nothing(aws: Aws, deploy: Deploy
     assert "  line 29" in failed.stderr
     assert "earlier deployment" not in failed.stderr
     assert "--startup-timeout-s" in failed.stderr
-    assert (aws.made(), aws.keys(), targets(aws)) == (NOTHING, [], [])
+    assert (aws.made(), aws.stored(), targets(aws)) == (NOTHING, [], [])
 
 
 @pytest.mark.parametrize("has_group", [True, False])
@@ -186,7 +186,7 @@ def test_without_a_log_the_reason_stands_alone(aws: Aws, deploy: Deploy, has_gro
 def test_a_failed_update_goes_back(aws: Aws, deploy: Deploy) -> None:
     """What it served is served, and the new model and configuration are gone."""
     deploy()
-    before, keys = aws.made(), aws.keys()
+    before, keys = aws.made(), aws.stored()
     old = before["configs"][0]
 
     def rolled_back(endpoint: Any) -> None:
@@ -197,7 +197,7 @@ def test_a_failed_update_goes_back(aws: Aws, deploy: Deploy) -> None:
     failed = deploy("--env", "A=1")
     assert failed.exit_code == 1
     assert "demo is InService, and serves what it served before: no capacity" in failed.stderr
-    assert (aws.made(), aws.keys()) == (before, keys)
+    assert (aws.made(), aws.stored()) == (before, keys)
 
 
 def test_an_update_that_is_not_rolled_back_by_aws_is_by_us(aws: Aws, deploy: Deploy) -> None:
@@ -269,11 +269,11 @@ def test_one_that_is_deleted_meanwhile(aws: Aws, deploy: Deploy) -> None:
 def test_an_endpoint_that_cannot_be_updated(aws: Aws, deploy: Deploy, status: str, words: str) -> None:
     """Nothing is touched."""
     deploy()
-    before, keys = aws.made(), aws.keys()
+    before, keys = aws.made(), aws.stored()
     aws.endpoint("demo").endpoint_status = status
     refused = deploy("--env", "A=1")
     assert (refused.exit_code, words in refused.stderr) == (1, True)
-    assert (aws.made(), aws.keys()) == (before, keys)
+    assert (aws.made(), aws.stored()) == (before, keys)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_what_aws_refuses_says_what_to_do(
     assert failed.exit_code == 1
     assert f"handrail: {operation}: {code}: {message}" in failed.stderr
     assert words in failed.stderr
-    assert (aws.made(), aws.keys()) == (NOTHING, [])
+    assert (aws.made(), aws.stored()) == (NOTHING, [])
 
 
 def test_what_cannot_be_deleted_keeps_nothing_else(aws: Aws, deploy: Deploy) -> None:
@@ -309,7 +309,7 @@ def test_what_cannot_be_deleted_keeps_nothing_else(aws: Aws, deploy: Deploy) -> 
     aws.faults["DeleteEndpointConfig"] = (400, "ValidationException", "in use")
     failed = deploy()
     assert re.search("NOT deleted: EndpointConfig demo-.*in use", failed.stderr)
-    assert (aws.made()["models"], aws.keys()) == ([], [])
+    assert (aws.made()["models"], aws.stored()) == ([], [])
 
 
 def test_files_that_cannot_be_deleted_are_named(aws: Aws, deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,7 +351,7 @@ def test_stopping_it_leaves_nothing(aws: Aws, folder: Path, tmp_path_factory: An
         aws.endpoint("demo").endpoint_status = "Failed"
     assert process.wait(PATIENCE_S) in (0, 1)
     if process.returncode == 1:
-        assert (aws.made(), aws.keys()) == (NOTHING, [])
+        assert (aws.made(), aws.stored()) == (NOTHING, [])
 
 
 def test_many_files_are_deleted_in_batches(aws: Aws, deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +360,7 @@ def test_many_files_are_deleted_in_batches(aws: Aws, deploy: Deploy, monkeypatch
     deploy()
     aws.calls.clear()
     assert deploy("--delete").exit_code == 0
-    assert (aws.calls.count("POST"), aws.keys()) == (2, [])
+    assert (aws.calls.count("POST"), aws.stored()) == (2, [])
 
 
 def test_the_pauses_grow(aws: Aws, deploy: Deploy) -> None:
