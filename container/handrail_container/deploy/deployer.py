@@ -48,7 +48,7 @@ class Deployer:
             if current is not None:
                 undo.forget()  # it serves: what may still fail is no reason to take it away
             self._scale(plan)
-        Leftovers(self._aws, self._name, self._say, {plan.model_name, plan.config_name}).delete()
+        self._retire(plan)
 
     def delete(self) -> None:
         """The endpoint and all that was made for it. Raises DeployError where there is nothing."""
@@ -58,6 +58,13 @@ class Deployer:
             self._say(f"deleted: endpoint {self._name}")
         if not Leftovers(self._aws, self._name, self._say).delete() and not there_was:
             raise DeployError(f"there is no endpoint {self._name} in {self._aws.region}, and nothing named after it")
+
+    def _retire(self, plan: Plan) -> None:
+        """What was served before; the endpoint serves, whether or not it can be deleted."""
+        try:
+            Leftovers(self._aws, self._name, self._say, {plan.model_name, plan.config_name, plan.folder}).delete()
+        except AwsError as error:
+            self._say(f"NOT deleted: what {self._name} served before: {error}")
 
     def _current(self) -> State | None:
         state = self._endpoint.state()
@@ -72,11 +79,11 @@ class Deployer:
 
     def _send(self, plan: Plan, undo: Undo) -> None:
         store = Store(self._aws, plan, self._deployment.kms_key)
-        undo.made(f"the files of this try in s3://{plan.bucket}/{plan.prefix}", store.take_back)
+        undo.made(f"the files of this try in {plan.folder}", store.take_back)
         total = sum(file.size for file in plan.files)
         with click.progressbar(length=total, label=f"{len(plan.files)} files", file=sys.stderr) as bar:
             store.send(bar.update)
-        self._say(f"s3://{plan.bucket}/{plan.prefix}: {store.sent}")
+        self._say(f"{plan.folder}: {store.sent}")
 
     def _make(self, plan: Plan, undo: Undo, current: State | None) -> None:
         self._create(plan.model, undo)

@@ -16,7 +16,7 @@ _NAME = 63 - SUFFIX
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _MODELS = ("HF_MODEL_ID", "SM_VLLM_MODEL")
 #: Java's classes of characters, which the models' patterns have and Python's expressions have not.
-_JAVA = {r"\p{L}": r"\w", r"\p{Z}": " ", r"\p{N}": r"\d", r"\p{Print}": r"\x20-\x7e"}
+_JAVA = {r"\p{L}": r"\w", r"\p{Z}": " ", r"\p{N}": r"\d"}
 #: The setting that a parameter comes from.
 _SETTINGS = {
     "ModelName": "name",
@@ -81,8 +81,7 @@ def _outside(value: Any, shape: Any, setting: str) -> Iterator[str]:
     """What is outside the bounds that its shape has, and names no better problem above."""
     if shape.type_name == "structure" and isinstance(value, Mapping):
         for name, inner in value.items():
-            if name in shape.members:
-                yield from _outside(inner, shape.members[name], setting or _SETTINGS.get(name, ""))
+            yield from _outside(inner, shape.members[name], setting or _SETTINGS.get(name, ""))
     elif shape.type_name == "list" and isinstance(value, list):
         yield from _too_many(value, shape, setting)
         for item in value:

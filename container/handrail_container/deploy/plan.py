@@ -42,6 +42,11 @@ class Plan:
         return [*self.uploads, self.model, self.config, self.endpoint, *self.scaling]
 
     @property
+    def folder(self) -> str:
+        """The address of this version's files."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
     def model_name(self) -> str:
         return str(self.model.parameters["ModelName"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 from handrail_container.deploy.aws import Aws
@@ -10,12 +11,14 @@ from handrail_container.deploy.deployment import Deployment
 from handrail_container.deploy.errors import AwsError
 
 _SERVICE = "sagemaker.amazonaws.com"
+#: Codes that say of the thing that there is none, or can be none of that name.
+_ABSENT = re.compile("NotFound|NoSuch|Malformed|Validation|Invalid(Subnet|Group|Parameter|Arn)")
 
 Check = Callable[[Aws, Deployment], Iterator[str]]
 
 
 def problems(aws: Aws, deployment: Deployment, note: Callable[[str], None]) -> list[str]:
-    """A sentence for each; what these credentials may not look up is noted and left to AWS."""
+    """A sentence for each; what these credentials may not look up is noted and left to AWS. Raises AwsError."""
     found = []
     for field, check in CHECKS.items():
         if not getattr(deployment, field):
@@ -23,10 +26,12 @@ def problems(aws: Aws, deployment: Deployment, note: Callable[[str], None]) -> l
         try:
             found += list(check(aws, deployment))
         except AwsError as error:
-            if not error.is_denied:
+            if error.is_denied:
+                note(f"{field} is not checked: {error}")
+            elif _ABSENT.search(error.code):
                 found.append(f"{field} is {getattr(deployment, field)!r}: {error}. Make it, or name another")
             else:
-                note(f"{field} is not checked: {error.code} for {error}")
+                raise
     return found
 
 
@@ -48,8 +53,6 @@ def _bucket(aws: Aws, deployment: Deployment) -> Iterator[str]:
             yield f"bucket is {bucket!r}: these credentials may not use it, or it is another account's"
         elif error.is_missing:
             yield f"bucket is {bucket!r}: there is no such bucket. Make it (aws s3 mb s3://{bucket}), or name another"
-        elif error.code == "301":
-            yield f"bucket is {bucket!r}: it is in another region than {aws.region}; use one there"
         else:
             raise
         return
