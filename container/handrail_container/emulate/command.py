@@ -37,6 +37,8 @@ def emulate(directory: Path | None, engine: str | None, target: str | None, **gi
 
     if target and directory:
         raise click.UsageError(f"give DIR or --target, not both: {str(directory)!r}, {target!r}")
+    if target and not target.startswith(("http://", "https://")):
+        raise click.UsageError(f"--target is {target!r}: write a URL, such as http://127.0.0.1:8080")
     logs.configure("INFO")
     try:
         status = run(target, environment(directory, engine), given)

@@ -334,7 +334,13 @@ def test_a_port_that_is_taken_is_refused(arguments: tuple[str, ...]) -> None:
     assert (ended.returncode, f"cannot listen on 127.0.0.1:{port}" in ended.stderr) == (2, True)
 
 
-def test_a_directory_and_a_target_are_refused(tmp_path: Path) -> None:
-    ended = run("emulate", tmp_path, "--target", "http://127.0.0.1:1")
-    assert ended.returncode == 2
-    assert "give DIR or --target, not both" in ended.stderr
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((SCRIPTS, "--target", "http://127.0.0.1:1"), "give DIR or --target, not both"),
+        (("--target", "127.0.0.1:1"), "--target is '127.0.0.1:1': write a URL"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused(arguments: tuple[str | Path, ...], words: str) -> None:
+    ended = run("emulate", *arguments)
+    assert (ended.returncode, words in ended.stderr) == (2, True)
