@@ -73,7 +73,7 @@ def test_handrail_reads_no_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "door"), [("vllm", "engine/vllm"), ("boto3", "deploy.py"), ("botocore", "deploy.py")]
+    ("package", "door"), [("vllm", "engine/vllm"), ("boto3", "deploy/aws.py"), ("botocore", "deploy/aws.py")]
 )
 def test_heavy_packages_have_one_door(package: str, door: str) -> None:
     """vLLM is imported in one sub-package, boto3 in one module."""

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 import click
 
 from handrail_container import init
+from handrail_container.deploy.command import deploy
+from handrail_container.emulate.command import emulate
 from handrail_container.errors import ExitCode, SettingsError
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ def main() -> None:
 
     DIR is the model directory; it defaults to SAGEMAKER_MODEL_PATH, then /opt/ml/model.
     """
+
+
+main.add_command(deploy)
+main.add_command(emulate)
 
 
 @main.command()

@@ -1,0 +1,1 @@
+"""Putting a model directory on a SageMaker endpoint, and taking it off again."""

@@ -1,0 +1,127 @@
+"""What AWS would refuse, said before anything is made: botocore's service models, and limits they do not have."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from handrail_container.deploy.aws import Models
+from handrail_container.deploy.deployment import Deployment
+from handrail_container.deploy.plan import SUFFIX, Plan
+
+ENTRIES, ENTRY_BYTES, TOTAL_BYTES = 100, 1024, 32 * 1024
+_NAME = 63 - SUFFIX
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_MODELS = ("HF_MODEL_ID", "SM_VLLM_MODEL")
+#: Java's classes of characters, which the models' patterns have and Python's expressions have not.
+_JAVA = {r"\p{L}": r"\w", r"\p{Z}": " ", r"\p{N}": r"\d"}
+#: The setting that a parameter comes from.
+_SETTINGS = {
+    "ModelName": "name",
+    "EndpointName": "name",
+    "EndpointConfigName": "name",
+    "PolicyName": "name",
+    "Image": "image",
+    "ExecutionRoleArn": "role",
+    "S3Uri": "prefix",
+    "Key": "prefix",
+    "Environment": "environment",
+    "Tags": "tags",
+    "InstanceType": "instance_type",
+    "Subnets": "subnets",
+    "SecurityGroupIds": "security_groups",
+    "KmsKeyId": "kms_key",
+    "SSEKMSKeyId": "kms_key",
+    "InferenceAmiVersion": "ami",
+}
+
+
+def problems(deployment: Deployment, plan: Plan) -> list[str]:
+    """All there are, in sentences."""
+    found = [*_own(deployment, plan), *_environment(deployment.environment)]
+    models = Models()
+    for call in plan.calls:
+        outside = list(_outside(call.parameters, models.shape(call), ""))
+        found += outside
+        if not outside and models.faults(call):
+            found.append(f"{call.operation}: {models.faults(call)}")
+    return list(dict.fromkeys(found))
+
+
+def _own(deployment: Deployment, plan: Plan) -> Iterator[str]:
+    if len(plan.name) > _NAME:
+        yield f"name is {plan.name!r}: at most {_NAME} characters, since models and configurations add {SUFFIX} to it"
+    if not _BUCKET.fullmatch(plan.bucket):
+        yield f"bucket is {plan.bucket!r}: write the name only: 3 to 63 small letters, digits, dots and dashes"
+    if bool(deployment.subnets) != bool(deployment.security_groups):
+        yield "subnets and security_groups go together: give both, or neither"
+    if deployment.max_instances is not None and deployment.max_instances < deployment.min_instances:
+        yield f"max_instances is {deployment.max_instances}: at least min_instances, {deployment.min_instances}"
+    if not plan.files and not any(deployment.environment.get(name) for name in _MODELS):
+        yield f"DIR has no files to deploy: give the model directory, or a model in environment ({', '.join(_MODELS)})"
+
+
+def _environment(environment: Mapping[str, str]) -> Iterator[str]:
+    """Bytes, which the service models do not count."""
+    instead = "put long values into a file of the model directory"
+    if len(environment) > ENTRIES:
+        yield f"environment has {len(environment)} variables, and SageMaker takes {ENTRIES}: {instead}"
+    for name, value in environment.items():
+        for what, size in (("name", len(name.encode())), ("value", len(value.encode()))):
+            if size > ENTRY_BYTES:
+                yield f"environment: the {what} of {name[:64]} has {size} bytes, the most is {ENTRY_BYTES}: {instead}"
+    total = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
+    if total > TOTAL_BYTES:
+        yield f"environment has {total} bytes, and SageMaker takes {TOTAL_BYTES} in all: {instead}"
+
+
+def _outside(value: Any, shape: Any, setting: str) -> Iterator[str]:
+    """What is outside the bounds that its shape has, and names no better problem above."""
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _outside(inner, shape.members[name], setting or _SETTINGS.get(name, ""))
+    elif shape.type_name == "list" and isinstance(value, list):
+        yield from _too_many(value, shape, setting)
+        for item in value:
+            yield from _outside(item, shape.member, setting)
+    elif shape.type_name == "map" and isinstance(value, Mapping) and setting == "environment":
+        for name in value:
+            yield from _outside_text(name, shape.key, setting)
+    elif shape.type_name == "string" and isinstance(value, str) and setting != "environment":
+        yield from _outside_text(value, shape, setting)
+
+
+def _too_many(value: list[Any], shape: Any, setting: str) -> Iterator[str]:
+    most = shape.metadata.get("max")
+    if most is not None and len(value) > most:
+        yield f"{setting} has {len(value)} entries, and AWS takes {most}"
+
+
+def _outside_text(value: str, shape: Any, setting: str) -> Iterator[str]:
+    """`name` has had its own limit."""
+    choices, most, form = shape.enum, shape.metadata.get("max"), shape.metadata.get("pattern")
+    if choices and value not in choices:
+        yield f"{setting} is {value!r}: {_nearest(value, choices)}"
+    elif most is not None and len(value) > most and setting != "name":
+        yield f"{setting} is {value[:64]!r}…: it has {len(value)} characters, and AWS takes {most}"
+    elif form and len(value) <= (most or len(value)) and not _matches(form, value):
+        yield f"{setting} is {value!r}: it must match {form}"
+
+
+def _matches(form: str, value: str) -> bool:
+    """A form that only Java can read is left to AWS."""
+    for java, python in _JAVA.items():
+        form = form.replace(java, python)
+    try:
+        return re.fullmatch(form, value) is not None
+    except re.error:
+        return True
+
+
+def _nearest(value: str, choices: Iterable[str]) -> str:
+    close = difflib.get_close_matches(value, list(choices), n=3, cutoff=0.5)
+    return (
+        f"this boto3 knows no such one. Did you mean {', '.join(close)}?" if close else "this boto3 knows no such one"
+    )

@@ -1,0 +1,1 @@
+"""The SageMaker runtime API in front of a container, for an unmodified boto3 client."""

@@ -1,0 +1,72 @@
+"""`handrail emulate`: its words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handrail_container.errors import SettingsError
+
+
+@click.command()
+@click.argument(
+    "directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[DIR]"
+)
+@click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE of the container.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, envvar="SAGEMAKER_BIND_TO_PORT", default=8080, show_default=True)
+@click.option("--target", metavar="URL", help="A container that is served already, in place of DIR.")
+@click.option(
+    "--name", "names", multiple=True, help="An endpoint there is; may be repeated. [default: any name is one]"
+)
+@click.option("--timeout", "invocation_s", type=float, default=60, show_default=True, help="Seconds of an answer.")
+@click.option("--stream-timeout", "stream_s", type=float, default=480, show_default=True, help="Of a streamed one.")
+@click.option("--startup-timeout", "startup_s", type=float, default=480, show_default=True, help="To the first /ping.")
+@click.option("--max-body-mb", type=float, default=25, show_default=True, help="The largest request body.")
+def emulate(directory: Path | None, engine: str | None, target: str | None, **given: Any) -> None:
+    """Serve the SageMaker runtime API in front of a container, for an unmodified boto3 client.
+
+    The container is `handrail serve` on DIR, a child process with its settings in the environment, or what answers at
+    the URL of --target.
+    """
+    from handrail_container import logs
+
+    if target and directory:
+        raise click.UsageError(f"give DIR or --target, not both: {str(directory)!r}, {target!r}")
+    if target and not target.startswith(("http://", "https://")):
+        raise click.UsageError(f"--target is {target!r}: write a URL, such as http://127.0.0.1:8080")
+    logs.configure("INFO")
+    try:
+        status = run(target, environment(directory, engine), given)
+    except SettingsError as error:
+        click.echo(f"handrail: {error}", err=True)
+        status = error.exit_code
+    raise SystemExit(status)
+
+
+def environment(directory: Path | None, engine: str | None) -> dict[str, str]:
+    """The container's: this process's, with the model directory and the engine of the command line."""
+    from handrail_container.environment import process_environment
+
+    given = {"SAGEMAKER_MODEL_PATH": directory and str(directory.resolve()), "HANDRAIL_ENGINE": engine}
+    return {**process_environment(), **{name: value for name, value in given.items() if value}}
+
+
+def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, Any]) -> int:
+    """Emulate until told to stop; the exit status."""
+    from handrail_container.emulate.api import Limits
+    from handrail_container.emulate.container import Container
+    from handrail_container.emulate.emulator import Emulator, Place
+
+    seconds = {name: given[name] for name in ("invocation_s", "stream_s", "startup_s")}
+    limits = Limits(body=int(given["max_body_mb"] * 1024 * 1024), **seconds)
+    container = None if target else Container(variables)
+    place = Place(given["host"], given["port"], given["names"])
+    emulator = Emulator(place, limits, target or (container.url if container else ""), container)
+    url = f"http://{given['host']}:{emulator.port}"
+    click.echo(f"boto3.client('sagemaker-runtime', endpoint_url='{url}', region_name='us-east-1')", err=True)
+    return int(asyncio.run(emulator.run()))

@@ -1,0 +1,58 @@
+"""A model directory's container as SageMaker runs one: `serve`, settings in the environment only, SIGTERM to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Mapping
+
+logger = logging.getLogger("handrail.emulate")
+
+#: Between SIGTERM and SIGKILL.
+STOP_S = 30.0
+#: On a laptop the loopback is enough; it is the one word that SageMaker would not give.
+_ARGUMENTS = ("serve", "--host", "127.0.0.1")
+_MAIN = "from handrail_container.cli import main; main(prog_name='handrail')"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Container:
+    """`handrail serve` as a child; its output is ours."""
+
+    def __init__(self, environment: Mapping[str, str], stop_s: float = STOP_S) -> None:
+        self.port = free_port()
+        self._environment = {**environment, "SAGEMAKER_BIND_TO_PORT": str(self.port)}
+        self._stop_s = stop_s
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def run(self) -> int:
+        """Its exit status, once it has ended; cancelled, it is stopped."""
+        # Its own group: Ctrl-C is for the emulator, which passes it on as SageMaker would. -P: as an installed command.
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-c", _MAIN, *_ARGUMENTS, env=self._environment, process_group=0
+        )
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """SIGTERM, and SIGKILL where that does not end it in time."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), self._stop_s)
+        except TimeoutError:
+            logger.warning("the container did not end within %g s of SIGTERM: SIGKILL", self._stop_s)
+            self._process.kill()
+            await self._process.wait()

@@ -1,0 +1,61 @@
+"""The runtime API's own errors, in the shapes that AWS's clients make exceptions of."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+#: SageMaker cuts the container's message here.
+MAX_ORIGINAL = 2048
+_LOGS = "arn:aws:logs:local:000000000000:log-group:/aws/sagemaker/Endpoints/"
+
+
+class ApiError(Exception):
+    """An answer that is no inference: `code` is the exception's name in the service model, `members` what it has."""
+
+    def __init__(self, status: int, code: str, message: str, **members: str | int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.members = {"Message": message, **members}
+
+
+def validation(message: str) -> ApiError:
+    """What the caller sent is at fault."""
+    return ApiError(400, "ValidationError", message)
+
+
+def unavailable(reason: str) -> ApiError:
+    """No container passes its health check."""
+    return ApiError(503, "ServiceUnavailable", f"The endpoint has no healthy container: {reason}")
+
+
+def model_error(endpoint: str, status: int, body: bytes) -> ApiError:
+    """The container's answer was not 2xx, or (status 0) there was none."""
+    message = body[:MAX_ORIGINAL].decode(errors="ignore")
+    side = "client" if 400 <= status < 500 else "server"
+    arn = _LOGS + endpoint
+    return ApiError(
+        424,
+        "ModelError",
+        f'Received {side} error ({status}) from primary with message "{message}". See {arn} for more information.',
+        OriginalStatusCode=status,
+        OriginalMessage=message,
+        LogStreamArn=arn,
+    )
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """The response for an ApiError."""
+    assert isinstance(error, ApiError)
+    headers = {"x-amzn-ErrorType": error.code, "x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(json.dumps(error.members), error.status, headers, "application/json")
+
+
+async def answer_unknown(request: Request, error: Exception) -> Response:
+    """Where the API has no such operation."""
+    unknown = ApiError(404, "UnknownOperationException", f"{request.method} {request.url.path} is not emulated")
+    return await answer(request, unknown)
