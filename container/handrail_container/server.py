@@ -18,9 +18,10 @@ from handrail_container import requirements, truss_config
 from handrail_container.admission import Lanes
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
+from handrail_container.exchange import Exchange
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, admit_nobody_new, bind
-from handrail_container.metrics import counting
+from handrail_container.metrics import Tally, counting
 from handrail_container.report import exit_code, refusal, say
 from handrail_container.serving import Refused, Serving
 from handrail_container.settings import Settings
@@ -60,6 +61,7 @@ class Server:
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._lanes = Lanes(settings)
         self._backend = composition.open_backend(settings, fallback_model)
+        self._tracing = composition.open_tracing(settings)
         self._listener = Listener(self._gate)
         self._began = time.monotonic()
 
@@ -73,7 +75,7 @@ class Server:
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
         sweeping = asyncio.create_task(self._gate.sweep())
         with counting(self.lifecycle, self._lanes) as tally:
-            self._gate.when_over = tally.count
+            self._observe(tally)
             try:
                 code = await self._until_stopped()
             finally:
@@ -83,8 +85,26 @@ class Server:
                 if self._serving is not None:
                     await self._serving.end()
                 await self._backend.stop()
+                if self._tracing is not None:
+                    await self._tracing.close()
         self.lifecycle.move(State.STOPPED, "the server has stopped")
         return code
+
+    def _observe(self, tally: Tally) -> None:
+        """Who is told of requests, and of the engine's calls."""
+        tracing = self._tracing
+        if tracing is None:
+            self._gate.when_over = tally.count
+            return
+
+        def when_over(exchange: Exchange) -> None:
+            tally.count(exchange)
+            tracing.end(exchange)
+
+        self._gate.when_over = when_over
+        self._backend.facade.watch = tracing
+        for lane in (self._lanes.invocations, self._lanes.engine):
+            lane.when_asked = tracing.begin
 
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()

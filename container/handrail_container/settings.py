@@ -97,6 +97,11 @@ class Settings(BaseSettings):
         "errors",
         "Which requests are logged: `errors` (not 2xx, or over a second), `all`, `off`.",
     )
+    otlp_endpoint: str | None = variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "Where OpenTelemetry's spans are sent, by OTLP over HTTP; OpenTelemetry's other variables have their effect.",
+    )
     max_body_mb: float = variable(
         "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB; a larger one is 413.", gt=0
     )

@@ -145,7 +145,7 @@ class Soak:
         self._left = requests
         self._until = time.monotonic() + (seconds if not requests else float("inf"))
         editing = asyncio.create_task(self._edit(folder))
-        await asyncio.gather(*(self._client(served.port) for _ in range(self._clients)))
+        await asyncio.gather(*(self._client(served) for _ in range(self._clients)))
         editing.cancel()
         with suppress(asyncio.CancelledError):
             await editing
@@ -161,14 +161,15 @@ class Soak:
         self._left -= 1
         return self._left >= 0 or (self._until < float("inf") and time.monotonic() < self._until)
 
-    async def _client(self, port: int) -> None:
-        client, weights = Client(port), [weight for weight, _, _ in _KINDS]
+    async def _client(self, served: Served) -> None:
+        client, weights = Client(served.port), [weight for weight, _, _ in _KINDS]
         while self._goes_on():
             ((_, expected, asked),) = self._random.choices(_KINDS, weights)
             try:
                 seen = _outcome(await client.ask(asked))
             except (Lost, Refused) as lost:
                 self.lost[repr(lost)] += 1
+                assert served.process.poll() is None, f"the server ended:\n{served.stderr[-5000:]}"
                 continue
             self.seen[seen] += 1
             if seen != expected:
