@@ -24,7 +24,6 @@ DEMO = Path(__file__).parents[2] / "examples" / "model"
 
 _RELOAD_S = 2.0
 _SETTLE_S = 15.0
-_WARM_UP = 3000
 _MAX_GROWTH = 1.10
 _PACE = {"HANDRAIL_ECHO_TTFT_MS": "5", "HANDRAIL_ECHO_ITL_MS": "2"}
 
@@ -77,14 +76,14 @@ class Size:
 class Soak:
     """`seen` counts ends as the clients saw them, `counted` as `/metrics` does."""
 
-    def __init__(self, engine: str, clients: int, seed: int, warm_up: int = _WARM_UP) -> None:
+    def __init__(self, engine: str, clients: int, seed: int, *, warm_up: int = 3000, rest_s: float = 8) -> None:
         self.seen: Counter[str] = Counter()
         self.counted: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self.unexpected: Counter[str] = Counter()
         self.sizes: list[Size] = []
         self.reloads = 0
-        self._engine, self._clients, self._warm_up = engine, clients, warm_up
+        self._engine, self._clients, self._warm_up, self._rest_s = engine, clients, warm_up, rest_s
         self._random = random.Random(seed)
         self._left = 0
         self._until = 0.0
@@ -134,12 +133,11 @@ class Soak:
 
     def _settled(self, served: Served) -> Size:
         """How large it is once nothing is left of the load, or when there has been time enough for that."""
+        time.sleep(self._rest_s)
         deadline = time.monotonic() + _SETTLE_S
-        size = _size(served)
-        while time.monotonic() < deadline and (not self.sizes or size.exceeds(self.sizes[0])):
-            time.sleep(0.5 if self.sizes else _SETTLE_S / 2)
-            size = _size(served)
-        return size
+        while self.sizes and _size(served).exceeds(self.sizes[0]) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return _size(served)
 
     async def _load(self, served: Served, folder: Path, requests: int, seconds: float) -> None:
         self._left = requests

@@ -44,7 +44,7 @@ def logging_to(causes: Path) -> Iterator[None]:
     given = os.environ.get(_CONFIG)
     config = json.loads(Path(given).read_text()) if given else copy.deepcopy(vllm("DEFAULT_LOGGING_CONFIG"))
     if logs.is_json() and not given:
-        config["formatters"] = dict.fromkeys(config["formatters"], {"()": _JSON})
+        config["formatters"] = {name: {"()": _JSON} for name in config["formatters"]}
     config.setdefault("handlers", {})["handrail"] = {
         "class": "handrail_container.engine.vllm.child.CauseHandler",
         "path": str(causes),
