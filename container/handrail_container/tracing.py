@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from opentelemetry import context
+from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -83,9 +83,12 @@ class Tracing:
         return [(name.encode(), value.encode()) for name, value in carrier.items()]
 
     async def close(self) -> None:
-        """Send what is left; who does not take it in time does not get it."""
+        """Send what is left, also of vLLM's or the script's own; who does not take it in time does not get it."""
+        theirs = trace.get_tracer_provider()
+        providers = [self._provider, theirs] if isinstance(theirs, TracerProvider) else [self._provider]
         with suppress(TimeoutError):
-            await asyncio.wait_for(in_thread(self._provider.shutdown, "spans"), _FLUSH_S)
+            closing = asyncio.gather(*(in_thread(provider.shutdown, "spans") for provider in providers))
+            await asyncio.wait_for(closing, _FLUSH_S)
 
 
 class Call:

@@ -263,4 +263,5 @@ async def test_an_answer_that_begins_while_it_stops_says_that_the_connection_end
             await asyncio.sleep(0.01)
         release.touch()
         answer = await held
+        assert await served.exit_code() is ExitCode.CLEAN
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")
