@@ -265,3 +265,16 @@ async def test_an_answer_that_begins_while_it_stops_says_that_the_connection_end
         answer = await held
         assert await served.exit_code() is ExitCode.CLEAN
     assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+
+
+async def test_a_connection_that_never_asked_anything_holds_up_no_stop(engine: Engine, tmp_path: Path) -> None:
+    """It is closed without a word."""
+    async with running(tmp_path) as served:
+        await served.answers(200)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+        while len(served.server._listener.server_state.connections) < 2:
+            await asyncio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await served.exit_code() is ExitCode.CLEAN
+        writer.close()
