@@ -73,10 +73,17 @@ def test_handrail_reads_no_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "door"), [("vllm", "engine/vllm"), ("boto3", "deploy/aws.py"), ("botocore", "deploy/aws.py")]
+    ("package", "door"),
+    [
+        ("vllm", "engine/vllm"),
+        ("boto3", "deploy/aws.py"),
+        ("botocore", "deploy/aws.py"),
+        ("opentelemetry", "tracing.py"),
+        ("pythonjsonlogger", "log_lines.py"),
+    ],
 )
 def test_heavy_packages_have_one_door(package: str, door: str) -> None:
-    """vLLM is imported in one sub-package, boto3 in one module."""
+    """vLLM is imported in one sub-package, the others in one module each."""
     importers = [path for path in sources(HANDLERS, CONTAINER) if package in imports(path)]
     assert [path for path in importers if not path.is_relative_to(CONTAINER / door)] == []
 

@@ -39,7 +39,7 @@ def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "request_id": exchange.request_id,
         "method": scope["method"],
-        "route": getattr(scope.get("route"), "path", _loggable(scope["path"])),
+        "route": _loggable(exchange.route),
         "status": exchange.status,
         "duration_ms": round(seconds * 1000, 1),
         "bytes_out": exchange.bytes_out,

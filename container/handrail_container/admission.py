@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,10 +32,12 @@ class Overloaded(HTTPException):
 
 
 class Lane:
-    """Requests that are counted together. `running` and `waiting` are how many there are now."""
+    """Requests that are counted together. `running` and `waiting` are how many there are now; `when_asked`, if any, is
+    told of each that asks to be let in."""
 
     def __init__(self, settings: Settings) -> None:
         self.running = 0
+        self.when_asked: Callable[[Exchange], None] | None = None
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._max_running = settings.max_concurrency
         self._max_waiting = settings.max_queue
@@ -51,6 +54,8 @@ class Lane:
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
             exchange: Exchange = scope["state"]["exchange"]
             exchange.lane = self
+            if self.when_asked is not None:
+                self.when_asked(exchange)
             exchange.limit_s, exchange.stream_limit_s = self._limits(exchange)
             if self.running < self._max_running:
                 self.running += 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -48,6 +49,11 @@ from handrail_container.settings import Settings
 from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
+
+if TYPE_CHECKING:
+    from handrail_container.tracing import Tracing
+
+logger = logging.getLogger("handrail")
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
@@ -105,6 +111,22 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
 
     flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
     return VllmBackend(find_model(settings, fallback_model, config.model), flags, settings.stall_s, is_strict=is_strict)
+
+
+def open_tracing(settings: Settings) -> Tracing | None:
+    """Spans, where there is somewhere to send them to; what they need may be missing, and is no reason not to serve."""
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from handrail_container.tracing import Tracing
+    except ModuleNotFoundError as missing:
+        logger.warning(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but there are no spans: %s is not installed. "
+            "Install handrail[otel], or unset the variable.",
+            missing.name,
+        )
+        return None
+    return Tracing()
 
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:

@@ -77,10 +77,12 @@ class Answer:
             headers.setdefault("X-Request-Id", self.request_id)
             await self._send({"type": "http.response.start", "status": failure.status, "headers": headers.raw})
             self.is_complete = True
+            self.bytes_out = len(response.body)
             await self._send({"type": "http.response.body", "body": response.body})
         elif self.is_sse and not self.is_complete:
             self.is_complete = True
             body = error_event(error_body(failure, self.request_id))
+            self.bytes_out += len(body)
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
@@ -138,6 +140,11 @@ class Exchange(Answer):
 
     async def fail(self, failure: Failure) -> None:
         await super().fail(self.verdict or failure)
+
+    @property
+    def route(self) -> str:
+        """The template of the path, where there is one."""
+        return str(getattr(self.scope.get("route"), "path", self.scope["path"]))
 
     def end(self, verdict: Failure) -> None:
         """Cancel the work; the client is told `verdict`. The first one counts, and none where all has been said."""

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     protect_metrics: bool = variable(
         "HANDRAIL_PROTECT_METRICS", False, "Whether `/metrics` asks for the key too; SageMaker's scraper has none."
     )
+    otlp_endpoint: str | None = variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        None,
+        "Where OpenTelemetry's spans are sent, by OTLP over HTTP; OpenTelemetry's other variables have their effect.",
+    )
     max_body_mb: float = variable(
         "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB; a larger one is 413.", gt=0
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail import legacy
 from handrail.presence import unless_left
@@ -14,6 +15,27 @@ from handrail.presence import unless_left
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import StreamingResponse
+
+
+class Call(Protocol):
+    """One call of the engine, as whoever watches sees it: its context is what is awaited of it, `end` its end.
+
+    What is raised within the context ends it too.
+    """
+
+    def __enter__(self) -> Call: ...
+
+    def __exit__(self, *raised: Any) -> None: ...
+
+    def end(self, error: Exception | None = None) -> None: ...
+
+
+class Watch(Protocol):
+    """Whoever watches the engine's calls; `headers` are to go with what is asked of it."""
+
+    def call(self, operation: str, request_id: str) -> Call: ...
+
+    def headers(self) -> list[tuple[bytes, bytes]]: ...
 
 
 class Engine(ABC):
@@ -25,6 +47,9 @@ class Engine(ABC):
     `fastapi.HTTPException`; cancelling the call aborts the engine's request, and so does the client of `request` that
     leaves: the call then raises `ClientDisconnect`.
     """
+
+    #: The server's; not for handlers.
+    watch: Watch | None = None
 
     @property
     @abstractmethod
@@ -96,8 +121,34 @@ class Engine(ABC):
     async def _answer(self, operation: str, body: dict[str, Any], request: HTTPConnection | None) -> Any:
         asked = request if request is not None and request.scope["type"] == "http" else None
         creating = self.create(operation, body, cast("Request | None", asked))
-        answer = await (creating if asked is None else unless_left(asked, creating))
+        waiting = creating if asked is None else unless_left(asked, creating)
+        answer = await (
+            waiting if self.watch is None else watched(self.watch.call(operation, body["request_id"]), waiting)
+        )
         return event_stream(answer) if isinstance(answer, AsyncIterator) else answer
+
+
+async def watched(call: Call, waiting: Coroutine[Any, Any, Any]) -> Any:
+    """What `waiting` gives; `call` ends with it, or with the last event of a stream."""
+    with call:
+        answer = await waiting
+    if isinstance(answer, AsyncIterator):
+        return _until_end(call, answer)
+    call.end()
+    return answer
+
+
+async def _until_end(call: Call, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    error: Exception | None = None
+    try:
+        async with aclosing(events):  # type: ignore[type-var]  # an async generator
+            async for event in events:
+                yield event
+    except Exception as raised:
+        error = raised
+        raise
+    finally:
+        call.end(error)
 
 
 def request_id_of(request: HTTPConnection | None) -> str:

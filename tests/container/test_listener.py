@@ -4,7 +4,7 @@ import socket
 
 import pytest
 from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.listener import bind
+from handrail_container.listener import admit_nobody_new, bind
 
 
 def test_port_0_is_any_free_port() -> None:
@@ -39,3 +39,22 @@ def test_a_host_that_does_not_exist_is_a_settings_error() -> None:
     """With what the system says."""
     with pytest.raises(SettingsError, match=r"cannot listen on 203\.0\.113\.1:0: "):
         bind("203.0.113.1", 0)
+
+
+def test_who_has_connected_is_accepted_when_nobody_else_can() -> None:
+    """The first in the queue speaks and is heard; the second is not refused before the socket is closed."""
+    with bind("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()) as first:
+        admit_nobody_new(listening)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(listening.getsockname(), timeout=0.2)
+        first.sendall(b"hello")
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.recv(5) == b"hello"
+
+
+def test_where_the_system_has_no_such_filter_nothing_happens() -> None:
+    """As with a socket that is closed."""
+    listening = bind("127.0.0.1", 0)
+    listening.close()
+    admit_nobody_new(listening)

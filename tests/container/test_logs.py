@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import io
+import json
 import logging
+import sys
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from handrail.redaction import Redactor
-from handrail_container import logs
+from handrail_container import log_lines, logs, report
 
 NAMES = ["httpx", "uvicorn.error"]
 
@@ -23,6 +31,7 @@ def bare_root() -> Iterator[logging.Logger]:
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
+        logging.captureWarnings(False)
         for other, (its_level, filters) in zip(others, before, strict=True):
             other.setLevel(its_level)
             other.filters[:] = filters
@@ -92,3 +101,110 @@ def test_no_line_shows_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the key is ***" in written
     assert "ValueError: bad key ***" in written
     assert "s3cret" not in written
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """What standard error has of each line."""
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_line_for_machines_is_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a record says, with what its logger added to it; a name of ours is not theirs to take."""
+    with bare_root():
+        logs.configure("INFO", "json", Redactor())
+        extras = {"tokens": 3, "level": "theirs", "vllm_process_name": "MainProcess", "color_message": "x"}
+        logging.getLogger("their.own").warning("two\nlines: %s", "é", extra=extras)
+    (line,) = said(capsys)
+    age = datetime.now(UTC) - datetime.fromisoformat(line.pop("time"))
+    assert 0 <= age.total_seconds() < 60
+    assert line == {"level": "WARNING", "logger": "their.own", "message": "two\nlines: é", "tokens": 3}
+
+
+def test_what_was_raised_is_one_string(capsys: pytest.CaptureFixture[str]) -> None:
+    """By `exception`, or where a message ends in a traceback that the record has as well."""
+    with bare_root():
+        logs.configure("INFO", "json", Redactor())
+        try:
+            raise LookupError("theirs")
+        except LookupError:
+            logging.getLogger("a").exception("it failed")
+        logging.getLogger("b").error("%s\n%s", "head", "the trace", extra={"traceback": "the trace"})
+    first, second = said(capsys)
+    assert first["message"] == "it failed"
+    assert first["traceback"].startswith("Traceback (most recent call last):\n")
+    assert first["traceback"].endswith("\nLookupError: theirs")
+    assert (second["message"], second["traceback"]) == ("head", "the trace")
+
+
+def test_a_line_of_vllm_s_processes_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own formatter would have said so."""
+    with bare_root():
+        logs.configure("INFO", "json", Redactor())
+        logging.getLogger("vllm.core").info("up", extra={"vllm_process_name": "EngineCore"})
+    (line,) = said(capsys)
+    assert line["process"] == "EngineCore"
+
+
+@pytest.mark.parametrize("form", ["json", "plain"])
+def test_a_line_has_the_request_s_id_once(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    """Whoever logs it, in whatever thread or task works for the request; elsewhere there is none."""
+
+    def work() -> None:
+        log_lines.request_id.set("abc-1")
+        logging.getLogger("their.own").info("said")
+        logging.getLogger("ours").info("said, request_id=abc-1")
+
+    with bare_root():
+        logs.configure("INFO", form, Redactor())
+        copy_context().run(work)
+        logging.getLogger("ours").info("another")
+    lines = capsys.readouterr().err.splitlines()
+    assert ["abc-1" in line for line in lines] == [True, True, False]
+    if form == "json":
+        assert [json.loads(line).get("request_id") for line in lines] == ["abc-1", "abc-1", None]
+    else:
+        assert [line.count("abc-1") for line in lines] == [1, 1, 0]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stderr", "is_json"), [(Terminal, False), (io.StringIO, True)])
+def test_by_itself_it_is_plain_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, stderr: type[io.StringIO], is_json: bool
+) -> None:
+    """HANDRAIL_LOG_FORMAT=auto."""
+    monkeypatch.setattr(sys, "stderr", stderr())
+    with bare_root():
+        logs.configure("INFO", "auto", Redactor())
+        assert logs.is_json() is is_json
+
+
+def test_python_s_own_warnings_are_objects_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """They would be two lines that no machine can read."""
+    with bare_root(), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.configure("INFO", "json", Redactor())
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    (line,) = said(capsys)
+    assert line["logger"] == "py.warnings"
+    assert "DeprecationWarning: old" in line["message"]
+
+
+def test_a_refusal_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """At a level that hides all but what is critical."""
+    with bare_root():
+        logs.configure("CRITICAL", "json", Redactor())
+        report.say("handrail: no")
+    (line,) = said(capsys)
+    assert (line["level"], line["message"]) == ("CRITICAL", "handrail: no")
+
+
+def test_the_request_s_id_costs_next_to_nothing() -> None:
+    """A request sets it once."""
+    began = time.process_time()
+    for _ in range(100_000):
+        log_lines.request_id.set("abc-1")
+    assert time.process_time() - began < 0.1

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -223,3 +224,57 @@ async def test_what_is_in_flight_has_so_long_to_finish(engine: Engine, tmp_path:
         assert await served.exit_code() is ExitCode.CLEAN
         answer = await held
     assert (answer.status_code, answer.json()["error"]["type"]) == (503, "draining")
+
+
+REQUEST = b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_a_request_that_has_come_is_answered_before_its_connection_is_closed(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Though nobody has read it yet when the server hangs up; where there is none, it hangs up at once."""
+    async with running(tmp_path) as served:
+        await served.answers(200)
+        await served.http.aclose()
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+        writer.write(REQUEST)
+        await reader.readuntil(b"}")
+        (connection,) = served.server._listener.server_state.connections
+        socket.socket.send(writer.get_extra_info("socket")._sock, REQUEST)
+        connection.shutdown()
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 OK")
+        connection.shutdown()
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_an_answer_that_begins_while_it_stops_says_that_the_connection_ends(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """The client would send its next request into a void."""
+    release = tmp_path / "release"
+    async with running(SCRIPTS, CUSTOM_SCRIPT_FILENAME="holds_requests.py") as served:
+        await served.answers(200)
+        held = asyncio.create_task(served.http.post("/invocations", json={"until": str(release)}))
+        while not served.server._gate.requests.total:
+            await asyncio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+        while served.server.lifecycle.state is not State.DRAINING:
+            await asyncio.sleep(0.01)
+        release.touch()
+        answer = await held
+        assert await served.exit_code() is ExitCode.CLEAN
+    assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+
+
+async def test_a_connection_that_never_asked_anything_holds_up_no_stop(engine: Engine, tmp_path: Path) -> None:
+    """It is closed without a word."""
+    async with running(tmp_path) as served:
+        await served.answers(200)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+        while len(served.server._listener.server_state.connections) < 2:
+            await asyncio.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await served.exit_code() is ExitCode.CLEAN
+        writer.close()

@@ -268,3 +268,56 @@ class TestLegacy:
             return event_stream(events())
 
         assert [piece async for piece in await text(answer())] == ["a"]
+
+
+class Watching:
+    """Notes when calls begin, how they end, and whether one is under way."""
+
+    def __init__(self) -> None:
+        self.noted: list[Any] = []
+
+    def call(self, operation: str, request_id: str) -> Watching:
+        self.noted.append(operation)
+        return self
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return []
+
+    def __enter__(self) -> Watching:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self.noted.append(raised[0])
+
+    def end(self, error: Exception | None = None) -> None:
+        self.noted.append(type(error))
+
+
+class Failing(WordEngine):
+    async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        async def events() -> AsyncIterator[bytes]:
+            yield b"data: 1\n\n"
+            raise LookupError("midway")
+
+        if operation == "completions":
+            raise LookupError("at once")
+        return events()
+
+
+async def test_whoever_watches_is_told_of_each_call_and_its_end(engine: WordEngine) -> None:
+    """An answer ends it; a stream's last event, or its failure; what is raised at once ends it within its context."""
+    engine.watch = watching = Watching()
+    await engine.chat_completions(model_input={"messages": []})
+    assert watching.noted == ["chat_completions", None, type(None)]
+
+    failing = Failing()
+    failing.watch = watching = Watching()
+    with pytest.raises(LookupError):
+        await failing.completions(model_input={})
+    assert watching.noted == ["completions", LookupError]
+    watching.noted.clear()
+    stream = await failing.chat_completions(model_input={})
+    assert watching.noted == ["chat_completions", None]
+    with pytest.raises(LookupError):
+        _ = [event async for event in stream.body_iterator]
+    assert watching.noted[2:] == [LookupError]

@@ -24,7 +24,6 @@ DEMO = Path(__file__).parents[2] / "examples" / "model"
 
 _RELOAD_S = 2.0
 _SETTLE_S = 15.0
-_WARM_UP = 3000
 _MAX_GROWTH = 1.10
 _PACE = {"HANDRAIL_ECHO_TTFT_MS": "5", "HANDRAIL_ECHO_ITL_MS": "2"}
 
@@ -77,14 +76,14 @@ class Size:
 class Soak:
     """`seen` counts ends as the clients saw them, `counted` as `/metrics` does."""
 
-    def __init__(self, engine: str, clients: int, seed: int, warm_up: int = _WARM_UP) -> None:
+    def __init__(self, engine: str, clients: int, seed: int, *, warm_up: int = 3000, rest_s: float = 8) -> None:
         self.seen: Counter[str] = Counter()
         self.counted: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self.unexpected: Counter[str] = Counter()
         self.sizes: list[Size] = []
         self.reloads = 0
-        self._engine, self._clients, self._warm_up = engine, clients, warm_up
+        self._engine, self._clients, self._warm_up, self._rest_s = engine, clients, warm_up, rest_s
         self._random = random.Random(seed)
         self._left = 0
         self._until = 0.0
@@ -134,18 +133,17 @@ class Soak:
 
     def _settled(self, served: Served) -> Size:
         """How large it is once nothing is left of the load, or when there has been time enough for that."""
+        time.sleep(self._rest_s)
         deadline = time.monotonic() + _SETTLE_S
-        size = _size(served)
-        while time.monotonic() < deadline and (not self.sizes or size.exceeds(self.sizes[0])):
-            time.sleep(0.5 if self.sizes else _SETTLE_S / 2)
-            size = _size(served)
-        return size
+        while self.sizes and _size(served).exceeds(self.sizes[0]) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return _size(served)
 
     async def _load(self, served: Served, folder: Path, requests: int, seconds: float) -> None:
         self._left = requests
         self._until = time.monotonic() + (seconds if not requests else float("inf"))
         editing = asyncio.create_task(self._edit(folder))
-        await asyncio.gather(*(self._client(served.port) for _ in range(self._clients)))
+        await asyncio.gather(*(self._client(served) for _ in range(self._clients)))
         editing.cancel()
         with suppress(asyncio.CancelledError):
             await editing
@@ -161,14 +159,15 @@ class Soak:
         self._left -= 1
         return self._left >= 0 or (self._until < float("inf") and time.monotonic() < self._until)
 
-    async def _client(self, port: int) -> None:
-        client, weights = Client(port), [weight for weight, _, _ in _KINDS]
+    async def _client(self, served: Served) -> None:
+        client, weights = Client(served.port), [weight for weight, _, _ in _KINDS]
         while self._goes_on():
             ((_, expected, asked),) = self._random.choices(_KINDS, weights)
             try:
                 seen = _outcome(await client.ask(asked))
             except (Lost, Refused) as lost:
                 self.lost[repr(lost)] += 1
+                assert served.process.poll() is None, f"the server ended:\n{served.stderr[-5000:]}"
                 continue
             self.seen[seen] += 1
             if seen != expected:

@@ -15,6 +15,7 @@ from handrail.engine import Engine
 from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
+from starlette.types import Scope
 
 from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.vllm.names import vllm
@@ -63,7 +64,8 @@ class VllmEngine(Engine):
         serving = getattr(self._state, called.serving, None)
         if serving is None:
             raise HTTPException(501, f"the model does not support {operation}")
-        answer = await _served(serving, called, self._named(body), _without_id(request))
+        headers = self.watch.headers() if self.watch is not None else []
+        answer = await _served(serving, called, self._named(body), _as_vllm_sees(request, headers))
         if called.answer and getattr(answer, "media_type", None) == "application/json":
             return vllm(called.answer).model_validate_json(answer.body)
         return _encoded(answer) if hasattr(answer, "__aiter__") else answer
@@ -132,12 +134,16 @@ def _http_error(error: Exception) -> HTTPException:
     return HTTPException(told.code, told.message)
 
 
-def _without_id(request: Request | None) -> Request | None:
-    """The request as vLLM may see it: it would take one id from the header for every call a handler makes."""
-    if request is None:
+def _as_vllm_sees(request: Request | None, added: list[tuple[bytes, bytes]]) -> Request | None:
+    """The request with `added` headers, and without an id: vLLM would take the same for every call a handler makes."""
+    if request is None and not added:
         return None
-    headers = [(name, value) for name, value in request.scope["headers"] if name != b"x-request-id"]
-    return Request({**request.scope, "headers": headers, "state": state_of_call(request)})
+    scope: Scope = (
+        request.scope if request is not None else {"type": "http", "method": "POST", "path": "/", "headers": []}
+    )
+    replaced = {b"x-request-id", *dict(added)}
+    headers = [(name, value) for name, value in scope["headers"] if name not in replaced]
+    return Request({**scope, "headers": [*headers, *added], "state": state_of_call(request)})
 
 
 async def _encoded(events: Any) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import logging
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
+from handrail_container import logs
 from handrail_container.engine.vllm import environment
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.log_lines import Json
 
 #: What vLLM calls the processes it starts from this one; those under them are found by descent.
 _NAMES = ("EngineCore", "VLLM_")
@@ -22,11 +25,26 @@ _NAMES = ("EngineCore", "VLLM_")
 _BINDING = ("OMP_PLACES", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 
 
+_CONFIG = "VLLM_LOGGING_CONFIG_PATH"
+_JSON = "handrail_container.log_lines.Json"
+
+
+def log_like_us() -> None:
+    """vLLM's lines of this process are in the form of ours, where that is for machines and nobody has configured it."""
+    config = vllm("DEFAULT_LOGGING_CONFIG")  # with it, vLLM has made its handlers
+    if logs.is_json() and _CONFIG not in os.environ:
+        for name in config["loggers"]:
+            for handler in logging.getLogger(name).handlers:
+                handler.setFormatter(Json())
+
+
 @contextlib.contextmanager
 def logging_to(causes: Path) -> Iterator[None]:
     """Children started within log as vLLM would have it, and also write the causes of their failures to `causes`."""
-    given = os.environ.get("VLLM_LOGGING_CONFIG_PATH")
+    given = os.environ.get(_CONFIG)
     config = json.loads(Path(given).read_text()) if given else copy.deepcopy(vllm("DEFAULT_LOGGING_CONFIG"))
+    if logs.is_json() and not given:
+        config["formatters"] = {name: {"()": _JSON} for name in config["formatters"]}
     config.setdefault("handlers", {})["handrail"] = {
         "class": "handrail_container.engine.vllm.child.CauseHandler",
         "path": str(causes),
@@ -35,7 +53,7 @@ def logging_to(causes: Path) -> Iterator[None]:
     logger["handlers"] = ["handrail", *logger.get("handlers", ())]  # first: it takes away the trace it has written
     path = causes.with_name("logging.json")
     path.write_text(json.dumps(config))
-    with _variable("VLLM_LOGGING_CONFIG_PATH", str(path)):
+    with _variable(_CONFIG, str(path)):
         yield
 
 
