@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -17,7 +18,7 @@ from handrail.definition.style import Found
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
-from handrail.truss.methods import ROUTES, SOCKET
+from handrail.truss.methods import SOCKET
 from handrail.truss.model import TrussModel
 from handrail.truss.surroundings import Surroundings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -33,22 +34,26 @@ from handrail_container.definition import find_config
 from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
 from handrail_container.engine.ending import ending
+from handrail_container.engine.errors import enveloped
 from handrail_container.engine.none import NoBackend
-from handrail_container.envelope import error_response
+from handrail_container.envelope import Failure, error_response
 from handrail_container.environment import process_environment
 from handrail_container.exchange import answering
 from handrail_container.failures import BUG, explain_definition, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, Routes
+from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
 from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
-from handrail_container.workers.pool import WorkerPool
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
+
+#: Who answers, in the log, where no function of the user's does.
+ENGINE = "engine"
 
 PING_METHODS = ("GET", "POST", "HEAD")
 
@@ -111,6 +116,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect,
     )
+    gate.keys = gate.sockets.keys = Keys(settings)
     gate.endpoints["/metrics"] = _ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = _ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
     return gate
@@ -123,13 +129,18 @@ def create_app(backend: Backend) -> FastAPI:
     app.router.default = _no_such_route
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _answer_error)
+    app.add_exception_handler(UnicodeEncodeError, _answer_unencodable)
     app.add_exception_handler(Exception, _answer_bug)
     return app
 
 
 def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
-    """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
-    url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
+    """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`, with a key
+    where the server asks for one."""
+    from handrail_container.workers.pool import WorkerPool
+
+    key = f":{quote(settings.api_keys[0], safe='')}@" if settings.api_keys else ""
+    url = None if settings.engine == "none" else f"http://{key}127.0.0.1:{port}"
     return WorkerPool(model.snippet, settings.snippet_queue, url)
 
 
@@ -139,8 +150,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
-    health, of_engine = DefaultPing(backend, workers=program.definition), ending(app)
-    engine = replace(_ours(of_engine, ()), serves_own=program.definition is not None)
+    health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
+    engine = replace(_ours(of_engine, ()), handler=ENGINE, serves_own=program.definition is not None)
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
     invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
     invocation = _laned(invocation, lanes.invocations)
@@ -157,6 +168,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     if model is not None:
         of_model = _of_model(model, around.wrappers, settings)
         endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
+        if settings.model_routes == "strict":
+            of_engine, prefixes = _no_such_route, {"": _ours(_no_such_route, ())}
         readiness = DefaultPing(backend, model)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
@@ -195,10 +208,8 @@ def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
 
 
 def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
-    """The `/v1` routes that a Model answers itself; where the server is strict, those it does not are none."""
-    absent = set(ROUTES.values()) if settings.model_routes == "strict" else set()
-    refused = {path: _ours(_no_such_route, ()) for path in absent}
-    return refused | {
+    """The `/v1` routes that a Model answers itself."""
+    return {
         path: _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings)
         for path, handler in model.routes.items()
     }
@@ -206,12 +217,12 @@ def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settin
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     if resolution.handler is None:
-        return _ours(default, methods)
+        return replace(_ours(default, methods), handler=ENGINE)
     return _of_handler(resolution.handler, methods, settings)
 
 
 def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
-    return Endpoint(handler.app, methods, explain_handler(handler, settings))
+    return Endpoint(handler.app, methods, explain_handler(handler, settings), handler=handler.signature.name)
 
 
 def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:
@@ -248,6 +259,12 @@ async def _no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
 async def _answer_error(request: Request, error: Any) -> Response:
     request_id = request.scope["state"]["request_id"]
     return error_response(explain_ours(error, request_id), request_id)
+
+
+async def _answer_unencodable(request: Request, error: Any) -> Response:
+    """JSON can hold what UTF-8 cannot, and an engine's answer repeats some of what it was asked."""
+    failure = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
+    return error_response(failure, request.scope["state"]["request_id"])
 
 
 async def _answer_bug(request: Request, error: Any) -> Response:

@@ -19,6 +19,7 @@ from handrail_container import check_definition, truss_config
 from handrail_container.app import load_program, open_backend
 from handrail_container.environment import Known, known, masked, read, without_effect
 from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.keys import key_warnings
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
 from handrail_container.settings import Settings
@@ -60,7 +61,7 @@ class Report:
         idle = [
             f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
         ]
-        return (*self.program.warnings, *self.config.warnings, *idle)
+        return (*self.program.warnings, *self.config.warnings, *key_warnings(self.settings), *idle)
 
     @property
     def exit_code(self) -> ExitCode:

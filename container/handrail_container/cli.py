@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
+from handrail_container import init
 from handrail_container.errors import ExitCode, SettingsError
 
 if TYPE_CHECKING:
@@ -57,12 +59,13 @@ def serve(
     hints: bool,
 ) -> None:
     """Serve /ping and /invocations."""
+    init.become()
     _stop_cleanly_from_now()
     settings = _settings(model_path=directory, engine=engine, port=port)
-    from handrail_container import logs
+    from handrail_container import children, logs
     from handrail_container.server import Server
 
-    logs.configure(settings.log_level, settings.redactor)
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
 
     async def run() -> int:
         server = Server(settings, host, default_model, watches=watch)
@@ -74,6 +77,7 @@ def serve(
         code = _run_loop(run)
     except SettingsError as error:
         code = _refuse(error, settings)
+    children.kill()
     _exit(code)
 
 
@@ -100,26 +104,25 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
 
     The answer's body goes to standard output, everything else to standard error.
     """
-    from handrail.redaction import Redactor
-
+    from handrail_container import children, logs
     from handrail_container import invoke as invoking
-    from handrail_container import logs
     from handrail_container.transcript import Transcript
 
-    question = invoking.Question(source.read() if source else invoking.DEFAULT_INPUT, stream)
-    out = _take_stdout()
-    if target and target.startswith(("http://", "https://")):
-        if engine:
-            raise click.UsageError("--engine is for a directory: a server has its own.")
-        asking = invoking.invoke_url(target, question, Transcript(out, Redactor(), live=stream))
-        _exit(_run_loop(lambda: invoking.unless_stopped(asking)))
-    settings = _settings(model_path=_existing(target), engine=engine)
-    logs.configure(settings.log_level, settings.redactor)
-    asking = invoking.invoke_directory(settings, question, Transcript(out, settings.redactor, live=stream))
+    url = target if target and target.startswith(("http://", "https://")) else None
+    if url and engine:
+        raise click.UsageError("--engine is for a directory: a server has its own.")
+    settings = _settings(model_path=_existing(None if url else target), engine=engine)
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
+    body = source.read() if source else invoking.DEFAULT_INPUT
+    question = invoking.Question(body, stream, next(iter(settings.api_keys), None))
+    transcript = Transcript(_take_stdout(), settings.redactor, live=stream)
+    directory = invoking.invoke_directory
+    asking = invoking.invoke_url(url, question, transcript) if url else directory(settings, question, transcript)
     try:
         code = _run_loop(lambda: invoking.unless_stopped(asking))
     except SettingsError as error:
         code = _refuse(error, settings)
+    children.kill()
     _exit(code)
 
 
@@ -152,8 +155,9 @@ def print_hints(program: Program, host: str, port: int) -> None:
 
 def _stop_cleanly_from_now() -> None:
     """A signal to stop exits 0 also before there is a loop to hear it."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+            signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
 
 
 def _settings(**given: Any) -> Settings:
@@ -184,6 +188,7 @@ def _run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 def _exit(code: int) -> NoReturn:
     """Leave without finalizing the interpreter: an engine's threads may still be in native code."""
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            stream.flush()
     os._exit(code)

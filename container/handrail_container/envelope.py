@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 #: SageMaker cuts a longer body.
 MAX_BYTES = 2048
-#: What a client chose as its id has no limit of its own.
-_MAX_ID = 256
+#: A client may choose its request's id; a longer one is not taken.
+MAX_ID = 256
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
 _WITHOUT_BODY = (204, 304)
 #: Python 3.13 has other names for these than 3.11.
@@ -23,7 +23,8 @@ _RENAMED = {413: "content_too_large", 414: "uri_too_long", 416: "range_not_satis
 class Failure(NamedTuple):
     """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's.
 
-    `more` are further keys of the error, short ones.
+    `more` are further keys of the error, short ones: `param`, the field of the body that is at fault, where an OpenAI
+    route knows it.
     """
 
     status: int
@@ -39,9 +40,11 @@ Explain = Callable[[BaseException, str], Failure]
 
 
 def request_id_of(headers: Mapping[bytes, bytes]) -> str:
-    """The client's, else a new one."""
+    """The client's own where it can be echoed and logged as it is, else a new one."""
     given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
-    return given.decode("latin-1") if given else uuid.uuid4().hex
+    if given and len(given) <= MAX_ID and given.isascii() and (text := given.decode()).isprintable():
+        return text
+    return uuid.uuid4().hex
 
 
 def kind_of(status: int) -> str:
@@ -55,8 +58,8 @@ def kind_of(status: int) -> str:
 def error_body(failure: Failure, request_id: str) -> bytes:
     """At most MAX_BYTES of JSON; `detail` is left out, then the message is cut, where they do not fit."""
     status, message, kind, detail, _, more = failure
-    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:_MAX_ID]}
-    error |= more or {}
+    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:MAX_ID]}
+    error |= {name: value[:MAX_ID] if isinstance(value, str) else value for name, value in (more or {}).items()}
     if detail is not None:
         body = _encode({**error, "detail": detail})
         if len(body) <= MAX_BYTES:

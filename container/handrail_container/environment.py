@@ -20,6 +20,7 @@ OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 #: What Kubernetes injects for a service called `handrail`.
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
+_SAGEMAKER = "SAGEMAKER_"
 _SESSIONS = "SAGEMAKER_ENABLE_STATEFUL_SESSIONS"
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
 
@@ -61,6 +62,11 @@ def masked(text: str) -> str:
 def process_environment() -> Mapping[str, str]:
     """All of it, as it is: where a Model's secrets may be."""
     return os.environ
+
+
+def has_sagemaker_variables() -> bool:
+    """Whether any is set that a laptop has no use for."""
+    return any(name.startswith(_SAGEMAKER) and name != "SAGEMAKER_MODEL_PATH" for name in os.environ)
 
 
 def set_defaults(variables: Mapping[str, str]) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container import log_lines
 from handrail_container.envelope import Explain, Failure, error_body, error_event, error_response, request_id_of
 
 if TYPE_CHECKING:
     from handrail_container.admission import Lane
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 LEFT = Failure(499, "the client left")
@@ -24,6 +28,7 @@ class Answer:
 
     __slots__ = (
         "_send",
+        "bytes_out",
         "first_chunk_at",
         "has_failed",
         "is_complete",
@@ -41,18 +46,21 @@ class Answer:
         self.is_complete = False
         self.has_failed = False
         self.first_chunk_at = 0.0
+        self.bytes_out = 0
         self._send = send
 
     async def send(self, message: Message) -> None:
         """`send` of the connection, noting the status and echoing the request id."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
             headers = MutableHeaders(raw=message.setdefault("headers", []))
+            _require_sendable(message["status"], headers.raw)
+            self.status = message["status"]
             self.is_sse = headers.get("content-type", "").startswith("text/event-stream")
             headers.setdefault("X-Request-Id", self.request_id)
             message["headers"] = headers.raw
         else:
             self.is_complete = not message.get("more_body", False)
+            self.bytes_out += len(message.get("body", b""))
             if not self.first_chunk_at:
                 self.first_chunk_at = time.monotonic()
                 self.is_streaming = not self.is_complete
@@ -62,9 +70,10 @@ class Answer:
         """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
         self.has_failed = self.has_failed or not self.is_complete
         if not self.status:
-            self.status = failure.status
             response = error_response(failure, self.request_id)
             headers = MutableHeaders(raw=response.raw_headers)
+            _require_sendable(failure.status, headers.raw)
+            self.status = failure.status
             headers.setdefault("X-Request-Id", self.request_id)
             await self._send({"type": "http.response.start", "status": failure.status, "headers": headers.raw})
             self.is_complete = True
@@ -79,7 +88,7 @@ class Exchange(Answer):
     """A request in the server: whose it is, how long it may take, and its end.
 
     `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `lane` is
-    where it asked to be admitted, `was_rejected` whether there was no room.
+    where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers.
     """
 
     __slots__ = (
@@ -87,6 +96,7 @@ class Exchange(Answer):
         "began",
         "calls",
         "ended_at",
+        "handler",
         "headers",
         "lane",
         "limit_s",
@@ -108,10 +118,18 @@ class Exchange(Answer):
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
         self.was_rejected = False
+        self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         self.task = asyncio.current_task()
+        log_lines.request_id.set(self.request_id)  # the task is this request's alone
         state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
+
+    @property
+    def is_being_sent(self) -> bool:
+        """Whether its client is still sending the body, and nothing of ours holds it up."""
+        connection = self.scope["state"].get("connection")
+        return connection is not None and connection.is_sending(self.scope)
 
     async def send(self, message: Message) -> None:
         if self.verdict is not None:  # whoever still sends has not heard
@@ -149,7 +167,19 @@ async def answer(app: ASGIApp, explain: Explain, given: tuple[Scope, Receive], t
     try:
         await app(scope, receive, told.send)
     except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
-        await told.fail(explain(error, told.request_id))
+        try:
+            await told.fail(explain(error, told.request_id))
+        except ValueError as unsendable:  # a status or headers of the handler's
+            await told.fail(explain(unsendable, told.request_id))
+
+
+def _require_sendable(status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    """Raises ValueError for what would end the connection without an answer: a client's line break in a header."""
+    if not 200 <= status <= 599:
+        raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
+    if _CONTROL.search(b"\t".join([value for _, value in headers])):
+        names = [name.decode("latin-1") for name, value in headers if _CONTROL.search(value)]
+        raise ValueError(f"the value of the header {', '.join(names)} has a line break or another control character")
 
 
 def answering(app: ASGIApp, explain: Explain) -> ASGIApp:

@@ -87,7 +87,8 @@ def explain_wrappers(wrappers: Sequence[Wrapper], settings: Settings) -> Explain
 def _raised(error: BaseException, function: Any, name: str, detail: str, request_id: str) -> Failure:
     """Log the whole of it; tell the client what `detail` allows."""
     raised = explain(error, function)
-    logger.error("%s raised %s at %s, request_id=%s\n%s", name, raised.type, raised.where, request_id, raised.traceback)
+    head = f"{name} raised {raised.type} at {raised.where}, request_id={request_id}"
+    logger.error("%s\n%s", head, raised.traceback, extra={"traceback": raised.traceback})
     if detail == "none":
         return Failure(500, "the handler failed; the log has it under the request id", "handler_error")
     return Failure(500, f"{name} raised {raised.type}: {raised.message} ({raised.where})", "handler_error")

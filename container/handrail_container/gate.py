@@ -7,7 +7,6 @@ Pure ASGI, in front of the application: `/ping` and `/invocations` reach their h
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,15 +15,16 @@ from typing import Any, NamedTuple
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container.access import AccessLog
 from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import Exchange, answer
+from handrail_container.failures import explain_ours
+from handrail_container.keys import Keys
+from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.sockets import SocketEndpoint, Sockets
 
-logger = logging.getLogger("handrail.access")
-
-_SLOW_S = 1.0
 _ALIAS = "/sync/v1/"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
@@ -34,13 +34,15 @@ _HEED_S = 1.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of our own routes. `explain` turns what `app` raises into an error. One that `serves_own` lets in what runs
-    here, such as a snippet in its process, also while the server drains: its request could not be finished else."""
+    """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
+    there: the user's function, or the engine. One that `serves_own` lets in what runs here, such as a snippet in its
+    process, also while the server drains: its request could not be finished else."""
 
     app: ASGIApp
     methods: tuple[str, ...]
     explain: Explain
     is_always_open: bool = False
+    handler: str = ""
     serves_own: bool = False
 
 
@@ -90,12 +92,16 @@ class Gate:
         self.requests = InFlight()
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
+        self.keys: Keys | None = None
+        self.last_pings = LastPings(lifecycle)
+        #: When the loop was last seen to turn.
+        self.beat_at = time.monotonic()
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = Routes({}, {}, {})
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
-        self._access_log = access_log
+        self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
 
     def open(self, application: Any, routes: Routes) -> None:
@@ -124,20 +130,26 @@ class Gate:
             requests.count -= 1
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in PATHS:
+            send = self.last_pings.noting(scope, send)
         exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
         self._exchanges.add(exchange)
         try:
             await self._admit(self._endpoint_for(scope["path"]), exchange, receive)
+            if not exchange.status:
+                raise RuntimeError(f"{scope['path']} was not answered")
+        except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
+            await exchange.fail(explain_ours(error, exchange.request_id))
         finally:
             self._exchanges.discard(exchange)
             self.when_over(exchange)
-            self._log(exchange)
+            self._access.note(exchange)
 
     async def sweep(self) -> None:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            now = time.monotonic()
+            self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
                 if exchange.is_overdue(now):
                     exchange.end(_overdue(exchange))
@@ -164,7 +176,10 @@ class Gate:
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
-        if endpoint is None or not (self.lifecycle.is_ready or self._is_open(endpoint, exchange.scope)):
+        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
+        if refusal is not None:
+            await exchange.fail(refusal)
+        elif endpoint is None or not (self.lifecycle.is_ready or self._is_open(endpoint, exchange.scope)):
             await exchange.fail(self.lifecycle.refusal())
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
@@ -178,6 +193,7 @@ class Gate:
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:
+            exchange.handler = endpoint.handler
             limited = self._limited(exchange, receive)
             await answer(endpoint.app, endpoint.explain, (exchange.scope, limited), exchange)
         except TooLarge as error:  # announced; one that turns out too large is met where it is read
@@ -202,24 +218,11 @@ class Gate:
             raise TooLarge(self._max_body_bytes)
         return receive
 
-    def _log(self, exchange: Exchange) -> None:
-        seconds = time.monotonic() - exchange.began
-        scope = exchange.scope
-        is_good = 200 <= exchange.status < 300 and not exchange.has_failed
-        is_dull = is_good and (scope["path"] == "/ping" or (seconds < _SLOW_S and self._access_log != "all"))
-        if is_dull or self._access_log == "off":
-            return
-        logger.info(
-            "%s %s %d %.0f ms request_id=%s",
-            scope["method"],
-            scope["path"],
-            exchange.status,
-            seconds * 1000,
-            exchange.request_id,
-        )
-
 
 def _overdue(exchange: Exchange) -> Failure:
+    if exchange.is_being_sent:
+        message = f"the body had not come within {exchange.limit_s:g} s: what did come was too slow"
+        return Failure(408, message, headers={"Connection": "close"})
     setting, limit = "HANDRAIL_INVOCATION_TIMEOUT_S", exchange.limit_s
     if exchange.is_streaming:
         setting, limit = "HANDRAIL_STREAM_TIMEOUT_S", exchange.stream_limit_s

@@ -32,7 +32,6 @@ _FOLLOWS: dict[State, frozenset[State]] = {
     State.STOPPED: frozenset(),
 }
 
-
 _KINDS = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
 _RETRY_AFTER = {"Retry-After": "5"}
 

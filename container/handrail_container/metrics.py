@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -57,11 +58,15 @@ class Histogram:
 
 
 class Tally(Collector):
-    """What became of the requests to `/invocations`, its aliases, and `/v1/…`: told of each when it is over."""
+    """What became of the requests to `/invocations`, its aliases, and `/v1/…`: told of each when it is over.
+
+    Made on the event loop; `collect` may be called in any thread.
+    """
 
     def __init__(self, lifecycle: Lifecycle, lanes: Lanes) -> None:
         self._lifecycle = lifecycle
         self._lanes = (lanes.invocations, lanes.engine)
+        self._loop = asyncio.get_running_loop()
         self._outcomes = dict.fromkeys(OUTCOMES, 0)
         self._seconds = Histogram()
         self._first_chunk = Histogram()
@@ -82,6 +87,7 @@ class Tally(Collector):
         yield self._seconds.family("handrail_invocation_seconds", "From the request to the end of its answer.")
         yield self._first_chunk.family("handrail_first_chunk_seconds", "From the request to a stream's first piece.")
         yield _gauge("handrail_in_flight", "Requests that run.", sum(lane.running for lane in self._lanes))
+        yield _gauge("handrail_tasks", "Tasks on the event loop.", len(asyncio.all_tasks(self._loop)))
         yield _gauge("handrail_queued", "Requests that wait.", sum(lane.waiting for lane in self._lanes))
         state = GaugeMetricFamily("handrail_state", "1 for the state the server is in.", labels=["state"])
         for each in State:

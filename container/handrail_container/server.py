@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from handrail.resolve import Program
 
 from handrail_container import app as composition
+from handrail_container import children
 from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.guard import Door, Guard
 from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.listener import Listener, bind
+from handrail_container.listener import Listener, admit_nobody_new, bind
 from handrail_container.metrics import counting
 from handrail_container.serving import Serving
 from handrail_container.settings import Settings
@@ -32,7 +34,9 @@ _FAILED_S = 5.0
 _ENDING_S = 1.5
 #: A request may be under way to us when the last one is answered.
 _LINGER_S = 0.1
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+#: After the drain's time a loop that is blocked has so long to come back.
+_GIVE_UP_S = 3.0
 
 
 class Server:
@@ -48,13 +52,16 @@ class Server:
         self._serving: Serving | None = None
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
+        self._guard: Guard | None = None
+        self._asked_to_stop = asyncio.Event()
+        self._was_signalled = False
+        self._heed_signals()  # before anybody can connect: who has is answered
         self.lifecycle = Lifecycle()
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._listener = Listener(self._gate)
-        self._asked_to_stop = asyncio.Event()
         self._began = time.monotonic()
 
     @property
@@ -64,14 +71,16 @@ class Server:
 
     async def run(self) -> ExitCode:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
-        self._heed_signals()
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
         sweeping = asyncio.create_task(self._gate.sweep())
+        self._guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
+        self._guard.start()
         with counting(self.lifecycle, self._gate.lanes) as tally:
             self._gate.when_over = tally.count
             try:
                 code = await self._until_stopped()
             finally:
+                self._guard.stop()
                 self._listener.should_exit = True
                 await listening
                 sweeping.cancel()
@@ -84,13 +93,17 @@ class Server:
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._on_signal, number)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+                loop.add_signal_handler(number, self._asked_to_stop.set)
+                signal.signal(number, self._on_signal)  # the loop is told all the same, once it is not blocked
 
-    def _on_signal(self, number: int) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """The first drains; a second stops at once, with the status a shell gives that signal."""
-        if self._asked_to_stop.is_set():
-            os._exit(128 + number)
-        self._asked_to_stop.set()
+        if self._was_signalled:
+            children.exit_with(128 + number)
+        self._was_signalled = True
+        if self._guard is not None:
+            self._guard.ends_at = time.monotonic() + self.settings.drain_s + _GIVE_UP_S
 
     async def _until_stopped(self) -> ExitCode:
         """Whichever comes first: a failure of the start, a signal, the engine's death."""
@@ -105,8 +118,7 @@ class Server:
             working.cancel()
             self.lifecycle.move(State.DRAINING, "the server is stopping")
             code, patience_s = ExitCode.CLEAN, self.settings.drain_s
-        if was_ready:
-            await self._settle(patience_s)
+        await self._settle(patience_s if was_ready else 0)
         return code
 
     async def _work(self) -> None:
@@ -138,7 +150,10 @@ class Server:
         if not await self._is_quiet(0, patience_s):
             await self._gate.end_all()
             await self._is_quiet(0, _ENDING_S)
-        await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
+        admit_nobody_new(self._socket)
+        await asyncio.sleep(_POLL_S)  # for those who are in its queue
+        if self._listener.has_connections:
+            await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
 
     async def _is_quiet(self, for_s: float, patience_s: float) -> bool:
         """Whether nothing is in flight, for so long, before patience ends."""

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     plain_log_level: LogLevel = variable(
         "LOG_LEVEL", "INFO", "The log level where `SAGEMAKER_CONTAINER_LOG_LEVEL` is not set."
     )
+    log_format: Literal["auto", "json", "plain"] = variable(
+        "HANDRAIL_LOG_FORMAT",
+        "auto",
+        "How the log is written: `json`, an object a line; `plain`; `auto`: plain where standard error is a terminal.",
+    )
     engine: Literal["vllm", "echo", "none"] = variable(
         "HANDRAIL_ENGINE",
         "vllm",
@@ -100,6 +105,14 @@ class Settings(BaseSettings):
         "HANDRAIL_ACCESS_LOG",
         "errors",
         "Which requests are logged: `errors` (not 2xx, or over a second), `all`, `off`.",
+    )
+    api_key: SecretStr | None = variable(
+        "HANDRAIL_API_KEY",
+        None,
+        "The key a client sends as `Authorization: Bearer`; several, separated by commas, are valid at once.",
+    )
+    protect_metrics: bool = variable(
+        "HANDRAIL_PROTECT_METRICS", False, "Whether `/metrics` asks for the key too; SageMaker's scraper has none."
     )
     max_body_mb: float = variable(
         "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB; a larger one is 413.", gt=0
@@ -139,7 +152,7 @@ class Settings(BaseSettings):
     model_routes: Literal["engine", "strict"] = variable(
         "HANDRAIL_MODEL_ROUTES",
         "engine",
-        "A `/v1` route of Truss that the Model does not define: the `engine` answers, or it is 404 (`strict`).",
+        "A route that a Truss Model does not define: the `engine` answers, or it is 404 (`strict`).",
     )
     model_names: Literal["lenient", "strict"] = variable(
         "HANDRAIL_MODEL_NAMES",
@@ -201,6 +214,23 @@ class Settings(BaseSettings):
     @property
     def log_level(self) -> str:
         return self.container_log_level or self.plain_log_level
+
+    @field_validator("api_key")
+    @classmethod
+    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+        """Not quoted: what is wrong with it is said without saying it."""
+        keys = key.get_secret_value().split(",") if key else []
+        if all(one.strip().isascii() and one.strip().isprintable() and one.strip() for one in keys):
+            return key
+        raise ValueError(
+            "HANDRAIL_API_KEY has a key that is empty, or has characters that no header can carry: "
+            "write keys of printable ASCII, separated by single commas."
+        )
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The keys that are valid: none where everybody may ask."""
+        return tuple(one.strip() for one in self.api_key.get_secret_value().split(",")) if self.api_key else ()
 
     @property
     def installs_requirements(self) -> bool:

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from handrail_container.envelope import Explain, Failure, error_response, request_id_of
+from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 
 logger = logging.getLogger("handrail.access")
@@ -50,6 +51,7 @@ class Sockets:
 
     def __init__(self, lifecycle: Lifecycle, access_log: str) -> None:
         self.endpoints: Mapping[str, SocketEndpoint] = {}
+        self.keys: Keys | None = None
         self._lifecycle = lifecycle
         self._access_log = access_log
         self._open: set[Socket] = set()
@@ -73,7 +75,10 @@ class Sockets:
     async def _admit(self, socket: Socket) -> None:
         path = socket.scope["path"]
         endpoint = self.endpoints.get(path)
-        if not self._lifecycle.is_ready:
+        refusal = self.keys.refusal(path, dict(socket.scope["headers"])) if self.keys else None
+        if refusal is not None:
+            await socket.refuse(refusal)
+        elif not self._lifecycle.is_ready:
             await socket.refuse(self._lifecycle.refusal())
         elif endpoint is None:
             await socket.refuse(Failure(404, f"there is no WebSocket at {path}"))

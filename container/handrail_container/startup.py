@@ -13,6 +13,7 @@ from handrail_container import requirements, truss_config
 from handrail_container.engine import Backend
 from handrail_container.errors import EngineDeadError, ExitCode, StartError
 from handrail_container.gate import Gate
+from handrail_container.keys import key_warnings
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.report import exit_code, refusal, say
 from handrail_container.serving import Refused, Serving
@@ -40,7 +41,8 @@ class Startup:
             await in_thread(lambda: requirements.install(arguments), "requirements")
             self.lifecycle.step("the script is loading")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
-        for warning in (*program.warnings, *truss_config.read(self.settings).warnings):
+        configured = (*truss_config.read(self.settings).warnings, *key_warnings(self.settings))
+        for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)
         if program.faults:
             raise Refused(*program.faults)

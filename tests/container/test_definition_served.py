@@ -304,3 +304,10 @@ def test_what_is_in_flight_is_finished_while_the_server_drains(launch: Launch) -
 def workers_busy(served: Served) -> float:
     metrics = served.http.get("/metrics").text
     return float(next(line for line in metrics.splitlines() if line.startswith("handrail_in_flight")).split()[-1])
+
+
+def test_the_engine_is_asked_with_the_key_that_the_server_asks_for(launch: Launch) -> None:
+    served = launch(TOLD, HANDRAIL_API_KEY="a key/with@signs:1", **ECHO).ready()
+    assert ask(served, "ask", say="a").status_code == 401
+    served.http.headers["Authorization"] = "Bearer a key/with@signs:1"
+    assert ask(served, "ask", say="a").text == "a"

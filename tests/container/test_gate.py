@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container import gate as gates
+from handrail_container import access as access_log
 from handrail_container.admission import Lanes
 from handrail_container.envelope import Failure
 from handrail_container.failures import explain_ours
@@ -165,7 +165,7 @@ async def test_a_slow_answer_is_logged_though_it_is_200(
     access: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the line has the request id, to find it by."""
-    monkeypatch.setattr(gates, "_SLOW_S", 0.0)
+    monkeypatch.setattr(access_log, "_SLOW_S", 0.0)
     gate = gate_in(State.READY)
     gate.endpoints["/ping"] = endpoint(hello)
     async with client_of(gate) as client:
@@ -173,7 +173,7 @@ async def test_a_slow_answer_is_logged_though_it_is_200(
         await client.get("/hello", headers={"X-Request-Id": "the-slow-one"})
     (line,) = access.messages
     assert line.startswith("GET /hello 200 ")
-    assert line.endswith(" ms request_id=the-slow-one")
+    assert line.endswith(" ms bytes=5 request_id=the-slow-one")
 
 
 @pytest.mark.parametrize(

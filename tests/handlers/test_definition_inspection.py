@@ -69,6 +69,7 @@ def test_it_is_found_at_the_top_level(source: str, where: int) -> None:
         ("class A:\n    def run_inference(self, a, b): pass", "it has no functions."),
         ("x = 1\ndef (", "/ml/run.py:4 the snippet is no Python: invalid syntax."),
         ("return 1", "/ml/run.py:3 the snippet is no Python: 'return' outside function."),
+        ("a = '\ud800'", "/ml/run.py:3 the snippet is no Python: 'utf-8' codec can't encode"),
         ("a = '\0'", "/ml/run.py:3 the snippet is no Python: "),
         ("a" + "." * 1 + "b" + "(" * 300 + ")" * 300, "/ml/run.py:3 the snippet is no Python: "),
         ("class run_inference: pass", "/ml/run.py:3 run_inference is a class, not a function"),

@@ -15,7 +15,7 @@ from handrail.definition.style import Found
 from handrail.errors import DefinitionMissing, DefinitionRefused, HandlerFault
 from handrail.signature import Signature
 
-from handrail_container.definitions import adapters, references
+from handrail_container.definitions import references
 from handrail_container.definitions.reading import read
 from handrail_container.definitions.references import References
 
@@ -92,6 +92,8 @@ def _is_definition(document: Document) -> bool:
 
 
 def _model(document: Document, known: References, defaults: Defaults) -> tuple[DefinedModel | None, list[HandlerFault]]:
+    from handrail_container.definitions import adapters  # and Jinja with it, for those alone who have a definition
+
     other = _other_type(document)
     if other is not None:
         return None, [other]

@@ -50,10 +50,13 @@ class EngineClient:
 
     def _exchange(self, path: str, body: str) -> tuple[int, bytes]:
         from http.client import HTTPConnection  # only snippets with an engine wait for its import
-        from urllib.parse import urlsplit
+        from urllib.parse import unquote, urlsplit
 
-        connection = HTTPConnection(urlsplit(str(self._url)).netloc)
+        address = urlsplit(str(self._url))
+        connection = HTTPConnection(str(address.hostname), address.port)
         headers = {"Content-Type": "application/json", "X-Request-Id": self._request_id}
+        if address.password:
+            headers["Authorization"] = f"Bearer {unquote(address.password)}"
         try:
             connection.request("POST", path, body.encode(), headers)
             response = connection.getresponse()

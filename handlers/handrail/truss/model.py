@@ -31,7 +31,7 @@ class TrussModel:
         self.methods = inspect_class(cls)
         self._life = Life(cls, config, surroundings)
         self._health = Health(self._life) if "is_healthy" in self.methods else None
-        self._flow = Flow(self._life, self.methods, config.predict_concurrency, config.streaming_read_timeout)
+        self._flow = Flow(self.methods, config.predict_concurrency, config.streaming_read_timeout)
         self.handlers = {
             name: Handler(method.function, method.signature, self._flow.app_of(name))
             for name, method in self.methods.items()
@@ -61,8 +61,8 @@ class TrussModel:
 
     async def start(self, engine: Engine) -> None:
         """Raises LoadFailed."""
-        self._flow.begin(engine)
         await self._life.start(engine)
+        self._flow.begin(engine, self._life.instance)
 
     async def is_healthy(self) -> bool:
         """What the Model says of itself, where it does: within 2 s, and at most a second old."""

@@ -16,7 +16,9 @@ from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
 
+from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.usage import state_of_call
 
 
 @dataclass(frozen=True)
@@ -135,13 +137,17 @@ def _without_id(request: Request | None) -> Request | None:
     if request is None:
         return None
     headers = [(name, value) for name, value in request.scope["headers"] if name != b"x-request-id"]
-    return Request({**request.scope, "headers": headers, "state": {}})
+    return Request({**request.scope, "headers": headers, "state": state_of_call(request)})
 
 
 async def _encoded(events: Any) -> AsyncIterator[bytes]:
     async with aclosing(events):
         async for event in events:
-            yield _event(event).encode()
+            data = _event(event).encode()
+            if data.startswith(FAILED_EVENT):
+                failure = failure_of_event(data)
+                raise HTTPException(failure.status, failure.message)
+            yield data
 
 
 def _event(event: Any) -> str:
