@@ -110,26 +110,25 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
 
     The answer's body goes to standard output, everything else to standard error.
     """
-    from handrail.redaction import Redactor
-
+    from handrail_container import children, logs
     from handrail_container import invoke as invoking
-    from handrail_container import logs
     from handrail_container.transcript import Transcript
 
-    question = invoking.Question(source.read() if source else invoking.DEFAULT_INPUT, stream)
-    out = _take_stdout()
-    if target and target.startswith(("http://", "https://")):
-        if engine:
-            raise click.UsageError("--engine is for a directory: a server has its own.")
-        asking = invoking.invoke_url(target, question, Transcript(out, Redactor(), live=stream))
-        _exit(_run_loop(lambda: invoking.unless_stopped(asking)))
-    settings = _settings(model_path=_existing(target), engine=engine)
+    url = target if target and target.startswith(("http://", "https://")) else None
+    if url and engine:
+        raise click.UsageError("--engine is for a directory: a server has its own.")
+    settings = _settings(model_path=_existing(None if url else target), engine=engine)
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
-    asking = invoking.invoke_directory(settings, question, Transcript(out, settings.redactor, live=stream))
+    body = source.read() if source else invoking.DEFAULT_INPUT
+    question = invoking.Question(body, stream, next(iter(settings.api_keys), None))
+    transcript = Transcript(_take_stdout(), settings.redactor, live=stream)
+    directory = invoking.invoke_directory
+    asking = invoking.invoke_url(url, question, transcript) if url else directory(settings, question, transcript)
     try:
         code = _run_loop(lambda: invoking.unless_stopped(asking))
     except SettingsError as error:
         code = _refuse(error, settings)
+    children.kill()
     _exit(code)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,16 @@ _NAMES = {Stage.PROCESS_INPUT: "input", Stage.RUN: "snippet", Stage.PROCESS_OUTP
 
 @dataclass(frozen=True)
 class Question:
-    """The body of the request; `streams` asks for a stream where the body is a JSON object."""
+    """The body of the request; `streams` asks for a stream where the body is a JSON object; `key` is the server's."""
 
     given: bytes = DEFAULT_INPUT
     streams: bool = False
+    key: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        authorization = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return {"Content-Type": "application/json", **authorization}
 
     @property
     def body(self) -> bytes:
@@ -80,7 +86,7 @@ async def invoke_url(url: str, question: Question, transcript: Transcript) -> Ex
         return ExitCode.SETTINGS
     if address.path == "/":
         address = address.copy_with(path=Slot.INVOCATION.path)
-    asking = httpx.Request("POST", address, content=question.body, headers={"Content-Type": "application/json"})
+    asking = httpx.Request("POST", address, content=question.body, headers=question.headers)
     try:
         async with httpx.AsyncClient(timeout=None) as client:
             response = await client.send(asking, stream=True)
@@ -155,7 +161,7 @@ async def _listening(gate: Gate) -> AsyncIterator[int]:
 async def ask(gate: Gate, question: Question, transcript: Transcript, patience_s: float) -> None:
     """Send the request through the gate, as a client's would come; what goes on after the answer has `patience_s`."""
     body, is_answered = question.body, asyncio.Event()
-    scope = _scope(len(body))
+    scope = _scope({"Host": _LOOPBACK, **question.headers, "Content-Length": str(len(body))})
     observe_with(lambda stage, text: transcript.stage_of_its_own(_NAMES[stage], text), scope)
     incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -178,9 +184,8 @@ async def ask(gate: Gate, question: Question, transcript: Transcript, patience_s
         answering.cancel()
 
 
-def _scope(length: int) -> Scope:
+def _scope(headers: Mapping[str, str]) -> Scope:
     path = Slot.INVOCATION.path
-    headers = {"host": _LOOPBACK, "content-type": "application/json", "content-length": str(length)}
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -191,7 +196,7 @@ def _scope(length: int) -> Scope:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         "client": (_LOOPBACK, 0),
         "server": (_LOOPBACK, 0),
     }

@@ -204,6 +204,13 @@ def test_a_server_that_fails_is_1(serving: Launch, word: str, shown: str) -> Non
     assert shown in asked.stderr
 
 
+def test_the_key_of_the_environment_is_sent(launch: Launch, tmp_path: Path) -> None:
+    served = launch(tmp_path, HANDRAIL_API_KEY="open sesame").ready()
+    assert ask(served.url).returncode == 1
+    for target in (served.url, tmp_path):
+        assert ask(target, HANDRAIL_API_KEY="open sesame").returncode == 0
+
+
 def test_a_server_that_is_not_there_is_1() -> None:
     asked = ask("http://127.0.0.1:1/")
     assert (asked.returncode, asked.stdout) == (1, "")
