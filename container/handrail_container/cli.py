@@ -98,12 +98,15 @@ def print_hints(program: Program, host: str, port: int) -> None:
     """Who answers each slot, and two requests to try."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
-    for sentence in program.sentences():
-        click.echo(f"  {sentence}")
-    click.echo("Try:")
-    click.echo(f"  curl -i {url}/ping")
     body = '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'
-    click.echo(f"  curl {url}/invocations -H 'Content-Type: application/json' -d '{body}'")
+    lines = [
+        *(f"  {sentence}" for sentence in program.sentences()),
+        "Try:",
+        f"  curl -i {url}/ping",
+        f"  curl {url}/invocations -H 'Content-Type: application/json' -d '{body}'",
+    ]
+    with contextlib.suppress(OSError):  # whoever read standard output has gone
+        click.echo("\n".join(lines))
 
 
 def _stop_cleanly_from_now() -> None:

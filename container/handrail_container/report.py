@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable
 
@@ -28,4 +29,5 @@ def exit_code(problems: Iterable[str], faults: Iterable[HandlerFault]) -> ExitCo
 
 def say(text: str) -> None:
     """To standard error, past the log: its level hides nothing of this."""
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # whoever read it has gone
+        print(text, file=sys.stderr, flush=True)
