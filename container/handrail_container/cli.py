@@ -67,18 +67,18 @@ def serve(
 
     logs.configure(settings.log_level)
 
-    async def run() -> ExitCode:
+    async def run() -> NoReturn:
         server = Server(settings, host, default_model, watches=watch)
         if hints:
             server.when_ready = lambda program: print_hints(program, host, server.port)
-        return await server.run()
+        code = await server.run()
+        children.kill()
+        _exit(code)  # here: to leave the loop is to wait for handlers that do not heed their end
 
     try:
-        code = _run_loop(run)
+        _run_loop(run)
     except SettingsError as error:
-        code = _refuse(error, settings)
-    children.kill()
-    _exit(code)
+        _exit(_refuse(error, settings))
 
 
 @main.command()
@@ -134,11 +134,11 @@ def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
     return error.exit_code
 
 
-def _run_loop(main: Callable[[], Coroutine[Any, Any, ExitCode]]) -> ExitCode:
+def _run_loop(main: Callable[[], Coroutine[Any, Any, NoReturn]]) -> None:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main())
+        runner.run(main())
 
 
 def _exit(code: ExitCode) -> NoReturn:
