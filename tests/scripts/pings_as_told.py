@@ -1,6 +1,7 @@
 """A health check that does what its query says, and a middleware next to it that may be slow as well."""
 
 import asyncio
+import contextlib
 import time
 
 from fastapi import HTTPException
@@ -16,10 +17,11 @@ async def check(request):
     match request.query_params.get("do"):
         case "hang":
             await asyncio.sleep(float(request.query_params["s"]))
-        case "hang_in_thread":
-            await asyncio.to_thread(time.sleep, float(request.query_params["s"]))
         case "ignore_the_end":
-            await asyncio.shield(asyncio.sleep(float(request.query_params["s"])))
+            end = time.monotonic() + float(request.query_params["s"])
+            while time.monotonic() < end:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
         case "teapot":
             raise HTTPException(418, "short and stout", {"X-Why": "because"})
         case "raise":
