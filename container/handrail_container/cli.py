@@ -68,23 +68,18 @@ def serve(
     init.become()
     _stop_cleanly_from_now()
     settings = _settings(model_path=directory, engine=engine, port=port)
-    from handrail_container import children, logs
+    from handrail_container import logs
     from handrail_container.server import Server
 
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
 
-    async def run() -> int:
+    async def run() -> ExitCode:
         server = Server(settings, host, default_model, watches=watch)
         if hints:
             server.when_ready = lambda program: print_hints(program, host, server.port)
         return await server.run()
 
-    try:
-        code = _run_loop(run)
-    except SettingsError as error:
-        code = _refuse(error, settings)
-    children.kill()
-    _exit(code)
+    _run_to_the_end(run, settings)
 
 
 @main.command()
@@ -110,8 +105,8 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
 
     The answer's body goes to standard output, everything else to standard error.
     """
-    from handrail_container import children, logs
     from handrail_container import invoke as invoking
+    from handrail_container import logs
     from handrail_container.transcript import Transcript
 
     url = target if target and target.startswith(("http://", "https://")) else None
@@ -124,12 +119,7 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
     transcript = Transcript(_take_stdout(), settings.redactor, live=stream)
     directory = invoking.invoke_directory
     asking = invoking.invoke_url(url, question, transcript) if url else directory(settings, question, transcript)
-    try:
-        code = _run_loop(lambda: invoking.unless_stopped(asking))
-    except SettingsError as error:
-        code = _refuse(error, settings)
-    children.kill()
-    _exit(code)
+    _run_to_the_end(lambda: invoking.unless_stopped(asking), settings)
 
 
 def _existing(folder: str | None) -> Path | None:
@@ -151,12 +141,15 @@ def print_hints(program: Program, host: str, port: int) -> None:
     """Who answers each slot, and two requests to try."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
-    for sentence in program.sentences():
-        click.echo(f"  {sentence}")
-    click.echo("Try:")
-    click.echo(f"  curl -i {url}/ping")
     body = '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'
-    click.echo(f"  curl {url}/invocations -H 'Content-Type: application/json' -d '{body}'")
+    lines = [
+        *(f"  {sentence}" for sentence in program.sentences()),
+        "Try:",
+        f"  curl -i {url}/ping",
+        f"  curl {url}/invocations -H 'Content-Type: application/json' -d '{body}'",
+    ]
+    with contextlib.suppress(OSError):  # whoever read standard output has gone
+        click.echo("\n".join(lines))
 
 
 def _stop_cleanly_from_now() -> None:
@@ -184,11 +177,22 @@ def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
     return error.exit_code
 
 
-def _run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+def _run_to_the_end(main: Callable[[], Coroutine[Any, Any, int]], settings: Settings) -> NoReturn:
+    """Run a command's loop, and exit with the status that it gives or that a refused setting means."""
     import uvloop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main())
+    from handrail_container import children
+
+    async def run() -> NoReturn:
+        code = await main()
+        children.kill()
+        _exit(code)  # here: to leave the loop is to wait for handlers that do not heed their end
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run())
+    except SettingsError as error:
+        _exit(_refuse(error, settings))
 
 
 def _exit(code: int) -> NoReturn:

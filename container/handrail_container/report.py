@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Iterable
@@ -34,5 +35,6 @@ def say(text: str) -> None:
     """To standard error, past the log where that is for readers: its level hides nothing of this, in either form."""
     if logs.is_json():
         logger.critical("%s", text)
-    else:
+        return
+    with contextlib.suppress(OSError):  # whoever read it has gone
         print(text, file=sys.stderr, flush=True)

@@ -148,7 +148,8 @@ class Settings(BaseSettings):
     stall_s: float = variable(
         "HANDRAIL_STALL_S",
         120,
-        "Seconds without any progress, while requests run, after which the engine counts as hung.",
+        "Seconds without any progress, while requests run, after which the engine counts as hung; or of a blocked "
+        "event loop, after which `/ping` is 503.",
         gt=0,
     )
     drain_s: float = variable(

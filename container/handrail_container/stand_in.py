@@ -20,6 +20,7 @@ _LARGEST_HEAD = 16384
 _HEAD_S = 1.0
 #: A connection that is closed while its client still sends loses the answer.
 _LINGER_S = 0.2
+_PAUSE_S = 0.1
 
 #: The answer to a method and a path, as bytes.
 Reply = Callable[[str, str], bytes]
@@ -69,11 +70,15 @@ class StandIn:
         waiting.poll(for_s * 1000)
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # nobody else is there, or the one who was has gone
+        try:
             while self._room > 0:
                 connection, _ = self._listening.accept()
                 connection.setblocking(False)
                 self._came_at[connection] = time.monotonic()
+        except BlockingIOError:  # nobody else is there
+            return
+        except OSError:  # no more files may be open: the wait for somebody to come would end at once
+            time.sleep(_PAUSE_S)
 
     def _look(self, connection: socket.socket, now: float) -> None:
         try:

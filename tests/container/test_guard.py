@@ -32,7 +32,9 @@ def line_of(comment: str) -> str:
 
 def blocking(served: Served, pool: ThreadPoolExecutor, by: str, for_s: float) -> Future[httpx.Response]:
     """A request that has begun to block the server's loop: it no longer answers on a connection that it has."""
-    answer = pool.submit(httpx.post, f"{served.url}/invocations", json={"by": by, "for_s": for_s}, timeout=60)
+    answer = pool.submit(
+        httpx.post, f"{served.url}/invocations", json={"by": by, "for_s": for_s}, timeout=60, verify=False
+    )
     eventually(lambda: not answers_on_its_own(served), "the loop to be blocked")
     return answer
 

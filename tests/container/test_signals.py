@@ -61,10 +61,12 @@ def test_a_signal_in_any_phase_of_the_start_is_a_clean_stop(starting: Served, nu
 
 def test_a_second_signal_kills_what_runs_below(launch: Launch) -> None:
     """The engine's processes, and what the script started."""
-    served = launch(SCRIPTS, CUSTOM_SCRIPT_FILENAME="first_process.py", HANDRAIL_ECHO_TTFT_MS="60000").ready(120)
+    served = launch(SCRIPTS, CUSTOM_SCRIPT_FILENAME="first_process.py", HANDRAIL_ECHO_ITL_MS="60000").ready()
     child = served.http.post("/invocations").json()["child"]
     with ThreadPoolExecutor(1) as pool:
-        held = pool.submit(httpx.post, f"{served.url}/v1/completions", json={"prompt": "x"}, timeout=60)
+        held = pool.submit(
+            httpx.post, f"{served.url}/v1/completions", json={"prompt": "two words"}, timeout=60, verify=False
+        )
         eventually(lambda: b"handrail_in_flight 1.0" in served.http.get("/metrics").content, "it to be in flight")
         served.signal(signal.SIGTERM)
         eventually(lambda: served.http.get("/ping").status_code == 503, "the drain")
@@ -87,7 +89,7 @@ def test_what_a_script_started_ends_with_a_clean_stop_too(launch: Launch) -> Non
 def blocked(launch: Launch, pool: ThreadPoolExecutor, **given: str) -> Served:
     """A server whose loop a handler blocks for a minute."""
     served = launch(SCRIPTS, CUSTOM_SCRIPT_FILENAME="blocks_the_loop.py", **given).ready()
-    pool.submit(httpx.post, f"{served.url}/invocations", json={"by": "sleep", "for_s": 60}, timeout=60)
+    pool.submit(httpx.post, f"{served.url}/invocations", json={"by": "sleep", "for_s": 60}, timeout=60, verify=False)
     served.says("the event loop has been blocked for")
     return served
 
@@ -133,17 +135,19 @@ def test_whoever_reads_its_words_may_leave(tmp_path: Path) -> None:
     assert process.stderr is not None
     process.stdout.close()
     process.stderr.close()
-    url = f"http://127.0.0.1:{port}"
+    http = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False)
 
     def is_ready() -> bool:
+        assert process.poll() is None
         try:
-            return httpx.get(f"{url}/ping").status_code == 200
+            return http.get("/ping").status_code == 200
         except httpx.ConnectError:
             return False
 
     try:
         eventually(is_ready, "it to be ready")
-        assert httpx.get(f"{url}/nowhere").status_code == 404  # which is logged
+        assert http.get("/nowhere").status_code == 404  # which is logged
     finally:
+        http.close()
         process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0

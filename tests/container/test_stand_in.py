@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import struct
 import time
@@ -173,3 +174,17 @@ def test_a_client_that_resets_while_it_is_answered_is_nobody_s_error(
     monkeypatch.setattr(desk.standing, "_reply", reset)
     desk.serves_until(lambda: desk.standing._answered_at)
     desk.serves_until(lambda: not desk.standing._answered_at)
+
+
+def test_where_no_more_files_may_be_open_it_waits(desk: Desk) -> None:
+    """It does not spin over those who come, and takes them once there is room."""
+    client = desk.comes(b"GET /ping HTTP/1.1\r\n\r\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        began = time.monotonic()
+        desk.standing.serve(0.01)
+        assert time.monotonic() - began > 0.05
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    desk.serves_until(lambda: heard(client))
