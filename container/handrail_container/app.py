@@ -38,6 +38,7 @@ from handrail_container.failures import BUG, explain_handler, explain_ours, expl
 from handrail_container.gate import Endpoint, Gate
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
+from handrail_container.openapi import describe
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
 from handrail_container.truss_routes import MODELS, ModelRoutes
@@ -99,6 +100,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
 def create_app(backend: Backend) -> FastAPI:
     """The application the engine adds its routes to, and user code finds at `request.app`."""
     app = FastAPI(title="Handrail", version=__version__)
+    describe(app)
     app.state.engine = backend.facade
     app.router.default = _no_such_route
     for kind in (HTTPException, RequestValidationError):
