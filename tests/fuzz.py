@@ -266,7 +266,6 @@ def main() -> int:
             outcome = asyncio.run(Fuzz(served.port, given.quiet_s, at_once=250).run(given.seed, given.count))
         finally:
             served.stop()
-        Path("/tmp/w/sec_fuzz.log").write_text(served.stderr)
         traces = served.stderr.count("Traceback")
     print(f"{given.count} requests, seed {given.seed}: {outcome}; tracebacks in the log: {traces}")
     for request, answer in outcome.faults[:20]:
