@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,21 +206,27 @@ class Fuzz:
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
     async def _ping(self) -> None:
         """A client in order, all the while."""
         while True:
             began = time.monotonic()
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            answer = await reader.read()
-            writer.close()
+            async with self._connection() as (reader, writer):
+                writer.write(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = await reader.read()
             assert answer.startswith(b"HTTP/1.1 200 "), answer
             self.outcome.slowest_ping_s = max(self.outcome.slowest_ping_s, time.monotonic() - began)
             await asyncio.sleep(0.05)
 
     async def _send(self, parts: list[bytes]) -> None:
-        async with self._room:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        async with self._room, self._connection() as (reader, writer):
             try:
                 for part in parts:
                     writer.write(part)
@@ -228,7 +235,6 @@ class Fuzz:
             except (ConnectionError, TimeoutError):
                 pass  # it has hung up already; what it said may still be read
             answer, has_ended = await self._read(reader)
-            writer.transport.abort()
         self._count(b"".join(parts), answer, has_ended)
 
     async def _read(self, reader: asyncio.StreamReader) -> tuple[bytes, bool]:

@@ -153,7 +153,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _tell_that_nobody_listens(self) -> None:
         """Whatever they still send goes nowhere."""
         for cycle in self.unanswered():
-            cycle.disconnected = True
+            cycle.disconnected, cycle.waiting_for_100_continue = True, False
             cycle.message_event.set()
 
     def _answer(self, failure: Failure) -> None:

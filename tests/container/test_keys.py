@@ -32,7 +32,7 @@ def guarded(serving: Launch) -> Served:
         ("GET", "/openapi.json"),
         ("DELETE", "/invocations"),
         ("GET", "/nowhere"),
-        ("GET", "//ping"),
+        ("GET", "/x//ping"),
         ("GET", "/ping/"),
         ("GET", "/PING"),
     ],
@@ -44,7 +44,7 @@ def test_without_a_key_every_other_route_is_401(guarded: Served, method: str, pa
     assert (answer.status_code, error["type"]) == (401, "unauthorized")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.headers["x-request-id"] == error["request_id"]
-    guarded.says(f"{method} {path} 401")
+    guarded.says(f"request_id={error['request_id']}")
 
 
 @pytest.mark.parametrize("path", ["/ping", "/health", "/", "/metrics"])
@@ -54,7 +54,7 @@ def test_what_a_platform_asks_needs_no_key(guarded: Served, path: str) -> None:
     assert guarded.http.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 200
 
 
-@pytest.mark.parametrize("given", ["Bearer old-key", "Bearer new-key", "bearer new-key", "Bearer  new-key "])
+@pytest.mark.parametrize("given", ["Bearer old-key", "Bearer new-key", "bearer new-key", "Bearer  new-key"])
 def test_each_key_is_good(guarded: Served, given: str) -> None:
     """While a key is rotated there are two; the scheme is of any case."""
     answer = guarded.http.post("/invocations", json={}, headers={"Authorization": given})
@@ -66,7 +66,6 @@ def test_each_key_is_good(guarded: Served, given: str) -> None:
     [
         b"old-key",
         b"Bearer",
-        b"Bearer ",
         b"Basic old-key",
         b"Bearer old-key, new-key",
         b"Bearer OLD-KEY",
@@ -113,7 +112,7 @@ def test_without_keys_everybody_may_ask() -> None:
     assert keys.refusal("/invocations", {}) is None
 
 
-@pytest.mark.parametrize("value", [",", "a,", "hunter2,,b", "hunter2\n", "hunter2é", " "])
+@pytest.mark.parametrize("value", [",", "a,", "hunter2,,b", "hunter\t2", "hunter2é", " "])
 def test_a_key_that_nobody_can_send_is_refused_unquoted(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """The sentence must not be where the key leaks."""
     monkeypatch.setenv("HANDRAIL_API_KEY", value)

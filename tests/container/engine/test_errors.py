@@ -10,9 +10,8 @@ from handrail_container.engine.errors import enveloped, failure_of
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-VLLM = {
-    "error": {"message": "max_tokens must be at least 1", "type": "BadRequestError", "param": "max_tokens", "code": 400}
-}
+SAID = {"message": "max_tokens must be at least 1", "type": "BadRequestError", "param": "max_tokens", "code": 400}
+VLLM = {"error": SAID}
 INVALID = {"detail": [{"loc": ["body", "n"], "msg": "too small", "type": "x"}, {"loc": ["body"], "msg": "odd"}]}
 
 
