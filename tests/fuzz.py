@@ -272,10 +272,12 @@ def main() -> int:
             outcome = asyncio.run(Fuzz(served.port, given.quiet_s, at_once=250).run(given.seed, given.count))
         finally:
             served.stop()
-        traces = served.stderr.count("Traceback")
-    print(f"{given.count} requests, seed {given.seed}: {outcome}; tracebacks in the log: {traces}")
+        _, *traces = served.stderr.split("Traceback")
+    print(f"{given.count} requests, seed {given.seed}: {outcome}; tracebacks in the log: {len(traces)}")
     for request, answer in outcome.faults[:20]:
         print("fault:", request[:300], "->", answer[:600])
+    for trace in traces[:3]:
+        print("Traceback", trace[:4000])
     return 1 if outcome.faults or traces or outcome.waiting else 0
 
 
