@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -205,21 +206,27 @@ class Fuzz:
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
     async def _ping(self) -> None:
         """A client in order, all the while."""
         while True:
             began = time.monotonic()
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            answer = await reader.read()
-            writer.close()
+            async with self._connection() as (reader, writer):
+                writer.write(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                answer = await reader.read()
             assert answer.startswith(b"HTTP/1.1 200 "), answer
             self.outcome.slowest_ping_s = max(self.outcome.slowest_ping_s, time.monotonic() - began)
             await asyncio.sleep(0.05)
 
     async def _send(self, parts: list[bytes]) -> None:
-        async with self._room:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        async with self._room, self._connection() as (reader, writer):
             try:
                 for part in parts:
                     writer.write(part)
@@ -228,7 +235,6 @@ class Fuzz:
             except (ConnectionError, TimeoutError):
                 pass  # it has hung up already; what it said may still be read
             answer, has_ended = await self._read(reader)
-            writer.transport.abort()
         self._count(b"".join(parts), answer, has_ended)
 
     async def _read(self, reader: asyncio.StreamReader) -> tuple[bytes, bool]:
@@ -266,11 +272,12 @@ def main() -> int:
             outcome = asyncio.run(Fuzz(served.port, given.quiet_s, at_once=250).run(given.seed, given.count))
         finally:
             served.stop()
-        Path("/tmp/w/sec_fuzz.log").write_text(served.stderr)
-        traces = served.stderr.count("Traceback")
-    print(f"{given.count} requests, seed {given.seed}: {outcome}; tracebacks in the log: {traces}")
+        _, *traces = served.stderr.split("Traceback")
+    print(f"{given.count} requests, seed {given.seed}: {outcome}; tracebacks in the log: {len(traces)}")
     for request, answer in outcome.faults[:20]:
         print("fault:", request[:300], "->", answer[:600])
+    for trace in traces[:3]:
+        print("Traceback", trace[:4000])
     return 1 if outcome.faults or traces or outcome.waiting else 0
 
 

@@ -12,6 +12,7 @@ import sysconfig
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -68,6 +69,10 @@ def eventually(happens: Callable[[], object], what: str, patience_s: float = PAT
 class Served:
     """A `handrail serve` on a port of 127.0.0.1. Nothing is waited for until it is asked for."""
 
+    #: The number of the user it runs as; None is whoever runs the tests.
+    user: int | None = None
+    program: tuple[str | Path, ...] = (HANDRAIL,)
+
     def __init__(self, folder: Path, log: Path, *arguments: str | Path, **given: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -75,9 +80,10 @@ class Served:
         self._log = log
         self._out = log.with_suffix(".out")
         self.began = time.monotonic()
-        command = [HANDRAIL, "serve", folder, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
+        command = [*self.program, "serve", folder, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
+        as_user: Any = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
         with log.open("w") as stderr, self._out.open("w") as stdout:
-            self.process = subprocess.Popen(command, env=environment(given), stdout=stdout, stderr=stderr)
+            self.process = subprocess.Popen(command, env=environment(given), stdout=stdout, stderr=stderr, **as_user)
 
     @property
     def stderr(self) -> str:

@@ -44,6 +44,7 @@ from handrail_container.failures import BUG, explain_definition, explain_handler
 from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
+from handrail_container.openapi import describe
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
 from handrail_container.sockets import SocketEndpoint, no_socket
@@ -147,6 +148,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
 def create_app(backend: Backend) -> FastAPI:
     """The application the engine adds its routes to, and user code finds at `request.app`."""
     app = FastAPI(title="Handrail", version=__version__)
+    describe(app)
     app.state.engine = backend.facade
     app.router.default = _no_such_route
     for kind in (HTTPException, RequestValidationError):

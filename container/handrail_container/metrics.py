@@ -17,6 +17,8 @@ from handrail_container.exchange import LEFT, Exchange
 from handrail_container.lifecycle import Lifecycle, State
 
 OUTCOMES = ("ok", "client_error", "handler_error", "timeout", "cancelled", "rejected")
+#: How a request ended that we ended, by the status of what its client was told.
+_ENDED = {504: "timeout", 408: "client_error"}
 #: Seconds: from a handler that computes nothing to the longest stream.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 480)
 
@@ -30,7 +32,7 @@ def outcome(exchange: Exchange) -> str:
     if exchange.verdict is LEFT or exchange.status == LEFT.status:
         return "cancelled"
     if exchange.verdict is not None:
-        return "timeout" if exchange.verdict.status == 504 else "cancelled"
+        return _ENDED.get(exchange.verdict.status, "cancelled")
     if exchange.was_rejected:
         return "rejected"
     if exchange.status >= 500 or (exchange.has_failed and exchange.status < 400):

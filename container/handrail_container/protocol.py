@@ -26,6 +26,8 @@ HEAD_S = 10.0
 #: Seconds without taking any of what we have for it, after which a client is cut off.
 UNREAD_S = 60.0
 
+_LINGER_S = 1.0
+
 _INVALID = Failure(400, "this is not a request of HTTP/1.1")
 _LARGE_HEAD = Failure(431, f"the request's line and headers are larger than {MAX_HEAD_BYTES >> 10} KiB")
 _MANY_HEADERS = Failure(431, f"there are more than {MAX_HEADERS} headers")
@@ -138,12 +140,19 @@ class LimitedProtocol(HttpToolsProtocol):
         if cycle is None or not (cycle.response_started or self.pipeline):
             self._answer(failure or _INVALID)
         self._tell_that_nobody_listens()
-        self.transport.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """What still comes is thrown away for a while: closed at once, the connection would take our answer with it."""
+        if self.transport.is_closing():
+            return
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self.transport.close)
 
     def _tell_that_nobody_listens(self) -> None:
         """Whatever they still send goes nowhere."""
         for cycle in self.unanswered():
-            cycle.disconnected = True
+            cycle.disconnected, cycle.waiting_for_100_continue = True, False
             cycle.message_event.set()
 
     def _answer(self, failure: Failure) -> None:

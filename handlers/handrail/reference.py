@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from handrail.errors import FileMissing, MalformedReference, NameMissing, SignatureRefused
-from handrail.script import DEFAULT_SCRIPTS, Loader
+from handrail.script import DEFAULT_SCRIPTS, Loader, leaves
 from handrail.tracebacks import message_of, user_traceback
 
 ACCEPTED_FORMS = "model:function, /absolute/path.py:function, file.py:function or package.module:function"
@@ -68,7 +68,7 @@ def _load_module(reference: Reference, loader: Loader, model_path: Path, script:
         return loader.load(script)
     if not reference.where.endswith(".py"):
         return loader.import_module(reference.where)
-    if os.path.normpath(reference.where).split(os.sep)[0] == os.pardir:
+    if leaves(reference.where):
         raise MalformedReference(
             f"{reference.setting} is {str(reference)!r}: {reference.where!r} leaves the model directory {model_path}. "
             "Write the absolute path."

@@ -33,6 +33,11 @@ def find_script(model_path: Path, filename: str | None, of_style: str | None = N
     if not filename:
         names = (*DEFAULT_SCRIPTS, of_style) if of_style else DEFAULT_SCRIPTS
         return next((model_path / name for name in names if (model_path / name).is_file()), None)
+    if leaves(filename):
+        raise ScriptMissing(
+            f"CUSTOM_SCRIPT_FILENAME is {filename!r}, which leaves the model directory {model_path}. "
+            "Write the absolute path."
+        )
     path = model_path / filename
     if not path.is_file():
         raise ScriptMissing(
@@ -40,6 +45,11 @@ def find_script(model_path: Path, filename: str | None, of_style: str | None = N
             f"Put the script there, or name one that is in {model_path}{_python_files(model_path)}."
         )
     return path
+
+
+def leaves(path: str) -> bool:
+    """Whether a relative path ends above the directory it begins in."""
+    return os.path.normpath(path).split(os.sep)[0] == os.pardir
 
 
 def _python_files(folder: Path) -> str:

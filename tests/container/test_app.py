@@ -90,7 +90,7 @@ async def test_a_bug_is_500_and_logged_once(tmp_path: Path, caplog: pytest.LogCa
         "request_id": "bug-1",
     }
     (record,) = [record for record in caplog.records if record.name == "handrail"]
-    assert record.getMessage() == "a bug in Handrail, request_id=bug-1"
+    assert record.getMessage() == "the engine's '/v1/broken' raised, request_id=bug-1"
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ZeroDivisionError)
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import http.client
+import json
 import logging
+import re
 import socket
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -204,14 +205,57 @@ def test_the_handler_s_own_request_id_is_kept(told: Served) -> None:
     assert answer.headers.get_list("x-request-id") == ["the handler's own"]
 
 
-def test_an_endless_request_id_does_not_stop_the_server(told: Served) -> None:
-    """It is echoed in full, and its beginning is in an error that still fits."""
-    long_id = uuid.uuid4().hex * 200
-    answer = told.http.post("/invocations", json={"do": "raise_error"}, headers={"X-Request-Id": long_id})
+@pytest.mark.parametrize("given", [b"x" * 257, b"i" * 10_000, b"caf\xe9", b"a\tb", b""])
+def test_an_id_that_cannot_be_echoed_is_replaced(told: Served, given: bytes) -> None:
+    """It is longer than 256 characters, or not of printable ASCII."""
+    answer = told.http.post("/invocations", json={"do": "raise_error"}, headers={b"X-Request-Id": given})
     assert answer.status_code == 500
-    assert answer.headers["x-request-id"] == long_id
-    assert long_id.startswith(answer.json()["error"]["request_id"])
-    assert len(answer.content) <= 2048
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert answer.json()["error"]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_an_id_of_256_characters_is_kept(told: Served) -> None:
+    """SageMaker's have 64 at most."""
+    longest = "~ " * 127 + "id"
+    assert told.http.get("/ping", headers={"X-Request-Id": longest}).headers["x-request-id"] == longest
+
+
+@pytest.mark.parametrize(("path", "logged"), [("/a%0Ab%00c", r"/a\nb\x00c"), ("/" + "p" * 300, "/" + "p" * 255 + "…")])
+def test_a_path_is_logged_on_one_line(told: Served, path: str, logged: str) -> None:
+    """Nobody writes a line of the log but we."""
+    answer = told.http.get(path)
+    told.says(f"GET {logged} 404")
+    assert answer.json()["error"]["type"] == "not_found"
+
+
+@pytest.mark.parametrize("headers", [b"Content-Length: 100\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_body_that_trickles_in_is_408(told: Served, headers: bytes) -> None:
+    """The client is late, not the handler; the connection is closed."""
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nX-Handrail-Timeout-S: 0.2\r\n" + headers + b"\r\n"
+    answer = raw(told, head, b'2\r\n{"\r\n')
+    error = json.loads(answer.body)["error"]  # type: ignore[attr-defined]
+    assert (answer.status, error["type"], answer.getheader("connection")) == (408, "request_timeout", "close")
+
+
+@pytest.mark.parametrize("do", ["raise_bad_header", "raise_bad_status"])
+def test_an_error_whose_answer_cannot_be_sent_is_500(told: Served, do: str) -> None:
+    """It is the handler's, and the body says of what kind."""
+    answer = told.http.post("/invocations", json={"do": do})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "handler_error")
+
+
+async def test_an_explanation_that_fails_is_a_bug_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """Answered and logged all the same."""
+
+    def explain(error: BaseException, request_id: str) -> Failure:
+        raise LookupError("in the explanation")
+
+    gate = gate_in(State.READY)
+    gate.endpoints["/odd"] = Endpoint(refusing, (), explain)
+    async with client_of(gate) as client:
+        answer = await client.get("/odd")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "internal_server_error")
+    assert "in the explanation" in caplog.text
 
 
 def test_an_unknown_path_is_404_in_the_envelope(told: Served) -> None:

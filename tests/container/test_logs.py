@@ -72,14 +72,16 @@ def test_httpx_says_no_line_a_request(level: str, seen: int) -> None:
     [
         (logging.INFO, "Started server process [1]", False),
         (logging.ERROR, "ASGI callable returned without completing response.", False),
-        (logging.WARNING, "Invalid HTTP request received.", True),
+        (logging.WARNING, "Invalid HTTP request received.", False),
+        (logging.WARNING, "Unsupported upgrade request.", False),
+        (logging.WARNING, "something else", True),
         (logging.ERROR, "Exception in ASGI application\n", True),
     ],
 )
 def test_uvicorn_says_what_we_have_not_said(
     capsys: pytest.CaptureFixture[str], level: int, message: str, said: bool
 ) -> None:
-    """Neither its greetings nor that a stream was cut."""
+    """Neither its greetings nor that a stream was cut or a request refused."""
     with bare_root():
         logs.configure("DEBUG", "plain", Redactor())
         logging.getLogger("uvicorn.error").log(level, message)

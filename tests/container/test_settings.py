@@ -192,3 +192,11 @@ def test_sessions_are_refused_as_long_as_there_are_none(
             read()
     else:
         read()
+
+
+def test_keys_are_read_from_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And are nowhere in what a setting is shown as."""
+    monkeypatch.setenv("HANDRAIL_API_KEY", "hunter2, hunter3")
+    settings = read()
+    assert settings.api_keys == ("hunter2", "hunter3")
+    assert "hunter" not in repr(settings)

@@ -306,3 +306,12 @@ def test_what_is_unloaded_is_imported_anew(model_path: Path) -> None:
     unload(model_path)
     sys.modules.update(taken)
     assert sys.modules["model"] is first
+
+
+@pytest.mark.parametrize("name", ["../model.py", "a/../../model.py"])
+def test_a_script_outside_the_model_directory_is_refused(model_path: Path, name: str) -> None:
+    """Whether it is there or not; an absolute path is meant."""
+    (model_path.parent / "model.py").touch()
+    with pytest.raises(ScriptMissing, match="leaves the model directory"):
+        find_script(model_path, name)
+    assert find_script(model_path, str(model_path.parent / "model.py")) == model_path.parent / "model.py"

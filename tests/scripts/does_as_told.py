@@ -34,6 +34,14 @@ def raise_no_content(told):
     raise HTTPException(304, headers={"ETag": "1"})
 
 
+def raise_bad_header(told):
+    raise HTTPException(400, "odd", headers={"X-Echo": "a\r\nSet-Cookie: b"})
+
+
+def raise_bad_status(told):
+    raise HTTPException(99, "odd")
+
+
 def raise_error(told):
     raise Broken("it broke")  # the line that a 500 names
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container.envelope import Failure, error_body, error_event, error_response, to_json
+
+logger = logging.getLogger("handrail")
 
 #: How an event of vLLM's begins that says a stream has failed: OpenAI's way, and Anthropic's.
 FAILED_EVENT = (b'data: {"error"', b"event: error")
@@ -19,7 +22,14 @@ def enveloped(app: ASGIApp) -> ASGIApp:
     """`app`, whose errors reach the client as ours; everything else passes as it is."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, Envelope(scope["state"], send).send)
+        envelope = Envelope(scope["state"], send)
+        try:
+            await app(scope, receive, envelope.send)
+        except Exception as error:
+            if not envelope.is_over:
+                raise
+            request_id = scope["state"]["request_id"]
+            logger.error("the engine's %r raised, request_id=%s", scope["path"], request_id, exc_info=error)
 
     return wrapped
 
@@ -34,7 +44,7 @@ class Envelope:
         self._body = b""
         self._is_error = False
         self._is_sse = False
-        self._is_over = False
+        self.is_over = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -46,9 +56,12 @@ class Envelope:
                 await self._send(message)
         elif self._is_error:
             await self._hold(message)
+        elif self.is_over:
+            return
         elif self._is_sse and message.get("body", b"").startswith(FAILED_EVENT):
             await self._fail(bytes(message["body"]))
-        elif not self._is_over:
+        else:
+            self.is_over = not message.get("more_body", False)
             await self._send(message)
 
     async def _hold(self, message: Message) -> None:
@@ -59,15 +72,14 @@ class Envelope:
         kept = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
         status = self._start["status"]
         failure = failure_of(status, self._body)._replace(status=status, headers=kept)
+        self.is_over = True
         response = error_response(failure, self._state["request_id"])
         await self._send({**self._start, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": response.body})
 
     async def _fail(self, event: bytes) -> None:
         """The last event of the stream: what follows it, `[DONE]` as a rule, is not sent."""
-        if self._is_over:
-            return
-        self._is_over = True
+        self.is_over = True
         self._state["exchange"].has_failed = True
         body = error_body(failure_of_event(event), self._state["request_id"])
         await self._send({"type": "http.response.body", "body": error_event(body), "more_body": False})

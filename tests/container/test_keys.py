@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handrail_container.check import check_program
+from handrail_container.environment import read
+from handrail_container.errors import SettingsError
+from handrail_container.keys import Keys
+from handrail_container.settings import Settings
+
+from tests.conftest import Launch
+from tests.servers import Served
+
+KEYS = "old-key, new-key"
+
+
+@pytest.fixture(scope="module")
+def guarded(serving: Launch) -> Served:
+    return serving("does_as_told.py", HANDRAIL_API_KEY=KEYS)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/invocations"),
+        ("POST", "/predict"),
+        ("GET", "/v1/models"),
+        ("GET", "/sync/v1/models"),
+        ("POST", "/v1/chat/completions"),
+        ("GET", "/openapi.json"),
+        ("DELETE", "/invocations"),
+        ("GET", "/nowhere"),
+        ("GET", "/x//ping"),
+        ("GET", "/ping/"),
+        ("GET", "/PING"),
+    ],
+)
+def test_without_a_key_every_other_route_is_401(guarded: Served, method: str, path: str) -> None:
+    """Before 404, 405 and 413 say anything of what there is."""
+    answer = guarded.http.request(method, path)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["x-request-id"] == error["request_id"]
+    guarded.says(f"request_id={error['request_id']}")
+
+
+@pytest.mark.parametrize("path", ["/ping", "/health", "/", "/metrics"])
+def test_what_a_platform_asks_needs_no_key(guarded: Served, path: str) -> None:
+    """Nor does one do harm."""
+    assert guarded.http.get(path).status_code == 200
+    assert guarded.http.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["Bearer old-key", "Bearer new-key", "bearer new-key", "Bearer  new-key"])
+def test_each_key_is_good(guarded: Served, given: str) -> None:
+    """While a key is rotated there are two; the scheme is of any case."""
+    answer = guarded.http.post("/invocations", json={}, headers={"Authorization": given})
+    assert (answer.status_code, answer.text) == (200, "nothing to do")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"old-key",
+        b"Bearer",
+        b"Basic old-key",
+        b"Bearer old-key, new-key",
+        b"Bearer OLD-KEY",
+        b"Bearer \xff",
+    ],
+)
+def test_another_key_is_401(guarded: Served, given: bytes) -> None:
+    """No key, a part of one, all of them, or one that is no text."""
+    answer = guarded.http.post("/invocations", json={}, headers={b"Authorization": given})
+    assert answer.status_code == 401
+
+
+def test_while_it_loads_a_key_is_asked_for_as_well(launch: Launch, tmp_path: Path) -> None:
+    """The step that a server is at is not for everybody."""
+    served = launch(tmp_path, HANDRAIL_API_KEY="k", HANDRAIL_ECHO_LOAD_S="30")
+    assert served.first_answer().status_code == 503
+    assert served.http.post("/invocations").status_code == 401
+    assert served.http.post("/invocations", headers={"Authorization": "Bearer k"}).status_code == 503
+
+
+def test_no_key_is_in_the_log(guarded: Served) -> None:
+    """Neither ours nor what somebody tried."""
+    guarded.http.get("/v1/models", headers={"Authorization": "Bearer tried-key", "X-Request-Id": "trier"})
+    guarded.says("request_id=trier")
+    assert not any(key in guarded.stderr for key in ("old-key", "new-key", "tried-key"))
+
+
+def settings(**given: Any) -> Settings:
+    return Settings(**given)
+
+
+@pytest.mark.parametrize("protects", [True, False])
+def test_metrics_ask_for_a_key_where_they_are_to(protects: bool) -> None:
+    """HANDRAIL_PROTECT_METRICS."""
+    keys = Keys(settings(HANDRAIL_API_KEY="k", HANDRAIL_PROTECT_METRICS=protects))
+    assert bool(keys.refusal("/metrics", {})) is protects
+    assert keys.refusal("/metrics", {b"authorization": b"Bearer k"}) is None
+
+
+def test_without_keys_everybody_may_ask() -> None:
+    """The default."""
+    keys = Keys(settings())
+    assert not keys
+    assert keys.refusal("/invocations", {}) is None
+
+
+@pytest.mark.parametrize("value", [",", "a,", "hunter2,,b", "hunter\t2", "hunter2é", " "])
+def test_a_key_that_nobody_can_send_is_refused_unquoted(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """The sentence must not be where the key leaks."""
+    monkeypatch.setenv("HANDRAIL_API_KEY", value)
+    with pytest.raises(SettingsError) as refused:
+        read()
+    (problem,) = refused.value.problems
+    assert problem.startswith("HANDRAIL_API_KEY has a key that is empty, or has characters")
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("where", ["the default path", "a variable of SageMaker's", "elsewhere", "no key"])
+def test_check_warns_of_a_key_on_sagemaker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str) -> None:
+    """It strips what clients send; on a laptop a key is nobody's mistake."""
+    if where != "no key":
+        monkeypatch.setenv("HANDRAIL_API_KEY", "hunter2")
+    if where == "a variable of SageMaker's":
+        monkeypatch.setenv("SAGEMAKER_SAFE_PORT_RANGE", "9000-9999")
+    path = None if where == "the default path" else tmp_path
+    report = check_program(model_path=path, engine="echo")
+    warned = [warning for warning in report.warnings if warning.startswith("HANDRAIL_API_KEY is set, and SageMaker")]
+    assert len(warned) == (where in ("the default path", "a variable of SageMaker's"))
+    assert "hunter2" not in report.to_text() + report.to_json()
