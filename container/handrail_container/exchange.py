@@ -122,8 +122,14 @@ class Exchange(Answer):
         self.was_rejected = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
+<<<<<<< HEAD
         self.task = asyncio.current_task()
         log_lines.request_id.set(self.request_id)  # the task is this request's alone
+=======
+        task = asyncio.current_task()
+        assert task is not None  # an ASGI application is called in one
+        self.task: asyncio.Task[Any] = task
+>>>>>>> guard
         state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
 
@@ -154,8 +160,7 @@ class Exchange(Answer):
         self.ended_at = time.monotonic()
         for call in tuple(self.calls):
             call.cancel()
-        if self.task is not None:
-            self.task.cancel()
+        self.task.cancel()
 
     def leave(self) -> None:
         """The client has gone: nobody waits for the work. What the engine does for it ends in any case."""

@@ -200,7 +200,7 @@ class Gate:
             await exchange.fail(endpoint.explain(error, exchange.request_id))
         except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
             is_own = exchange.verdict is None and self.lifecycle.is_ready
-            if exchange.verdict is not None and exchange.task is not None:
+            if exchange.verdict is not None:
                 exchange.task.uncancel()
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -99,3 +101,12 @@ def test_a_client_that_does_not_read_does_not_hold_up_the_stop(launch: Launch) -
         served.signal()
         assert served.exit_code() == 0
     eventually(lambda: "on_shutdown" in served.stderr, "the hook")
+
+
+def test_a_client_that_says_nothing_does_not_hold_up_the_stop(launch: Launch, tmp_path: Path) -> None:
+    """A connection on which no request has come."""
+    served = launch(tmp_path).ready()
+    with socket.create_connection(("127.0.0.1", served.port)) as client:
+        served.signal()
+        assert served.exit_code() == 0
+        assert client.recv(100) == b""
