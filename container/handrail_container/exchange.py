@@ -122,14 +122,10 @@ class Exchange(Answer):
         self.was_rejected = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
-<<<<<<< HEAD
-        self.task = asyncio.current_task()
-        log_lines.request_id.set(self.request_id)  # the task is this request's alone
-=======
         task = asyncio.current_task()
         assert task is not None  # an ASGI application is called in one
         self.task: asyncio.Task[Any] = task
->>>>>>> guard
+        log_lines.request_id.set(self.request_id)  # the task is this request's alone
         state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
 
