@@ -103,9 +103,8 @@ class Listener(uvicorn.Server):
         """Ten times a second."""
         if counter % _TICKS_A_LOOK == 0:
             now = time.monotonic()
-            for connection in tuple(self.server_state.connections):
-                if isinstance(connection, Connection):
-                    connection.look(now)
+            for connection in [one for one in self.server_state.connections if isinstance(one, Connection)]:
+                connection.look(now)
         return await super().on_tick(counter)
 
     @property

@@ -76,7 +76,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._chunk_bytes = len(data)
         self._head_bytes += self._chunk_bytes
         super().data_received(data)
-        if self._head_bytes > MAX_HEAD_BYTES and self._is_in_head():
+        if self._head_bytes > MAX_HEAD_BYTES and self._is_in_head() and not self._is_refused:
             self._refuse(self._over_limit() or _LARGE_HEAD)
 
     def on_message_begin(self) -> None:
