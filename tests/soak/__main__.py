@@ -18,6 +18,7 @@ def main() -> int:
     length.add_argument("--restarts", type=int, help="starts and stops on echo, in place of a mixed load")
     parser.add_argument("--engine", choices=["echo", "vllm"], default="echo")
     parser.add_argument("--clients", type=int, default=32, help="connections at once [32]")
+    parser.add_argument("--warm-up", type=int, default=3000, help="requests before it is measured [3000]")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     done: Restarts | Soak
@@ -25,7 +26,7 @@ def main() -> int:
         done = Restarts(given.seed)
         asyncio.run(done.run(given.restarts))
     else:
-        done = Soak(given.engine, given.clients, given.seed)
+        done = Soak(given.engine, given.clients, given.seed, warm_up=given.warm_up)
         done.run(given.requests or 0, given.minutes * 60)
     print(done)
     return 0 if done.is_good else 1

@@ -36,6 +36,7 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
 def _parser() -> Any:
     environment.prepare()
     try:
+        processes.log_like_us()
         parser = vllm("make_arg_parser")(vllm("FlexibleArgumentParser")(add_help=False, allow_abbrev=False))
     except ModuleNotFoundError as missing:
         raise SettingsError(

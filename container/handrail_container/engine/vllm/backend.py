@@ -53,7 +53,6 @@ class VllmBackend:
         return self._directory / "causes.jsonl"
 
     def prepare(self) -> None:
-        processes.log_like_us()
         self._args = arguments.parse(self._model, self._flags)
 
     async def start(self, app: FastAPI) -> None:

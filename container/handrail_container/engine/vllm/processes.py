@@ -31,11 +31,11 @@ _JSON = "handrail_container.log_lines.Json"
 
 def log_like_us() -> None:
     """vLLM's lines of this process are in the form of ours, where that is for machines and nobody has configured it."""
-    config = vllm("DEFAULT_LOGGING_CONFIG")  # with it, vLLM has made its handlers
-    if logs.is_json() and _CONFIG not in os.environ:
-        for name in config["loggers"]:
-            for handler in logging.getLogger(name).handlers:
-                handler.setFormatter(Json())
+    if not logs.is_json() or _CONFIG in os.environ:
+        return
+    for name in vllm("DEFAULT_LOGGING_CONFIG")["loggers"]:  # with it, vLLM has made its handlers
+        for handler in logging.getLogger(name).handlers:
+            handler.setFormatter(Json())
 
 
 @contextlib.contextmanager
