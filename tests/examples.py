@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,13 @@ EXAMPLES = ROOT / "examples"
 MODEL = EXAMPLES / "model"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/README.md") if path.parent != MODEL)
 
+#: vLLM starts in about half the time where it need not measure what memory there is, nor warm up for long prompts.
+SMALL = {
+    "SM_VLLM_KV_CACHE_MEMORY_BYTES": "268435456",
+    "SM_VLLM_MAX_MODEL_LEN": "1024",
+    "SM_VLLM_MAX_NUM_BATCHED_TOKENS": "1024",
+}
+
 
 def commands(readme: Path) -> list[str]:
     """What stands in the README's shell blocks, in order."""
@@ -27,12 +36,13 @@ def commands(readme: Path) -> list[str]:
 class Example:
     """One README's run command in a process group of its own, and its request."""
 
-    def __init__(self, readme: Path, log: Path, *arguments: str) -> None:
+    def __init__(self, readme: Path, log: Path, *arguments: str, **variables: str) -> None:
         self.run, self.ask = commands(readme)[:2]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
-        given = environment({"PORT": str(self.port)})
+        endpoint = f"{self.url}/v1/chat/completions"  # in a file of the example, with the port of its README
+        given = environment({"PORT": str(self.port), "MODEL_ENDPOINT_URL": endpoint, **variables})
         with log.open("w") as output:
             command = ["bash", "-c", " ".join([self.run, *arguments])]
             self.process = subprocess.Popen(
@@ -67,3 +77,13 @@ class Example:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
         return self.process.wait(PATIENCE_S)
+
+
+@contextmanager
+def running(name: str, log: Path, **variables: str) -> Iterator[Example]:
+    """One of the examples on a small vLLM, ready; it has to end well."""
+    example = Example(EXAMPLES / name / "README.md", log, **SMALL, **variables)
+    try:
+        yield example.ready()
+    finally:
+        assert example.stop() == 0

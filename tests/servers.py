@@ -30,7 +30,7 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what a server would read, and with what is given."""
     known = settings.variables()
     kept = {name: value for name, value in os.environ.items() if name not in known and not name.startswith(_OURS)}
-    return {**kept, **given}
+    return {**kept, "HANDRAIL_LOG_FORMAT": "plain", **given}  # as people read it; that of machines has tests of its own
 
 
 def free_port() -> int:

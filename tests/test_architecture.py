@@ -22,7 +22,7 @@ EXAMPLES = ROOT / "examples"
 PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 MARKERS = [line.partition(":")[0] for line in PYTEST["markers"]]
 #: Programs that a document gives, to the letter.
-QUOTED = (EXAMPLES / "rag", EXAMPLES / "fan_out")
+QUOTED = (EXAMPLES / "rag", EXAMPLES / "fan_out", EXAMPLES / "run_inference", EXAMPLES / "tracing")
 #: Their tests come with the container image.
 UNUSED_YET = {"image", "gpu"}
 

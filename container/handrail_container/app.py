@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from handrail import compat
 from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.definition.model import DefinedModel
+from handrail.definition.runner import Runner
 from handrail.ladder import Rung, Sources
 from handrail.resolve import Program, Resolution, resolve
 from handrail.slots import Slot
-from handrail.truss.methods import ROUTES
+from handrail.truss.methods import SOCKET
 from handrail.truss.model import TrussModel
 from handrail.truss.surroundings import Surroundings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -25,26 +26,35 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container import __version__, truss_config
+from handrail_container.admission import Lane, Lanes
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
+from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
+from handrail_container.engine.ending import ending
+from handrail_container.engine.errors import enveloped
 from handrail_container.engine.none import NoBackend
-from handrail_container.envelope import error_response
+from handrail_container.envelope import Failure, error_response
 from handrail_container.environment import process_environment
-from handrail_container.failures import BUG, explain_handler, explain_ours, explain_wrappers
-from handrail_container.gate import Endpoint, Gate, answering
+from handrail_container.exchange import answering
+from handrail_container.failures import BUG, explain_definition, explain_handler, explain_ours, explain_wrappers
+from handrail_container.gate import Endpoint, Gate, Routes
+from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
+from handrail_container.ping import bounded, unhealthy
 from handrail_container.settings import Settings
+from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes
 from handrail_container.weights import find_model
+from handrail_container.workers.pool import WorkerPool
 
 #: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
 
-Endpoints = dict[str, Endpoint]
+#: Who answers, in the log, where no function of the user's does.
+ENGINE = "engine"
 
 PING_METHODS = ("GET", "POST", "HEAD")
-_PING_AROUND_S = 1
 
 
 def load_program(settings: Settings) -> Program:
@@ -52,9 +62,19 @@ def load_program(settings: Settings) -> Program:
     compat.install()
     truss_config.set_variables(settings)
     config = find_config(settings.model_path)
-    surroundings = Surroundings(process_environment(), settings.secrets_path)
+    surroundings = Surroundings(
+        process_environment(),
+        settings.secrets_path,
+        settings.truss_environment,
+        settings.load_retries,
+        settings.redactor,
+    )
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    return resolve(Sources(*given, config=config, surroundings=surroundings))
+    definition = definitions.find(
+        definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
+        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers),
+    )
+    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=definition))
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
@@ -64,6 +84,7 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     """
     config = truss_config.read(settings)
     truss_config.require_no_problems(config)
+    is_strict = settings.model_names == "strict"
     if settings.engine == "none":
         return NoBackend()
     if settings.engine == "echo":
@@ -71,16 +92,24 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
         from handrail_container.engine.echo_backend import EchoBackend
 
         pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
-        return EchoBackend(pace, settings.vllm.get("SM_VLLM_MODEL") or config.model or "echo")
+        name = settings.vllm.get("SM_VLLM_MODEL") or config.model or "echo"
+        return EchoBackend(pace, name, is_strict=is_strict)
     from handrail_container.engine.vllm import VllmBackend
 
     flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
-    return VllmBackend(find_model(settings, fallback_model, config.model), flags)
+    return VllmBackend(find_model(settings, fallback_model, config.model), flags, settings.stall_s, is_strict=is_strict)
 
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`."""
-    gate = Gate(lifecycle, max_body_bytes=settings.max_body_mb * 1e6, access_log=settings.access_log)
+    gate = Gate(
+        lifecycle,
+        Lanes(settings),
+        max_body_bytes=settings.max_body_mb * 1e6,
+        access_log=settings.access_log,
+        cancels_on_disconnect=settings.cancel_on_disconnect,
+    )
+    gate.keys = gate.sockets.keys = Keys(settings)
     gate.endpoints["/metrics"] = _ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = _ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
     return gate
@@ -93,45 +122,83 @@ def create_app(backend: Backend) -> FastAPI:
     app.router.default = _no_such_route
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _answer_error)
+    app.add_exception_handler(UnicodeEncodeError, _answer_unencodable)
     app.add_exception_handler(Exception, _answer_bug)
     return app
 
 
-def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings) -> tuple[Endpoints, Endpoints]:
-    """What answers, by path and by prefix, once the gate is opened: after the start, and again after each reload.
+def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
+    """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`."""
+    url = None if settings.engine == "none" else f"http://127.0.0.1:{port}"
+    return WorkerPool(model.snippet, settings.snippet_queue, url, model.masked)
+
+
+def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:
+    """What answers once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model = program.around, program.model
-    health = DefaultPing(backend)
-    if model is not None and program.resolutions[Slot.PING].winner.rung is Rung.STYLE:
-        ping = _ours(DefaultPing(backend, model.is_healthy), PING_METHODS)
-    else:
-        ping = _endpoint(program.resolutions[Slot.PING], health, PING_METHODS, settings)
-    invocation = _endpoint(
-        program.resolutions[Slot.INVOCATION], DefaultInvocation(app, backend.routes_by_payload), ("POST",), settings
-    )
-    engine, invocation = _ours(app, ()), _surrounded(invocation, around.wrappers, settings)
+    health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
+    engine = replace(_ours(of_engine, ()), handler=ENGINE)
+    by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
+    invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
+    invocation = _laned(invocation, lanes.invocations)
     endpoints = {
-        Slot.PING.path: _bounded(_surrounded(ping, around.pre_post, settings)) if around.pre_post else ping,
+        Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
         "/health": _ours(health, PING_METHODS),
     }
-    prefixes = {"/v1/": _surrounded(engine, around.wrappers, settings), "": engine}
+    prefixes = {
+        "/v1/": _laned(_surrounded(engine, around.wrappers, settings), lanes.engine),
+        "": _laned(engine, lanes.engine),
+    }
     if model is not None:
-        endpoints |= _of_model(model, around.wrappers, settings)
-        readiness = DefaultPing(backend, model.is_healthy)
-        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), app)
+        of_model = _of_model(model, around.wrappers, settings)
+        endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
+        if settings.model_routes == "strict":
+            of_engine, prefixes = _no_such_route, {"": _ours(_no_such_route, ())}
+        readiness = DefaultPing(backend, model)
+        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
-    return endpoints, prefixes
+    return Routes(endpoints, prefixes, _sockets(model, settings))
+
+
+def _sockets(model: TrussModel | None, settings: Settings) -> dict[str, SocketEndpoint]:
+    handler = model.socket if model is not None else None
+    if handler is None:
+        return {SOCKET: SocketEndpoint(no_socket, explain_ours)}
+    return {SOCKET: SocketEndpoint(handler.app, explain_handler(handler, settings))}
+
+
+def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
+    if program.definition is not None:
+        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(program.definition, settings))
+    return _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
+
+
+def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
+    resolution, model, pre_post = program.resolutions[Slot.PING], program.model, program.around.pre_post
+    if model is not None and resolution.winner.rung is Rung.STYLE:
+        ping = _ours(DefaultPing(backend, model, program.definition), PING_METHODS)
+    else:
+        ping = _endpoint(resolution, DefaultPing(backend, workers=program.definition), PING_METHODS, settings)
+    if resolution.handler is not None:
+        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
+    if pre_post:
+        ping = _surrounded(ping, pre_post, settings)
+        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=False))
+    return bounded(ping) if pre_post or resolution.handler is not None else ping
+
+
+def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
+    return replace(endpoint, app=lane.around(endpoint.app))
 
 
 def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
-    """The `/v1` routes that a Model answers itself; where the server is strict, those it does not are none."""
-    absent = set(ROUTES.values()) if settings.model_routes == "strict" else set()
-    refused = {path: _ours(_no_such_route, ()) for path in absent}
-    return refused | {
+    """The `/v1` routes that a Model answers itself."""
+    return {
         path: _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings)
         for path, handler in model.routes.items()
     }
@@ -139,12 +206,12 @@ def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settin
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     if resolution.handler is None:
-        return _ours(default, methods)
+        return replace(_ours(default, methods), handler=ENGINE)
     return _of_handler(resolution.handler, methods, settings)
 
 
 def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
-    return Endpoint(handler.app, methods, explain_handler(handler, settings.error_detail))
+    return Endpoint(handler.app, methods, explain_handler(handler, settings), handler=handler.signature.name)
 
 
 def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:
@@ -154,23 +221,7 @@ def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Set
     app = answering(endpoint.app, endpoint.explain)
     for wrapper in reversed(wrappers):
         app = wrapper.wrap(app)
-    return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings.error_detail))
-
-
-def _bounded(endpoint: Endpoint) -> Endpoint:
-    """`endpoint` for /ping: what stands around a health check may be neither slow nor the reason it fails otherwise."""
-
-    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with asyncio.timeout(_PING_AROUND_S):
-                await endpoint.app(scope, receive, send)
-        except TimeoutError as error:
-            raise HTTPException(503, f"/ping took over {_PING_AROUND_S} s, with what stands around it") from error
-        except Exception as error:
-            failure = endpoint.explain(error, scope["state"]["request_id"])
-            raise HTTPException(503, failure.message) from error
-
-    return replace(endpoint, app=bounded, explain=explain_ours)
+    return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings))
 
 
 def _ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:
@@ -197,6 +248,12 @@ async def _no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
 async def _answer_error(request: Request, error: Any) -> Response:
     request_id = request.scope["state"]["request_id"]
     return error_response(explain_ours(error, request_id), request_id)
+
+
+async def _answer_unencodable(request: Request, error: Any) -> Response:
+    """JSON can hold what UTF-8 cannot, and an engine's answer repeats some of what it was asked."""
+    failure = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
+    return error_response(failure, request.scope["state"]["request_id"])
 
 
 async def _answer_bug(request: Request, error: Any) -> Response:

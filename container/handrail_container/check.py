@@ -15,10 +15,11 @@ from handrail.resolve import Program, Resolution
 from handrail.signature import Signature
 from handrail.tracebacks import definition
 
-from handrail_container import truss_config
+from handrail_container import check_definition, truss_config
 from handrail_container.app import load_program, open_backend
 from handrail_container.environment import Known, known, masked, read, without_effect
 from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.keys import key_warnings
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
 from handrail_container.settings import Settings
@@ -60,7 +61,7 @@ class Report:
         idle = [
             f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
         ]
-        return (*self.program.warnings, *self.config.warnings, *idle)
+        return (*self.program.warnings, *self.config.warnings, *key_warnings(self.settings), *idle)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -80,13 +81,14 @@ class Report:
             lines += ["", resolution.slot.path, *_table(resolution)]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
         lines += _section("Model", _methods(self.program))
+        lines += _section("definition", check_definition.rows(self.program.definition))
         lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
         lines += _section("hooks", _hooks(self.program))
         lines += _section("settings", (f"{row.name}={row.value} ({row.source})" for row in self.known))
         lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
         if self.problems or self.faults:
             lines += ["", refusal(self.problems, self.faults)]
-        return "\n".join(lines)
+        return self.settings.redactor("\n".join(lines))
 
     def to_json(self) -> str:
         """The same for machines; docs/check.md has the schema."""
@@ -97,6 +99,7 @@ class Report:
             "slots": {slot.value: _slot(resolution) for slot, resolution in self.program.resolutions.items()},
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
             "model": _model_data(self.program),
+            "definition": check_definition.data(self.program.definition),
             "config": [_field_data(row) for row in self.config.fields],
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
             "requirements": _requirements_data(self.requirements),
@@ -105,7 +108,7 @@ class Report:
             "problems": [*self.problems, *map(str, self.faults)],
             "exit_code": int(self.exit_code),
         }
-        return json.dumps(data, indent=2, ensure_ascii=False)
+        return json.dumps(self.settings.redactor.within(data), indent=2, ensure_ascii=False)
 
 
 def check_program(**given: Any) -> Report:

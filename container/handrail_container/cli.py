@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
+from handrail_container import init
 from handrail_container.deploy.command import deploy
 from handrail_container.emulate.command import emulate
 from handrail_container.errors import ExitCode, SettingsError
@@ -63,14 +65,15 @@ def serve(
     hints: bool,
 ) -> None:
     """Serve /ping and /invocations."""
+    init.become()
     _stop_cleanly_from_now()
     settings = _settings(model_path=directory, engine=engine, port=port)
-    from handrail_container import logs
+    from handrail_container import children, logs
     from handrail_container.server import Server
 
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
 
-    async def run() -> ExitCode:
+    async def run() -> int:
         server = Server(settings, host, default_model, watches=watch)
         if hints:
             server.when_ready = lambda program: print_hints(program, host, server.port)
@@ -80,6 +83,7 @@ def serve(
         code = _run_loop(run)
     except SettingsError as error:
         code = _refuse(error, settings)
+    children.kill()
     _exit(code)
 
 
@@ -96,6 +100,52 @@ def check(directory: Path | None, engine: str | None, as_json: bool) -> None:
     _exit(report.exit_code)
 
 
+@main.command()
+@click.argument("target", required=False, metavar="[DIR|URL]")
+@_ENGINE
+@click.option("--input", "source", type=click.File("rb"), metavar="FILE|-", help='The body [default: "Hello!"].')
+@click.option("--stream", is_flag=True, help="Ask for a stream, and show it as it comes.")
+def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stream: bool) -> None:
+    """Send one request: to a server, or to DIR as it would be served, without serving it.
+
+    The answer's body goes to standard output, everything else to standard error.
+    """
+    from handrail_container import invoke as invoking
+    from handrail_container.transcript import Transcript
+
+    question = invoking.Question(source.read() if source else invoking.DEFAULT_INPUT, stream)
+    transcript = Transcript(_take_stdout(), live=stream)
+    if target and target.startswith(("http://", "https://")):
+        if engine:
+            raise click.UsageError("--engine is for a directory: a server has its own.")
+        _exit(_run_loop(lambda: invoking.unless_stopped(invoking.invoke_url(target, question, transcript))))
+    settings = _settings(model_path=_existing(target), engine=engine)
+    from handrail_container import logs
+
+    logs.configure(settings.log_level, settings.log_format, settings.redactor)
+    asked = invoking.invoke_directory
+    try:
+        code = _run_loop(lambda: invoking.unless_stopped(asked(settings, question, transcript)))
+    except SettingsError as error:
+        code = _refuse(error, settings)
+    _exit(code)
+
+
+def _existing(folder: str | None) -> Path | None:
+    if folder is None:
+        return None
+    if not Path(folder).is_dir():
+        raise click.UsageError(f"{folder!r} is neither a directory nor a URL that begins with http:// or https://.")
+    return Path(folder)
+
+
+def _take_stdout() -> BinaryIO:
+    """Standard output for ourselves: what handlers and engines print goes to standard error from now on."""
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return out
+
+
 def print_hints(program: Program, host: str, port: int) -> None:
     """Who answers each slot, and two requests to try."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
@@ -110,8 +160,9 @@ def print_hints(program: Program, host: str, port: int) -> None:
 
 def _stop_cleanly_from_now() -> None:
     """A signal to stop exits 0 also before there is a loop to hear it."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+            signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
 
 
 def _settings(**given: Any) -> Settings:
@@ -128,20 +179,21 @@ def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
     from handrail_container.app import load_program
     from handrail_container.report import refusal, say
 
-    say(refusal(error.problems, load_program(usable).faults))
+    say(usable.redactor(refusal(error.problems, load_program(usable).faults)))
     return error.exit_code
 
 
-def _run_loop(main: Callable[[], Coroutine[Any, Any, ExitCode]]) -> ExitCode:
+def _run_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main())
 
 
-def _exit(code: ExitCode) -> NoReturn:
+def _exit(code: int) -> NoReturn:
     """Leave without finalizing the interpreter: an engine's threads may still be in native code."""
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # whoever read it has gone
+            stream.flush()
     os._exit(code)

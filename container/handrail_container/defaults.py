@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from handrail.definition.model import DefinedModel
 from handrail.downstream import replay
+from handrail.truss.model import TrussModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -20,20 +22,23 @@ _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", boo
 class DefaultPing:
     """200 while the engine is alive; the gate has answered already where the server is not ready.
 
-    `model_is_healthy` is what a whole model says of itself besides.
+    `model` is a Truss Model that may say otherwise, `workers` those of a definition.
     """
 
-    def __init__(self, backend: Backend, model_is_healthy: Callable[[], Awaitable[bool]] | None = None) -> None:
+    def __init__(self, backend: Backend, model: TrussModel | None = None, workers: DefinedModel | None = None) -> None:
         self._backend = backend
-        self._model_is_healthy = model_is_healthy
+        self._model = model
+        self._workers = workers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._backend.check_health()
         except EngineDeadError as error:
             raise HTTPException(503, str(error)) from error
-        if self._model_is_healthy is not None and not await self._model_is_healthy():
+        if self._model is not None and not await self._model.is_healthy():
             raise HTTPException(503, "the Model's is_healthy says that it is not, or does not say in time")
+        if self._workers is not None and not self._workers.is_healthy:
+            raise HTTPException(503, "the workers of run_inference end as soon as they are started; the log says why")
         await JSONResponse({"status": "healthy"})(scope, receive, send)
 
 

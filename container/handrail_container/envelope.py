@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -11,8 +12,8 @@ from starlette.responses import Response
 
 #: SageMaker cuts a longer body.
 MAX_BYTES = 2048
-#: What a client chose as its id has no limit of its own.
-_MAX_ID = 256
+#: A client may choose its request's id; a longer one is not taken.
+MAX_ID = 256
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
 _WITHOUT_BODY = (204, 304)
 #: Python 3.13 has other names for these than 3.11.
@@ -20,13 +21,30 @@ _RENAMED = {413: "content_too_large", 414: "uri_too_long", 416: "range_not_satis
 
 
 class Failure(NamedTuple):
-    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's."""
+    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's.
+
+    `more` are further keys of the error, short ones: `param`, the field of the body that is at fault, where an OpenAI
+    route knows it.
+    """
 
     status: int
     message: str
     kind: str | None = None
     detail: Any = None
     headers: Mapping[str, str] | None = None
+    more: Mapping[str, str | int] | None = None
+
+
+#: Turns what came out of an endpoint into what the client is told; the text is the request id.
+Explain = Callable[[BaseException, str], Failure]
+
+
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
+    """The client's own where it can be echoed and logged as it is, else a new one."""
+    given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
+    if given and len(given) <= MAX_ID and given.isascii() and (text := given.decode()).isprintable():
+        return text
+    return uuid.uuid4().hex
 
 
 def kind_of(status: int) -> str:
@@ -39,8 +57,9 @@ def kind_of(status: int) -> str:
 
 def error_body(failure: Failure, request_id: str) -> bytes:
     """At most MAX_BYTES of JSON; `detail` is left out, then the message is cut, where they do not fit."""
-    status, message, kind, detail, _ = failure
-    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:_MAX_ID]}
+    status, message, kind, detail, _, more = failure
+    error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:MAX_ID]}
+    error |= {name: value[:MAX_ID] if isinstance(value, str) else value for name, value in (more or {}).items()}
     if detail is not None:
         body = _encode({**error, "detail": detail})
         if len(body) <= MAX_BYTES:

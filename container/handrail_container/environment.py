@@ -9,19 +9,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handrail.redaction import MASK
 from pydantic import SecretStr, ValidationError
 
 from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings, variables
+from handrail_container.settings import Settings, is_secret, variables
 
 #: Prefixes under which every variable is ours, so that a misspelt one is an error.
 OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 #: What Kubernetes injects for a service called `handrail`.
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
+_SAGEMAKER = "SAGEMAKER_"
 _SESSIONS = "SAGEMAKER_ENABLE_STATEFUL_SESSIONS"
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
-_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ def known(settings: Settings, given: Iterable[str]) -> list[Known]:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
-    is_secret = isinstance(value, SecretStr) or not _SECRET_WORDS.isdisjoint(name.split("_"))
-    return "***" if is_secret else masked(str(value))
+    return MASK if isinstance(value, SecretStr) or is_secret(name) else masked(str(value))
 
 
 def masked(text: str) -> str:
@@ -62,6 +62,11 @@ def masked(text: str) -> str:
 def process_environment() -> Mapping[str, str]:
     """All of it, as it is: where a Model's secrets may be."""
     return os.environ
+
+
+def has_sagemaker_variables() -> bool:
+    """Whether any is set that a laptop has no use for."""
+    return any(name.startswith(_SAGEMAKER) and name != "SAGEMAKER_MODEL_PATH" for name in os.environ)
 
 
 def set_defaults(variables: Mapping[str, str]) -> None:

@@ -10,19 +10,23 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from handrail.around import Wrapper
 from handrail.calling import Handler
+from handrail.definition.model import DefinedModel
+from handrail.definition.stages import StageFailed
 from handrail.downstream import StreamCut
 from handrail.middleware import WrapperRaised
+from handrail.redaction import Redactor
 from handrail.tracebacks import explain
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from handrail_container.envelope import Failure, to_json
-from handrail_container.gate import Explain
+from handrail_container.envelope import Explain, Failure, to_json
+from handrail_container.exchange import LEFT
+from handrail_container.settings import Settings
 
 logger = logging.getLogger("handrail")
 
-#: Nginx's status for a client that left; nobody reads it but the log.
-CLIENT_LEFT = 499
+#: A definition's answers before its snippet runs: the client's doing, or the hour's.
+_REFUSALS = (400, 429, 503)
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
 
@@ -35,16 +39,38 @@ def explain_ours(error: BaseException, request_id: str) -> Failure:
     return BUG
 
 
-def explain_handler(handler: Handler, detail: str) -> Explain:
-    """What `handler` raised; `detail` is HANDRAIL_ERROR_DETAIL."""
+def explain_handler(handler: Handler, settings: Settings) -> Explain:
+    """What `handler` raised."""
+    name, detail = handler.signature.name, settings.error_detail
 
     def explained(error: BaseException, request_id: str) -> Failure:
-        return _expected(error) or _raised(error, handler.function, handler.signature.name, detail, request_id)
+        failure = _expected(error) or _raised(error, handler.function, name, detail, request_id)
+        return redacted(failure, settings.redactor)
 
     return explained
 
 
-def explain_wrappers(wrappers: Sequence[Wrapper], detail: str) -> Explain:
+def explain_definition(model: DefinedModel, settings: Settings) -> Explain:
+    """What a definition's stages raised, without its secrets."""
+    detail, redactor = settings.error_detail, settings.redactor
+
+    def explained(error: BaseException, request_id: str) -> Failure:
+        if not isinstance(error, StageFailed):
+            return explain_ours(error, request_id)
+        message = redactor(model.masked(str(error)))
+        if error.log or error.status not in _REFUSALS:
+            logger.error("%s, request_id=%s\n%s", message, request_id, model.masked(error.log))
+        if detail == "none" and error.kind is not None:
+            message = "run_inference failed; the log has it under the request id"
+        more: dict[str, str | int] = {"stage": error.stage.value}
+        if error.upstream_status is not None:
+            more["upstream_status"] = error.upstream_status
+        return Failure(error.status, message, error.kind, headers=error.headers, more=more)
+
+    return explained
+
+
+def explain_wrappers(wrappers: Sequence[Wrapper], settings: Settings) -> Explain:
     """What the user's code around a handler raised; the handler's own errors are answered inside of it."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
@@ -54,7 +80,8 @@ def explain_wrappers(wrappers: Sequence[Wrapper], detail: str) -> Explain:
         if isinstance(error, WrapperRaised):
             function, cause = error.function, error.__cause__ or error
         name = getattr(function, "__name__", repr(function))
-        return _expected(cause) or _raised(cause, function, name, detail, request_id)
+        failure = _expected(cause) or _raised(cause, function, name, settings.error_detail, request_id)
+        return redacted(failure, settings.redactor)
 
     return explained
 
@@ -62,10 +89,17 @@ def explain_wrappers(wrappers: Sequence[Wrapper], detail: str) -> Explain:
 def _raised(error: BaseException, function: Any, name: str, detail: str, request_id: str) -> Failure:
     """Log the whole of it; tell the client what `detail` allows."""
     raised = explain(error, function)
-    logger.error("%s raised %s at %s, request_id=%s\n%s", name, raised.type, raised.where, request_id, raised.traceback)
+    head = f"{name} raised {raised.type} at {raised.where}, request_id={request_id}"
+    logger.error("%s\n%s", head, raised.traceback, extra={"traceback": raised.traceback})
     if detail == "none":
         return Failure(500, "the handler failed; the log has it under the request id", "handler_error")
     return Failure(500, f"{name} raised {raised.type}: {raised.message} ({raised.where})", "handler_error")
+
+
+def redacted(failure: Failure, redactor: Redactor) -> Failure:
+    """What the user's code says may hold a secret that it has read."""
+    headers = redactor.within(failure.headers) if failure.headers else failure.headers
+    return failure._replace(message=redactor(failure.message), detail=redactor.within(failure.detail), headers=headers)
 
 
 def _expected(error: BaseException) -> Failure | None:
@@ -78,7 +112,7 @@ def _expected(error: BaseException) -> Failure | None:
     if isinstance(error, ValueError | RecursionError) and _was_reading_the_body(error):
         return Failure(400, f"the body is not JSON: {error}")
     if isinstance(error, ClientDisconnect):
-        return Failure(CLIENT_LEFT, "the client left")
+        return LEFT
     return None
 
 

@@ -1,4 +1,5 @@
 """The first room every request enters: it gets an id, is let in or told why not, and leaves with one shape of error.
+WebSockets go on to a room of their own.
 
 Pure ASGI, in front of the application: `/ping` and `/invocations` reach their handlers without a framework's stack.
 """
@@ -6,39 +7,41 @@ Pure ASGI, in front of the application: `/ping` and `/invocations` reach their h
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import HTTPException
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handrail_container.envelope import Failure, error_body, error_event, error_response
-from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.access import AccessLog
+from handrail_container.admission import Lanes
+from handrail_container.envelope import Explain, Failure
+from handrail_container.exchange import Exchange, answer
+from handrail_container.failures import explain_ours
+from handrail_container.keys import Keys
+from handrail_container.last_pings import PATHS, LastPings
+from handrail_container.lifecycle import Lifecycle
+from handrail_container.sockets import SocketEndpoint, Sockets
 
-logger = logging.getLogger("handrail.access")
-
-#: Turns what came out of an endpoint into what the client is told; the text is the request id.
-Explain = Callable[[BaseException, str], Failure]
-
-_SLOW_S = 1.0
 _ALIAS = "/sync/v1/"
-_NOT_READY = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
-_RETRY_AFTER = {"Retry-After": "5"}
+#: How often the time of what is in flight is looked at.
+_SWEEP_S = 0.1
+#: How long a handler has to heed its end; then its client is answered all the same.
+_HEED_S = 1.0
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of our own routes. `explain` turns what `app` raises into an error."""
+    """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
+    there: the user's function, or the engine."""
 
     app: ASGIApp
     methods: tuple[str, ...]
     explain: Explain
     is_always_open: bool = False
+    handler: str = ""
 
 
 class TooLarge(HTTPException):
@@ -61,53 +64,121 @@ class InFlight:
         return self.count + (self._before.total if self._before is not None else 0)
 
 
-class Gate:
-    """Our endpoints by path; everything else goes to the engine's application."""
+class Routes(NamedTuple):
+    """What answers: by path, below prefixes (the first that fits), and WebSockets by path."""
 
-    def __init__(self, lifecycle: Lifecycle, *, max_body_bytes: float, access_log: str) -> None:
+    endpoints: Mapping[str, Endpoint]
+    prefixes: Mapping[str, Endpoint]
+    sockets: Mapping[str, SocketEndpoint]
+
+
+class Gate:
+    """Our endpoints by path; everything else goes to the engine's application. `when_over` is told of each request."""
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        lanes: Lanes,
+        *,
+        max_body_bytes: float,
+        access_log: str,
+        cancels_on_disconnect: bool = True,
+    ) -> None:
         self.lifecycle = lifecycle
+        self.lanes = lanes
         self.endpoints: dict[str, Endpoint] = {}
         self.requests = InFlight()
-        self._opened: dict[str, Endpoint] = {}
-        self._prefixes: dict[str, Endpoint] = {}
+        self.sockets = Sockets(lifecycle, access_log)
+        self.when_over: Callable[[Exchange], None] = lambda exchange: None
+        self.keys: Keys | None = None
+        self.last_pings = LastPings(lifecycle)
+        #: When the loop was last seen to turn.
+        self.beat_at = time.monotonic()
+        self._exchanges: set[Exchange] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._opened = Routes({}, {}, {})
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
-        self._access_log = access_log
+        self._access = AccessLog(access_log)
+        self._cancels = cancels_on_disconnect
 
-    def open(self, application: Any, endpoints: dict[str, Endpoint], prefixes: dict[str, Endpoint]) -> None:
-        """From now on `endpoints` answer, and below the `prefixes` (the first that fits) those.
+    def open(self, application: Any, routes: Routes) -> None:
+        """From now on `routes` answer, and user code finds `application` at `request.app`.
 
-        User code finds `application` at `request.app`. Opening again replaces what answered before; requests that are
-        in flight end where they began.
+        Opening again replaces what answered before; requests that are in flight end where they began.
         """
         self.requests = InFlight(self.requests)
         self._application = application
-        self._prefixes = prefixes
-        self._opened = endpoints
+        self._opened = routes
+        self.sockets.endpoints = routes.sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "http", f"the listener serves HTTP only, not {scope['type']}"
-        exchange = Exchange(scope, send, _request_id(scope))
         if scope["path"].startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
             scope["path"] = scope["path"].removeprefix("/sync")
             scope["raw_path"] = scope["path"].encode()
-        endpoint = self._endpoint_for(scope["path"])
         scope["app"] = self._application
         requests = self.requests
         requests.count += 1
         try:
-            await self._admit(endpoint, exchange, receive)
+            if scope["type"] == "websocket":
+                await self.sockets(scope, receive, send)
+            else:
+                await self._exchange(scope, receive, send)
         finally:
             requests.count -= 1
-            self._log(exchange)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in PATHS:
+            send = self.last_pings.noting(scope, send)
+        exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
+        self._exchanges.add(exchange)
+        try:
+            await self._admit(self._endpoint_for(scope["path"]), exchange, receive)
+            if not exchange.status:
+                raise RuntimeError(f"{scope['path']} was not answered")
+        except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
+            await exchange.fail(explain_ours(error, exchange.request_id))
+        finally:
+            self._exchanges.discard(exchange)
+            self.when_over(exchange)
+            self._access.note(exchange)
+
+    async def sweep(self) -> None:
+        """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            self.beat_at = now = time.monotonic()
+            for exchange in tuple(self._exchanges):
+                if exchange.is_overdue(now):
+                    exchange.end(_overdue(exchange))
+                if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
+                    self._answer_for(exchange)
+
+    async def end_all(self) -> None:
+        """End what is in flight: the server no longer waits for it."""
+        for exchange in tuple(self._exchanges):
+            exchange.end(self.lifecycle.refusal())
+        await self.sockets.close_all()
+
+    def _answer_for(self, exchange: Exchange) -> None:
+        """The client of a handler in a thread, or of one that goes on whatever it is told, waits no longer."""
+        if exchange.has_failed or exchange.verdict is None:
+            return
+        answering = asyncio.ensure_future(exchange.fail(exchange.verdict))
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
 
     def _endpoint_for(self, path: str) -> Endpoint | None:
-        own = self._opened.get(path) or self.endpoints.get(path)
-        return own or next((endpoint for prefix, endpoint in self._prefixes.items() if path.startswith(prefix)), None)
+        own = self._opened.endpoints.get(path) or self.endpoints.get(path)
+        below = self._opened.prefixes.items()
+        return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
     async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
-        if endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
-            await exchange.fail(self._not_ready())
+        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
+        if refusal is not None:
+            await exchange.fail(refusal)
+        elif endpoint is None or not (self.lifecycle.is_ready or endpoint.is_always_open):
+            await exchange.fail(self.lifecycle.refusal())
         elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             await self._wrong_method(endpoint, exchange)
         else:
@@ -115,18 +186,16 @@ class Gate:
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         try:
+            exchange.handler = endpoint.handler
             limited = self._limited(exchange, receive)
-            await answer(endpoint.app, endpoint.explain, exchange, limited)
+            await answer(endpoint.app, endpoint.explain, (exchange.scope, limited), exchange)
         except TooLarge as error:  # announced; one that turns out too large is met where it is read
             await exchange.fail(endpoint.explain(error, exchange.request_id))
-        except asyncio.CancelledError as error:  # a handler's own, or the listener's once the drain is over
-            is_own = self.lifecycle.is_ready
-            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self._not_ready())
-
-    def _not_ready(self) -> Failure:
-        kind = _NOT_READY.get(self.lifecycle.state, "loading")
-        headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
-        return Failure(503, self.lifecycle.reason, kind, headers=headers)
+        except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
+            is_own = exchange.verdict is None and self.lifecycle.is_ready
+            if exchange.verdict is not None and exchange.task is not None:
+                exchange.task.uncancel()
+            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
 
     async def _wrong_method(self, endpoint: Endpoint, exchange: Exchange) -> None:
         path, method = exchange.scope["path"], exchange.scope["method"]
@@ -135,89 +204,23 @@ class Gate:
 
     def _limited(self, exchange: Exchange, receive: Receive) -> Receive:
         """`receive` with the body limit upheld. Raises TooLarge where the announced length is already over it."""
-        length = Headers(scope=exchange.scope).get("content-length")
+        length = exchange.headers.get(b"content-length")
         if length is None:
             return _counting(receive, self._max_body_bytes)
         if int(length) > self._max_body_bytes:
             raise TooLarge(self._max_body_bytes)
         return receive
 
-    def _log(self, exchange: Exchange) -> None:
-        seconds = time.monotonic() - exchange.began
-        scope = exchange.scope
-        is_good = 200 <= exchange.status < 300
-        is_dull = is_good and (scope["path"] == "/ping" or (seconds < _SLOW_S and self._access_log != "all"))
-        if is_dull or self._access_log == "off":
-            return
-        logger.info(
-            "%s %s %d %.0f ms request_id=%s",
-            scope["method"],
-            scope["path"],
-            exchange.status,
-            seconds * 1000,
-            exchange.request_id,
-        )
 
-
-async def answer(app: ASGIApp, explain: Explain, exchange: Exchange, receive: Receive) -> None:
-    """Let `app` answer, and answer for it where it raises."""
-    try:
-        await app(exchange.scope, receive, exchange.send)
-    except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
-        await exchange.fail(explain(error, exchange.request_id))
-
-
-def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
-    """`app` with its errors answered: what stands around it sees a response, never an exception."""
-
-    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-        await answer(app, explain, Exchange(scope, send, scope["state"]["request_id"]), receive)
-
-    return answered
-
-
-class Exchange:
-    """One request and its answer: the id, and how far the answer has come."""
-
-    __slots__ = ("_send", "began", "is_complete", "is_sse", "request_id", "scope", "status")
-
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
-        self.scope = scope
-        self.request_id = request_id
-        self.began = time.monotonic()
-        self.status = 0
-        self.is_sse = False
-        self.is_complete = False
-        self._send = send
-        scope.setdefault("state", {})["request_id"] = self.request_id
-
-    async def send(self, message: Message) -> None:
-        """`send` of the connection, noting the status and echoing the request id."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = MutableHeaders(raw=message.setdefault("headers", []))
-            self.is_sse = headers.get("content-type", "").startswith("text/event-stream")
-            headers.setdefault("X-Request-Id", self.request_id)
-            message["headers"] = headers.raw
-        else:
-            self.is_complete = not message.get("more_body", False)
-        await self._send(message)
-
-    async def fail(self, failure: Failure) -> None:
-        """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
-        if not self.status:
-            response = error_response(failure, self.request_id)
-            await self.send({"type": "http.response.start", "status": failure.status, "headers": response.raw_headers})
-            await self.send({"type": "http.response.body", "body": response.body})
-        elif self.is_sse and not self.is_complete:
-            body = error_event(error_body(failure, self.request_id))
-            await self._send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _request_id(scope: Scope) -> str:
-    headers = dict(scope["headers"])
-    given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
-    return given.decode("latin-1") if given else uuid.uuid4().hex
+def _overdue(exchange: Exchange) -> Failure:
+    if exchange.is_being_sent:
+        message = f"the body had not come within {exchange.limit_s:g} s: what did come was too slow"
+        return Failure(408, message, headers={"Connection": "close"})
+    setting, limit = "HANDRAIL_INVOCATION_TIMEOUT_S", exchange.limit_s
+    if exchange.is_streaming:
+        setting, limit = "HANDRAIL_STREAM_TIMEOUT_S", exchange.stream_limit_s
+    message = f"not done within {limit:g} s ({setting}, or what X-Handrail-Timeout-S asked for); the work was cancelled"
+    return Failure(504, message, "timeout")
 
 
 def _counting(receive: Receive, limit: float) -> Receive:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from handrail_container.envelope import Failure
+
 
 class State(StrEnum):
     STARTING = "starting"
@@ -30,6 +32,9 @@ _FOLLOWS: dict[State, frozenset[State]] = {
     State.STOPPED: frozenset(),
 }
 
+_KINDS = {State.DRAINING: "draining", State.STOPPED: "draining", State.FAILED: "engine_dead"}
+_RETRY_AFTER = {"Retry-After": "5"}
+
 
 class IllegalTransition(AssertionError):
     """A bug of ours."""
@@ -48,6 +53,12 @@ class Lifecycle:
     @property
     def is_ready(self) -> bool:
         return self.state is State.READY
+
+    def refusal(self) -> Failure:
+        """What a client is told that cannot be served in this state."""
+        kind = _KINDS.get(self.state, "loading")
+        headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
+        return Failure(503, self.reason, kind, headers=headers)
 
     def move(self, state: State, reason: str) -> None:
         """Raises IllegalTransition where `state` cannot follow the present one."""

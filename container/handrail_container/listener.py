@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import ctypes
+import fcntl
 import socket
+import struct
+import termios
+import time
 from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import WS_PROTOCOLS
 
 from handrail_container.errors import SettingsError
+from handrail_container.protocol import LimitedProtocol
 
 _BACKLOG = 2048
+#: The largest message of a WebSocket, in bytes, as Truss has it.
+_MAX_MESSAGE = 100 << 20
+#: Of uvicorn's two the newer, which older releases do not have.
+_SANS_IO = "websockets-sansio"
+_TICKS_A_LOOK = 10
+
+#: Linux's number of it, which Python's socket module has no name for.
+_SO_ATTACH_FILTER = 26
+#: A packet filter: of TCP, what carries SYN is dropped, and everything else passes.
+_NO_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -28,20 +46,92 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
+def admit_nobody_new(listening: socket.socket) -> None:
+    """From now on nobody can connect, while those who have are still accepted.
+
+    To close a listening socket resets the connections that nobody has accepted yet, and there are always some under
+    load. The system drops the first packet of new ones instead; its sender repeats it, and is refused once the socket
+    is closed. Where the system has no such filter, nothing happens.
+    """
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_SYN))
+    with contextlib.suppress(OSError):
+        at = ctypes.addressof(program)
+        listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_NO_SYN), at))
+
+
+class Connection(LimitedProtocol):
+    """A client's, which also tells a request at once that its client has left: nobody has to wait for it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
+
+    def shutdown(self) -> None:
+        """Uvicorn's resets a connection whose next request has come and is not read yet; here it is answered."""
+        if not self._has_unread():
+            super().shutdown()
+
+    def _has_unread(self) -> bool:
+        waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+        return any(waiting)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        for cycle in self.unanswered():
+            if exchange := cycle.scope["state"].get("exchange"):
+                exchange.leave()
+
+
 class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
             app,
+            http=Connection,
             lifespan="off",
-            ws="none",
+            ws=_SANS_IO if _SANS_IO in WS_PROTOCOLS else "websockets",
+            ws_max_size=_MAX_MESSAGE,
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % _TICKS_A_LOOK == 0:
+            now = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.look(now)
+        return await super().on_tick(counter)
+
+    @property
+    def has_connections(self) -> bool:
+        return bool(self.server_state.connections)
+
+    async def adopt(self, connection: socket.socket) -> None:
+        """Serve a connection that was accepted elsewhere. Raises OSError where it has been reset since."""
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(self._protocol, connection)
+
+    def _protocol(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
+
+    def close_connections(self) -> None:
+        """Every connection ends with the next answer that begins on it, which says so."""
+        for connection in self.server_state.connections:
+            if isinstance(connection, Connection) and connection.cycle is not None:
+                cycle = connection.cycle
+                cycle.default_headers = [*cycle.default_headers, (b"connection", b"close")]
+
+    def keep_alive(self, interval_s: float | None, timeout_s: float | None) -> None:
+        """How often an open WebSocket is pinged, and how long the pong may take, for connections from now on; None is
+        uvicorn's own 20 s."""
+        self.config.ws_ping_interval = interval_s or self.config.ws_ping_interval
+        self.config.ws_ping_timeout = timeout_s or self.config.ws_ping_timeout
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

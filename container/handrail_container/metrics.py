@@ -2,8 +2,109 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+import asyncio
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import REGISTRY, Counter
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from handrail_container.admission import Lanes
+from handrail_container.exchange import LEFT, Exchange
+from handrail_container.lifecycle import Lifecycle, State
+
+OUTCOMES = ("ok", "client_error", "handler_error", "timeout", "cancelled", "rejected")
+#: Seconds: from a handler that computes nothing to the longest stream.
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 480)
 
 reloads = Counter("handrail_reloads", "Reloads of the handlers after an edit, by how they ended.", ["result"])
 for _result in ("ok", "refused"):
     reloads.labels(_result)  # a series that is there from the start, at zero
+
+
+def outcome(exchange: Exchange) -> str:
+    """How a request that was meant for a handler ended."""
+    if exchange.verdict is LEFT or exchange.status == LEFT.status:
+        return "cancelled"
+    if exchange.verdict is not None:
+        return "timeout" if exchange.verdict.status == 504 else "cancelled"
+    if exchange.was_rejected:
+        return "rejected"
+    if exchange.status >= 500 or (exchange.has_failed and exchange.status < 400):
+        return "handler_error"
+    return "client_error" if exchange.status >= 400 else "ok"
+
+
+class Histogram:
+    """Plain numbers: they are only added to on the event loop."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BUCKETS) + 1)
+        self._sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._counts[bisect_left(BUCKETS, seconds)] += 1
+        self._sum += seconds
+
+    def family(self, name: str, text: str) -> HistogramMetricFamily:
+        buckets, total = [], 0
+        for limit, count in zip((*map(str, map(float, BUCKETS)), "+Inf"), self._counts, strict=True):
+            total += count
+            buckets.append((limit, float(total)))
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self._sum)
+
+
+class Tally(Collector):
+    """What became of the requests to `/invocations`, its aliases, and `/v1/…`: told of each when it is over.
+
+    Made on the event loop; `collect` may be called in any thread.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, lanes: Lanes) -> None:
+        self._lifecycle = lifecycle
+        self._lanes = (lanes.invocations, lanes.engine)
+        self._loop = asyncio.get_running_loop()
+        self._outcomes = dict.fromkeys(OUTCOMES, 0)
+        self._seconds = Histogram()
+        self._first_chunk = Histogram()
+
+    def count(self, exchange: Exchange) -> None:
+        if exchange.lane is None:
+            return
+        self._outcomes[outcome(exchange)] += 1
+        self._seconds.add(time.monotonic() - exchange.began)
+        if exchange.is_streaming:
+            self._first_chunk.add(exchange.first_chunk_at - exchange.began)
+
+    def collect(self) -> Iterator[Metric]:
+        invocations = CounterMetricFamily("handrail_invocations", "Requests, by how they ended.", labels=["outcome"])
+        for name, count in self._outcomes.items():
+            invocations.add_metric([name], count)
+        yield invocations
+        yield self._seconds.family("handrail_invocation_seconds", "From the request to the end of its answer.")
+        yield self._first_chunk.family("handrail_first_chunk_seconds", "From the request to a stream's first piece.")
+        yield _gauge("handrail_in_flight", "Requests that run.", sum(lane.running for lane in self._lanes))
+        yield _gauge("handrail_tasks", "Tasks on the event loop.", len(asyncio.all_tasks(self._loop)))
+        yield _gauge("handrail_queued", "Requests that wait.", sum(lane.waiting for lane in self._lanes))
+        state = GaugeMetricFamily("handrail_state", "1 for the state the server is in.", labels=["state"])
+        for each in State:
+            state.add_metric([each], float(each is self._lifecycle.state))
+        yield state
+
+
+@contextmanager
+def counting(lifecycle: Lifecycle, lanes: Lanes) -> Iterator[Tally]:
+    """A tally that `/metrics` shows for as long as the server runs."""
+    tally = Tally(lifecycle, lanes)
+    REGISTRY.register(tally)
+    try:
+        yield tally
+    finally:
+        REGISTRY.unregister(tally)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)

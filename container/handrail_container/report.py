@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable
 
 from handrail.errors import HandlerFault, SettingFault
 
+from handrail_container import logs
 from handrail_container.errors import ExitCode
+
+logger = logging.getLogger("handrail")
 
 
 def refusal(problems: Iterable[str], faults: Iterable[HandlerFault]) -> str:
@@ -27,5 +31,8 @@ def exit_code(problems: Iterable[str], faults: Iterable[HandlerFault]) -> ExitCo
 
 
 def say(text: str) -> None:
-    """To standard error, past the log: its level hides nothing of this."""
-    print(text, file=sys.stderr, flush=True)
+    """To standard error, past the log where that is for readers: its level hides nothing of this, in either form."""
+    if logs.is_json():
+        logger.critical("%s", text)
+    else:
+        print(text, file=sys.stderr, flush=True)

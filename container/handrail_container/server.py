@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
-from fastapi import FastAPI
 from handrail.resolve import Program
 
 from handrail_container import app as composition
-from handrail_container import requirements, truss_config
-from handrail_container.engine import Backend
-from handrail_container.errors import EngineDeadError, ExitCode, SettingsError, StartError
+from handrail_container import children
+from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.guard import Door, Guard
 from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.listener import Listener, bind
-from handrail_container.report import exit_code, refusal, say
-from handrail_container.serving import Refused, Serving
+from handrail_container.listener import Listener, admit_nobody_new, bind
+from handrail_container.metrics import counting
+from handrail_container.serving import Serving
 from handrail_container.settings import Settings
-from handrail_container.threads import in_thread
+from handrail_container.startup import Startup
 from handrail_container.watch import on_edit
 
 logger = logging.getLogger("handrail")
 
 _HEALTH_INTERVAL_S = 0.5
-_DRAIN_POLL_S = 0.05
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_POLL_S = 0.02
+#: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
+_FAILED_S = 5.0
+#: What was told to end has so long to do so.
+_ENDING_S = 1.5
+#: A request may be under way to us when the last one is answered.
+_LINGER_S = 0.1
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+#: After the drain's time a loop that is blocked has so long to come back.
+_GIVE_UP_S = 3.0
 
 
 class Server:
@@ -45,12 +52,16 @@ class Server:
         self._serving: Serving | None = None
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
+        self._guard: Guard | None = None
+        self._asked_to_stop = asyncio.Event()
+        self._was_signalled = False
+        self._heed_signals()  # before anybody can connect: who has is answered
         self.lifecycle = Lifecycle()
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._backend = composition.open_backend(settings, fallback_model)
+        self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._listener = Listener(self._gate)
-        self._asked_to_stop = asyncio.Event()
         self._began = time.monotonic()
 
     @property
@@ -60,41 +71,55 @@ class Server:
 
     async def run(self) -> ExitCode:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
-        self._heed_signals()
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
-        try:
-            code = await self._until_stopped()
-        finally:
-            self._listener.should_exit = True
-            await listening
-            if self._serving is not None:
-                await self._serving.end()
-            await self._backend.stop()
+        sweeping = asyncio.create_task(self._gate.sweep())
+        self._guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
+        self._guard.start()
+        with counting(self.lifecycle, self._gate.lanes) as tally:
+            self._gate.when_over = tally.count
+            try:
+                code = await self._until_stopped()
+            finally:
+                self._guard.stop()
+                self._listener.should_exit = True
+                await listening
+                sweeping.cancel()
+                if self._serving is not None:
+                    await self._serving.end()
+                await self._backend.stop()
         self.lifecycle.move(State.STOPPED, "the server has stopped")
         return code
 
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self._on_signal, number)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+                loop.add_signal_handler(number, self._asked_to_stop.set)
+                signal.signal(number, self._on_signal)  # the loop is told all the same, once it is not blocked
 
-    def _on_signal(self, number: int) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """The first drains; a second stops at once, with the status a shell gives that signal."""
-        if self._asked_to_stop.is_set():
-            os._exit(128 + number)
-        self._asked_to_stop.set()
+        if self._was_signalled:
+            children.exit_with(128 + number)
+        self._was_signalled = True
+        if self._guard is not None:
+            self._guard.ends_at = time.monotonic() + self.settings.drain_s + _GIVE_UP_S
 
     async def _until_stopped(self) -> ExitCode:
         """Whichever comes first: a failure of the start, a signal, the engine's death."""
         working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._asked_to_stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        was_ready = self.lifecycle.is_ready
         if working.done():
             stopping.cancel()
-            return self._failed(working)
-        working.cancel()
-        await self._drain()
-        return ExitCode.CLEAN
+            code, patience_s = self._startup.failed(working.exception()), _FAILED_S
+        else:
+            working.cancel()
+            self.lifecycle.move(State.DRAINING, "the server is stopping")
+            code, patience_s = ExitCode.CLEAN, self.settings.drain_s
+        await self._settle(patience_s if was_ready else 0)
+        return code
 
     async def _work(self) -> None:
         serving = await self._start()
@@ -109,69 +134,35 @@ class Server:
             await self._backend.check_health()
 
     async def _start(self) -> Serving:
-        program = await self._load()
-        app = await self._start_engine(self._backend)
+        program = await self._startup.load()
         if program.model is not None:
-            self.lifecycle.step("the Model is loading")
-        serving = Serving(self.settings, self._gate, self._backend, app)
-        await serving.begin(program)
+            self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
+        app = await self._startup.start_engine()
+        serving = await self._startup.begin(program, app, self.port)
         self._serving = serving
-        self.lifecycle.move(State.READY, "ready")
         logger.info("ready after %.1f s on port %d", time.monotonic() - self._began, self.port)
         self.when_ready(program)
         return serving
 
-    async def _load(self) -> Program:
-        self.lifecycle.move(State.LOADING, "the script is loading")
-        arguments = await in_thread(lambda: requirements.plan(self.settings), "requirements")
-        if arguments:
-            self.lifecycle.step("the script's requirements are being installed")
-            await in_thread(lambda: requirements.install(arguments), "requirements")
-            self.lifecycle.step("the script is loading")
-        program = await in_thread(lambda: composition.load_program(self.settings), "script")
-        for warning in (*program.warnings, *truss_config.read(self.settings).warnings):
-            logger.warning("%s", warning)
-        if program.faults:
-            raise Refused(*program.faults)
-        for sentence in program.sentences():
-            logger.info("%s", sentence)
-        return program
+    async def _settle(self, patience_s: float) -> None:
+        """Nobody is let in any more: wait for what is in flight, and end what takes too long."""
+        self._listener.close_connections()
+        if not await self._is_quiet(0, patience_s):
+            await self._gate.end_all()
+            await self._is_quiet(0, _ENDING_S)
+        admit_nobody_new(self._socket)
+        await asyncio.sleep(_POLL_S)  # for those who are in its queue
+        if self._listener.has_connections:
+            await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
 
-    async def _start_engine(self, backend: Backend) -> FastAPI:
-        self.lifecycle.step(f"the {backend.name} engine's flags are checked")
-        await in_thread(backend.prepare, "engine flags")
-        self.lifecycle.step(f"the {backend.name} engine is starting")
-        app = composition.create_app(backend)
-        await backend.start(app)
-        self.lifecycle.move(State.WARMING, "the first token is awaited")
-        await backend.warm_up()
-        return app
-
-    def _failed(self, working: asyncio.Task[None]) -> ExitCode:
-        """Say what ended the work, and give the status for it."""
-        error = working.exception()
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, Refused):
-            self.lifecycle.move(State.FAILED, "the script was refused")
-            say(refusal((), error.faults))
-            return exit_code((), error.faults)
-        if isinstance(error, StartError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(refusal(error.problems, ()))
-            return error.exit_code
-        if isinstance(error, EngineDeadError):
-            self.lifecycle.move(State.FAILED, str(error))
-            say(f"handrail: the engine died: {error}")
-            return ExitCode.ENGINE_DEAD
-        self.lifecycle.move(State.FAILED, "an internal error of Handrail")
-        logger.critical("a bug in Handrail ended the server", exc_info=error)
-        return ExitCode.BUG
-
-    async def _drain(self) -> None:
-        """Admit nothing, and wait for what is in flight."""
-        was_ready = self.lifecycle.is_ready
-        self.lifecycle.move(State.DRAINING, "the server is stopping")
-        deadline = time.monotonic() + self.settings.drain_s
-        while was_ready and self._gate.requests.total and time.monotonic() < deadline:
-            await asyncio.sleep(_DRAIN_POLL_S)
+    async def _is_quiet(self, for_s: float, patience_s: float) -> bool:
+        """Whether nothing is in flight, for so long, before patience ends."""
+        deadline = time.monotonic() + patience_s
+        busy_at = time.monotonic()
+        while (now := time.monotonic()) < deadline:
+            if self._gate.requests.total:
+                busy_at = now
+            elif now - busy_at >= for_s:
+                return True
+            await asyncio.sleep(_POLL_S)
+        return not self._gate.requests.total

@@ -36,10 +36,11 @@ class Refused(Exception):
 
 
 class Serving:
-    """One application's handlers: begun, replaced after edits, ended."""
+    """One application's handlers: begun, replaced after edits, ended. `port` is where the engine's own routes are."""
 
-    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI) -> None:
+    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI, port: int) -> None:
         self._settings = settings
+        self._port = port
         self._gate = gate
         self._backend = backend
         self._app = app
@@ -50,26 +51,33 @@ class Serving:
         """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused."""
         self._app.state.engine_client = self._backend.client
         try:
-            endpoints, prefixes = composition.routes(self._app, self._backend, program, self._settings)
+            routes = composition.routes(self._app, self._backend, program, self._settings, self._gate.lanes)
             await hooks.start(program.hooks[Moment.STARTUP], self._app)
             if program.model is not None:
                 await program.model.start(self._backend.facade)
+            if program.definition is not None:
+                await program.definition.start(composition.runner(program.definition, self._settings, self._port))
         except HandlerFault as fault:
             raise Refused(fault) from fault
-        self._gate.open(self._app, endpoints, prefixes)
+        self._gate.open(self._app, routes)
         self._program = program
 
     async def end(self) -> None:
         """Run the shutdown hooks, the last first, after those of programs it replaced; it has begun."""
         assert self._program is not None
         await asyncio.gather(*self._leaving)
-        await hooks.stop(self._program.hooks[Moment.SHUTDOWN], self._app)
+        await self._stop(self._program)
 
     async def _leave(self, program: Program, requests: InFlight) -> None:
         """Run a replaced program's shutdown hooks once its last request is answered, or the drain's time is over."""
         deadline = time.monotonic() + self._settings.drain_s
         while requests.count and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
+        await self._stop(program)
+
+    async def _stop(self, program: Program) -> None:
+        if program.definition is not None:
+            await program.definition.stop()
         await hooks.stop(program.hooks[Moment.SHUTDOWN], self._app)
 
     async def reload(self) -> None:
@@ -86,7 +94,7 @@ class Serving:
             unload(self._settings.model_path)
             sys.modules.update(before)
             reloads.labels("refused").inc()
-            say(refusal((), refused.faults))
+            say(self._settings.redactor(refusal((), refused.faults)))
             logger.warning("the edit was refused; the handlers from before go on answering")
             return
         reloads.labels("ok").inc()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
+from handrail.redaction import Redactor
 from handrail.slots import Place, Slot
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -33,6 +37,11 @@ class Settings(BaseSettings):
         None,
         "The script, under the model directory. Unset: the first of `model.py`, `code/model.py`, a Truss's "
         "`model/model.py`.",
+    )
+    definition: str | None = variable(
+        "HANDRAIL_DEFINITION",
+        None,
+        "The `run_inference` definition, under the model directory; `none` for none. Unset: `model.yaml`, `model.yml`.",
     )
     ping_handler: str | None = variable(
         "CUSTOM_FASTAPI_PING_HANDLER", None, "A reference to the function that answers `/ping`."
@@ -70,6 +79,11 @@ class Settings(BaseSettings):
     plain_log_level: LogLevel = variable(
         "LOG_LEVEL", "INFO", "The log level where `SAGEMAKER_CONTAINER_LOG_LEVEL` is not set."
     )
+    log_format: Literal["auto", "json", "plain"] = variable(
+        "HANDRAIL_LOG_FORMAT",
+        "auto",
+        "How the log is written: `json`, an object a line; `plain`; `auto`: plain where standard error is a terminal.",
+    )
     engine: Literal["vllm", "echo", "none"] = variable(
         "HANDRAIL_ENGINE",
         "vllm",
@@ -92,8 +106,45 @@ class Settings(BaseSettings):
         "errors",
         "Which requests are logged: `errors` (not 2xx, or over a second), `all`, `off`.",
     )
+    api_key: SecretStr | None = variable(
+        "HANDRAIL_API_KEY",
+        None,
+        "The key a client sends as `Authorization: Bearer`; several, separated by commas, are valid at once.",
+    )
+    protect_metrics: bool = variable(
+        "HANDRAIL_PROTECT_METRICS", False, "Whether `/metrics` asks for the key too; SageMaker's scraper has none."
+    )
     max_body_mb: float = variable(
         "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB; a larger one is 413.", gt=0
+    )
+    max_concurrency: int = variable(
+        "HANDRAIL_MAX_CONCURRENCY",
+        1024,
+        "Requests to `/invocations` that run at once; those to `/v1/…` are counted apart.",
+        ge=1,
+    )
+    max_queue: int = variable(
+        "HANDRAIL_MAX_QUEUE", 1024, "Requests of either kind that wait for their turn; one more is 503.", ge=0
+    )
+    invocation_timeout_s: float = variable(
+        "HANDRAIL_INVOCATION_TIMEOUT_S",
+        60,
+        "Seconds to the whole answer, or to the first piece of a stream, waiting included; then it is 504.",
+        gt=0,
+    )
+    stream_timeout_s: float = variable(
+        "HANDRAIL_STREAM_TIMEOUT_S", 480, "Seconds to the end of a stream, from the request on.", gt=0
+    )
+    cancel_on_disconnect: bool = variable(
+        "HANDRAIL_CANCEL_ON_DISCONNECT",
+        True,
+        "Whether a handler is cancelled when its client leaves. Its calls of the engine are in any case.",
+    )
+    stall_s: float = variable(
+        "HANDRAIL_STALL_S",
+        120,
+        "Seconds without any progress, while requests run, after which the engine counts as hung.",
+        gt=0,
     )
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
@@ -101,9 +152,37 @@ class Settings(BaseSettings):
     model_routes: Literal["engine", "strict"] = variable(
         "HANDRAIL_MODEL_ROUTES",
         "engine",
-        "A `/v1` route of Truss that the Model does not define: the `engine` answers, or it is 404 (`strict`).",
+        "A route that a Truss Model does not define: the `engine` answers, or it is 404 (`strict`).",
     )
-    secrets_path: Path = variable("HANDRAIL_SECRETS_PATH", Path("/secrets"), "The folder of a Model's secrets.")
+    model_names: Literal["lenient", "strict"] = variable(
+        "HANDRAIL_MODEL_NAMES",
+        "lenient",
+        "A `model` that nobody knows, in a call of `handrail.Engine`: the base model answers (`lenient`), or it is 404 "
+        "(`strict`).",
+    )
+    load_retries: int = variable(
+        "NUM_LOAD_RETRIES_TRUSS", 1, "How often a Truss Model's `load` is tried again, a second after it failed.", ge=0
+    )
+    truss_environment: str | None = variable(
+        "TRUSS_ENVIRONMENT",
+        None,
+        'The environment that a Truss Model is told of: `environment` and `setup_environment` get `{"name": …}`.',
+    )
+    secrets_path: Path = variable(
+        "HANDRAIL_SECRETS_PATH", Path("/secrets"), "The folder of a Model's or a definition's secrets."
+    )
+    snippet_timeout_s: float = variable(
+        "HANDRAIL_SNIPPET_TIMEOUT_S",
+        60,
+        "Seconds a `run_inference` may take where its definition does not say.",
+        gt=0,
+    )
+    snippet_workers: int = variable(
+        "HANDRAIL_SNIPPET_WORKERS", 4, "Processes for `run_inference` where its definition does not say.", ge=1
+    )
+    snippet_queue: int = variable(
+        "HANDRAIL_SNIPPET_QUEUE", 100, "Requests that may wait for a process of `run_inference`; one more is 503.", ge=0
+    )
     echo_load_s: float = variable("HANDRAIL_ECHO_LOAD_S", 0, "Seconds the echo engine takes to load.", ge=0)
     echo_ttft_ms: float = variable("HANDRAIL_ECHO_TTFT_MS", 0, "Milliseconds to the echo engine's first token.", ge=0)
     echo_itl_ms: float = variable("HANDRAIL_ECHO_ITL_MS", 0, "Milliseconds between the echo engine's tokens.", ge=0)
@@ -136,9 +215,36 @@ class Settings(BaseSettings):
     def log_level(self) -> str:
         return self.container_log_level or self.plain_log_level
 
+    @field_validator("api_key")
+    @classmethod
+    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+        """Not quoted: what is wrong with it is said without saying it."""
+        keys = key.get_secret_value().split(",") if key else []
+        if all(one.strip().isascii() and one.strip().isprintable() and one.strip() for one in keys):
+            return key
+        raise ValueError(
+            "HANDRAIL_API_KEY has a key that is empty, or has characters that no header can carry: "
+            "write keys of printable ASCII, separated by single commas."
+        )
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The keys that are valid: none where everybody may ask."""
+        return tuple(one.strip() for one in self.api_key.get_secret_value().split(",")) if self.api_key else ()
+
     @property
     def installs_requirements(self) -> bool:
         return self.install_requirements and self.standard_auto_install is not False
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """Hides what nobody may read: the secrets among the settings, and others as they become known."""
+        redactor = Redactor()
+        for value in self.__dict__.values():
+            redactor.hide(value.get_secret_value() if isinstance(value, SecretStr) else None)
+        for name, flag in self.vllm.items():
+            redactor.hide(flag if is_secret(name) else None)
+        return redactor
 
     @property
     def references(self) -> dict[Slot | Place, str]:
@@ -152,6 +258,11 @@ class Settings(BaseSettings):
             Place.OUTPUT_FORMATTER: self.post_process,
         }
         return {role: value for role, value in given.items() if value}
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable of that name holds what nobody may read."""
+    return not _SECRET_WORDS.isdisjoint(name.split("_"))
 
 
 def variables() -> dict[str, str]:

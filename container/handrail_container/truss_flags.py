@@ -141,11 +141,18 @@ def _refusal(name: str, value: Any) -> str | None:
     """What to do instead of what cannot be done."""
     if name == "docker_server":
         return "a server of its own runs in a container of its own: start that image"
+    if name == "runtime" and _transport(value) == "grpc":
+        return "transport.kind grpc is not served: use http or websocket"
     if name == "trt_llm.build.checkpoint_repository" and _source(value) not in ("HF", "LOCAL"):
         return f"source {_source(value)} is not read here: put the weights into the model directory, or use source: HF"
     if name == "trt_llm.build.quantization_type" and value not in _QUANTIZATION:
         return f"{value} needs weights that are quantized already: name such a repository, with no_quant here"
     return None
+
+
+def _transport(value: Any) -> Any:
+    given = value.get("transport") if isinstance(value, Mapping) else None
+    return given.get("kind") if isinstance(given, Mapping) else given
 
 
 def _source(value: Any) -> str:

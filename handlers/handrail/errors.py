@@ -3,7 +3,8 @@
     HandlerFault                 a handler was asked for and cannot be had
     ├── SettingFault             the setting itself is wrong
     │   ├── MalformedReference   its value is not a reference
-    │   └── ScriptMissing        CUSTOM_SCRIPT_FILENAME names no file
+    │   ├── ScriptMissing        CUSTOM_SCRIPT_FILENAME names no file
+    │   └── DefinitionMissing    HANDRAIL_DEFINITION names no file
     └── ProgramFault             the setting is right, the user's program is not
         ├── FileMissing          no such file or module
         ├── ImportFailed         the file raised while it was imported
@@ -12,7 +13,7 @@
         ├── Ambiguous            two answer the same slot on the same rung
         ├── HookFailed           a start-up hook raised
         ├── LoadFailed           a Model could not be made or loaded
-        └── DefinitionRefused    config.yaml cannot be read, or a field of it is wrong
+        └── DefinitionRefused    config.yaml or model.yaml cannot be read, or a field of it is wrong
 
 A handler that raises when called is no start-up fault: `tracebacks.explain` tells where in the user's code it did.
 """
@@ -37,6 +38,10 @@ class MalformedReference(SettingFault):
 
 
 class ScriptMissing(SettingFault):
+    pass
+
+
+class DefinitionMissing(SettingFault):
     pass
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from handrail import reference
 from handrail.calling import Handler
+from handrail.definition.style import Found
 from handrail.errors import Ambiguous, DefinitionRefused, HandlerFault
 from handrail.marks import Mark
 from handrail.script import Loader
@@ -32,7 +33,7 @@ class Rung(IntEnum):
 class Sources:
     """Where handlers may come from. `references` holds only what is set; `default_aliases` are references, by slot,
     that mean the default: module paths that documents name and engines have since moved. `config` is the Truss's
-    config.yaml where there is one, or why it cannot be read."""
+    config.yaml where there is one, or why it cannot be read; `definition` a `model.yaml`."""
 
     model_path: Path
     script_filename: str | None = None
@@ -40,6 +41,7 @@ class Sources:
     default_aliases: Mapping[Slot, frozenset[str]] = field(default_factory=dict)
     config: Config | DefinitionRefused | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
+    definition: Found | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,15 @@ def named(slot: Slot, script: Script) -> list[Candidate]:
     return [Candidate(Rung.NAME, f"named {slot.function}", names[slot.function])] if slot.function in names else []
 
 
+def defined(slot: Slot, definition: Found | None) -> list[Candidate]:
+    """What a `model.yaml` offers."""
+    if slot is not Slot.INVOCATION or definition is None or definition.is_foreign:
+        return []
+    fault = definition.faults[0] if definition.faults else None
+    handler = definition.model.handler if definition.model else None
+    return [Candidate(Rung.STYLE, definition.label, definition.function, fault, handler)]
+
+
 def default(slot: Slot, script: Script) -> list[Candidate]:
     """What the script registers as a framework would, in place of the server's own."""
     found = f"registered with @register_{slot}_handler"
@@ -130,9 +141,16 @@ def hidden(candidates: tuple[Candidate, ...], what: str) -> list[str]:
     """A sentence for each candidate of a lower rung that the winner hides."""
     winner = candidates[0]
     return [
-        f"{what}: {winner.found} hides {candidate.label}, {candidate.found}"
+        f"{what}: {_described(winner, candidate)} hides {candidate.label}, {candidate.found}"
         for candidate in candidates[1:]
         if candidate.function is not DEFAULT
         and candidate.function is not winner.function
         and candidate.rung is not winner.rung
     ]
+
+
+def _described(winner: Candidate, hidden: Candidate) -> str:
+    """Where it is as well, beside a whole model in a file of its own."""
+    if hidden.rung is not Rung.STYLE or winner.function is DEFAULT:
+        return winner.found
+    return f"{winner.label} ({definition(winner.function)}), {winner.found},"

@@ -19,13 +19,37 @@ async def unless_left(request: HTTPConnection, work: Coroutine[Any, Any, T]) -> 
 
     Any number of these may wait on one request.
     """
+    working = asyncio.ensure_future(work)
+    calls: set[asyncio.Future[Any]] | None = request.scope.get("state", {}).get("calls")
+    if calls is not None:  # the server ends them
+        calls.add(working)
+        try:
+            return await _awaited(working)
+        finally:
+            calls.discard(working)
+            await _ended(working)
+    return await _unless_gone(request, working)
+
+
+async def _awaited(working: asyncio.Future[T]) -> T:
+    from starlette.requests import ClientDisconnect
+
+    await asyncio.wait({working})
+    if working.cancelled():
+        raise ClientDisconnect
+    return working.result()
+
+
+async def _unless_gone(request: HTTPConnection, working: asyncio.Future[T]) -> T:
+    """For a server that does not say when a client has left: its messages do."""
     from starlette.requests import ClientDisconnect
 
     if not _is_read(request):  # to wait for the client would be to take its body from whoever reads it later
-        return await work
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_departure(request))
+        return await working
+    leaving = asyncio.ensure_future(_departure(request))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {working, leaving}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
         raise ClientDisconnect

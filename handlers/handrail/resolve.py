@@ -1,7 +1,7 @@
 """The ladder: who answers each slot, and why.
 
 For each slot the first of these wins: the environment's reference, the script's decorated function, the script's
-function of the agreed name, the script's Truss Model, the default.
+function of the agreed name, the script's Truss Model or a definition's `run_inference`, the default.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 from handrail import hooks
 from handrail.around import Around, resolve_around
 from handrail.calling import Handler, adapt
+from handrail.definition.model import DefinedModel
+from handrail.definition.style import Found
 from handrail.errors import HandlerFault, SignatureRefused
 from handrail.ladder import (
     DEFAULT,
@@ -24,6 +26,7 @@ from handrail.ladder import (
     Sources,
     decorated,
     default,
+    defined,
     first,
     from_environment,
     hidden,
@@ -69,6 +72,7 @@ class Program:
     faults: tuple[HandlerFault, ...]
     warnings: tuple[str, ...]
     model: TrussModel | None = None
+    definition: DefinedModel | None = None
 
     def sentences(self) -> list[str]:
         """Who answers each slot, and what stands around the handlers."""
@@ -86,22 +90,38 @@ def resolve(sources: Sources) -> Program:
     loader = Loader()
     script, script_fault = _load_script(sources, loader)
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
-    style = truss.find(sources, script, is_answered=bool(asked[Slot.INVOCATION]))
-    resolutions = {slot: _settle(slot, _ladder(slot, asked[slot], style, script)) for slot in Slot}
+    style, found = _whole_models(sources, script, is_answered=bool(asked[Slot.INVOCATION]))
+    whole = {slot: (*defined(slot, found), *style.candidates(slot)) for slot in Slot}
+    resolutions = {slot: _settle(slot, (*asked[slot], *whole[slot], *default(slot, script))) for slot in Slot}
     around = resolve_around(sources, loader, script)
     of_hooks, hook_faults = _hooks(script)
     faults = [
         script_fault,
         style.fault,
+        *(found.faults if found else ()),
         *(resolution.fault for resolution in resolutions.values()),
         *around.faults,
         *hook_faults,
     ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
     warnings += [*around.warnings, *hidden_siblings(script.path)]
-    warnings += style.model.warnings if style.model else []
+    warnings += found.warnings if found else ()
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
-    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model)
+    model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
+    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model, model)
+
+
+def _whole_models(sources: Sources, script: Script, *, is_answered: bool) -> tuple[Style, Found | None]:
+    """The Truss and the definition, as far as they may answer beside each other and beside a handler."""
+    style, found = truss.find(sources, script, is_answered=is_answered), sources.definition
+    if found is None or found.is_foreign:
+        return style, found
+    if is_answered:
+        return style, found.unused()
+    models = style.candidates(Slot.INVOCATION)
+    if not models:
+        return style, found
+    return (Style() if found.is_chosen else style), found.beside(models[0].found)
 
 
 def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault | None]:
@@ -120,11 +140,6 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
 def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:
     """What somebody named or marked for the slot."""
     return (*from_environment(slot, sources, loader, script), *decorated(slot, script), *named(slot, script))
-
-
-def _ladder(slot: Slot, asked: tuple[Candidate, ...], style: Style, script: Script) -> tuple[Candidate, ...]:
-    """Everything every rung offers, best first: what a higher rung hides can be told."""
-    return (*asked, *style.candidates(slot), *default(slot, script))
 
 
 def _settle(slot: Slot, candidates: tuple[Candidate, ...]) -> Resolution:

@@ -42,7 +42,9 @@ class Source(Enum):
     REQUEST = auto()
     ENGINE = auto()
     FASTAPI = auto()
-    INPUT = auto()  # the body, of a whole Model's method
+    INPUT = auto()  # the body, of a whole Model's method or of run_inference
+    ENVIRONMENT = auto()  # a definition's
+    SAMPLE = auto()  # what an evaluation works on
 
 
 @dataclass(frozen=True)

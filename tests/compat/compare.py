@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,12 +22,14 @@ def main() -> int:
     options = _options()
     ours = run(HANDRAIL_ECHO, ALL, at_a_time=options.at_a_time)
     shared = [scenario for scenario in ALL if not scenario.is_ours_alone]
-    theirs = run(aws_library(), shared, at_a_time=options.at_a_time)
+    theirs = run(aws_library(), shared, at_a_time=options.at_a_time, expected=_of_theirs)
     newest, vllm = None, None
     if options.newest is not None:
-        newest = run(aws_library(options.newest, options.newest_path), shared, at_a_time=options.at_a_time)
+        library = aws_library(options.newest, options.newest_path)
+        newest = run(library, shared, at_a_time=options.at_a_time, expected=_of_theirs)
     if "vllm" in options.launcher:
-        vllm = run(VLLM, [scenario for scenario in shared if scenario.on_vllm], at_a_time=1)
+        on_vllm = [scenario for scenario in shared if scenario.on_vllm]
+        vllm = run(VLLM, on_vllm, at_a_time=1, expected=_of_theirs)
     OUTPUT.parent.mkdir(exist_ok=True)
     measured = report.Measured(ours, theirs, newest, vllm)
     OUTPUT.write_text(report.document(measured, report.versions(options.newest, options.newest_path)))
@@ -46,22 +48,28 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def expected(launcher: Launcher, scenario: Scenario) -> Outcome:
-    return scenario.ours if launcher is HANDRAIL_ECHO else scenario.expected_of_theirs
+def _of_theirs(scenario: Scenario) -> Outcome:
+    return scenario.expected_of_theirs
 
 
-def run(launcher: Launcher, scenarios: Sequence[Scenario], *, at_a_time: int) -> report.Results:
+def run(
+    launcher: Launcher,
+    scenarios: Sequence[Scenario],
+    *,
+    at_a_time: int,
+    expected: Callable[[Scenario], Outcome] = lambda scenario: scenario.ours,
+) -> report.Results:
     """By scenario: what was seen, and what of it was not expected."""
     starts: defaultdict[object, list[tuple[Scenario, Outcome]]] = defaultdict(list)
     for scenario in scenarios:
-        starts[scenario.start].append((scenario, expected(launcher, scenario)))
+        starts[scenario.start].append((scenario, expected(scenario)))
     seen: dict[str, Observed] = {}
     with ThreadPoolExecutor(at_a_time) as pool:
         for observed in pool.map(lambda group: observe(launcher, group), starts.values()):
             seen.update(observed)
             print(f"\r{launcher.name}: {len(seen)} of {len(scenarios)}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return {s.name: (seen[s.name], differences(expected(launcher, s), seen[s.name])) for s in scenarios}
+    return {s.name: (seen[s.name], differences(expected(s), seen[s.name])) for s in scenarios}
 
 
 def tell(name: str, results: report.Results) -> int:

@@ -34,6 +34,7 @@ class Launcher:
     environment: Mapping[str, str]
     is_ready: Callable[[httpx.Response], bool]
     patience_s: float = PATIENCE_S
+    ready_path: str = "/"
 
 
 def _handrail(port: int) -> list[str]:
@@ -82,14 +83,18 @@ class Server:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def exit_status(self) -> int | None:
-        """None once it is ready, its exit status where it ended before."""
+    def exit_status(self, *, while_loading: bool = False) -> int | None:
+        """None once it is ready, or listens; its exit status where it ended before."""
         deadline = time.monotonic() + self._launcher.patience_s
         while (status := self._process.poll()) is None:
-            if self._is_ready():
+            if self._listens() if while_loading else self._is_ready():
                 return None
             assert time.monotonic() < deadline, f"neither ready nor ended:\n{self.log}"
             time.sleep(_POLL_S)
@@ -97,7 +102,13 @@ class Server:
 
     def _is_ready(self) -> bool:
         try:
-            return self._launcher.is_ready(self.http.get("/"))
+            return self._launcher.is_ready(self.http.get(self._launcher.ready_path))
+        except httpx.TransportError:
+            return False
+
+    def _listens(self) -> bool:
+        try:
+            return self.http.get("/").status_code == 200
         except httpx.TransportError:
             return False
 

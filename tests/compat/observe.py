@@ -6,12 +6,15 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from tests.compat.launchers import Launcher, Server
 from tests.compat.table import UNSAID, Answer, Ask, Outcome, Refuses, Scenario, Serves
@@ -48,13 +51,13 @@ def observe(launcher: Launcher, scenarios: Sequence[tuple[Scenario, Outcome]]) -
     """Run scenarios that start the same way on one server. By name; each with the outcome whose requests are sent."""
     first, _ = scenarios[0]
     with tempfile.TemporaryDirectory(prefix="compat-") as parent:
-        folder = _write(Path(parent) / "model", first.files)
+        folder = write(Path(parent) / "model", first.files)
         given = {name: value.replace("{folder}", str(folder)) for name, value in first.environment.items()}
         began = time.monotonic()
         server = Server(launcher, folder, given)
         answers: dict[str, tuple[tuple[Ask, Seen], ...]] = {}
         with closing(_Stopping(server)):
-            status = server.exit_status()
+            status = server.exit_status(while_loading=first.while_loading)
             started_s = time.monotonic() - began
             if status is None:
                 answers = {scenario.name: _ask(server.http, outcome) for scenario, outcome in scenarios}
@@ -69,7 +72,7 @@ class _Stopping:
         self.close = server.stop
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> Path:
+def write(folder: Path, files: Mapping[str, str]) -> Path:
     folder.mkdir()
     for name, text in files.items():
         path = folder / name
@@ -84,11 +87,48 @@ def _ask(http: httpx.Client, outcome: Outcome) -> tuple[tuple[Ask, Seen], ...]:
 
 
 def _answer(http: httpx.Client, ask: Ask) -> Seen:
+    if ask.method == "WS":
+        return _conversation(http.base_url.copy_with(scheme="ws", raw_path=ask.path.encode()), ask)
+    with ThreadPoolExecutor(ask.at_once) as pool:
+        return list(pool.map(lambda _: _request(http, ask), range(ask.at_once)))[-1]
+
+
+def _request(http: httpx.Client, ask: Ask) -> Seen:
+    if ask.leaves_after_s is not None:
+        return _left(http, ask, ask.leaves_after_s)
     try:
         answer = http.request(ask.method, ask.path, content=ask.body, headers=ask.headers)
     except httpx.TransportError as error:
         return Seen(0, {}, str(error).encode())
     return Seen(answer.status_code, answer.headers, answer.content)
+
+
+def _left(http: httpx.Client, ask: Ask, after_s: float) -> Seen:
+    """Nothing, whatever has come by then."""
+    leaves_at = time.monotonic() + after_s
+    with (
+        suppress(httpx.TransportError),
+        http.stream(ask.method, ask.path, content=ask.body, headers=ask.headers, timeout=after_s) as answer,
+    ):
+        for _ in answer.iter_raw():
+            if time.monotonic() > leaves_at:
+                break
+    return Seen(0, {}, b"")
+
+
+def _conversation(url: httpx.URL, ask: Ask) -> Seen:
+    """Say one thing and hear until the end; the body is what was heard, a line each, and the reason."""
+    heard: list[str] = []
+    try:
+        with connect(str(url), additional_headers=dict(ask.headers), proxy=None) as socket:
+            socket.send((ask.body or b"").decode())
+            while True:
+                heard.append(str(socket.recv(timeout=30)))
+    except InvalidStatus as refused:
+        return Seen(refused.response.status_code, dict(refused.response.headers), refused.response.body or b"")
+    except ConnectionClosed as closed:
+        end = closed.rcvd
+        return Seen(end.code if end else 0, {}, "\n".join([*heard, end.reason if end else ""]).encode())
 
 
 def differences(expected: Outcome, observed: Observed) -> list[str]:

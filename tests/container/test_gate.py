@@ -9,11 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container import gate as gates
+from handrail_container import access as access_log
+from handrail_container.admission import Lanes
 from handrail_container.envelope import Failure
 from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint, Gate
+from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.settings import Settings
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
@@ -48,11 +50,10 @@ def gate_in(state: State, access_log: str = "errors") -> Gate:
     lifecycle = Lifecycle()
     for step in WAYS[state]:
         lifecycle.move(step, f"it is {step}")
-    gate = Gate(lifecycle, max_body_bytes=1000, access_log=access_log)
+    gate = Gate(lifecycle, Lanes(Settings()), max_body_bytes=1000, access_log=access_log)
     gate.endpoints["/open"] = endpoint(hello, is_always_open=True)
-    gate.open(
-        hello, {"/hello": endpoint(hello), "/refusing": endpoint(refusing)}, {"": Endpoint(hello, (), explain_ours)}
-    )
+    endpoints = {"/hello": endpoint(hello), "/refusing": endpoint(refusing)}
+    gate.open(hello, Routes(endpoints, {"": Endpoint(hello, (), explain_ours)}, {}))
     return gate
 
 
@@ -101,7 +102,7 @@ async def test_what_is_always_open_answers_in_every_state(state: State) -> None:
 
 async def test_a_gate_that_was_not_opened_yet_is_loading() -> None:
     """There is no application behind it."""
-    gate = Gate(Lifecycle(), max_body_bytes=1000, access_log="errors")
+    gate = Gate(Lifecycle(), Lanes(Settings()), max_body_bytes=1000, access_log="errors")
     async with client_of(gate) as client:
         assert (await client.get("/hello")).json()["error"]["type"] == "loading"
 
@@ -164,7 +165,7 @@ async def test_a_slow_answer_is_logged_though_it_is_200(
     access: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the line has the request id, to find it by."""
-    monkeypatch.setattr(gates, "_SLOW_S", 0.0)
+    monkeypatch.setattr(access_log, "_SLOW_S", 0.0)
     gate = gate_in(State.READY)
     gate.endpoints["/ping"] = endpoint(hello)
     async with client_of(gate) as client:
@@ -172,7 +173,7 @@ async def test_a_slow_answer_is_logged_though_it_is_200(
         await client.get("/hello", headers={"X-Request-Id": "the-slow-one"})
     (line,) = access.messages
     assert line.startswith("GET /hello 200 ")
-    assert line.endswith(" ms request_id=the-slow-one")
+    assert line.endswith(" ms bytes=5 request_id=the-slow-one")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from handrail.redaction import Redactor
 from handrail_container import logs
 
 NAMES = ["httpx", "uvicorn.error"]
@@ -30,7 +31,7 @@ def bare_root() -> Iterator[logging.Logger]:
 def test_user_loggers_are_seen_at_the_level_that_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     """On standard error, through the root logger."""
     with bare_root():
-        logs.configure("INFO")
+        logs.configure("INFO", "plain", Redactor())
         logging.getLogger("their.own").info("said")
         logging.getLogger("their.own").debug("not said")
     written = capsys.readouterr()
@@ -44,7 +45,7 @@ def test_a_handler_that_is_there_already_is_left_alone() -> None:
     theirs = logging.NullHandler()
     with bare_root() as root:
         root.addHandler(theirs)
-        logs.configure("DEBUG")
+        logs.configure("DEBUG", "plain", Redactor())
         assert root.handlers == [theirs]
         assert root.level == logging.DEBUG
 
@@ -53,7 +54,7 @@ def test_a_handler_that_is_there_already_is_left_alone() -> None:
 def test_httpx_says_no_line_a_request(level: str, seen: int) -> None:
     """What a script calls is its own business."""
     with bare_root():
-        logs.configure(level)
+        logs.configure(level, "plain", Redactor())
         assert logging.getLogger("httpx").level == seen
 
 
@@ -71,6 +72,23 @@ def test_uvicorn_says_what_we_have_not_said(
 ) -> None:
     """Neither its greetings nor that a stream was cut."""
     with bare_root():
-        logs.configure("DEBUG")
+        logs.configure("DEBUG", "plain", Redactor())
         logging.getLogger("uvicorn.error").log(level, message)
     assert (message.strip() in capsys.readouterr().err) is said
+
+
+def test_no_line_shows_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever writes it, whatever it is in: arguments, a traceback."""
+    redactor = Redactor()
+    with bare_root():
+        logs.configure("INFO", "plain", redactor)
+        redactor.hide("s3cret")
+        logging.getLogger("their.own").info("the key is %s", "s3cret")
+        try:
+            raise ValueError("bad key " + "s3cret")
+        except ValueError:
+            logging.getLogger("their.own").exception("failed")
+    written = capsys.readouterr().err
+    assert "the key is ***" in written
+    assert "ValueError: bad key ***" in written
+    assert "s3cret" not in written

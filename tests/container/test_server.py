@@ -163,7 +163,7 @@ async def test_an_engine_that_dies_is_5(engine: Engine, tmp_path: Path, capsys: 
         engine.death = EngineDeadError("its process ended")
         assert (await served.answers(503)).json()["error"]["message"] == "its process ended"
         assert await served.exit_code() is ExitCode.ENGINE_DEAD
-    assert capsys.readouterr().err == "handrail: the engine died: its process ended\n"
+    assert capsys.readouterr().err == "handrail: its process ended\n"
     assert engine.stops == 1
 
 

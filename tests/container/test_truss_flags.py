@@ -98,6 +98,8 @@ def test_a_field_is_ignored_for_a_reason(name: str, value: Any, why: str) -> Non
     ("name", "value", "instead"),
     [
         ("docker_server", {"start_command": "x"}, "start that image"),
+        ("runtime", {"transport": {"kind": "grpc"}}, "grpc is not served: use http or websocket"),
+        ("runtime", {"transport": "grpc"}, "grpc is not served"),
         (f"{BUILD}quantization_type", "fp4", "fp4 needs weights that are quantized already"),
         (f"{BUILD}checkpoint_repository", {"source": "S3", "repo": "s3://x"}, "source S3 is not read here"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def test_a_sick_model_is_not_closed(launch: Launch) -> None:
 def test_a_load_that_fails_is_exit_3_with_the_cause(launch: Launch) -> None:
     served = launch(SCRIPTS / "truss_fails")
     assert served.exit_code() == 3
-    assert "model/model.py:6 Model.load failed again: RuntimeError: no weights, try 2" in served.stderr
+    assert "model/model.py:6 Model.load failed: RuntimeError: no weights, try 2" in served.stderr
 
 
 def test_check_shows_the_model_and_the_config_and_no_secret(tmp_path: Path) -> None:
@@ -129,3 +130,139 @@ def test_a_schema_of_annotations(launch: Launch, tmp_path: Path) -> None:
     served = launch(tmp_path).ready()
     assert served.http.get("/v1/models/m/schema").json()["input_schema"]["required"] == ["a"]
     assert served.http.post("/predict", json={"a": "x"}).status_code == 422
+
+
+LEAKS = """
+import logging
+
+from fastapi import HTTPException
+
+
+class Model:
+    def __init__(self, secrets):
+        self.secrets = secrets
+
+    def predict(self, model_input):
+        key = self.secrets["api_key"]
+        logging.warning("the key is %s", key)
+        if model_input == "http":
+            raise HTTPException(409, {"key": key}, headers={"X-Key": key})
+        if model_input == "cause":
+            try:
+                raise KeyError(key)
+            except KeyError as error:
+                raise RuntimeError("no such key") from error
+        raise ValueError(f"bad key {key}")
+"""
+
+
+def test_a_secret_is_in_no_error_and_in_no_log(launch: Launch, tmp_path: Path) -> None:
+    """Whoever says it: the Model's log, its exception, what that came from."""
+    (tmp_path / "model.py").write_text(LEAKS)
+    (tmp_path / "config.yaml").write_text("secrets:\n  api_key: null\n")
+    served = launch(tmp_path, TRUSS_SECRET_api_key="s3cret-value").ready()
+    raised = served.http.post("/predict", json=1)
+    assert "Model.predict raised ValueError: bad key *** (" in raised.json()["error"]["message"]
+    conflict = served.http.post("/predict", json="http")
+    assert conflict.json()["error"]["detail"] == {"key": "***"}
+    assert conflict.headers["x-key"] == "***"
+    assert served.http.post("/predict", json="cause").status_code == 500
+    served.says("the key is ***")
+    served.says("KeyError: '***'")
+    assert "s3cret-value" not in served.stderr
+
+
+def test_a_secret_is_not_in_what_is_refused(launch: Launch, tmp_path: Path) -> None:
+    """At the start, and after an edit."""
+    init = "class Model:\n    def predict(self): ...\n    def __init__(self, secrets): {}\n"
+    (tmp_path / "model.py").write_text(init.format("raise ValueError(secrets['a_key'])"))
+    (tmp_path / "config.yaml").write_text("secrets:\n  a_key: s3cret-value\n")
+    served = launch(tmp_path)
+    assert served.exit_code() == 3
+    assert "Model.__init__ failed: ValueError: ***" in served.stderr
+    (tmp_path / "model.py").write_text(init.format("..."))
+    edited = launch(tmp_path, "--watch").ready()
+    (tmp_path / "model.py").write_text(init.format("raise ValueError(secrets['a_key'])"))
+    edited.says("the edit was refused")
+    for text in (served.stderr, edited.stderr):
+        assert "s3cret-value" not in text.replace("raise ValueError(secrets['a_key'])", "")
+
+
+HEALTH = """
+import time
+
+
+class Model:
+    asked = 0
+
+    def is_healthy(self):
+        Model.asked += 1
+        time.sleep(self.takes)
+        return True
+
+    def predict(self, model_input):
+        return self.asked
+
+    takes = {takes}
+"""
+
+
+def test_probes_do_not_ask_a_model_more_than_once_a_second(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(HEALTH.format(takes=0))
+    served = launch(tmp_path).ready()
+    before, began = served.http.post("/predict", json=1).json(), time.monotonic()
+    for _ in range(20):
+        assert served.http.get("/ping").status_code == 200
+    asked = served.http.post("/predict", json=1).json() - before
+    assert asked <= 1 + (time.monotonic() - began)
+
+
+def test_a_model_that_does_not_say_how_it_is_is_not_waited_for(launch: Launch, tmp_path: Path) -> None:
+    """SageMaker's probe waits for 2 s; requests go on."""
+    (tmp_path / "model.py").write_text(HEALTH.format(takes=30))
+    served = launch(tmp_path)
+    served.says("ready after")
+    began = time.monotonic()
+    assert served.http.get("/ping").status_code == 503
+    assert time.monotonic() - began < 15  # on an idle machine 1.5 s; what it must not be is 30
+    assert served.http.post("/predict", json=1).json() == 1
+
+
+NAMES = """
+class Model:
+    def __init__(self, engine):
+        self.engine = engine
+
+    async def predict(self, model_input):
+        return await self.engine.chat_completions(model_input=model_input)
+"""
+
+
+@pytest.mark.parametrize(("setting", "status"), [("lenient", 200), ("strict", 404)])
+def test_a_model_that_nobody_knows(launch: Launch, tmp_path: Path, setting: str, status: int) -> None:
+    """HANDRAIL_MODEL_NAMES; the name that is served, and none at all, are good either way."""
+    (tmp_path / "model.py").write_text(NAMES)
+    served = launch(tmp_path, HANDRAIL_MODEL_NAMES=setting).ready()
+    chat = {"messages": [{"role": "user", "content": "a"}]}
+    answer = served.http.post("/predict", json={**chat, "model": "my-model"})
+    assert answer.status_code == status
+    assert ("`my-model` does not exist" in answer.text) is (status == 404)
+    for known in (chat, {**chat, "model": "echo"}):
+        assert served.http.post("/predict", json=known).status_code == 200
+
+
+def test_the_environment_is_named_and_load_has_as_many_tries(launch: Launch, tmp_path: Path) -> None:
+    """TRUSS_ENVIRONMENT, NUM_LOAD_RETRIES_TRUSS."""
+    (tmp_path / "model.py").write_text(
+        "class Model:\n"
+        "    tries = 0\n"
+        "    def __init__(self, environment): self.environment = environment\n"
+        "    def setup_environment(self, environment): self.known = environment\n"
+        "    def load(self):\n"
+        "        Model.tries += 1\n"
+        "        assert Model.tries > 2\n"
+        "    def predict(self): return [self.environment, self.known, self.tries]\n"
+    )
+    served = launch(tmp_path, TRUSS_ENVIRONMENT="production", NUM_LOAD_RETRIES_TRUSS="2").ready()
+    assert served.http.post("/predict").json() == [{"name": "production"}, {"name": "production"}, 3]
+    assert run("check", tmp_path, NUM_LOAD_RETRIES_TRUSS="-1", **ECHO).returncode == 2

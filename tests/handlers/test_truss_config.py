@@ -22,6 +22,10 @@ def test_an_empty_file_has_the_defaults() -> None:
     assert (empty.secrets, empty.predict_concurrency, empty.streaming_read_timeout) == ({}, None, 60)
 
 
+def pings(given: Config) -> tuple[float | None, float | None]:
+    return given.ping_interval, given.ping_timeout
+
+
 def test_fields_are_what_they_say() -> None:
     given = config(
         model_module_dir="src",
@@ -30,6 +34,10 @@ def test_fields_are_what_they_say() -> None:
         runtime={"predict_concurrency": 4, "streaming_read_timeout": 1.5},
     )
     assert (given.script, given.names_class, given.secrets) == ("src/a.py", True, {"key": None})
+    assert (pings(given), pings(config(runtime={"transport": {"ping_interval_seconds": 5}}))) == (
+        (None, None),
+        (5, None),
+    )
     assert (given.predict_concurrency, given.streaming_read_timeout) == (4, 1.5)
 
 

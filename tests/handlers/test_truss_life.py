@@ -27,9 +27,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(life, "_RETRY_AFTER_S", 0)
 
 
-async def started(cls: type, environment: str | None = None) -> Any:
-    around = Surroundings({"TRUSS_ENVIRONMENT": environment} if environment else {}, Path("/nowhere"))
-    alive = Life(cls, CONFIG, around.secrets(CONFIG), around.named())
+async def started(cls: type, environment: str | None = None, retries: int = 1) -> Any:
+    alive = Life(cls, CONFIG, Surroundings({}, Path("/nowhere"), environment, retries))
     await alive.start(ENGINE)
     return alive.instance
 
@@ -91,7 +90,7 @@ async def test_load_has_a_second_try(caplog: pytest.LogCaptureFixture) -> None:
                 raise RuntimeError("not yet")
 
     assert (await started(Twice)).tries == 2
-    assert "not yet; it is tried once more" in caplog.text
+    assert "not yet; it is tried again, 1 more at most" in caplog.text
 
 
 async def test_a_load_that_fails_twice_is_told_with_its_line() -> None:
@@ -104,9 +103,37 @@ async def test_a_load_that_fails_twice_is_told_with_its_line() -> None:
     with pytest.raises(LoadFailed) as failed:
         await started(Never)
     assert f"{__file__}:" in str(failed.value)
-    assert str(failed.value).endswith("Never.load failed again: RuntimeError: no weights")
+    assert str(failed.value).endswith("Never.load failed: RuntimeError: no weights")
     assert "raise RuntimeError" in failed.value.user_traceback
     assert "truss/life.py" not in failed.value.user_traceback
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3])
+async def test_load_is_tried_as_often_as_the_setting_says(retries: int) -> None:
+    """NUM_LOAD_RETRIES_TRUSS on top of the first try."""
+
+    class Never:
+        tries = 0
+
+        def load(self) -> None:
+            Never.tries += 1
+            raise RuntimeError("no weights")
+
+    with pytest.raises(LoadFailed):
+        await started(Never, retries=retries)
+    assert Never.tries == retries + 1
+
+
+async def test_a_load_that_fails_shows_no_secret() -> None:
+    """Neither in its sentence nor in its traceback."""
+
+    class Leaks:
+        def __init__(self, secrets: Any) -> None:
+            raise ValueError(f"bad key {secrets['key']}")
+
+    with pytest.raises(LoadFailed, match=r"bad key \*\*\*") as failed:
+        await started(Leaks)
+    assert "bad key value" not in failed.value.user_traceback
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), SystemExit(1)])
@@ -153,7 +180,7 @@ def test_what_init_cannot_get_is_refused() -> None:
 
 
 def health_of(is_healthy: Any) -> Health:
-    alive = Life(TakesNothing, CONFIG, Surroundings().secrets(CONFIG), None)
+    alive = Life(TakesNothing, CONFIG, Surroundings())
     alive.instance = type("Model", (), {"is_healthy": is_healthy})()
     return Health(alive)
 
@@ -223,6 +250,6 @@ async def test_the_ping_of_a_model_is_its_health() -> None:
     model = TrussModel(Model, CONFIG, Surroundings())
     await model.start(ENGINE)
     assert (await send(model.handlers["is_healthy"].app)).status == 503
-    assert model.warnings == []
+    assert model.socket is None
     well = TrussModel(type("Well", (Model,), {"is_healthy": None}), CONFIG, Surroundings())
     assert await well.is_healthy()

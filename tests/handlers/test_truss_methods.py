@@ -124,6 +124,9 @@ def test_a_decorator_that_hides_the_signature_is_refused() -> None:
 def predict(self: Any, model_input: Any) -> Any: ...
 def predict_nothing(self: Any) -> Any: ...
 def step(self: Any, value: Any) -> Any: ...
+async def socket(self: Any, websocket: Any) -> None: ...
+async def socket_alone(self: Any) -> None: ...
+async def socket_and_body(self: Any, websocket: Any, body: Any) -> None: ...
 def request_only(self: Any, request: Request) -> Any: ...
 
 
@@ -131,8 +134,12 @@ def request_only(self: Any, request: Request) -> Any: ...
     ("names", "said"),
     [
         ({}, "it has no endpoint; define predict, chat_completions"),
-        ({"predict": predict, "websocket": step}, "both predict and websocket"),
-        ({"preprocess": step, "websocket": step}, "websocket has no preprocess"),
+        ({"predict": predict, "websocket": socket}, "both predict and websocket"),
+        ({"preprocess": step, "websocket": socket}, "websocket has no preprocess"),
+        ({"websocket": socket, "postprocess": step}, "websocket has no postprocess"),
+        ({"websocket": step}, "def step(self: Any, value: Any) -> Any: write `async def`"),
+        ({"websocket": socket_alone}, "write `async def websocket(self, websocket)`"),
+        ({"websocket": socket_and_body}, "write `async def websocket(self, websocket)`"),
         ({"predict": predict_nothing, "preprocess": step}, "predict does not take what preprocess makes"),
         ({"predict": predict, "postprocess": request_only}, "postprocess takes what it works on"),
         ({"predict": predict, "is_healthy": step}, "is_healthy takes nothing but self"),
@@ -149,6 +156,19 @@ def test_what_is_no_method_is_none() -> None:
     assert inspect_class(type("Model", (), {"predict": None, "embeddings": predict, "preprocess": step})).keys() == {
         *("embeddings", "preprocess")
     }
+
+
+def test_a_web_socket_is_given_however_it_is_called() -> None:
+    """By keyword too; a decorator that keeps the signature is looked through."""
+
+    async def by_keyword(self: Any, *, ws: Any) -> None: ...
+
+    assert inspect_class(type("Model", (), {"websocket": by_keyword}))["websocket"].arguments(None, "ws") == (
+        [],
+        {"ws": "ws"},
+    )
+    kept = functools.wraps(socket)(decorated(socket))
+    assert inspect_class(type("Model", (), {"websocket": kept}))["websocket"].arguments(None, "ws") == (["ws"], {})
 
 
 def test_a_class_has_its_place() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from handrail.redaction import Redactor
 from handrail.truss.secrets import SecretNotFound, Secrets
 
+ENVIRONMENT = {"TRUSS_SECRET_in_file": "shadowed", "TRUSS_SECRET_in_environment": "from the environment"}
 DECLARED = {"in_file": "default", "in_environment": "default", "in_config": "default", "empty": None}
 
 
@@ -14,8 +16,7 @@ DECLARED = {"in_file": "default", "in_environment": "default", "in_config": "def
 def secrets(tmp_path: Path) -> Secrets:
     (tmp_path / "in_file").write_text("from the file\n")
     (tmp_path / "undeclared").write_text("hidden")
-    environment = {"TRUSS_SECRET_in_file": "shadowed", "TRUSS_SECRET_in_environment": "from the environment"}
-    return Secrets(DECLARED, tmp_path, environment)
+    return Secrets(DECLARED, tmp_path, ENVIRONMENT, Redactor())
 
 
 def test_a_file_comes_before_the_environment_and_that_before_the_config(secrets: Secrets) -> None:
@@ -45,4 +46,24 @@ def test_they_are_looked_up_when_they_are_read(secrets: Secrets, tmp_path: Path)
 
 def test_no_value_is_shown(secrets: Secrets) -> None:
     assert repr(secrets) == "<Secrets: in_file, in_environment, in_config, empty>"
-    assert repr(Secrets({}, Path("/nowhere"), {})) == "<Secrets: none declared>"
+    assert repr(Secrets({}, Path("/nowhere"), {}, Redactor())) == "<Secrets: none declared>"
+
+
+def test_a_redactor_learns_what_there_is_and_what_is_read(tmp_path: Path) -> None:
+    """Declared ones at once, a rotated one when it is read; what is not declared is nobody's secret."""
+    (tmp_path / "in_file").write_text("from the file\n")
+    (tmp_path / "undeclared").write_text("hidden")
+    redactor = Redactor()
+    secrets = Secrets(DECLARED, tmp_path, ENVIRONMENT, redactor)
+    text = "from the file, from the environment, default, shadowed, hidden, rotated"
+    assert redactor(text) == "***, ***, ***, ***, hidden, rotated"
+    (tmp_path / "in_file").write_text("rotated")
+    assert secrets["in_file"] == "rotated"
+    assert redactor("rotated") == "***"
+
+
+def test_what_is_no_text_is_no_secret(tmp_path: Path) -> None:
+    """A file in another encoding, a name that no file can have."""
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    secrets = Secrets({"binary": None, "nul\0": "value"}, tmp_path, {}, Redactor())
+    assert dict(secrets) == {"nul\0": "value"}

@@ -144,12 +144,14 @@ async def test_a_folder_that_cannot_be_a_package_is_none(truss: Any, model_path:
     assert await answer(truss(None, {"model_module_dir": folder})) == "here"
 
 
-def test_a_web_socket_is_not_served(truss: Any, model_path: Path) -> None:
-    """It is said, and the engine answers the rest."""
+def test_a_model_may_have_a_web_socket_alone(truss: Any, model_path: Path) -> None:
+    """The engine answers the rest."""
     (model_path / "model.py").write_text("class Model:\n    async def websocket(self, ws): ...\n")
     program = truss(None)
-    assert program.warnings == (f"{model_path}/model.py:2 Model.websocket is not served: there is no WebSocket",)
+    assert program.warnings == ()
     assert program.model.handlers == {}
+    assert program.model.socket.signature.name == "Model.websocket"
+    assert program.resolutions[Slot.INVOCATION].winner.rung is Rung.DEFAULT
 
 
 ANNOTATIONS = [

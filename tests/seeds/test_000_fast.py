@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Launch
 from tests.examples import EXAMPLES
 from tests.servers import Served
 
@@ -88,3 +89,37 @@ def test_the_errors_are_the_seeds(fan_out: Served, body: Any, said: str) -> None
     """Each is a 400 with its sentence."""
     answer = fan_out.http.post("/predict", json=body)
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, said)
+
+
+ADDED = ["import time", "from typing import Any, Dict", "from fastapi import Request"]
+
+
+def test_tracing_is_the_seeds_to_the_letter_but_for_its_imports() -> None:
+    snippet = re.search(r"^### Request tracing\n+```[^\n]*\n(.*?)^```", SEED, re.DOTALL | re.MULTILINE)
+    assert snippet
+    ours = (EXAMPLES / "tracing" / "model" / "model.py").read_text().splitlines()
+    assert [line for line in ours if line not in ADDED] == snippet[1].splitlines()
+    assert [line for line in ours if line in ADDED] == ADDED
+
+
+def test_tracing_prints_when_a_request_begins_and_ends(launch: Launch) -> None:
+    """Under the client's id, else one of its own; also where the engine refuses."""
+    served = launch(EXAMPLES / "tracing", PYTHONUNBUFFERED="1").ready()
+    chat = {"messages": [{"role": "user", "content": "a"}]}
+    assert served.http.post("/predict", json=chat, headers={"X-Request-ID": "mine"}).status_code == 200
+    assert served.http.post("/predict", json={}, headers={"X-Request-ID": "bad"}).status_code == 400
+    assert served.http.post("/predict", json=chat).status_code == 200
+    lines = [line for line in served.stdout.splitlines() if line.startswith("[TRACE]")]
+    assert [re.sub(r"[\d.]+s\)", "s)", line) for line in lines[:4]] == [
+        *("[TRACE] Start: mine", "[TRACE] End: mine (duration: s)"),
+        *("[TRACE] Start: bad", "[TRACE] End: bad (duration: s)"),
+    ]
+    assert re.fullmatch(r"\[TRACE\] Start: [0-9a-f-]{36}", lines[4])
+
+
+def test_tracing_is_switched_off_by_an_empty_variable_alone(launch: Launch) -> None:
+    """Any text counts as true in the seed."""
+    for value, is_on in [("false", True), ("", False)]:
+        served = launch(EXAMPLES / "tracing", PYTHONUNBUFFERED="1", enable_tracing=value).ready()
+        served.http.post("/predict", json={"messages": []})
+        assert ("[TRACE]" in served.stdout) is is_on

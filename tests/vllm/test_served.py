@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 
-from tests.examples import EXAMPLES, MODEL, NAMES, ROOT, Example, commands
+from tests.examples import EXAMPLES, MODEL, NAMES, ROOT, Example, commands, running
 from tests.servers import PATIENCE_S, Served, eventually, free_port, run
 
 pytestmark = pytest.mark.vllm
@@ -24,6 +24,8 @@ async def custom_sagemaker_invocation_handler(engine: Engine):
     body = {{"prompt": "What does /ping do?", "temperature": 0, "max_tokens": 40}}
     return [{version}, (await engine.completions(model_input=body)).choices[0].text]
 """
+#: Their README is run where the rest of them is tested, on one server.
+ELSEWHERE = {"quickstart", "fan_out", "billing", "tracing", "templates", "fallback"}
 TRAINED: list[dict[str, Any]] = json.loads((MODEL / "questions.json").read_text())
 
 
@@ -96,15 +98,12 @@ def test_vllms_metrics_are_at_metrics(quickstart: Example) -> None:
     assert "vllm:request_success_total" in httpx.get(f"{quickstart.url}/metrics", trust_env=False).text
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"quickstart"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - ELSEWHERE))
 def test_an_example_answers_with_generated_text(name: str, tmp_path: Path) -> None:
-    example = Example(EXAMPLES / name / "README.md", tmp_path / "log")
-    try:
-        assert PING in example.ready().answer()
+    with running(name, tmp_path / "log") as example:
+        assert PING in example.answer()
         if name == "rag":
             check_rag(example)
-    finally:
-        assert example.stop() == 0
 
 
 def check_rag(example: Example) -> None:

@@ -33,13 +33,15 @@ def emulate(directory: Path | None, engine: str | None, target: str | None, **gi
     The container is `handrail serve` on DIR, a child process with its settings in the environment, or what answers at
     the URL of --target.
     """
+    from handrail.redaction import Redactor
+
     from handrail_container import logs
 
     if target and directory:
         raise click.UsageError(f"give DIR or --target, not both: {str(directory)!r}, {target!r}")
     if target and not target.startswith(("http://", "https://")):
         raise click.UsageError(f"--target is {target!r}: write a URL, such as http://127.0.0.1:8080")
-    logs.configure("INFO")
+    logs.configure("INFO", "plain", Redactor())
     try:
         status = run(target, environment(directory, engine), given)
     except SettingsError as error:

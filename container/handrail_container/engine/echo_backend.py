@@ -12,6 +12,7 @@ from fastapi import FastAPI, HTTPException, Request
 from handrail.engine import Engine
 from pydantic import BaseModel, ValidationError
 
+from handrail_container import usage
 from handrail_container.engine import echo_apis
 from handrail_container.engine.echo import EchoClient, Pace, RequestOutput, token_ids
 from handrail_container.engine.openai import (
@@ -24,12 +25,16 @@ from handrail_container.engine.openai import (
 )
 
 S = TypeVar("S", bound=BaseModel)
+_Prompted = ChatRequest | CompletionRequest | echo_apis.ResponsesRequest
 
 
 class EchoEngine(Engine):
-    def __init__(self, client: EchoClient, model: str) -> None:
+    """`is_strict` where only the model's own name will do."""
+
+    def __init__(self, client: EchoClient, model: str, *, is_strict: bool = False) -> None:
         self._client = client
         self._model = model
+        self._is_strict = is_strict
 
     @property
     def raw(self) -> EchoClient:
@@ -42,23 +47,32 @@ class EchoEngine(Engine):
         return token_ids(text)
 
     async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
+        if self._is_strict and body.get("model") not in (None, self._model):
+            raise HTTPException(404, f"The model `{body['model']}` does not exist.")
+        state = usage.state_of_call(request)
         if operation == "embeddings":
-            return echo_apis.embeddings(_parsed(echo_apis.EmbeddingRequest, body), self._model)
+            vectors: Any = echo_apis.embeddings(_parsed(echo_apis.EmbeddingRequest, body), self._model)
+            usage.leave(state, vectors.usage.prompt_tokens, 0)
+            return vectors
         if operation in echo_apis.SCHEMAS:
-            return await self._create_other(operation, body)
+            return await self._create_other(operation, body, state)
         asked = _parsed(_SCHEMAS[operation], body)
         served = Answer(operation, body["request_id"], self._model, asked)
-        outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
+        outputs = self._outputs(asked, body, state)
         if asked.stream:
             return chunk_events(served, outputs)
         return answer_of(served, await _last(outputs))
 
-    async def _create_other(self, operation: str, body: dict[str, Any]) -> Any:
+    async def _create_other(self, operation: str, body: dict[str, Any], state: usage.State) -> Any:
         asked = _parsed(echo_apis.SCHEMAS[operation], body)
-        outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
+        outputs = self._outputs(asked, body, state)
         if asked.stream:
             return echo_apis.events(operation, body, self._model, outputs)
         return echo_apis.answer(operation, body, self._model, await _last(outputs))
+
+    def _outputs(self, asked: _Prompted, body: dict[str, Any], state: usage.State) -> AsyncIterator[RequestOutput]:
+        outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
+        return usage.counted(outputs, state)
 
 
 _SCHEMAS: dict[str, type[ChatRequest | CompletionRequest]] = {
@@ -83,9 +97,9 @@ def _parsed(schema: type[S], body: dict[str, Any]) -> S:
 class EchoBackend:
     name = "echo"
 
-    def __init__(self, pace: Pace, model: str) -> None:
+    def __init__(self, pace: Pace, model: str, *, is_strict: bool = False) -> None:
         self.client = EchoClient(pace)
-        self.facade: Engine = EchoEngine(self.client, model)
+        self.facade: Engine = EchoEngine(self.client, model, is_strict=is_strict)
         self.routes_by_payload: Mapping[str, str] = {
             "messages": ROUTES["chat_completions"],
             "prompt": ROUTES["completions"],

@@ -18,6 +18,7 @@ ROUTES = {"chat_completions": "/v1/chat/completions", "completions": "/v1/comple
 
 class StreamOptions(BaseModel):
     include_usage: bool = False
+    continuous_usage_stats: bool = False
 
 
 class OpenAIRequest(BaseModel):
@@ -129,7 +130,8 @@ def answer_of(served: Answer, output: RequestOutput) -> Completion:
 
 async def chunk_events(served: Answer, outputs: AsyncIterator[RequestOutput]) -> AsyncIterator[bytes]:
     """The answer as server-sent events; closing it early aborts the engine's request."""
-    sent = 0
+    sent, options = 0, served.asked.stream_options or StreamOptions()
+    is_counted = options.include_usage and options.continuous_usage_stats
     if served.is_chat:
         yield _chunk(served, {"delta": {"role": "assistant", "content": ""}, "finish_reason": None})
     async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
@@ -138,14 +140,15 @@ async def chunk_events(served: Answer, outputs: AsyncIterator[RequestOutput]) ->
             piece, sent = text[sent:], len(text)
             reason = _reason(served, output) if output.finished else None
             body = {"delta": {"content": piece}} if served.is_chat else {"text": piece}
-            yield _chunk(served, {**body, "finish_reason": reason})
-    if served.asked.stream_options and served.asked.stream_options.include_usage:
+            usage = {"usage": _usage(output).model_dump()} if is_counted else {}
+            yield _chunk(served, {**body, "finish_reason": reason}, **usage)
+    if options.include_usage:
         yield _event({**served.head(_chunk_kind(served)), "choices": [], "usage": _usage(output).model_dump()})
     yield b"data: [DONE]\n\n"
 
 
-def _chunk(served: Answer, choice: dict[str, Any]) -> bytes:
-    return _event({**served.head(_chunk_kind(served)), "choices": [{"index": 0, **choice}]})
+def _chunk(served: Answer, choice: dict[str, Any], **more: Any) -> bytes:
+    return _event({**served.head(_chunk_kind(served)), "choices": [{"index": 0, **choice}], **more})
 
 
 def _chunk_kind(served: Answer) -> str:

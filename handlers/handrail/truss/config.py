@@ -65,6 +65,14 @@ class Config:
         given = self.number("runtime.streaming_read_timeout", least=0)
         return 60 if given is None else given
 
+    @property
+    def ping_interval(self) -> float | None:
+        return self.number("runtime.transport.ping_interval_seconds", least=0)
+
+    @property
+    def ping_timeout(self) -> float | None:
+        return self.number("runtime.transport.ping_timeout_seconds", least=0)
+
     def where(self, name: str) -> str:
         return f"{self.path}:{self.lines[name]}" if name in self.lines else str(self.path)
 

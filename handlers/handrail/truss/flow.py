@@ -7,17 +7,17 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from handrail.answers import is_stream, to_response
-from handrail.calling import on_loop
+from handrail.calling import Call, on_loop
 from handrail.engine import Engine
 from handrail.presence import watch_disconnect
 from handrail.slots import Slot
 from handrail.truss import inputs
-from handrail.truss.life import Life
 from handrail.truss.methods import Method
 from handrail.truss.streams import gathered, timed, wants_whole
 
@@ -27,16 +27,17 @@ Slots = AbstractAsyncContextManager[Any]
 class Flow:
     """`app_of` makes the ASGI application of one of the Model's endpoints; they raise what the Model raises."""
 
-    def __init__(self, life: Life, methods: dict[str, Method], concurrency: int | None, timeout_s: float) -> None:
-        self._life = life
+    def __init__(self, methods: dict[str, Method], concurrency: int | None, timeout_s: float) -> None:
         self._methods = methods
+        self._calls: dict[str, Call] = {}
         self._concurrency = concurrency
         self._slots: Slots = nullcontext()
         self._timeout_s = timeout_s
 
-    def begin(self, engine: Engine) -> None:
-        """Before the first request. An engine batches what it is asked at once; a Model without one works on one
-        request at a time, unless its config.yaml says otherwise."""
+    def begin(self, engine: Engine, instance: Any) -> None:
+        """Before the first request, with the Model as it was made. An engine batches what it is asked at once; a Model
+        without one works on one request at a time, unless its config.yaml says otherwise."""
+        self._calls = {name: on_loop(getattr(instance, name)) for name in self._methods}
         concurrency = self._concurrency or (1 if engine.raw is None else None)
         if concurrency is not None:
             self._slots = asyncio.Semaphore(concurrency)
@@ -52,6 +53,12 @@ class Flow:
             await answer(await inputs.read(first, request), request, send)
 
         return app
+
+    async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Returns once the Model has done with the connection; raises what the Model raises."""
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        await self._call("websocket", None, websocket)
 
     async def _predict(self, value: Any, request: Request, send: Send) -> None:
         if "preprocess" in self._methods:
@@ -75,9 +82,9 @@ class Flow:
     async def _answer(self, name: str, value: Any, request: Request, send: Send) -> None:
         await self._respond(await self._call(name, value, request), request, send)
 
-    async def _call(self, name: str, value: Any, request: Request) -> Any:
+    async def _call(self, name: str, value: Any, request: HTTPConnection) -> Any:
         args, kwargs = self._methods[name].arguments(value, request)
-        return await on_loop(getattr(self._life.instance, name))(*args, **kwargs)
+        return await self._calls[name](*args, **kwargs)
 
     async def _respond(self, result: Any, request: Request, send: Send) -> None:
         if is_stream(result):

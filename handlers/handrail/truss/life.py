@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from handrail.engine import Engine
 from handrail.errors import LoadFailed, SignatureRefused
 from handrail.tracebacks import definition, fault_line, message_of, signature_text, user_traceback
 from handrail.truss.config import Config
-from handrail.truss.secrets import Secrets
+from handrail.truss.surroundings import Surroundings
 
 logger = logging.getLogger("handrail")
 
@@ -40,12 +40,14 @@ class NoLazyData:
 class Life:
     """`instance` is the Model once `start` has returned."""
 
-    def __init__(self, cls: type, config: Config, secrets: Secrets, environment: Mapping[str, Any] | None) -> None:
+    def __init__(self, cls: type, config: Config, surroundings: Surroundings) -> None:
         self.instance: Any = None
         self._cls = cls
         self._config = config
-        self._secrets = secrets
-        self._environment = environment
+        self._secrets = surroundings.secrets(config)
+        self._environment = surroundings.named()
+        self._retries = surroundings.load_retries
+        self._hidden = surroundings.redactor
 
     async def start(self, engine: Engine) -> None:
         """Make the Model, and load it. Raises LoadFailed with the cause."""
@@ -56,14 +58,15 @@ class Life:
             await self._load(made)
         self.instance = made
 
-    async def _load(self, made: Any) -> None:
+    async def _load(self, made: Any) -> Any:
         load = partial(_call, made.load)
-        try:
-            await self._attempt("load", load)
-        except LoadFailed as first:
-            logger.warning("%s; it is tried once more", first)
+        for left in range(self._retries, 0, -1):
+            try:
+                return await self._attempt("load", load)
+            except LoadFailed as failed:
+                logger.warning("%s; it is tried again, %d more at most", failed, left)
             await asyncio.sleep(_RETRY_AFTER_S)
-            await self._attempt("load", load, " again")
+        return await self._attempt("load", load)
 
     def _keywords(self, engine: Engine) -> dict[str, Any]:
         offered = {
@@ -79,15 +82,15 @@ class Life:
         takes_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values())
         return {name: value for name, value in offered.items() if takes_all or name in taken}
 
-    async def _attempt(self, name: str, step: Callable[[], Any], when: str = "") -> Any:
+    async def _attempt(self, name: str, step: Callable[[], Any]) -> Any:
         try:
             return await step()
         except (Exception, SystemExit) as error:
             file = Path(inspect.getfile(self._cls))
             raise LoadFailed(
-                f"{fault_line(error, file)} {self._cls.__name__}.{name} failed{when}: "
-                f"{type(error).__name__}: {message_of(error)}",
-                user_traceback(error, file.parent),
+                f"{fault_line(error, file)} {self._cls.__name__}.{name} failed: "
+                f"{type(error).__name__}: {self._hidden(message_of(error))}",
+                self._hidden(user_traceback(error, file.parent)),
             ) from error
 
 

@@ -32,6 +32,8 @@ ROUTES = {
     "responses": "/v1/responses",
 }
 ENDPOINTS = ("predict", *ROUTES)
+#: Where its `websocket` answers.
+SOCKET = "/v1/websocket"
 _STEPS = ("preprocess", "postprocess")
 _ALONE = ("load", "is_healthy")
 
@@ -85,11 +87,20 @@ def _inspect(cls: type, name: str) -> Method:
     parameters = _parameters(cls, name, function)
     if name in (*ENDPOINTS, *_STEPS):
         arguments = _arguments(parameters, f"{where} {text}")
+    elif name == "websocket":
+        arguments = _socket_arguments(function, parameters, f"{where} {text}")
     else:
         _require(len(_required(parameters)) == (name not in _ALONE), _taken(name), f"{where} {text}")
         arguments = []
     signature = Signature(f"{cls.__name__}.{name}", where, text, tuple(arguments))
     return Method(name, function, signature, _model(arguments))
+
+
+def _socket_arguments(function: Callable[..., Any], parameters: list[inspect.Parameter], what: str) -> list[Argument]:
+    required = _required(parameters)
+    _require(len(required) == 1, "write `async def websocket(self, websocket)`", what)
+    _require(inspect.iscoroutinefunction(inspect.unwrap(function)), "write `async def`: it awaits each message", what)
+    return [Argument(required[0], Source.REQUEST)]
 
 
 def _taken(name: str) -> str:

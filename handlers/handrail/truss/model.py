@@ -29,14 +29,15 @@ class TrussModel:
     def __init__(self, cls: type, config: Config, surroundings: Surroundings) -> None:
         check_init(cls)
         self.methods = inspect_class(cls)
-        self._life = Life(cls, config, surroundings.secrets(config), surroundings.named())
+        self._life = Life(cls, config, surroundings)
         self._health = Health(self._life) if "is_healthy" in self.methods else None
-        self._flow = Flow(self._life, self.methods, config.predict_concurrency, config.streaming_read_timeout)
+        self._flow = Flow(self.methods, config.predict_concurrency, config.streaming_read_timeout)
         self.handlers = {
             name: Handler(method.function, method.signature, self._flow.app_of(name))
             for name, method in self.methods.items()
             if name in ENDPOINTS
         }
+        self.ping_interval, self.ping_timeout = config.ping_interval, config.ping_timeout
         if health := self.methods.get("is_healthy"):
             self.handlers["is_healthy"] = Handler(health.function, health.signature, self._ping)
 
@@ -50,19 +51,18 @@ class TrussModel:
         return schema_of(self.methods)
 
     @property
-    def warnings(self) -> list[str]:
-        if "websocket" not in self.methods:
-            return []
-        signature = self.methods["websocket"].signature
-        return [f"{signature.where} {signature.name} is not served: there is no WebSocket"]
+    def socket(self) -> Handler | None:
+        """What answers a WebSocket: an ASGI application of that kind, accepted by itself and closed by the server."""
+        method = self.methods.get("websocket")
+        return Handler(method.function, method.signature, self._flow.socket) if method else None
 
     async def _ping(self, scope: Scope, receive: Receive, send: Send) -> None:
         await Response(status_code=200 if await self.is_healthy() else 503)(scope, receive, send)
 
     async def start(self, engine: Engine) -> None:
         """Raises LoadFailed."""
-        self._flow.begin(engine)
         await self._life.start(engine)
+        self._flow.begin(engine, self._life.instance)
 
     async def is_healthy(self) -> bool:
         """What the Model says of itself, where it does: within 2 s, and at most a second old."""

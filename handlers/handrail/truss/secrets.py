@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from handrail.redaction import Redactor
+
 PREFIX = "TRUSS_SECRET_"
 
 
@@ -19,13 +21,20 @@ class SecretNotFound(KeyError):
 class Secrets(Mapping[str, Any]):
     """A file of the secret's name in `folder`, else `TRUSS_SECRET_<name>`, else the value of `config.yaml`.
 
-    What a file holds is given as it is. An empty secret is none.
+    What a file holds is given as it is. An empty secret is none. `redactor` learns of every value there is now, and
+    of each that is read.
     """
 
-    def __init__(self, declared: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, declared: Mapping[str, Any], folder: Path, environment: Mapping[str, str], redactor: Redactor
+    ) -> None:
         self._declared = declared
         self._folder = folder
         self._environment = environment
+        self._redactor = redactor
+        for name, default in declared.items():
+            for value in (self._of_file(name), environment.get(PREFIX + name), default):
+                redactor.hide(value)
 
     def __repr__(self) -> str:
         return f"<Secrets: {', '.join(self._declared) or 'none declared'}>"
@@ -38,12 +47,13 @@ class Secrets(Mapping[str, Any]):
         if not value:
             file = self._folder / name
             raise SecretNotFound(f"the secret {name!r} has no value: write {file}, or set {PREFIX}{name}")
+        self._redactor.hide(value)
         return value
 
     def _of_file(self, name: str) -> str | None:
         try:
             return (self._folder / name).read_text()
-        except OSError:
+        except (OSError, ValueError):  # none there; not text, or no name of a file
             return None
 
     def __iter__(self) -> Iterator[str]:

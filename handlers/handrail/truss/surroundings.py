@@ -7,24 +7,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from handrail.redaction import Redactor
 from handrail.truss.config import Config
 from handrail.truss.secrets import Secrets
-
-#: Names the environment a Model is told it runs in.
-ENVIRONMENT = "TRUSS_ENVIRONMENT"
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """`secrets_path` is the folder of secrets, `environment` the variables of the process."""
+    """`secrets_path` is the folder of secrets, `environment` the variables of the process, `name` that of the
+    environment a Model is told it runs in; `load_retries` says how often a `load` that failed is tried again."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets_path: Path = Path("/secrets")
+    name: str | None = None
+    load_retries: int = 1
+    redactor: Redactor = field(default_factory=Redactor)
 
     def secrets(self, config: Config) -> Secrets:
-        return Secrets(config.secrets, self.secrets_path, self.environment)
+        return Secrets(config.secrets, self.secrets_path, self.environment, self.redactor)
 
     def named(self) -> dict[str, Any] | None:
         """Truss's description of its environment; None where none is named."""
-        name = self.environment.get(ENVIRONMENT)
-        return {"name": name} if name else None
+        return {"name": self.name} if self.name else None

@@ -247,9 +247,9 @@ SCENARIOS = (
         reason=ENVELOPE,
     ),
     row(
-        "ping: any other exception is a 500",
-        get("/ping?case=broken", 500, text="RuntimeError: the check itself failed"),
+        "ping: any other exception",
+        get("/ping?case=broken", 503, text="RuntimeError: the check itself failed"),
         get("/ping?case=broken", 500, text=SERVER_ERROR),
-        reason=DIAGNOSIS,
+        reason="A check that fails says that the model is not healthy, and why.",
     ),
 )

@@ -58,7 +58,7 @@ def test_a_model_directory_is_served_by_the_echo_engine(start: Emulate, tmp_path
     answer = emulated.invoke({"prompt": "hello there"})
     assert json.loads(answer["Body"])["choices"][0]["text"] == "hello there"
     assert (answer["ContentType"], answer["InvokedProductionVariant"]) == ("application/json", "AllTraffic")
-    assert "handrail: ready after" in emulated.output
+    assert "ready after" in emulated.output
     assert f"endpoint_url='{emulated.url}'" in emulated.output
 
 

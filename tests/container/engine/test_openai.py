@@ -56,6 +56,14 @@ def test_a_streamed_chat(client: openai.OpenAI) -> None:
     assert chunks[-1].usage.completion_tokens == 4
 
 
+def test_every_chunk_has_the_usage_so_far_where_it_is_asked_for(client: openai.OpenAI) -> None:
+    """As vLLM has it, so that a stream which is left can be billed."""
+    options: Any = {"include_usage": True, "continuous_usage_stats": True}
+    chunks = list(client.chat.completions.create(model="echo", messages=MESSAGES, stream=True, stream_options=options))
+    used = [chunk.usage and (chunk.usage.prompt_tokens, chunk.usage.completion_tokens) for chunk in chunks]
+    assert used == [None, (4, 1), (4, 2), (4, 3), (4, 4), (4, 4)]
+
+
 def test_a_completion(client: openai.OpenAI) -> None:
     """Sixteen tokens where nothing else is asked for, as OpenAI has it."""
     answer = client.completions.create(model="echo", prompt=" ".join(["word"] * 20))

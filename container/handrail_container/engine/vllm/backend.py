@@ -18,6 +18,7 @@ from handrail.engine import Engine
 from handrail_container.engine.vllm import arguments, build, causes, processes, routes
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.engine.vllm.progress import Progress
 from handrail_container.errors import EngineDeadError, EngineStartError
 from handrail_container.threads import in_thread
 
@@ -30,14 +31,18 @@ _GRACE_S = 2.0
 class VllmBackend:
     name = "vllm"
 
-    def __init__(self, model: str, flags: Mapping[str, str]) -> None:
-        """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables."""
+    def __init__(self, model: str, flags: Mapping[str, str], stall_s: float = 120, *, is_strict: bool = False) -> None:
+        """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables; `stall_s` without any progress
+        while requests run is a hang; `is_strict` where the facade takes no name of a model but those that are served.
+        """
         self.client: Any = None
-        self._engine = VllmEngine()
+        self._engine = VllmEngine(is_strict=is_strict)
         self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
         self._model = model
         self._flags = dict(flags)
+        self._stall_s = stall_s
+        self._progress: Progress | None = None
         self._args = Namespace()  # until `prepare`
         self._tasks: tuple[str, ...] = ()
         self._stopped = False
@@ -53,6 +58,7 @@ class VllmBackend:
     async def start(self, app: FastAPI) -> None:
         try:
             self.client = await in_thread(self._build, "engine-build")
+            self._progress = Progress(self.client, self._stall_s)
             await build.adopt(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
@@ -92,6 +98,10 @@ class VllmBackend:
             raise EngineDeadError("the engine is not running")
         if self.client.errored:
             raise EngineDeadError(f"the engine died: {causes.death(self.client, self._causes)}")
+        if self._progress is not None and await self._progress.is_stalled():
+            raise EngineDeadError(
+                f"the engine hangs: requests run, and nothing came of it for {self._stall_s:g} s (HANDRAIL_STALL_S)"
+            )
 
     async def stop(self) -> None:
         if self._stopped:

@@ -16,7 +16,9 @@ from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
 
+from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.usage import state_of_call
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ OPERATIONS = {
 class VllmEngine(Engine):
     """The facade; empty until `attach`, which the backend calls once the engine has started."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_strict: bool = False) -> None:
+        self._is_strict = is_strict
         self._client: Any = None
         self._state = State()
 
@@ -66,11 +69,12 @@ class VllmEngine(Engine):
         return _encoded(answer) if hasattr(answer, "__aiter__") else answer
 
     def _named(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The base model answers to any name that is not an adapter's: Models pass on what their clients send."""
+        """The base model answers to any name that is not an adapter's: Models pass on what their clients send. Where
+        names are strict, only to none."""
         models = self._state.openai_serving_models
         name = body.get("model")
         is_known = name is not None and (models.is_base_model(name) or name in models.lora_requests)
-        if is_known or (name is not None and models.lora_resolvers):
+        if is_known or (name is not None and (models.lora_resolvers or self._is_strict)):
             return body
         return {**body, "model": models.model_name()}
 
@@ -133,13 +137,17 @@ def _without_id(request: Request | None) -> Request | None:
     if request is None:
         return None
     headers = [(name, value) for name, value in request.scope["headers"] if name != b"x-request-id"]
-    return Request({**request.scope, "headers": headers, "state": {}})
+    return Request({**request.scope, "headers": headers, "state": state_of_call(request)})
 
 
 async def _encoded(events: Any) -> AsyncIterator[bytes]:
     async with aclosing(events):
         async for event in events:
-            yield _event(event).encode()
+            data = _event(event).encode()
+            if data.startswith(FAILED_EVENT):
+                failure = failure_of_event(data)
+                raise HTTPException(failure.status, failure.message)
+            yield data
 
 
 def _event(event: Any) -> str:

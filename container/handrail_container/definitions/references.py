@@ -1,0 +1,111 @@
+"""`$NAME` and `<< secrets.NAME >>`: what they stand for, and what only looks like one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+#: Where the names of a definition's environment begin, dotted.
+ENVIRONMENT = "config.environment."
+#: Where Docker mounts secrets.
+RUN_SECRETS = Path("/run/secrets")
+
+_VARIABLE = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?P<plain>[A-Za-z_]\w*))")
+_SECRET = re.compile(r"<<\s*secrets\.([A-Za-z0-9_-]+)\s*>>")
+#: Brackets around anything, a secret named behind some bracket, a dotted name between double ones.
+_NEARLY = re.compile(r"^\s*<<.*>>\s*$|[<{(]\s*\w*secrets?\b|<<\s*[\w-]+\.[\w.-]+\s*>", re.IGNORECASE | re.DOTALL)
+_SECRET_WORDS = frozenset({"TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS", "APIKEY"})
+#: A key that is no secret: the name of a model.
+_MODEL_KEY = ("MODEL", "KEY")
+
+
+class Unresolved(Exception):
+    """A sentence that goes on where the field's name stops."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    text: str
+    is_secret: bool = False
+
+
+@dataclass(frozen=True)
+class References:
+    """`variables` are those of the process over those of `.env`; `folders` hold a file for each secret."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+
+    def filled(self, text: str) -> Filled:
+        """`text` with its variables filled in, where it begins with one and holds no space. Raises Unresolved."""
+        if not text.startswith("$") or re.search(r"\s", text):
+            return Filled(text)
+        names = [found["braced"] or found["plain"] or "" for found in _VARIABLE.finditer(text)]
+        unset = [name for name in names if name not in self.variables]
+        if unset:
+            raise Unresolved(
+                f"is {text!r}, and {' and '.join(unset)} is not set: set it in the environment or in `.env` beside "
+                "the definition."
+            )
+        filled = _VARIABLE.sub(lambda found: self.variables[found["braced"] or found["plain"]], text)
+        return Filled(filled, is_secret=bool(names) and not _is_address(filled))
+
+    def secret(self, text: str, declared: Mapping[str, Any]) -> str | None:
+        """The secret that `text` refers to; None where it refers to none. Raises Unresolved."""
+        whole = _SECRET.fullmatch(text.strip())
+        if whole is not None:
+            return self._value(whole[1], declared)
+        if _NEARLY.search(text):
+            raise Unresolved(
+                "looks like a reference to a secret and is none: a value is `<< secrets.NAME >>` as a whole, or has "
+                "no such thing in it. Put what surrounds it into the snippet."
+            )
+        return None
+
+    def _value(self, name: str, declared: Mapping[str, Any]) -> str:
+        of_file = declared.get(name)
+        if isinstance(of_file, SecretStr) and of_file.get_secret_value():
+            return of_file.get_secret_value()
+        value = next(filter(None, (_text(folder / name) for folder in self.folders)), None) or self.variables.get(name)
+        if not value:
+            files = " or ".join(str(folder / name) for folder in self.folders)
+            raise Unresolved(
+                f"refers to the secret {name!r}, which has no value: name it under `secrets`, write {files}, or set "
+                f"{name}."
+            )
+        return value
+
+
+def of_folder(folder: Path, environment: Mapping[str, str], secrets_path: Path) -> References:
+    """For a definition in `folder`."""
+    of_file = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
+    return References({**of_file, **environment}, (secrets_path, RUN_SECRETS))
+
+
+def is_secret_literal(name: str) -> bool:
+    """Whether a value that is written out is a secret by the name it has."""
+    words = re.split(r"[^A-Z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper())
+    return not _SECRET_WORDS.isdisjoint(words) or ("KEY" in words and tuple(words[-2:]) != _MODEL_KEY)
+
+
+def _is_address(text: str) -> bool:
+    """Of the web, and with nothing in it that opens a door."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and "@" not in parts.netloc and not parts.query
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text().rstrip("\r\n")
+    except (OSError, ValueError):
+        return None

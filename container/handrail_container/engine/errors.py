@@ -1,0 +1,117 @@
+"""The errors of an engine's own routes in the one shape: what its authors said, where every client of ours looks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from handrail_container.envelope import Failure, error_body, error_event, error_response, to_json
+
+#: How an event of vLLM's begins that says a stream has failed: OpenAI's way, and Anthropic's.
+FAILED_EVENT = (b'data: {"error"', b"event: error")
+_OF_THE_BODY = ("content-type", "content-length")
+
+
+def enveloped(app: ASGIApp) -> ASGIApp:
+    """`app`, whose errors reach the client as ours; everything else passes as it is."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, Envelope(scope["state"], send).send)
+
+    return wrapped
+
+
+class Envelope:
+    """One answer. An error is held back until it is whole; a stream is looked at as it passes."""
+
+    def __init__(self, state: dict[str, Any], send: Send) -> None:
+        self._state = state
+        self._send = send
+        self._start: Message = {}
+        self._body = b""
+        self._is_error = False
+        self._is_sse = False
+        self._is_over = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kind = Headers(raw=message.get("headers", [])).get("content-type", "")
+            self._is_sse = kind.startswith("text/event-stream")
+            self._is_error = message["status"] >= 400 and _is_text(kind)
+            self._start = message
+            if not self._is_error:
+                await self._send(message)
+        elif self._is_error:
+            await self._hold(message)
+        elif self._is_sse and message.get("body", b"").startswith(FAILED_EVENT):
+            await self._fail(bytes(message["body"]))
+        elif not self._is_over:
+            await self._send(message)
+
+    async def _hold(self, message: Message) -> None:
+        self._body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        headers = Headers(raw=self._start.get("headers", []))
+        kept = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
+        status = self._start["status"]
+        failure = failure_of(status, self._body)._replace(status=status, headers=kept)
+        response = error_response(failure, self._state["request_id"])
+        await self._send({**self._start, "headers": response.raw_headers})
+        await self._send({"type": "http.response.body", "body": response.body})
+
+    async def _fail(self, event: bytes) -> None:
+        """The last event of the stream: what follows it, `[DONE]` as a rule, is not sent."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._state["exchange"].has_failed = True
+        body = error_body(failure_of_event(event), self._state["request_id"])
+        await self._send({"type": "http.response.body", "body": error_event(body), "more_body": False})
+
+
+def failure_of(status: int, body: bytes) -> Failure:
+    """What an engine's error says: vLLM's `{"error": {…}}`, FastAPI's `{"detail": …}`, or plain text.
+
+    `status` is for an error that does not say its own, as an event of a stream does.
+    """
+    text = body.decode(errors="replace")
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return Failure(status, text or f"the engine answered {status}")
+    if not isinstance(said, dict):
+        return Failure(status, text)
+    error = said.get("error")
+    if not isinstance(error, dict):
+        return Failure(status, _text(error or said.get("detail") or text))
+    code, kind, param = error.get("code"), error.get("type"), error.get("param")
+    return Failure(
+        code if isinstance(code, int) and 400 <= code <= 599 else status,
+        _text(error.get("message", text)),
+        str(kind) if kind else None,
+        error.get("detail"),
+        more={"param": str(param)} if param is not None else None,
+    )
+
+
+def failure_of_event(event: bytes) -> Failure:
+    """What an event says that begins as one of FAILED_EVENT."""
+    return failure_of(500, event.partition(b"data:")[2].strip())
+
+
+def _text(message: Any) -> str:
+    """A list is FastAPI's, of what is wrong with a body."""
+    if isinstance(message, str):
+        return message
+    if isinstance(message, list) and all(isinstance(one, dict) and {"loc", "msg"} <= one.keys() for one in message):
+        return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in message)
+    return to_json(message)
+
+
+def _is_text(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in ("", "application/json", "text/plain") or kind.endswith("+json")

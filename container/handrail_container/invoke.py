@@ -1,0 +1,199 @@
+"""`handrail invoke`: one request, to a server or to a model directory without one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from handrail.definition.stages import Stage, observe_with
+from handrail.resolve import Program
+from handrail.slots import Moment, Slot
+from starlette.types import Message, Scope
+
+from handrail_container import app as composition
+from handrail_container.errors import ExitCode
+from handrail_container.gate import Gate
+from handrail_container.lifecycle import Lifecycle
+from handrail_container.listener import Listener, bind
+from handrail_container.report import say
+from handrail_container.settings import Settings
+from handrail_container.startup import Startup
+from handrail_container.transcript import Transcript
+
+#: What is asked where nobody says what to ask.
+DEFAULT_INPUT = b'{"messages": [{"role": "user", "content": "Hello!"}]}'
+
+_LOOPBACK = "127.0.0.1"
+_NAMES = {Stage.PROCESS_INPUT: "input", Stage.RUN: "snippet", Stage.PROCESS_OUTPUT: "output"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """The body of the request; `streams` asks for a stream where the body is a JSON object."""
+
+    given: bytes = DEFAULT_INPUT
+    streams: bool = False
+
+    @property
+    def body(self) -> bytes:
+        if not self.streams:
+            return self.given
+        try:
+            value = json.loads(self.given)
+        except (ValueError, RecursionError):  # the handler's to judge
+            return self.given
+        return json.dumps({**value, "stream": True}).encode() if isinstance(value, dict) else self.given
+
+
+async def unless_stopped(work: Coroutine[Any, Any, ExitCode]) -> int:
+    """What `work` returns; where a signal ends it, the status that a shell gives that signal."""
+    loop, working, heard = asyncio.get_running_loop(), asyncio.ensure_future(work), list[int]()
+
+    def stop(number: int) -> None:
+        heard.append(number)
+        working.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await working
+    except asyncio.CancelledError:
+        return 128 + heard[0]
+
+
+async def invoke_url(url: str, question: Question, transcript: Transcript) -> ExitCode:
+    """Ask a server: `/invocations`, where `url` has no path."""
+    import httpx
+
+    address = httpx.URL(url)
+    if address.path == "/":
+        address = address.copy_with(path=Slot.INVOCATION.path)
+    headers = {"Content-Type": "application/json"}
+    try:
+        async with (
+            httpx.AsyncClient(timeout=None) as client,
+            client.stream("POST", address, content=question.body, headers=headers) as response,
+        ):
+            transcript.began(response.status_code, response.headers.get("content-type", ""))
+            with contextlib.suppress(httpx.RemoteProtocolError):  # cut before its end, which is shown as such
+                async for piece in response.aiter_bytes():
+                    transcript.piece(piece)
+                transcript.completed()
+    except httpx.HTTPError as error:
+        say(f"handrail: {address} gives no answer: {error or type(error).__name__}")
+        return ExitCode.BUG
+    return _code(transcript)
+
+
+async def invoke_directory(settings: Settings, question: Question, transcript: Transcript) -> ExitCode:
+    """Start what serving would start, ask it as a client would, and stop it. Raises SettingsError."""
+    lifecycle = Lifecycle()
+    gate = composition.create_gate(settings, lifecycle)
+    startup = Startup(settings, lifecycle, gate, composition.open_backend(settings, None))
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(startup.backend.stop)
+            await _begin(startup, transcript, stack)
+            await ask(gate, question, transcript)
+            return _code(transcript)
+    except Exception as error:  # noqa: BLE001  a refusal, or a bug of ours: it says which
+        return startup.failed(error)
+
+
+async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.AsyncExitStack) -> None:
+    """The steps of a start, each a stage; `stack` undoes them."""
+    program = await startup.load()
+    transcript.secrets |= _secrets(startup.settings, program)
+    handler = program.resolutions[Slot.INVOCATION].handler
+    transcript.stage("script", handler.signature.where if handler else "the default handler answers")
+    app = await startup.start_engine()
+    transcript.stage("engine", startup.backend.name)
+    port = 0
+    if program.definition is not None and startup.settings.engine != "none":
+        port = await stack.enter_async_context(_listening(startup.gate))
+    serving = await startup.begin(program, app, port)
+    stack.push_async_callback(serving.end)
+    for what in _begun(program):
+        transcript.stage(what)
+
+
+def _begun(program: Program) -> list[str]:
+    if program.definition is not None:
+        return ["workers"]
+    if program.model is not None:
+        return ["Model"]
+    return ["start-up hooks"] if program.hooks[Moment.STARTUP] else []
+
+
+def _secrets(settings: Settings, program: Program) -> set[str]:
+    tokens = (settings.hf_token, settings.hugging_face_hub_token)
+    known = {token.get_secret_value() for token in tokens if token is not None}
+    return known | set(program.definition.secret_values if program.definition is not None else ())
+
+
+@contextlib.asynccontextmanager
+async def _listening(gate: Gate) -> AsyncIterator[int]:
+    """A port of this machine's own, for a snippet that asks the engine: its process reaches it no other way."""
+    bound = bind(_LOOPBACK, 0)
+    listener = Listener(gate)
+    serving = asyncio.create_task(listener.serve(sockets=[bound]))
+    try:
+        yield bound.getsockname()[1]
+    finally:
+        listener.should_exit = True
+        await serving
+
+
+async def ask(gate: Gate, question: Question, transcript: Transcript) -> None:
+    """Send the request through the gate, as a client's would come."""
+    body = question.body
+    scope = _scope(len(body))
+    observe_with(lambda stage, text: transcript.stage_of_its_own(_NAMES[stage], text), scope)
+    incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    leaving = asyncio.Event()
+
+    async def receive() -> Message:
+        if incoming:
+            return incoming.pop()
+        await leaving.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = dict(message["headers"])
+            transcript.began(message["status"], headers.get(b"content-type", b"").decode("latin-1"))
+        else:
+            transcript.piece(message.get("body", b""))
+            if not message.get("more_body", False):
+                transcript.completed()
+                leaving.set()
+
+    await gate(scope, receive, send)
+
+
+def _scope(length: int) -> Scope:
+    path = Slot.INVOCATION.path
+    headers = {"host": _LOOPBACK, "content-type": "application/json", "content-length": str(length)}
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": (_LOOPBACK, 0),
+        "server": (_LOOPBACK, 0),
+    }
+
+
+def _code(transcript: Transcript) -> ExitCode:
+    return ExitCode.CLEAN if transcript.ended() else ExitCode.BUG

@@ -1,0 +1,56 @@
+"""Who may ask: the API keys of the operator, and the routes that need none."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+from handrail_container import environment
+from handrail_container.envelope import Failure
+from handrail_container.settings import Settings
+
+#: What a platform asks to see whether we live, and says nothing of the model.
+_PUBLIC = frozenset({"/ping", "/health", "/"})
+_SCHEME = b"bearer"
+
+_REFUSAL = Failure(
+    401,
+    "this server asks for a key: send 'Authorization: Bearer KEY'",
+    headers={"WWW-Authenticate": "Bearer"},
+)
+
+
+class Keys:
+    """The keys of `HANDRAIL_API_KEY`; false where there is none, and everybody may ask."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = tuple(key.encode() for key in settings.api_keys)
+        self._public = _PUBLIC if settings.protect_metrics else _PUBLIC | {"/metrics"}
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> Failure | None:
+        """What somebody without a key is told, and None for who has one or needs none."""
+        if not self._keys or path in self._public:
+            return None
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        # Every key is compared, each in constant time: how long it takes says nothing of any.
+        fits = [hmac.compare_digest(given.strip(), key) for key in self._keys]
+        return None if scheme.lower() == _SCHEME and any(fits) else _REFUSAL
+
+
+def key_warnings(settings: Settings) -> list[str]:
+    """What an operator who protects a SageMaker endpoint with a key has to know before it is up."""
+    if not settings.api_keys or not _may_be_on_sagemaker(settings):
+        return []
+    return [
+        "HANDRAIL_API_KEY is set, and SageMaker removes the Authorization header of its clients: there every request "
+        "to /invocations would be 401. Unset it on SageMaker, where IAM decides who may ask."
+    ]
+
+
+def _may_be_on_sagemaker(settings: Settings) -> bool:
+    """SageMaker mounts the model at the default path, and there are variables of its own."""
+    default = type(settings).model_fields["model_path"].default
+    return settings.model_path == default or environment.has_sagemaker_variables()

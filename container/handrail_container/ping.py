@@ -1,0 +1,65 @@
+"""`/ping` where the user's code has a part in it: it answers in time, whatever that code does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+
+from handrail_container.envelope import Explain, Failure
+from handrail_container.gate import Endpoint
+
+#: SageMaker waits two seconds.
+LIMIT_S = 1.0
+
+
+def unhealthy(explain: Explain, *, keeps_status: bool) -> Explain:
+    """What fails at /ping is a 503 with the reason; with `keeps_status`, an HTTPException says which it is."""
+
+    def explained(error: BaseException, request_id: str) -> Failure:
+        failure = explain(error, request_id)
+        return failure if keeps_status and isinstance(error, HTTPException) else failure._replace(status=503)
+
+    return explained
+
+
+def bounded(endpoint: Endpoint) -> Endpoint:
+    """`endpoint` for /ping: what is slow or stuck is a 503 that says so."""
+    return replace(endpoint, app=BoundedPing(endpoint))
+
+
+class BoundedPing:
+    """Raises what the user's code raises, or HTTPException. While one is stuck, no other is started."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._app = endpoint.app
+        self._asked: asyncio.Task[list[Message]] | None = None
+        self._asked_at = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stuck_s = time.monotonic() - self._asked_at
+        if self._asked is not None and not self._asked.done() and stuck_s > LIMIT_S:
+            raise HTTPException(503, f"/ping was asked {stuck_s:.0f} s ago, and has not answered yet")
+        self._asked, self._asked_at = asyncio.create_task(self._messages(scope, receive)), time.monotonic()
+        for message in await self._answer(self._asked):
+            await send(message)
+
+    async def _answer(self, asked: asyncio.Task[list[Message]]) -> list[Message]:
+        done, _ = await asyncio.wait({asked}, timeout=LIMIT_S)
+        if not done:
+            asked.cancel()
+            raise HTTPException(503, f"/ping took over {LIMIT_S:g} s, with what stands around it")
+        return asked.result()
+
+    async def _messages(self, scope: Scope, receive: Receive) -> list[Message]:
+        """What it sends, not sent yet: after its time nobody wants it."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, keep)
+        return messages

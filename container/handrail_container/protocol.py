@@ -1,0 +1,164 @@
+"""HTTP as strangers speak it: how large and how slow a request's head may be, and what is told who overdoes it.
+
+Nothing here costs a request that keeps within the limits more than a comparison or two: time is looked at once a
+second, for all connections together.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from handrail_container.envelope import Failure, error_response, request_id_of
+
+logger = logging.getLogger("handrail.access")
+
+#: Bytes of a request's line and headers together.
+MAX_HEAD_BYTES = 64 * 1024
+#: Bytes of the path and the query.
+MAX_TARGET_BYTES = 16 * 1024
+MAX_HEADERS = 200
+#: Seconds that a connection on which nothing is being answered has for the next whole head.
+HEAD_S = 10.0
+#: Seconds without taking any of what we have for it, after which a client is cut off.
+UNREAD_S = 60.0
+
+_INVALID = Failure(400, "this is not a request of HTTP/1.1")
+_LARGE_HEAD = Failure(431, f"the request's line and headers are larger than {MAX_HEAD_BYTES >> 10} KiB")
+_MANY_HEADERS = Failure(431, f"there are more than {MAX_HEADERS} headers")
+_LONG_TARGET = Failure(414, f"the path and the query are longer than {MAX_TARGET_BYTES >> 10} KiB")
+_LATE = Failure(408, f"the request's headers had not come within {HEAD_S:g} s")
+
+
+class _Refused(Exception):
+    """Ends the parser's work on a connection."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Uvicorn's, with limits, and with our own errors in place of its texts."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_refused = False
+        self._running: Any = None
+        self._chunk_bytes = 0
+        self._head_bytes = 0  # of an unfinished head, without the chunk that it began in
+        self._seen: tuple[Any, ...] = ()
+        self._seen_at = 0.0
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle  # uvicorn itself forgets it where another request waits behind it
+        super()._start_asgi_task(cycle, app)
+
+    def unanswered(self) -> list[Any]:
+        """Uvicorn's cycles of the requests that run or wait."""
+        cycles = {
+            id(cycle): cycle for cycle in (self._running, self.cycle, *(one for one, _ in self.pipeline)) if cycle
+        }
+        return [cycle for cycle in cycles.values() if not cycle.response_complete]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._tell_that_nobody_listens()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.app_state = {"connection": self}  # which a request finds in its `state`
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        self._chunk_bytes = len(data)
+        self._head_bytes += self._chunk_bytes
+        super().data_received(data)
+        if self._head_bytes > MAX_HEAD_BYTES and self._is_in_head():
+            self._refuse(self._over_limit() or _LARGE_HEAD)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        is_large = self._head_bytes + self._chunk_bytes > MAX_TARGET_BYTES
+        if (is_large or len(self.headers) > MAX_HEADERS) and self._over_limit():
+            raise _Refused
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Called by uvicorn where the parser cannot go on."""
+        self._refuse(self._over_limit() if self._is_in_head() else None)
+
+    def is_sending(self, scope: Scope) -> bool:
+        """Whether the body of that request is still coming, and is read as it comes."""
+        cycle = self.cycle
+        return cycle is not None and cycle.scope is scope and cycle.more_body and not self.flow.read_paused
+
+    def look(self, now: float) -> None:
+        """To be called every second or so: cut off who has kept us waiting for too long."""
+        unread, is_busy = self.transport.get_write_buffer_size(), self._is_busy()
+        seen = (self.scope, is_busy, unread)
+        if not _are_same(seen, self._seen):
+            self._seen, self._seen_at = seen, now
+        elif unread and now - self._seen_at > UNREAD_S:
+            self.transport.abort()
+        elif not unread and not is_busy and now - self._seen_at > HEAD_S:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """A client that has begun to ask is told; one that has not has nothing to hear."""
+        if self._is_in_head():
+            self._refuse(_LATE)
+        else:
+            self.transport.close()
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_in_head(self) -> bool:
+        return self.scope is not None and "path" not in self.scope
+
+    def _over_limit(self) -> Failure | None:
+        if len(self.url) > MAX_TARGET_BYTES:
+            return _LONG_TARGET
+        if len(self.headers) > MAX_HEADERS:
+            return _MANY_HEADERS
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return _LARGE_HEAD if size > MAX_HEAD_BYTES else None
+
+    def _refuse(self, failure: Failure | None) -> None:
+        """Answer with an error where an answer is due, and let nothing more in."""
+        self._is_refused = True
+        cycle = self.cycle if self._is_busy() else None
+        if cycle is not None and not cycle.more_body and not self.pipeline:
+            cycle.keep_alive = False  # what came before the fault is still answered
+            return
+        if cycle is None or not (cycle.response_started or self.pipeline):
+            self._answer(failure or _INVALID)
+        self._tell_that_nobody_listens()
+        self.transport.close()
+
+    def _tell_that_nobody_listens(self) -> None:
+        """Whatever they still send goes nowhere."""
+        for cycle in self.unanswered():
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _answer(self, failure: Failure) -> None:
+        """Past the application, which has seen none of it."""
+        if self.transport.is_closing():
+            return
+        own = request_id_of(dict(self.headers or ()))
+        response = error_response(failure, own)
+        headers = [*self.server_state.default_headers, *response.raw_headers]
+        headers += [(b"x-request-id", own.encode()), (b"connection", b"close")]
+        lines = [STATUS_LINE[failure.status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
+        self.transport.write(b"".join(lines) + bytes(response.body))
+        logger.info("refused %d %s request_id=%s", failure.status, failure.message, own)
+
+
+def _are_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """The very scope, not an equal one: requests that ask for the same are not the same."""
+    return bool(other) and one[0] is other[0] and one[1:] == other[1:]

@@ -1,0 +1,94 @@
+"""From settings to handlers that answer: the steps of a start, and the exit status of one that fails."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from handrail.resolve import Program
+
+from handrail_container import app as composition
+from handrail_container import requirements, truss_config
+from handrail_container.engine import Backend
+from handrail_container.errors import EngineDeadError, ExitCode, StartError
+from handrail_container.gate import Gate
+from handrail_container.keys import key_warnings
+from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.report import exit_code, refusal, say
+from handrail_container.serving import Refused, Serving
+from handrail_container.settings import Settings
+from handrail_container.threads import in_thread
+
+logger = logging.getLogger("handrail")
+
+
+@dataclass(frozen=True)
+class Startup:
+    """Its steps are called in the order they stand in."""
+
+    settings: Settings
+    lifecycle: Lifecycle
+    gate: Gate
+    backend: Backend
+
+    async def load(self) -> Program:
+        """Install the requirements and resolve the handlers. Raises RequirementsError, Refused."""
+        self.lifecycle.move(State.LOADING, "the script is loading")
+        arguments = await in_thread(lambda: requirements.plan(self.settings), "requirements")
+        if arguments:
+            self.lifecycle.step("the script's requirements are being installed")
+            await in_thread(lambda: requirements.install(arguments), "requirements")
+            self.lifecycle.step("the script is loading")
+        program = await in_thread(lambda: composition.load_program(self.settings), "script")
+        configured = (*truss_config.read(self.settings).warnings, *key_warnings(self.settings))
+        for warning in (*program.warnings, *configured):
+            logger.warning("%s", warning)
+        if program.faults:
+            raise Refused(*program.faults)
+        for sentence in program.sentences():
+            logger.info("%s", sentence)
+        return program
+
+    async def start_engine(self) -> FastAPI:
+        """The application with the engine's own routes. Raises StartError."""
+        self.lifecycle.step(f"the {self.backend.name} engine's flags are checked")
+        await in_thread(self.backend.prepare, "engine flags")
+        self.lifecycle.step(f"the {self.backend.name} engine is starting")
+        app = composition.create_app(self.backend)
+        await self.backend.start(app)
+        self.lifecycle.move(State.WARMING, "the first token is awaited")
+        await self.backend.warm_up()
+        return app
+
+    async def begin(self, program: Program, app: FastAPI, port: int) -> Serving:
+        """Start what the program itself has to start, and let requests through. Raises Refused."""
+        if program.model is not None:
+            self.lifecycle.step("the Model is loading")
+        if program.definition is not None:
+            self.lifecycle.step("the definition's workers are starting")
+        serving = Serving(self.settings, self.gate, self.backend, app, port)
+        await serving.begin(program)
+        self.lifecycle.move(State.READY, "ready")
+        return serving
+
+    def failed(self, error: BaseException | None) -> ExitCode:
+        """Say what ended the work, and give the status for it."""
+        hidden = self.settings.redactor
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, Refused):
+            self.lifecycle.move(State.FAILED, "the script was refused")
+            say(hidden(refusal((), error.faults)))
+            return exit_code((), error.faults)
+        if isinstance(error, StartError):
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(refusal(error.problems, ())))
+            return error.exit_code
+        if isinstance(error, EngineDeadError):
+            self.lifecycle.move(State.FAILED, hidden(str(error)))
+            say(hidden(f"handrail: {error}"))
+            return ExitCode.ENGINE_DEAD
+        self.lifecycle.move(State.FAILED, "an internal error of Handrail")
+        logger.critical("a bug in Handrail ended the server", exc_info=error)
+        return ExitCode.BUG

@@ -1,0 +1,54 @@
+"""How many tokens the engine took and gave for a request, as whoever called it left them in the request's state.
+
+vLLM leaves a `request_metadata` there. A handler may call several times: each call of the facade has its own state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+from starlette.requests import HTTPConnection
+
+State = MutableMapping[str, Any]
+T = TypeVar("T")
+
+_CALLS = "engine_calls"
+
+
+def state_of_call(request: HTTPConnection | None) -> State:
+    """An empty state for one call of the engine; what is left there counts for `request`."""
+    state: State = {}
+    if request is not None:
+        request.scope.setdefault("state", {}).setdefault(_CALLS, []).append(state)
+    return state
+
+
+def leave(state: State, tokens_in: int, tokens_out: int) -> None:
+    """As vLLM does."""
+    usage = SimpleNamespace(prompt_tokens=tokens_in, completion_tokens=tokens_out)
+    state["request_metadata"] = SimpleNamespace(final_usage_info=usage)
+
+
+async def counted(outputs: AsyncIterator[T], state: State) -> AsyncIterator[T]:
+    """An engine's `outputs`; the tokens of the last one are left in `state`, however it ends."""
+    output: Any = None
+    try:
+        async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
+            async for output in outputs:
+                yield output
+    finally:
+        if output is not None:
+            leave(state, len(output.prompt_token_ids), len(output.outputs[0].token_ids))
+
+
+def spent(state: State) -> tuple[int, int] | None:
+    """Tokens in and out; None where the engine has said nothing."""
+    states = [state, *state.get(_CALLS, ())]
+    told = [getattr(each.get("request_metadata"), "final_usage_info", None) for each in states]
+    known = [usage for usage in told if usage is not None]
+    if not known:
+        return None
+    return sum(usage.prompt_tokens for usage in known), sum(usage.completion_tokens or 0 for usage in known)

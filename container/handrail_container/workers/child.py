@@ -1,0 +1,58 @@
+"""The program of a worker's process: it loads a snippet, then answers one call after another.
+
+It is started over and over, so it imports little: no framework, no engine, and Python's own larger modules late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+
+from handrail_container.workers import wire
+from handrail_container.workers.program import Program, refusal
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Answer until the parent closes the connection."""
+    connection = _connection()
+    _die_with_parent()
+    incoming = connection.makefile("rb")
+    definition = wire.read(incoming)
+    if definition is None:
+        return
+    try:
+        program = Program(definition.text, definition.fields)
+    except BaseException as error:  # noqa: BLE001  a snippet may raise anything when it is imported
+        connection.sendall(refusal(error, definition.fields))
+        return
+    connection.sendall(wire.pack({"is": "ready"}))
+    process = os.getpid()
+    while (call := wire.read(incoming)) is not None:
+        answer = program.answer(call)
+        if os.getpid() != process:  # the snippet forked, and its child came back to us: one answer is enough
+            os._exit(0)
+        connection.sendall(answer)
+
+
+def _connection() -> socket.socket:
+    """What came as standard input, where the snippet cannot reach it by accident; standard input is empty."""
+    connection = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return connection
+
+
+def _die_with_parent() -> None:
+    """Whatever the snippet is doing then. Elsewhere than on Linux the connection's end must do, after the call."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Ending a process together with everything it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+import psutil  # type: ignore[import-untyped]  # it has no types of its own
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """Also those that have left the process's group. Blocks for the time it takes to read every process there is."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return list(psutil.Process(pid).children(recursive=True))
+    return []
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Nothing where no process of the group is left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: PermissionError where all are zombies
+        os.killpg(pid, number)
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def ending(code: int) -> str:
+    """How a process with this return code came to its end."""
+    if code >= 0:
+        return f"exit status {code}"
+    name = signal.Signals(-code).name
+    return f"signal {name}" + (", which the system sends where memory runs out" if code == -signal.SIGKILL else "")

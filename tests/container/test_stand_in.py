@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from handrail_container import stand_in as module
+from handrail_container.listener import bind
+from handrail_container.stand_in import StandIn
+
+from tests.servers import eventually
+
+
+class Desk:
+    """A stand-in, what it hands over, and clients that come."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.address = listening.getsockname()
+        self.handed: list[socket.socket] = []
+        self.stack = contextlib.ExitStack()
+        self.standing = StandIn(listening, self._take, lambda method, path: f"{method} {path}!".encode())
+
+    def _take(self, connection: socket.socket) -> None:
+        self.stack.callback(connection.close)
+        self.handed.append(connection)
+
+    def comes(self, saying: bytes = b"") -> socket.socket:
+        client = self.stack.enter_context(socket.create_connection(self.address))
+        client.settimeout(0)
+        client.sendall(saying)
+        return client
+
+    def serves_until(self, happens: Callable[[], object]) -> None:
+        def turned() -> object:
+            self.standing.serve(0.01)
+            return happens()
+
+        eventually(turned, "the stand-in")
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with bind("127.0.0.1", 0) as listening:
+        listening.setblocking(False)
+        desk = Desk(listening)
+        with desk.stack:
+            yield desk
+            desk.standing.end()
+
+
+def heard(client: socket.socket) -> bytes | None:
+    """All that was said until now; None before anything was."""
+    try:
+        return client.recv(1000, socket.MSG_PEEK)
+    except BlockingIOError:
+        return None
+
+
+@pytest.mark.parametrize("path", ["/ping", "/health"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("query", ["", "?a=b"])
+def test_a_ping_is_answered_and_the_connection_closed(desk: Desk, method: str, path: str, query: str) -> None:
+    """Without its query; nothing is handed over."""
+    client = desk.comes(f"{method} {path}{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    desk.serves_until(lambda: heard(client))
+    assert client.recv(1000) == f"{method} {path}!".encode()
+    desk.serves_until(lambda: heard(client) == b"")
+    assert desk.handed == []
+
+
+def test_a_ping_in_pieces_is_answered_when_it_is_whole(desk: Desk) -> None:
+    """A client that says nothing at first is waited for, and so is one that says half."""
+    client = desk.comes()
+    desk.standing.serve(0.01)
+    for piece in (b"GE", b"T /ping", b" HTTP/1.1\r\n"):
+        client.sendall(piece)
+        desk.standing.serve(0.01)
+    assert heard(client) is None
+    client.sendall(b"\r\n")
+    desk.serves_until(lambda: heard(client) == b"GET /ping!")
+
+
+def test_a_body_that_comes_late_does_not_cost_the_answer(desk: Desk) -> None:
+    """To close a connection that has something to read is to reset it."""
+    client = desk.comes(b"POST /ping HTTP/1.1\r\nContent-Length: 2\r\n\r\n")
+    desk.serves_until(lambda: heard(client))
+    client.sendall(b"{}")
+    client.settimeout(30)
+    desk.serves_until(lambda: not desk.standing._answered_at)
+    assert client.recv(1000) == b"POST /ping!"
+    assert client.recv(1000) == b""
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        b"POST /invocations HTTP/1.1\r\n",
+        b"GET /pingpong HTTP/1.1\r\n",
+        b"x",
+        b"GET /ping HTTP/1.1\r\nX: " + b"y" * 20_000,
+    ],
+)
+def test_anything_else_is_handed_over_with_every_byte(desk: Desk, opening: bytes) -> None:
+    """At once; so is a ping whose head has no end."""
+    desk.comes(opening)
+    desk.serves_until(lambda: desk.handed)
+    (handed,) = desk.handed
+    handed.settimeout(30)
+    read = b""
+    while len(read) < len(opening):
+        read += handed.recv(100_000)
+    assert read == opening
+
+
+@pytest.mark.parametrize("opening", [b"", b"GET /pi", b"GET /ping HTTP/1.1\r\n"])
+def test_whoever_is_slow_is_left_to_the_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch, opening: bytes) -> None:
+    """After a second: it may be anything yet."""
+    monkeypatch.setattr(module, "_HEAD_S", 0.05)
+    desk.comes(opening)
+    desk.standing.serve(0.01)
+    assert desk.handed == []
+    desk.serves_until(lambda: desk.handed)
+
+
+def test_at_the_end_what_is_left_is_handed_over(desk: Desk) -> None:
+    """And what is answered is closed."""
+    desk.comes(b"GET /pi")
+    answered = desk.comes(b"GET /ping HTTP/1.1\r\n\r\n")
+    desk.serves_until(lambda: heard(answered))
+    desk.standing.end()
+    assert len(desk.handed) == 1
+    answered.settimeout(30)
+    assert (answered.recv(1000), answered.recv(1000)) == (b"GET /ping!", b"")
+
+
+def test_a_client_that_leaves_is_forgotten(desk: Desk) -> None:
+    """One that closes, and one that resets the connection."""
+    closing, resetting = desk.comes(), desk.comes()
+    desk.standing.serve(0.01)
+    closing.close()
+    resetting.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    resetting.close()
+    desk.serves_until(lambda: not desk.standing._came_at)
+    assert desk.handed == []
+
+
+def test_no_more_are_held_than_there_is_room_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that come then wait in the socket's queue, and nobody spins over them."""
+    monkeypatch.setattr(module, "MOST_HELD", 3)
+    for _ in range(5):
+        desk.comes(b"POST /invocations HTTP/1.1\r\n\r\n")
+    desk.serves_until(lambda: len(desk.handed) == 3)
+    began = time.monotonic()
+    desk.standing.serve(0.1)
+    assert time.monotonic() - began > 0.05
+    assert len(desk.handed) == 3
+
+
+def test_a_client_that_resets_while_it_is_answered_is_nobody_s_error(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is for nobody."""
+    client = desk.comes(b"GET /ping HTTP/1.1\r\n\r\n")
+
+    def reset(method: str, path: str) -> bytes:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        return b"too late"
+
+    monkeypatch.setattr(desk.standing, "_reply", reset)
+    desk.serves_until(lambda: desk.standing._answered_at)
+    desk.serves_until(lambda: not desk.standing._answered_at)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from handrail_container.workers.output import Output
+
+from tests.container.workers.conftest import MakePool
+
+LINE = b"x" * 999 + b"\n"
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "handrail.snippet"]
+
+
+@pytest.fixture(autouse=True)
+def _at_info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+
+async def test_what_is_printed_is_logged_before_the_answer(
+    make_pool: MakePool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By Python, by a system call, by a process of its own; and the answer is not among it."""
+    pool = make_pool()
+    await pool.start()
+    assert await pool.run("print done", request_id="r-1") == "done"
+    assert lines(caplog) == [f"{text}, request_id=r-1" for text in ("one", "two", "three", "\\xff", "no end")]
+
+
+async def test_secrets_are_masked(make_pool: MakePool, caplog: pytest.LogCaptureFixture) -> None:
+    pool = make_pool()
+    await pool.start()
+    assert await pool.run("say the hush word", request_id="r-1") == "the hush word"
+    assert lines(caplog) == ["the *** word, request_id=r-1"]
+
+
+async def test_a_long_line_comes_in_pieces(make_pool: MakePool, caplog: pytest.LogCaptureFixture) -> None:
+    pool = make_pool()
+    await pool.start()
+    assert await pool.run("print_long 300000", request_id="r-1") == "300000"
+    assert sum(line.count("x") for line in lines(caplog)) == 300000
+    assert max(map(len, lines(caplog))) < 200000
+
+
+async def test_the_words_of_one_that_is_stopped_are_logged(
+    make_pool: MakePool, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = make_pool(timeout_s=0.3)
+    await pool.start()
+    with pytest.raises(Exception, match=r"stopped after 0\.3 s"):
+        await pool.run("spin_deaf", request_id="r-2")
+    await pool.stop()
+    assert lines(caplog) == ["deaf, request_id=r-2"]
+
+
+async def test_what_belongs_to_no_call_has_no_request_id(caplog: pytest.LogCaptureFixture) -> None:
+    output = Output()
+    os.write(output.sink, b"between\n")
+    output.close_sink()
+    while not lines(caplog):
+        await asyncio.sleep(0)
+    output.close()
+    output.close()
+    assert lines(caplog) == ["between"]
+
+
+async def test_one_that_never_stops_printing_is_left_in_time(caplog: pytest.LogCaptureFixture) -> None:
+    output = Output()
+    printing = asyncio.get_running_loop().run_in_executor(None, lambda: os.write(output.sink, LINE * 4_000))
+    output.catch_up()
+    assert len(lines(caplog)) < 2_000
+    await printing
+    output.close_sink()
+    output.close()

@@ -1,0 +1,1 @@
+"""What Truss Models do here, beside what they do on Truss's own server."""
