@@ -41,7 +41,7 @@ def emulate(directory: Path | None, engine: str | None, target: str | None, **gi
         raise click.UsageError(f"give DIR or --target, not both: {str(directory)!r}, {target!r}")
     if target and not target.startswith(("http://", "https://")):
         raise click.UsageError(f"--target is {target!r}: write a URL, such as http://127.0.0.1:8080")
-    logs.configure("INFO", "auto", Redactor())
+    logs.configure("INFO", "plain", Redactor())
     try:
         status = run(target, environment(directory, engine), given)
     except SettingsError as error:

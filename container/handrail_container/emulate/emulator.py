@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import httpx
+import uvicorn
+from starlette.types import ASGIApp
 
 from handrail_container.emulate.api import Limits, Runtime
 from handrail_container.emulate.container import Container
 from handrail_container.emulate.health import CONNECT_TIMEOUT_S, Health
 from handrail_container.errors import ExitCode
-from handrail_container.listener import Listener, bind
+from handrail_container.listener import bind
 
 logger = logging.getLogger("handrail.emulate")
 
@@ -29,6 +32,20 @@ class Place:
     host: str
     port: int
     names: Collection[str] = field(default_factory=tuple)
+
+
+class Front(uvicorn.Server):
+    """Uvicorn as it is: a stream hears that its client left. The emulator hears the signals."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        # Requests that outlive the stop would wait for the container, which is stopped next.
+        super().__init__(
+            uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 class Emulator:
@@ -48,7 +65,7 @@ class Emulator:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         async with httpx.AsyncClient(base_url=self._target, timeout=timeout, limits=limits, trust_env=False) as http:
             health = Health(http)
-            listener = Listener(Runtime(http, health, self._names, self._limits).app())
+            listener = Front(Runtime(http, health, self._names, self._limits).app())
             listening = asyncio.create_task(listener.serve(sockets=[self._socket]))
             try:
                 return await self._watch(health)
