@@ -21,6 +21,8 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 LEFT = Failure(499, "the client left")
+#: How long a handler has to find out by itself that its client has left.
+NOTICE_S = 0.3
 
 
 class Answer:
@@ -101,6 +103,7 @@ class Exchange(Answer):
         "handler",
         "headers",
         "lane",
+        "left_at",
         "limit_s",
         "scope",
         "stream_limit_s",
@@ -116,7 +119,7 @@ class Exchange(Answer):
         self.began = time.monotonic()
         self.limit_s = self.stream_limit_s = math.inf
         self.verdict: Failure | None = None
-        self.ended_at = math.inf
+        self.ended_at = self.left_at = math.inf
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
         self.was_rejected = False
@@ -159,11 +162,19 @@ class Exchange(Answer):
         self.task.cancel()
 
     def leave(self) -> None:
-        """The client has gone: nobody waits for the work. What the engine does for it ends in any case."""
-        if self._is_cancelled_by_leaving:
-            self.end(LEFT)
+        """The client has gone. What the engine does for it ends at once; a handler may see it, and is cancelled after
+        NOTICE_S."""
+        self.left_at = time.monotonic()
         for call in tuple(self.calls):
             call.cancel()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its client went before all had been said."""
+        return self.left_at < math.inf
+
+    def is_to_be_left(self, now: float) -> bool:
+        return self._is_cancelled_by_leaving and now - self.left_at > NOTICE_S
 
     def is_overdue(self, now: float) -> bool:
         return now - self.began > (self.stream_limit_s if self.is_streaming else self.limit_s)
