@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -105,7 +106,7 @@ class Sessions:
         self._root = root
         self._lifetime_s = lifetime_s
         self._locks: Locks = WeakValueDictionary()
-        self._swept_at = -_SWEEP_S
+        self._swept_at = -math.inf
 
     def open(self) -> Session:
         """Raises HTTPException where it cannot be kept."""
@@ -116,7 +117,8 @@ class Sessions:
         path = self._root / str(uuid.uuid4())
         try:
             with _writing(self._root):
-                made.mkdir(0o700, parents=True)
+                self._root.mkdir(0o700, parents=True, exist_ok=True)
+                made.mkdir(0o700)
                 _replace(made / _ABOUT, json.dumps(about._asdict()).encode())
                 made.rename(path)
         finally:
@@ -140,10 +142,10 @@ class Sessions:
 
     def _sweep(self) -> None:
         """Remove what has expired, and what crashes have left; what is not ours is none of our business."""
-        if time.monotonic() - self._swept_at < _SWEEP_S or not self._root.is_dir():
+        if time.monotonic() - self._swept_at < _SWEEP_S:
             return
         self._swept_at, now = time.monotonic(), time.time()
-        for path in tuple(self._root.iterdir()):
+        for path in tuple(self._root.iterdir()) if self._root.is_dir() else ():
             if path.name.startswith((_NEW, _GONE)):
                 self._clear(path, now)
             elif _is_id(path.name) and (about := _about(path)) is not None and about.expires <= now:
