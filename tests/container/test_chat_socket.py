@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import socket
 from typing import Any
@@ -88,12 +87,10 @@ def test_a_ping_is_answered_by_a_pong(served: Served) -> None:
     """While the handler waits, and between two fragments of a message."""
     with opened(served) as connection:
         assert connection.ping(b"alive?").wait(30)
-    head = (
-        f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    )
-    key = base64.b64encode(b"0123456789abcdef").decode()
+    head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     with socket.create_connection(("127.0.0.1", served.port), timeout=30) as raw:
-        raw.sendall(f"{head}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
+        raw.sendall((head + key).encode())
         while b"\r\n\r\n" not in raw.recv(4096):
             pass
         frames = (Frame(Opcode.TEXT, b"a", fin=False), Frame(Opcode.PING, b"p"), Frame(Opcode.CONT, b"b"))
@@ -246,11 +243,10 @@ def test_without_an_engine_it_is_1003(serving: Launch) -> None:
 
 async def test_what_a_client_asked_for_ends_with_it() -> None:
     """The engine's request is aborted by the time the connection is given up."""
-    client = EchoClient(Pace(itl_s=60))
+    client = EchoClient(Pace(between_tokens_s=60))
     left = asyncio.Event()
-    incoming: Any = iter(
-        [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": json.dumps(chat("a b"))}]
-    )
+    asked = {"type": "websocket.receive", "text": json.dumps(chat("a b"))}
+    incoming: Any = iter([{"type": "websocket.connect"}, asked])
 
     async def receive() -> Message:
         for message in incoming:
