@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container import truss_config
 from handrail_container.admission import Lane, Lanes
+from handrail_container.chat_socket import ChatSocket
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
 from handrail_container.definitions import find as definitions
@@ -47,6 +48,8 @@ from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.openapi import describe
 from handrail_container.ping import bounded, unhealthy
+from handrail_container.session_layer import SessionLayer
+from handrail_container.sessions import Sessions, find_sessions
 from handrail_container.settings import Settings
 from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes
@@ -132,7 +135,10 @@ def open_tracing(settings: Settings) -> Tracing | None:
 
 
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
-    """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`."""
+    """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`.
+
+    Raises SettingsError where sessions cannot be kept.
+    """
     gate = Gate(
         lifecycle,
         Lanes(settings),
@@ -141,6 +147,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         cancels_on_disconnect=settings.cancel_on_disconnect,
     )
     gate.keys = gate.sockets.keys = Keys(settings)
+    gate.sessions = find_sessions(settings)
     gate.endpoints["/metrics"] = _ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = _ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
     return gate
@@ -169,16 +176,17 @@ def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
     return WorkerPool(model.snippet, settings.snippet_queue, url)
 
 
-def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, lanes: Lanes) -> Routes:
+def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: Gate) -> Routes:
     """What answers once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
-    around, model = program.around, program.model
+    around, model, lanes = program.around, program.model, gate.lanes
     health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
     engine = replace(_ours(of_engine, ()), handler=ENGINE, serves_own=program.definition is not None)
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
-    invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
+    invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
+    invocation = _surrounded(invocation, around.wrappers, settings)
     invocation = _laned(invocation, lanes.invocations)
     endpoints = {
         Slot.PING.path: _ping(program, backend, settings),
@@ -198,14 +206,36 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         readiness = DefaultPing(backend, model)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
-    return Routes(endpoints, prefixes, _sockets(model, settings))
+    return Routes(endpoints, prefixes, _sockets(program, backend, settings))
 
 
-def _sockets(model: TrussModel | None, settings: Settings) -> dict[str, SocketEndpoint]:
-    handler = model.socket if model is not None else None
+def _sockets(program: Program, backend: Backend, settings: Settings) -> dict[str, SocketEndpoint]:
+    chat: ASGIApp = ChatSocket(backend.facade)
+    if not backend.routes_by_payload:
+        chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
+    of_model = program.model.socket if program.model is not None else None
+    none = no_socket("no WebSocket here: the Model, if there is one, has no method `websocket`")
+    return {
+        SOCKET: _socket(of_model, none, settings),
+        Slot.STREAM.path: _socket(program.resolutions[Slot.STREAM].handler, chat, settings),
+    }
+
+
+def _socket(handler: Handler | None, default: ASGIApp, settings: Settings) -> SocketEndpoint:
     if handler is None:
-        return {SOCKET: SocketEndpoint(no_socket, explain_ours)}
-    return {SOCKET: SocketEndpoint(handler.app, explain_handler(handler, settings))}
+        return SocketEndpoint(default, explain_ours)
+    return SocketEndpoint(handler.app, explain_handler(handler, settings))
+
+
+def _in_session(endpoint: Endpoint, program: Program, settings: Settings, sessions: Sessions | None) -> Endpoint:
+    """A handler of the user's takes what it likes where there are no sessions; the engine would not know of them."""
+    custom = {
+        step: answering(handler.app, explain_handler(handler, settings))
+        for step, handler in program.session_handlers.items()
+    }
+    if sessions is None and not custom and endpoint.handler != ENGINE:
+        return endpoint
+    return replace(endpoint, app=SessionLayer(endpoint.app, sessions, custom))
 
 
 def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:

@@ -131,6 +131,7 @@ class Exchange(Answer):
         log_lines.request_id.set(self.request_id)  # the task is this request's alone
         state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
+        state["session"] = None
 
     @property
     def is_being_sent(self) -> bool:

@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     invocation_handler: str | None = variable(
         "CUSTOM_FASTAPI_INVOCATION_HANDLER", None, "A reference to the function that answers `/invocations`."
     )
+    stream_handler: str | None = variable(
+        "CUSTOM_FASTAPI_STREAM_HANDLER",
+        None,
+        "A reference to the function that answers WebSockets at `/invocations-bidirectional-stream`.",
+    )
     throttle: str | None = variable(
         "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE", None, "A reference to a middleware around everything but `/ping`."
     )
@@ -73,6 +78,19 @@ class Settings(BaseSettings):
         "STANDARD_PIP_ARGS", None, "What `pip install` gets in place of `-r requirements.txt`."
     )
     port: int = variable("SAGEMAKER_BIND_TO_PORT", 8080, "The port to listen on.", ge=0, le=65535)
+    enable_stateful_sessions: bool = variable(
+        "SAGEMAKER_ENABLE_STATEFUL_SESSIONS",
+        False,
+        "Whether clients may open sessions, and handlers find them at `request.state.session`.",
+    )
+    sessions_expiration: int = variable(
+        "SAGEMAKER_SESSIONS_EXPIRATION", 1200, "Seconds from a session's opening to its end.", gt=0
+    )
+    sessions_path: Path | None = variable(
+        "SAGEMAKER_SESSIONS_PATH",
+        None,
+        "The folder of the sessions. Unset: `sagemaker_sessions` in `/dev/shm`, or in the temporary folder.",
+    )
     container_log_level: LogLevel | None = variable(
         "SAGEMAKER_CONTAINER_LOG_LEVEL", None, "The log level: DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)."
     )
@@ -206,7 +224,13 @@ class Settings(BaseSettings):
         return value if number is None else logging.getLevelName(number)
 
     @field_validator(
-        "ping_handler", "invocation_handler", "throttle", "pre_post_process", "pre_process", "post_process"
+        "ping_handler",
+        "invocation_handler",
+        "stream_handler",
+        "throttle",
+        "pre_post_process",
+        "pre_process",
+        "post_process",
     )
     @classmethod
     def _well_formed(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -258,6 +282,7 @@ class Settings(BaseSettings):
         given: dict[Slot | Place, str | None] = {
             Slot.PING: self.ping_handler,
             Slot.INVOCATION: self.invocation_handler,
+            Slot.STREAM: self.stream_handler,
             Place.THROTTLE: self.throttle,
             Place.PRE_POST_PROCESS: self.pre_post_process,
             Place.INPUT_FORMATTER: self.pre_process,

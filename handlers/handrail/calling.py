@@ -44,7 +44,7 @@ def adapt(function: Any, slot: Slot) -> Handler:
 
 def on_loop(function: Callable[..., Any]) -> Call:
     """The function as a coroutine function: an `async def` as it is, a `def` in the thread pool."""
-    if _is_async(function):
+    if is_async(function):
         return function
 
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -61,7 +61,7 @@ def on_loop(function: Callable[..., Any]) -> Call:
     return call
 
 
-def _is_async(function: Any) -> bool:
+def is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
@@ -73,8 +73,8 @@ def engine_of(request: Request) -> Engine:
 
 def _plain(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
     """The common case: nothing to parse, so FastAPI has no part in it."""
-    positional = [a.source for a in signature.arguments if not _by_keyword(a)]
-    keyword = {a.parameter.name: a.source for a in signature.arguments if _by_keyword(a)}
+    positional = [a.source for a in signature.arguments if not a.is_by_keyword]
+    keyword = {a.parameter.name: a.source for a in signature.arguments if a.is_by_keyword}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -84,10 +84,6 @@ def _plain(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
         await response(scope, receive, send)
 
     return app
-
-
-def _by_keyword(argument: Argument) -> bool:
-    return argument.parameter.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def _given(source: Source, request: Request) -> Any:

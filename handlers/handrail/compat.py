@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
 
-from handrail import marks
+from handrail import marks, sessions
 from handrail.adapter_header import inject_adapter_id
 from handrail.slots import Place, Slot
 
@@ -99,10 +99,10 @@ SUPPORTED: dict[str, dict[str, Any]] = {
         "register_handler": marks.register_handler,
         "register_load_adapter_handler": _leave_alone,
         "register_unload_adapter_handler": _leave_alone,
-        "register_create_session_handler": _leave_alone,
-        "register_close_session_handler": _leave_alone,
+        "register_create_session_handler": sessions.register_create_session_handler,
+        "register_close_session_handler": sessions.register_close_session_handler,
         "inject_adapter_id": inject_adapter_id,
-        "stateful_session_manager": _leave_alone,
+        "stateful_session_manager": sessions.stateful_session_manager,
         "bootstrap": _bootstrap,
         "create_sagemaker_router": _create_router,
         "RouteConfig": RouteConfig,

@@ -163,6 +163,8 @@ def test_json_has_the_documented_keys_and_no_other(check: Any, tmp_path: Path) -
     assert [wrapper["place"] for wrapper in data["around"]] == ["throttle", "output_formatter"]
     assert {moment: len(hooks) for moment, hooks in data["hooks"].items()} == {"on_startup": 1, "on_shutdown": 1}
     assert data["requirements"]["unmet"] == ["no-such-distribution"]
+    assert list(data["session_handlers"]) == ["create_session"]
+    assert list(data["session_handlers"]["create_session"]) == keys_documented("A handler")
 
 
 def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
@@ -171,10 +173,10 @@ def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
     sections = text.partition("\naround the handlers\n")[2].partition("\nhooks\n")
     around, hooks = " ".join(sections[0].split()), " ".join(sections[2].split())
     assert 'throttle: Throttle, decorated with @custom_middleware("throttle")' in around
-    assert f"{SCRIPTS / 'with_everything.py'}:6" in around
+    assert f"{SCRIPTS / 'with_everything.py'}:7" in around
     assert "a_formatter_with_a_name" in around
-    assert f"on_startup: {SCRIPTS / 'with_everything.py'}:19" in hooks
-    assert f"on_shutdown: {SCRIPTS / 'with_everything.py'}:23" in hooks
+    assert f"on_startup: {SCRIPTS / 'with_everything.py'}:20" in hooks
+    assert f"on_shutdown: {SCRIPTS / 'with_everything.py'}:24" in hooks
 
 
 @pytest.mark.parametrize(

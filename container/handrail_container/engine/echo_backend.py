@@ -47,7 +47,7 @@ class EchoEngine(Engine):
         return token_ids(text)
 
     async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
-        if self._is_strict and body.get("model") not in (None, self._model):
+        if self._is_strict and body.get("model") not in (None, "", self._model):
             raise HTTPException(404, f"The model `{body['model']}` does not exist.")
         state = usage.state_of_call(request)
         if operation == "embeddings":
