@@ -26,6 +26,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container import __version__, truss_config
+from handrail_container.adapters import PATH as ADAPTERS
+from handrail_container.adapters import AdapterRoutes, sent_to_adapters
 from handrail_container.admission import Lane, Lanes
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
@@ -141,14 +143,17 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     around, model = program.around, program.model
     health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
     engine = replace(_ours(of_engine, ()), handler=ENGINE)
-    by_payload = DefaultInvocation(of_engine, backend.routes_by_payload)
+    by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
     invocation = _surrounded(_invocation(program, by_payload, settings), around.wrappers, settings)
+    invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
     invocation = _laned(invocation, lanes.invocations)
+    of_adapters = _adapters(backend, program, settings)
     endpoints = {
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
         "/health": _ours(health, PING_METHODS),
+        ADAPTERS: of_adapters,
     }
     prefixes = {
         "/v1/": _laned(_surrounded(engine, around.wrappers, settings), lanes.engine),
@@ -162,7 +167,14 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         readiness = DefaultPing(backend, model)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: _ours(of_models, ()), **prefixes}
-    return Routes(endpoints, prefixes, _sockets(model, settings))
+    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(model, settings))
+
+
+def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
+    own = {
+        slot: answering(handler.app, explain_handler(handler, settings)) for slot, handler in program.adapters.items()
+    }
+    return _ours(AdapterRoutes(backend.adapters, own), ())
 
 
 def _sockets(model: TrussModel | None, settings: Settings) -> dict[str, SocketEndpoint]:

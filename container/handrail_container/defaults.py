@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine import Backend
+from handrail_container.engine.adapters import Adapters
 from handrail_container.errors import EngineDeadError
 
 _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
@@ -45,15 +47,21 @@ class DefaultPing:
 class DefaultInvocation:
     """The engine's own route for the payload: `messages` is a chat, `prompt` a completion, `input` an embedding, …"""
 
-    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str]) -> None:
+    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str], adapters: Adapters) -> None:
         self._application = application
         self._routes = routes_by_payload
+        self._adapters = adapters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         _require_json(request.headers.get("content-type"))
-        path = self._route(await request.json())
-        await self._application(_as_json(scope, path), replay(await request.body(), receive), send)
+        payload, body = await request.json(), await request.body()
+        path = self._route(payload)
+        adapter = request.state.adapter
+        if adapter is not None:  # it goes before what the body names: the platform has routed the request to it
+            self._adapters.require(adapter)
+            body = json.dumps({**payload, "model": adapter}).encode()
+        await self._application(_as_json(scope, path), replay(body, receive), send)
 
     def _route(self, payload: Any) -> str:
         if not self._routes:
@@ -81,6 +89,6 @@ def _require_json(content_type: str | None) -> None:
 
 
 def _as_json(scope: Scope, path: str) -> Scope:
-    headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+    headers = [(name, value) for name, value in scope["headers"] if name not in (b"content-type", b"content-length")]
     headers.append((b"content-type", b"application/json"))
     return {**scope, "path": path, "raw_path": path.encode(), "headers": headers}

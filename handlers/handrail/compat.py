@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from handrail import marks
+from handrail.adapter_handlers import register_load_adapter_handler, register_unload_adapter_handler
 from handrail.adapter_header import inject_adapter_id
 from handrail.slots import Place, Slot
 
@@ -97,8 +98,8 @@ SUPPORTED: dict[str, dict[str, Any]] = {
         "register_ping_handler": marks.register_ping_handler,
         "register_invocation_handler": marks.register_invocation_handler,
         "register_handler": marks.register_handler,
-        "register_load_adapter_handler": _leave_alone,
-        "register_unload_adapter_handler": _leave_alone,
+        "register_load_adapter_handler": register_load_adapter_handler,
+        "register_unload_adapter_handler": register_unload_adapter_handler,
         "register_create_session_handler": _leave_alone,
         "register_close_session_handler": _leave_alone,
         "inject_adapter_id": inject_adapter_id,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handrail import hooks
+from handrail import adapter_handlers, hooks
 from handrail.around import Around, resolve_around
 from handrail.calling import Handler, adapt
 from handrail.definition.model import DefinedModel
@@ -33,7 +33,7 @@ from handrail.ladder import (
     named,
 )
 from handrail.script import Loader, find_script, hidden_siblings, make_importable
-from handrail.slots import Moment, Slot
+from handrail.slots import AdapterSlot, Moment, Slot
 from handrail.tracebacks import definition
 from handrail.truss import style as truss
 from handrail.truss.model import TrussModel
@@ -73,6 +73,7 @@ class Program:
     warnings: tuple[str, ...]
     model: TrussModel | None = None
     definition: DefinedModel | None = None
+    adapters: Mapping[AdapterSlot, Handler] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """Who answers each slot, and what stands around the handlers."""
@@ -81,7 +82,12 @@ class Program:
             f"({definition(wrapper.candidate.function)}), {wrapper.candidate.found}"
             for wrapper in self.around.wrappers
         ]
-        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped]
+        adapting = [
+            f"{slot.method} {slot.path} is answered by {handler.signature.name} ({handler.signature.where}): "
+            f"registered with @{slot.decorator}"
+            for slot, handler in self.adapters.items()
+        ]
+        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped, *adapting]
 
 
 def resolve(sources: Sources) -> Program:
@@ -95,6 +101,7 @@ def resolve(sources: Sources) -> Program:
     resolutions = {slot: _settle(slot, (*asked[slot], *whole[slot], *default(slot, script))) for slot in Slot}
     around = resolve_around(sources, loader, script)
     of_hooks, hook_faults = _hooks(script)
+    of_adapters, adapter_faults = adapter_handlers.find(script.marks)
     faults = [
         script_fault,
         style.fault,
@@ -102,13 +109,14 @@ def resolve(sources: Sources) -> Program:
         *(resolution.fault for resolution in resolutions.values()),
         *around.faults,
         *hook_faults,
+        *adapter_faults,
     ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
     warnings += [*around.warnings, *hidden_siblings(script.path)]
     warnings += found.warnings if found else ()
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
     model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
-    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model, model)
+    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model, model, of_adapters)
 
 
 def _whole_models(sources: Sources, script: Script, *, is_answered: bool) -> tuple[Style, Found | None]:
