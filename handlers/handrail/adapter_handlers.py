@@ -64,9 +64,8 @@ def find(marks: Sequence[Mark]) -> tuple[dict[AdapterSlot, Handler], list[Handle
 def _only(marked: list[Function], slot: AdapterSlot) -> Function:
     if len(marked) > 1:
         places = " and ".join(f"{getattr(one, '__name__', one)} ({definition(one)})" for one in marked)
-        raise Ambiguous(
-            f"{slot.method} {slot.path} has {len(marked)} handlers with @{slot.decorator}: {places}. Keep one."
-        )
+        what = f"{slot.method} {slot.path} has {len(marked)} handlers"
+        raise Ambiguous(f"{what} that are registered with @{slot.decorator}: {places}. Keep one.")
     return marked[0]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 Expression = Callable[[Mapping[str, Any]], Any]
 
 _NAME = r'(?:[A-Za-z_]\w*|"[^"]+")'
-_OPERAND = re.compile(rf"\s*(?:(?P<path>{_NAME}(?:\.{_NAME})*)|`(?P<json>[^`]*)`|'(?P<text>[^']*)')\s*(\|\||$)")
+_OPERAND = re.compile(rf"\s*(?:(?P<path>{_NAME}(?:\.{_NAME})*)|`(?P<json>[^`]*)`|'(?P<text>[^']*)')\s*(?P<then>\|\||$)")
 
 
 def compiled(text: str) -> Expression:
@@ -27,12 +27,10 @@ def compiled(text: str) -> Expression:
     while True:
         match = _OPERAND.match(text, place)
         if match is None:
-            raise ValueError(
-                f"{text!r} is no expression that is known here: write body.name, headers.\"X-Name\", 'text'"
-            )
+            raise ValueError(f"{text!r} is no expression known here: write body.name, headers.\"X-Name\" or 'text'")
         operands.append(_operand(match))
         place = match.end()
-        if not match[match.lastindex or 0].endswith("||"):
+        if not match["then"]:
             return lambda data: _first(operands, data)
 
 

@@ -45,18 +45,15 @@ class NoAdapters(Adapters):
     def running(self, name: str) -> int:
         return 0
 
-    def require_support(self) -> NoReturn:
+    async def add(self, name: str, source: str) -> None:
         raise HTTPException(
             501,
             "this server runs without an engine (HANDRAIL_ENGINE=none), and so without adapters: set vllm or echo, or "
             "give the script handlers with @register_load_adapter_handler and @register_unload_adapter_handler",
         )
 
-    async def add(self, name: str, source: str) -> None:
-        """Nobody comes so far."""
-
     async def remove(self, name: str, *, is_idle: bool) -> None:
-        """Nor here."""
+        """There is none."""
 
 
 class NoBackend:

@@ -47,12 +47,6 @@ class VllmAdapters(Adapters):
         states = self._client.output_processor.request_states.values()
         return sum(state.lora_name == name for state in states)
 
-    def require_support(self) -> None:
-        if self._client.vllm_config.lora_config is None:
-            raise HTTPException(
-                400, "vLLM was started without LoRA, and takes no adapters: set SM_VLLM_ENABLE_LORA=true"
-            )
-
     def of_request(self) -> Any:
         """vLLM's object for the adapter that the request was sent to; None for the model itself."""
         name = asked.get()
@@ -62,9 +56,12 @@ class VllmAdapters(Adapters):
         return self._models.lora_requests.get(name)
 
     async def add(self, name: str, source: str) -> None:
+        lora = self._client.vllm_config.lora_config
+        if lora is None:
+            raise HTTPException(400, "vLLM was started without LoRA and takes no adapter: set SM_VLLM_ENABLE_LORA=true")
         folder = await in_thread(lambda: _directory(source), "adapter")
         config = await in_thread(lambda: read_config(Path(folder), source), "adapter")
-        rank, limit = config.get("r"), self._client.vllm_config.lora_config.max_lora_rank
+        rank, limit = config.get("r"), lora.max_lora_rank
         if isinstance(rank, int) and rank > limit:
             raise HTTPException(
                 400, f"the adapter in {source!r} has rank {rank}, and vLLM takes {limit}: set SM_VLLM_MAX_LORA_RANK"
