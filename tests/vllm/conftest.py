@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from handrail_container.engine.vllm import VllmBackend
 
 MODEL = Path(__file__).parents[2] / "examples" / "model"
-FLAGS = {"SM_VLLM_MAX_MODEL_LEN": "512", "SM_VLLM_KV_CACHE_MEMORY_BYTES": "268435456"}
+FLAGS = {"SM_VLLM_MAX_MODEL_LEN": "512", "SM_VLLM_KV_CACHE_MEMORY_BYTES": "268435456", "SM_VLLM_ENABLE_LORA": "true"}
 
 
 @dataclass
