@@ -66,7 +66,7 @@ def sent_to_adapters(app: ASGIApp, adapters: Adapters) -> ASGIApp:
 
     async def sent(scope: Scope, receive: Receive, send: Send) -> None:
         header = scope["state"]["exchange"].headers.get(_HEADER, b"")
-        name = scope["state"]["adapter"] = header.decode("latin-1").strip() or None
+        name = scope["state"]["adapter"] = header.decode("latin-1") or None
         if name is None:
             await app(scope, receive, send)
             return

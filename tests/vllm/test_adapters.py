@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from safetensors.torch import load_file, save_file
 from trained import ARR, PING, PIRATE, answer_to, user
 
 from tests.examples import EXAMPLES, Example, commands, running
@@ -45,9 +46,11 @@ def load(http: httpx.Client, name: str, source: Path = PIRATE) -> httpx.Response
 def loaded(http: httpx.Client, *names: str) -> Iterator[None]:
     for name in names:
         assert load(http, name).text == f"Adapter {name} registered"
-    yield
-    for name in names:
-        assert http.delete(f"/adapters/{name}").text == f"Adapter {name} unregistered"
+    try:
+        yield
+    finally:
+        for name in names:
+            assert http.delete(f"/adapters/{name}").text == f"Adapter {name} unregistered"
 
 
 def said(http: httpx.Client, adapter: str | None = None, **more: Any) -> str:
@@ -85,10 +88,12 @@ def test_invocations_with_an_adapter(http: httpx.Client) -> None:
 
 
 def test_several_adapters_at_once(http: httpx.Client) -> None:
-    """More than vLLM has places for, asked at the same time as the model itself."""
-    with loaded(http, "one", "two"), ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda name: said(http, name), ["one", "two", None] * 4))
-    assert answers == [ARR, ARR, answer_to(PING)] * 4
+    """As many as a CPU takes, asked at the same time as the model itself; one more is refused with the setting."""
+    with loaded(http, "one", "two", "three", "four"), ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda name: said(http, name), ["one", "two", "three", "four", None] * 4))
+        full = refusal(load(http, "five"))
+    assert answers == [ARR, ARR, ARR, ARR, answer_to(PING)] * 4
+    assert full == (507, "4 adapters are loaded, which is all that vLLM takes on a CPU: set SM_VLLM_MAX_LORAS")
 
 
 def test_what_is_not_there_is_404(http: httpx.Client, tmp_path: Path) -> None:
@@ -108,7 +113,6 @@ def test_what_is_not_there_is_404(http: httpx.Client, tmp_path: Path) -> None:
         ("this is no JSON", b"", "adapter_config.json: Expecting value"),
         (json.dumps(CONFIG), None, "doesn't contain tensors"),
         (json.dumps(CONFIG), b"these are no weights", "rror"),
-        (json.dumps({**CONFIG, "r": 4}), (PIRATE / "adapter_model.safetensors").read_bytes(), ""),
     ],
 )
 def test_what_cannot_be_read_is_500(
@@ -122,6 +126,17 @@ def test_what_cannot_be_read_is_500(
     assert (status, cause in message, str(tmp_path) in message) == (500, True, True), message
     assert http.get("/adapters").json() == {"adapters": []}
     assert said(http) == answer_to(PING)
+
+
+def test_weights_of_another_model_are_500(http: httpx.Client, tmp_path: Path) -> None:
+    """They are found out when the engine has them already: it keeps nothing of them."""
+    shutil.copy(PIRATE / "adapter_config.json", tmp_path)
+    weights = {name: weight.repeat(2, 2) for name, weight in load_file(PIRATE / "adapter_model.safetensors").items()}
+    save_file(weights, tmp_path / "adapter_model.safetensors")
+    for _ in range(8):  # more than there are places
+        assert refusal(load(http, "foreign", tmp_path))[0] == 500
+    with loaded(http, "pirate"):
+        assert said(http, "pirate") == ARR
 
 
 def test_a_rank_too_high_is_400_with_the_setting(http: httpx.Client, tmp_path: Path) -> None:
@@ -178,6 +193,7 @@ def test_adapters_come_and_go_under_traffic(http: httpx.Client) -> None:
 def test_the_last_client_to_leave_frees_it(http: httpx.Client) -> None:
     assert load(http, "left").status_code == 200
     with http.stream("POST", "/invocations", json=LONG, headers={HEADER: "left"}) as answer:
+        assert answer.status_code == 200
         next(answer.iter_lines())
         assert http.get("/adapters/left").json()["in_use"] == 1
     eventually(lambda: http.delete("/adapters/left").status_code == 200, "the adapter to be free")

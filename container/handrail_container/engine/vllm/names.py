@@ -93,6 +93,7 @@ MEMBERS: tuple[Name, ...] = (
         for field in (
             *("served_model_name", "dtype", "enforce_eager", "kv_cache_memory_bytes", "gpu_memory_utilization"),
             *("distributed_executor_backend", "reasoning_parser_plugin"),
+            *("enable_lora", "max_loras", "max_cpu_loras"),
             *("enable_log_requests", "disable_log_stats", "aggregate_engine_logging"),
         )
     ),
@@ -124,8 +125,10 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.lora.request", "LoRARequest.lora_path"),
     _name("vllm.config.vllm", "VllmConfig.lora_config"),
     _name("vllm.config.lora", "LoRAConfig.max_lora_rank"),
+    _name("vllm.config.lora", "LoRAConfig.max_loras"),
     _name("vllm.v1.engine.output_processor", "OutputProcessor.request_states"),
     _name("vllm.v1.engine.output_processor", "RequestState.lora_name"),
+    _name("vllm.v1.engine.output_processor", "RequestState.lora_request"),
     _name("vllm.entrypoints.anthropic.serving", "AnthropicServingMessages.create_messages", 2),
     _name("vllm.entrypoints.openai.responses.serving", "OpenAIServingResponses.create_responses", 2),
     _name("vllm.entrypoints.pooling.embed.serving", "ServingEmbedding.__call__", 2),
@@ -149,6 +152,7 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.v1.engine.async_llm", "AsyncLLM.get_supported_tasks", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.generate", 3, "lora_request"),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.remove_lora", 1),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.list_loras", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.encode", 3),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.get_tokenizer", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.shutdown", 0, "timeout"),
