@@ -77,10 +77,10 @@ class VllmEngine(Engine):
         return {**body, "model": chosen or self._state.openai_serving_models.model_name()}
 
     async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
+        lora = self._adapters.of_request()
         try:
             rendered = await self.rendered(prompt)
             params = self._params(sampling_params)
-            lora = self._adapters.of_request()
             running = self._client.generate(rendered, params, uuid.uuid4().hex, lora_request=lora)
             async with aclosing(running) as outputs:
                 async for output in outputs:
