@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from handrail_container.engine.echo_adapters import EchoAdapters
 from handrail_container.engine.none import NoBackend
 
 from tests.conftest import Launch
@@ -147,7 +149,7 @@ def test_the_header_sends_an_invocation_to_it(echo: Served) -> None:
         assert invoke(echo, "poet", model="other").json()["model"] == "poet"
         assert invoke(echo, "", model="other").json()["model"] == "other"
         assert invoke(echo, model="other").json()["model"] == "other"
-        assert invoke(echo, model="nobody").json()["model"] == "echo"
+        assert invoke(echo, model="nobody").json()["model"] == "nobody"
         assert invoke(echo, "echo").json()["model"] == "echo"
         assert [model["id"] for model in echo.http.get("/v1/models").json()["data"]] == ["echo", "poet", "other"]
         said = "there is no adapter 'nobody': loaded are 'poet', 'other'"
@@ -248,6 +250,34 @@ def test_an_engine_is_needed(serving: Launch) -> None:
     status, message = refusal(load(served, "poet"))
     assert (status, "HANDRAIL_ENGINE=none" in message) == (501, True)
     assert served.http.delete("/adapters/poet").status_code == 404
+
+
+class Slow(EchoAdapters):
+    """Loads when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("echo")
+        self.go = asyncio.Event()
+
+    async def add(self, name: str, source: str) -> None:
+        await self.go.wait()
+        await super().add(name, source)
+
+
+async def test_a_load_goes_on_where_its_client_leaves() -> None:
+    """An engine that has begun to load it would have what nobody can unload; who asks next waits for it."""
+    adapters = Slow()
+    loading = asyncio.create_task(adapters.load("poet", SOURCE))
+    await asyncio.sleep(0)
+    loading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loading
+    unloading = asyncio.create_task(adapters.unload("poet"))
+    await asyncio.sleep(0)
+    assert not adapters.loaded()
+    adapters.go.set()
+    await unloading
+    assert not adapters.loaded()
 
 
 async def test_requests_are_counted_by_adapter() -> None:

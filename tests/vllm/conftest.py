@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from handrail_container.engine.vllm import VllmBackend
 
 MODEL = Path(__file__).parents[2] / "examples" / "model"
-FLAGS = {"SM_VLLM_MAX_MODEL_LEN": "512", "SM_VLLM_KV_CACHE_MEMORY_BYTES": "268435456", "SM_VLLM_ENABLE_LORA": "true"}
+FLAGS = {"SM_VLLM_MAX_MODEL_LEN": "512", "SM_VLLM_KV_CACHE_MEMORY_BYTES": "268435456"}
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Served:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served() -> AsyncIterator[Served]:
-    backend, app = VllmBackend(str(MODEL), FLAGS), FastAPI()
+    backend, app = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_ENABLE_LORA": "true"}), FastAPI()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and transformers' own, while they are imported
         await asyncio.to_thread(backend.prepare)

@@ -102,6 +102,7 @@ def test_what_is_not_there_is_404(http: httpx.Client, tmp_path: Path) -> None:
         f"there is no directory '{tmp_path / 'no'}', where the adapter should be",
     )
     assert refusal(load(http, "x", tmp_path))[0] == 404
+    assert refusal(load(http, "x", Path("no-such-organization/no-such-adapter")))[0] == 404  # may be one of the hub's
     assert http.delete("/adapters/x").status_code == 404
     sent = http.post("/invocations", json={"messages": [user(PING)]}, headers={HEADER: "x"})
     assert refusal(sent) == (404, "there is no adapter 'x': none is loaded")

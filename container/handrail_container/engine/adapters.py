@@ -84,7 +84,7 @@ class Adapters(ABC):
         is_base = not given or (isinstance(given, str) and self.is_base(given))
         if not is_base and (is_strict or not isinstance(given, str) or given in self.loaded()):
             return given
-        return asked.get() or (given if is_base else None)
+        return asked.get() or (is_base and given) or None
 
     def require(self, name: str) -> None:
         """Raises HTTPException with 404 where nobody knows it."""

@@ -57,7 +57,7 @@ def embeddings(asked: EmbeddingRequest, model: str) -> Body:
     data = [Body(index=i, object="embedding", embedding=_vector(text)) for i, text in enumerate(texts)]
     tokens = sum(len(token_ids(text)) for text in texts)
     usage = Body(prompt_tokens=tokens, total_tokens=tokens)
-    return Body(object="list", model=model, data=data, usage=usage)
+    return Body(object="list", model=asked.model or model, data=data, usage=usage)
 
 
 def _vector(text: str) -> list[float]:

@@ -73,14 +73,14 @@ class EchoEngine(Engine):
 
     def _served(self, given: Any) -> Any:
         """The name of the model that answers where the body has `given`."""
-        name = self._adapters.choose(given, is_strict=self._is_strict) or self._model
+        name = self._adapters.choose(given, is_strict=self._is_strict)
         if isinstance(name, str) and not self._adapters.knows(name):
             raise HTTPException(404, f"The model `{name}` does not exist.")
-        return name
+        return name or given or self._model
 
     def _outputs(self, asked: _Prompted, body: dict[str, Any], state: usage.State) -> AsyncIterator[RequestOutput]:
         outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
-        return usage.counted(self._adapters.counted(body["model"], outputs), state)
+        return usage.counted(self._adapters.counted(str(body["model"]), outputs), state)
 
 
 _SCHEMAS: dict[str, type[ChatRequest | CompletionRequest]] = {

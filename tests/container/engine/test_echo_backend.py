@@ -67,7 +67,7 @@ async def test_embeddings_are_the_same_for_the_same_text(backend: EchoBackend) -
     one = await backend.facade.embeddings(model_input={"input": "a"})
     two = await backend.facade.embeddings(model_input={"input": ["b", "a"], "model": "m"})
     assert one.data[0].embedding == two.data[1].embedding != two.data[0].embedding
-    assert (two.model, two.usage.total_tokens) == ("echo", 2)
+    assert (two.model, two.usage.total_tokens) == ("m", 2)
 
 
 async def test_predict_is_a_chat_or_text(backend: EchoBackend) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import HTTPException
 
 from handrail_container.engine.adapters import Adapters, asked, read_config
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.threads import in_thread
+
+T = TypeVar("T")
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 #: What vLLM writes before the cause.
@@ -79,9 +81,9 @@ class VllmAdapters(Adapters):
         states = self._client.output_processor.request_states.values()
         wanted = [*self._models.lora_requests.values(), *(state.lora_request for state in states if state.lora_request)]
         numbers = {request.lora_int_id for request in wanted}
-        there = set(await self._client.list_loras())
+        there = set(await _alive(self._client.list_loras()))
         for number in there - numbers:
-            await self._client.remove_lora(number)
+            await _alive(self._client.remove_lora(number))
         return len(there & numbers)
 
     def _require_room(self, places: int, taken: int) -> None:
@@ -97,7 +99,14 @@ class VllmAdapters(Adapters):
         request = vllm("UnloadLoRAAdapterRequest")(lora_name=name)
         _require_done(await self._models.unload_lora_adapter(request), f"vLLM cannot unload the adapter {name!r}")
         if is_idle:
-            await self._client.remove_lora(number)
+            await _alive(self._client.remove_lora(number))
+
+
+async def _alive(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except vllm("EngineDeadError") as error:
+        raise HTTPException(503, "the engine has died") from error
 
 
 def _directory(source: str) -> str:
