@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from handrail.around import Wrapper
+from handrail.calling import Handler
 from handrail.errors import HandlerFault, ProgramFault
 from handrail.ladder import Rung
 from handrail.resolve import Program, Resolution
 from handrail.signature import Signature
+from handrail.slots import AdapterSlot
 from handrail.tracebacks import definition
 
 from handrail_container import check_definition, truss_config
@@ -83,6 +85,7 @@ class Report:
             lines += ["", resolution.slot.path, *_table(resolution)]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
         lines += _section("Model", _methods(self.program))
+        lines += _section("adapters", map(_adapter, self.program.adapters.items()))
         lines += _section("definition", check_definition.rows(self.program.definition))
         lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
         lines += _section("sessions", _steps(self.program))
@@ -102,6 +105,7 @@ class Report:
             "slots": {slot.value: _slot(resolution) for slot, resolution in self.program.resolutions.items()},
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
             "model": _model_data(self.program),
+            "adapters": {slot.value: _signature(one.signature) for slot, one in self.program.adapters.items()},
             "definition": check_definition.data(self.program.definition),
             "config": [_field_data(row) for row in self.config.fields],
             "session_handlers": {s.value: _signature(h.signature) for s, h in self.program.session_handlers.items()},
@@ -178,6 +182,11 @@ def _model_data(program: Program) -> dict[str, Any] | None:
     if program.model is None:
         return None
     return {name: _signature(one.signature) for name, one in program.model.methods.items()}
+
+
+def _adapter(row: tuple[AdapterSlot, Handler]) -> str:
+    slot, handler = row
+    return f"{slot.method} {slot.path}: {handler.signature.text}  {handler.signature.where}"
 
 
 def _field_data(row: Field) -> dict[str, str]:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine import Backend
+from handrail_container.engine.adapters import Adapters
 from handrail_container.errors import EngineDeadError
 
 #: As vLLM's and LMI's own containers have it, among other attributes.
@@ -56,9 +57,10 @@ class DefaultInvocation:
     nothing but events gets a stream, unless its body says otherwise.
     """
 
-    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str]) -> None:
+    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str], adapters: Adapters) -> None:
         self._application = application
         self._routes = routes_by_payload
+        self._adapters = adapters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -67,10 +69,16 @@ class DefaultInvocation:
             await self._application(_at(scope, asked[1]), receive, send)
             return
         _require_json(request.headers.get("content-type"))
-        payload = await request.json()
-        path, body = self._route(payload), await request.body()
+        payload, body = await request.json(), await request.body()
+        path, asked_for = self._route(payload), dict[str, Any]()
         if _accepts_events_alone(request) and _STREAMED & payload.keys() and "stream" not in payload:
-            body = json.dumps({**payload, "stream": True}).encode()
+            asked_for["stream"] = True
+        adapter = request.state.adapter
+        if adapter is not None:  # it goes before what the body names: the platform has routed the request to it
+            self._adapters.require(adapter)
+            asked_for["model"] = adapter
+        if asked_for:
+            body = json.dumps({**payload, **asked_for}).encode()
         await self._application(_as_json(scope, path, len(body)), replay(body, receive), send)
 
     def _route(self, payload: Any) -> str:

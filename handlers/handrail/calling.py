@@ -18,7 +18,7 @@ from handrail.answers import is_stream, to_response
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
 from handrail.signature import ACCEPTED, Argument, Signature, Source, inspect_handler
-from handrail.slots import Slot
+from handrail.slots import AdapterSlot, Slot
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -34,7 +34,7 @@ class Handler:
     app: ASGIApp
 
 
-def adapt(function: Any, slot: Slot) -> Handler:
+def adapt(function: Any, slot: Slot | AdapterSlot) -> Handler:
     """Raises SignatureRefused."""
     signature = inspect_handler(function)
     call = on_loop(function)
@@ -71,7 +71,7 @@ def engine_of(request: Request) -> Engine:
     return engine
 
 
-def _plain(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
+def _plain(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
     """The common case: nothing to parse, so FastAPI has no part in it."""
     positional = [a.source for a in signature.arguments if not a.is_by_keyword]
     keyword = {a.parameter.name: a.source for a in signature.arguments if a.is_by_keyword}
@@ -90,7 +90,7 @@ def _given(source: Source, request: Request) -> Any:
     return request if source is Source.REQUEST else engine_of(request)
 
 
-def _typed(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
+def _typed(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
     """FastAPI parses the request; a stream is ours all the same."""
 
     async def endpoint(**kwargs: Any) -> Any:
@@ -102,7 +102,7 @@ def _typed(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
     positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:
-        route = APIRoute(f"/{slot}", endpoint, response_model=None)
+        route = APIRoute(slot.path, endpoint, response_model=None)
     except Exception as error:  # FastAPI raises its own, pydantic's and bare assertions for what it cannot parse
         cause = "".join(str(error).splitlines()[:1]) or type(error).__name__
         raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handrail import hooks
+from handrail import adapter_handlers, hooks
 from handrail.around import Around, resolve_around
 from handrail.calling import Handler, adapt
 from handrail.definition.model import DefinedModel
@@ -34,7 +34,7 @@ from handrail.ladder import (
 )
 from handrail.script import Loader, find_script, hidden_siblings, make_importable
 from handrail.sessions import handler_of
-from handrail.slots import Moment, SessionStep, Slot
+from handrail.slots import AdapterSlot, Moment, SessionStep, Slot
 from handrail.streaming import adapt_stream
 from handrail.tracebacks import definition
 from handrail.truss import style as truss
@@ -76,6 +76,7 @@ class Program:
     model: TrussModel | None = None
     definition: DefinedModel | None = None
     session_handlers: Mapping[SessionStep, Handler] = field(default_factory=dict)
+    adapters: Mapping[AdapterSlot, Handler] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """Who answers each slot, and what stands around the handlers."""
@@ -84,7 +85,12 @@ class Program:
             f"({definition(wrapper.candidate.function)}), {wrapper.candidate.found}"
             for wrapper in self.around.wrappers
         ]
-        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped]
+        adapting = [
+            f"{slot.method} {slot.path} is answered by {handler.signature.name} ({handler.signature.where}): "
+            f"registered with @{slot.decorator}"
+            for slot, handler in self.adapters.items()
+        ]
+        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped, *adapting]
 
 
 def resolve(sources: Sources) -> Program:
@@ -99,6 +105,7 @@ def resolve(sources: Sources) -> Program:
     around = resolve_around(sources, loader, script)
     of_hooks, hook_faults = _hooks(script)
     of_sessions, session_faults = _session_handlers(script)
+    of_adapters, adapter_faults = adapter_handlers.find(script.marks)
     faults = [
         script_fault,
         style.fault,
@@ -107,13 +114,14 @@ def resolve(sources: Sources) -> Program:
         *around.faults,
         *hook_faults,
         *session_faults,
+        *adapter_faults,
     ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
     warnings += [*around.warnings, *hidden_siblings(script.path)]
     warnings += found.warnings if found else ()
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
     model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
-    more = (style.model, model, of_sessions)
+    more = (style.model, model, of_sessions, of_adapters)
     return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), *more)
 
 

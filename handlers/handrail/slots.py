@@ -80,4 +80,23 @@ class SessionStep(StrEnum):
         return f"register_{self.value}_handler"
 
 
-Role = Slot | Place | Moment | SessionStep
+class AdapterSlot(StrEnum):
+    """What a script may do itself with LoRA adapters, in place of the engine."""
+
+    LOAD = "load"
+    UNLOAD = "unload"
+
+    @property
+    def decorator(self) -> str:
+        return f"register_{self.value}_adapter_handler"
+
+    @property
+    def method(self) -> str:
+        return "POST" if self is AdapterSlot.LOAD else "DELETE"
+
+    @property
+    def path(self) -> str:
+        return "/adapters" if self is AdapterSlot.LOAD else "/adapters/{adapter_name}"
+
+
+Role = Slot | Place | Moment | SessionStep | AdapterSlot

@@ -167,6 +167,16 @@ def test_json_has_the_documented_keys_and_no_other(check: Any, tmp_path: Path) -
     assert list(data["session_handlers"]["create_session"]) == keys_documented("A handler")
 
 
+def test_a_scripts_own_handlers_of_adapters_are_shown(check: Any) -> None:
+    report = check("own_adapters.py")
+    rows = " ".join(report.to_text().partition("\nadapters\n")[2].split())
+    where = f"{SCRIPTS / 'own_adapters.py'}:"
+    assert rows.startswith(f"POST /adapters: async def load(given, raw_request) {where}")
+    assert f"DELETE /adapters/{{adapter_name}}: def unload(raw_request) {where}" in rows
+    data = json.loads(report.to_json())["adapters"]
+    assert {slot: one["name"] for slot, one in data.items()} == {"load": "load", "unload": "unload"}
+
+
 def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
     """Each with its line; a row is folded where there is a space, in a path too."""
     text = check("with_everything.py").to_text()
