@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handrail.redaction import MASK
+from handrail.redaction import MASK, is_secret
 from pydantic import SecretStr, ValidationError
 
 from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings, is_secret, variables
+from handrail_container.settings import Settings, variables
 
 #: Prefixes under which every variable is ours, so that a misspelt one is an error.
 OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")

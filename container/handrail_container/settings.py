@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
-from handrail.redaction import Redactor
+from handrail.redaction import Redactor, is_secret
 from handrail.slots import Place, Slot
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -272,8 +270,8 @@ class Settings(BaseSettings):
         redactor = Redactor()
         for value in self.__dict__.values():
             redactor.hide(value.get_secret_value() if isinstance(value, SecretStr) else None)
-        for name, flag in self.vllm.items():
-            redactor.hide(flag if is_secret(name) else None)
+        for secret in (*self.api_keys, *(flag for name, flag in self.vllm.items() if is_secret(name))):
+            redactor.hide(secret)
         return redactor
 
     @property
@@ -289,11 +287,6 @@ class Settings(BaseSettings):
             Place.OUTPUT_FORMATTER: self.post_process,
         }
         return {role: value for role, value in given.items() if value}
-
-
-def is_secret(name: str) -> bool:
-    """Whether a variable of that name holds what nobody may read."""
-    return not _SECRET_WORDS.isdisjoint(name.split("_"))
 
 
 def variables() -> dict[str, str]:
