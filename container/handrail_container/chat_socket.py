@@ -40,8 +40,7 @@ class ChatSocket:
         tasks = [asyncio.ensure_future(work) for work in (_read(receive, waiting), self._answer(websocket, waiting))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            done.pop().result()  # neither ends of itself
         finally:
             for task in tasks:
                 task.cancel()

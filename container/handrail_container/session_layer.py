@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from handrail.downstream import replay
 from handrail.sessions import CLOSED_HEADER, HEADER, LOOKED_AT, OPENED_HEADER, Asked, asked_for, refuse_without_sessions
@@ -88,7 +89,8 @@ class SessionLayer:
             await self._app(scope, receive, told)
         finally:
             if not is_kept:
-                sessions.close(session.id)
+                with suppress(HTTPException):  # the handler took longer than a session lives
+                    sessions.close(session.id)
 
 
 async def _opened(sessions: Sessions) -> Response:

@@ -20,7 +20,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -131,14 +131,13 @@ class Sessions:
         if not _is_id(session_id) or (about := _about(path)) is None:
             raise unknown(session_id)
         if about.expires <= time.time():
-            self._remove(path)
+            self._expire(path)
             raise unknown(session_id)
         return Session(path, about, self._locks)
 
     def close(self, session_id: str) -> None:
         """Raises HTTPException where there is none, or no more."""
-        if not self._remove(self.find(session_id).path):
-            raise unknown(session_id)
+        self._remove(self.find(session_id).path)
 
     def _sweep(self) -> None:
         """Remove what has expired, and what crashes have left; what is not ours is none of our business."""
@@ -149,7 +148,7 @@ class Sessions:
             if path.name.startswith((_NEW, _GONE)):
                 self._clear(path, now)
             elif _is_id(path.name) and (about := _about(path)) is not None and about.expires <= now:
-                self._remove(path)
+                self._expire(path)
 
     @staticmethod
     def _clear(path: Path, now: float) -> None:
@@ -160,15 +159,16 @@ class Sessions:
         if is_abandoned:
             shutil.rmtree(path, ignore_errors=True)
 
-    def _remove(self, path: Path) -> bool:
-        """Whether it was still there: of two who close one session, one does."""
+    def _expire(self, path: Path) -> None:
+        with suppress(HTTPException):  # another request was first, or nobody can: it is unknown in any case
+            self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        """Of two who close one session, one does. Raises HTTPException."""
         gone = self._root / f"{_GONE}{uuid.uuid4()}"
-        try:
+        with _writing(path):
             path.rename(gone)
-        except FileNotFoundError:
-            return False
         shutil.rmtree(gone, ignore_errors=True)
-        return True
 
 
 def find_sessions(settings: Settings) -> Sessions | None:

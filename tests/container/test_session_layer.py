@@ -250,6 +250,24 @@ def test_what_fails_there_is_told(of_engine: Served, fails: str, status: int, sa
     assert (answer.status_code, said in answer.text) == (status, True)
 
 
+def test_who_opens_them_itself_closes_them_itself(serving: Launch, folder: Path) -> None:
+    """The server knows nothing of the engine's; where it keeps its own, no more than that."""
+    opens = serving("opens_engine_sessions.py")
+    assert ask(opens, NEW).headers[OPENED] == "of-the-engine"
+    assert refusal(ask(opens, CLOSE, "of-the-engine")) == (400, "Invalid payload. stateful sessions not enabled")
+    both = serving("opens_engine_sessions.py", **{ON: "true", "SAGEMAKER_SESSIONS_PATH": str(folder)})
+    assert refusal(ask(both, CLOSE, "x")) == (400, "Bad request: session not found: x")
+
+
+def test_a_session_that_ends_before_its_first_request_does(launch: Launch, tmp_path: Path) -> None:
+    """What is told is the handler's failure, not the session's."""
+    given = {ON: "true", "SAGEMAKER_SESSIONS_PATH": str(tmp_path), "CUSTOM_SCRIPT_FILENAME": "closes_its_session.py"}
+    served = launch(SCRIPTS, **given).ready()
+    answer = ask(served, {}, "NEW_SESSION")
+    assert (answer.status_code, OPENED in answer.headers) == (418, False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_to_close_one_it_is_named(of_engine: Served) -> None:
     assert refusal(ask(of_engine, CLOSE)) == (400, "Session ID is required in request headers to close a session")
 

@@ -145,6 +145,16 @@ def test_of_many_who_close_it_one_does(sessions: Sessions) -> None:
         assert sorted(pool.map(close, range(8))) == [200] + [400] * 7
 
 
+def test_one_that_goes_while_it_is_looked_at_is_unknown(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another request closed it between two steps of this one."""
+    opened = sessions.open()
+    sessions.close(opened.id)
+    monkeypatch.setattr(sessions, "find", lambda _: opened)
+    with pytest.raises(HTTPException) as error:
+        sessions.close(opened.id)
+    assert refused(error) == (400, f"Bad request: session not found: {opened.id}")
+
+
 def test_what_is_not_ours_is_left_alone(sessions: Sessions) -> None:
     """Files, folders without a session in them, and half-written ones: no session, and no obstacle to any."""
     opened = sessions.open()
