@@ -118,7 +118,8 @@ def test_a_name_is_taken_once(echo: Served) -> None:
 def test_what_is_not_there_is_404(echo: Served, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     assert refusal(load(echo, "x", missing)) == (404, f"there is no directory {missing!r}, where the adapter should be")
-    assert refusal(load(echo, "x", "nul\0nul"))[0] == 404
+    for odd in ("nul\0nul", "long" * 2000, "~nobody/here", "s3://bucket/poet"):
+        assert refusal(load(echo, "x", odd))[0] == 404
     said = f"there is no adapter in {str(tmp_path)!r}: it has no adapter_config.json"
     assert refusal(load(echo, "x", str(tmp_path))) == (404, said)
     assert refusal(echo.http.delete("/adapters/x")) == (404, "the adapter 'x' is not loaded: none is loaded")

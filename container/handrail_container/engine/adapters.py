@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -139,9 +140,14 @@ class Adapters(ABC):
         return f"loaded are {', '.join(map(repr, self.loaded()))}" if self.loaded() else "none is loaded"
 
 
+def local(source: str) -> Path:
+    """`source` as a path of this machine, whether or not there is anything."""
+    return Path(os.path.expanduser(source)).absolute()
+
+
 def read_config(folder: Path, source: str) -> dict[str, Any]:
     """An adapter's own description. Raises HTTPException: 404 where there is none, 500 where it cannot be read."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path's, it takes what cannot be looked at for nothing
         raise HTTPException(404, f"there is no directory {source!r}, where the adapter should be")
     try:
         config = json.loads((folder / CONFIG).read_text())

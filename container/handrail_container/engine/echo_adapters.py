@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from pathlib import Path
 from typing import TypeVar
 
-from handrail_container.engine.adapters import Adapters, read_config
+from handrail_container.engine.adapters import Adapters, local, read_config
 from handrail_container.threads import in_thread
 
 T = TypeVar("T")
@@ -31,7 +30,7 @@ class EchoAdapters(Adapters):
         return self._running[name]
 
     async def add(self, name: str, source: str) -> None:
-        folder = Path(source).expanduser().absolute()
+        folder = local(source)
         await in_thread(lambda: read_config(folder, source), "adapter")
         self._sources[name] = str(folder)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from fastapi import HTTPException
 
-from handrail_container.engine.adapters import Adapters, asked, read_config
+from handrail_container.engine.adapters import Adapters, asked, local, read_config
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.threads import in_thread
 
@@ -56,8 +56,9 @@ class VllmAdapters(Adapters):
         name = asked.get()
         if name is None or self.is_base(name):
             return None
-        self.require(name)
-        return self._models.lora_requests.get(name)
+        if name not in self._models.lora_requests:
+            raise HTTPException(404, f"there is no adapter {name!r} that is loaded")
+        return self._models.lora_requests[name]
 
     async def add(self, name: str, source: str) -> None:
         lora = self._client.vllm_config.lora_config
@@ -112,9 +113,9 @@ async def _alive(call: Awaitable[T]) -> T:
 def _directory(source: str) -> str:
     """Where it is here: what has the form of a hub id and is no path is fetched, as vLLM does, but not in its engine,
     which would answer nobody meanwhile."""
-    local = Path(source).expanduser()
-    if local.is_dir() or not _HUB_ID.fullmatch(source):
-        return str(local.absolute())
+    folder = local(source)
+    if not _HUB_ID.fullmatch(source) or folder.is_dir():
+        return str(folder)
     try:
         return str(vllm("get_adapter_absolute_path")(source))
     except Exception as error:  # whatever the hub's client raises, there is no adapter
