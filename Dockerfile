@@ -44,8 +44,8 @@ RUN --mount=type=secret,id=pip.conf \
 RUN --mount=type=secret,id=pip.conf \
     --mount=type=bind,source=requirements/image.txt,target=/requirements.txt \
     pip install --no-cache-dir --no-deps -r /requirements.txt
-RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-deps --no-index /wheels/*.whl \
+COPY --from=wheel /wheels /opt/handrail/wheels
+RUN pip install --no-cache-dir --no-deps --no-index /opt/handrail/wheels/*.whl \
     && mkdir -p /opt/ml/model
 
 WORKDIR /opt/ml
@@ -74,10 +74,10 @@ ARG PIP_CONFIG_FILE=/run/secrets/pip.conf
 ENV PYTHONDONTWRITEBYTECODE=1
 
 # What the base has stays in the version it has: vLLM was built and tested with it.
+COPY --from=wheel /wheels /opt/handrail/wheels
 RUN --mount=type=secret,id=pip.conf \
-    --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     python3 -m pip list --format=freeze >/tmp/held.txt \
-    && for wheel in /wheels/*.whl; do \
+    && for wheel in /opt/handrail/wheels/*.whl; do \
         python3 -m pip install --no-cache-dir --constraint /tmp/held.txt "${wheel}[aws,otel]"; \
     done \
     && rm /tmp/held.txt \
