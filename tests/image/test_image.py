@@ -67,7 +67,7 @@ def test_it_holds_what_it_runs_on_and_no_more(image: Image) -> None:
 def test_it_serves_and_stops_as_sagemaker_wants_it(start: Start) -> None:
     """Two seconds to the first answer; everything but /tmp is read-only."""
     took = []
-    for _ in range(3):  # the machine may be busy elsewhere
+    for _ in range(5):  # the machine may be busy elsewhere
         container = start(Options(EXAMPLE))
         container.first_answer()
         took.append(time.monotonic() - container.began)
