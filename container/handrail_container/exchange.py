@@ -6,9 +6,9 @@ import asyncio
 import math
 import re
 import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container import log_lines
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from handrail_container.admission import Lane
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ID = b"x-request-id"
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 LEFT = Failure(499, "the client left")
 
 
 class Answer:
-    """What goes out on one connection for one request."""
+    """What goes out on one connection for one request; `verdict` is what its client is told in place of it."""
 
     __slots__ = (
         "_send",
@@ -36,46 +37,56 @@ class Answer:
         "is_streaming",
         "request_id",
         "status",
+        "verdict",
     )
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.request_id = request_id
-        self.status = 0
-        self.is_sse = False
-        self.is_streaming = False
-        self.is_complete = False
-        self.has_failed = False
+        self.status = self.bytes_out = 0
+        self.is_sse = self.is_streaming = self.is_complete = self.has_failed = False
         self.first_chunk_at = 0.0
-        self.bytes_out = 0
+        self.verdict: Failure | None = None
         self._send = send
 
-    async def send(self, message: Message) -> None:
-        """`send` of the connection, noting the status and echoing the request id."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """`send` of the connection, noting the status and echoing the request id.
+
+        What it returns has to be awaited at once: the message counts as sent, and a stream pays for no second coroutine.
+        """
+        if self.verdict is not None:  # whoever still sends has not heard
+            raise asyncio.CancelledError
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(raw=message.setdefault("headers", []))
-            _require_sendable(message["status"], headers.raw)
-            self.status = message["status"]
-            self.is_sse = headers.get("content-type", "").startswith("text/event-stream")
-            headers.setdefault("X-Request-Id", self.request_id)
-            message["headers"] = headers.raw
+            message["headers"] = self._headers(message)
         else:
             self.is_complete = not message.get("more_body", False)
             self.bytes_out += len(message.get("body", b""))
             if not self.first_chunk_at:
                 self.first_chunk_at = time.monotonic()
                 self.is_streaming = not self.is_complete
-        await self._send(message)
+        return self._send(message)
+
+    def _headers(self, start: Message) -> list[tuple[bytes, bytes]]:
+        """Those of an answer that begins, with the request's id: a new list, for a response may be sent twice."""
+        headers = [*start.get("headers", ())]
+        _require_sendable(start["status"], headers)
+        self.status = start["status"]
+        has_id = False
+        for name, value in headers:
+            if name == b"content-type":
+                self.is_sse = value.startswith(b"text/event-stream")
+            elif name == _ID:
+                has_id = True
+        return headers if has_id else [*headers, (_ID, self.request_id.encode("latin-1"))]
 
     async def fail(self, failure: Failure) -> None:
         """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
+        failure = self.verdict or failure
         self.has_failed = self.has_failed or not self.is_complete
         if not self.status:
             response = error_response(failure, self.request_id)
-            headers = MutableHeaders(raw=response.raw_headers)
-            _require_sendable(failure.status, headers.raw)
-            self.status = failure.status
-            headers.setdefault("X-Request-Id", self.request_id)
-            await self._send({"type": "http.response.start", "status": failure.status, "headers": headers.raw})
+            start = {"type": "http.response.start", "status": failure.status, "headers": response.raw_headers}
+            start["headers"] = self._headers(start)
+            await self._send(start)
             self.is_complete = True
             self.bytes_out = len(response.body)
             await self._send({"type": "http.response.body", "body": response.body})
@@ -90,7 +101,8 @@ class Exchange(Answer):
     """A request in the server: whose it is, how long it may take, and its end.
 
     `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `lane` is
-    where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers.
+    where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers; `took_s` is known
+    once it is over.
     """
 
     __slots__ = (
@@ -104,19 +116,18 @@ class Exchange(Answer):
         "limit_s",
         "scope",
         "stream_limit_s",
+        "took_s",
         "task",
-        "verdict",
         "was_rejected",
     )
 
     def __init__(self, scope: Scope, send: Send, *, is_cancelled_by_leaving: bool = True) -> None:
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        super().__init__(send, request_id_of(self.headers))
+        self.headers = headers = dict(scope["headers"])
+        super().__init__(send, request_id_of(headers))
         self.scope = scope
         self.began = time.monotonic()
-        self.limit_s = self.stream_limit_s = math.inf
-        self.verdict: Failure | None = None
-        self.ended_at = math.inf
+        self.limit_s = self.stream_limit_s = self.ended_at = math.inf
+        self.took_s = 0.0
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
         self.was_rejected = False
@@ -135,14 +146,6 @@ class Exchange(Answer):
         connection = self.scope["state"].get("connection")
         return connection is not None and connection.is_sending(self.scope)
 
-    async def send(self, message: Message) -> None:
-        if self.verdict is not None:  # whoever still sends has not heard
-            raise asyncio.CancelledError
-        await super().send(message)
-
-    async def fail(self, failure: Failure) -> None:
-        await super().fail(self.verdict or failure)
-
     @property
     def route(self) -> str:
         """The template of the path, where there is one."""
@@ -158,6 +161,11 @@ class Exchange(Answer):
             call.cancel()
         self.task.cancel()
 
+    def close(self) -> None:
+        """It is over. Without a way from the scope back to here both are freed at once, and not by the collector."""
+        self.took_s = time.monotonic() - self.began
+        del self.scope["state"]["exchange"]
+
     def leave(self) -> None:
         """The client has gone: nobody waits for the work. What the engine does for it ends in any case."""
         if self._is_cancelled_by_leaving:
@@ -169,16 +177,12 @@ class Exchange(Answer):
         return now - self.began > (self.stream_limit_s if self.is_streaming else self.limit_s)
 
 
-async def answer(app: ASGIApp, explain: Explain, given: tuple[Scope, Receive], told: Answer) -> None:
-    """Let `app` answer, and answer for it where it raises."""
-    scope, receive = given
+async def tell(error: Exception, explain: Explain, told: Answer) -> None:
+    """Answer for whoever raised `error`."""
     try:
-        await app(scope, receive, told.send)
-    except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
-        try:
-            await told.fail(explain(error, told.request_id))
-        except ValueError as unsendable:  # a status or headers of the handler's
-            await told.fail(explain(unsendable, told.request_id))
+        await told.fail(explain(error, told.request_id))
+    except ValueError as unsendable:  # a status or headers of the handler's
+        await told.fail(explain(unsendable, told.request_id))
 
 
 def _require_sendable(status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -194,6 +198,10 @@ def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
     """`app` with its errors answered: what stands around it sees a response, never an exception."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-        await answer(app, explain, (scope, receive), Answer(send, scope["state"]["request_id"]))
+        told = Answer(send, scope["state"]["request_id"])
+        try:
+            await app(scope, receive, told.send)
+        except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+            await tell(error, explain, told)
 
     return answered
