@@ -55,7 +55,7 @@ def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
 
 def _verdict(exchange: Exchange) -> str:
     """Why the answer ended before its time."""
-    if exchange.verdict is LEFT or exchange.status == LEFT.status:
+    if exchange.status == LEFT.status:
         return "client_left"
     return (exchange.verdict.kind or "") if exchange.verdict is not None else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -28,7 +29,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail_container import __version__, truss_config
+from handrail_container import truss_config
 from handrail_container.admission import Lane, Lanes
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.definition import find_config
@@ -147,7 +148,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
 
 def create_app(backend: Backend) -> FastAPI:
     """The application the engine adds its routes to, and user code finds at `request.app`."""
-    app = FastAPI(title="Handrail", version=__version__)
+    app = FastAPI(title="Handrail", version=version("handrail"))
     describe(app)
     app.state.engine = backend.facade
     app.router.default = _no_such_route
@@ -270,7 +271,12 @@ async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _about(lifecycle: Lifecycle) -> ASGIApp:
     async def about(scope: Scope, receive: Receive, send: Send) -> None:
-        body = {"name": "handrail", "version": __version__, "state": lifecycle.state, "reason": lifecycle.reason}
+        body = {
+            "name": "handrail",
+            "version": version("handrail"),
+            "state": lifecycle.state,
+            "reason": lifecycle.reason,
+        }
         await JSONResponse(body)(scope, receive, send)
 
     return about

@@ -22,6 +22,8 @@ _ID = b"x-request-id"
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 LEFT = Failure(499, "the client left")
+#: How long a handler has to find out by itself that its client has left.
+NOTICE_S = 0.3
 
 
 class Answer:
@@ -51,7 +53,7 @@ class Answer:
     def send(self, message: Message) -> Awaitable[None]:
         """`send` of the connection, noting the status and echoing the request id.
 
-        What it returns has to be awaited at once: the message counts as sent, and a stream pays for no second coroutine.
+        What it returns has to be awaited at once: the message counts as sent, and a stream pays for one coroutine only.
         """
         if self.verdict is not None:  # whoever still sends has not heard
             raise asyncio.CancelledError
@@ -66,16 +68,22 @@ class Answer:
         return self._send(message)
 
     def _headers(self, start: Message) -> list[tuple[bytes, bytes]]:
-        """Those of an answer that begins, with the request's id: a new list, for a response may be sent twice."""
+        """Those of an answer that begins, with the request's id: a new list, for a response may be sent twice.
+
+        Raises ValueError for what would end the connection without an answer.
+        """
         headers = [*start.get("headers", ())]
-        _require_sendable(start["status"], headers)
-        self.status = start["status"]
-        has_id = False
+        has_id, status = False, start["status"]
+        if not 200 <= status <= 599:
+            raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
         for name, value in headers:
+            if _CONTROL.search(value):
+                raise _unsendable(headers)
             if name == b"content-type":
                 self.is_sse = value.startswith(b"text/event-stream")
             elif name == _ID:
                 has_id = True
+        self.status = status
         return headers if has_id else [*headers, (_ID, self.request_id.encode("latin-1"))]
 
     async def fail(self, failure: Failure) -> None:
@@ -113,11 +121,12 @@ class Exchange(Answer):
         "handler",
         "headers",
         "lane",
+        "left_at",
         "limit_s",
         "scope",
         "stream_limit_s",
-        "took_s",
         "task",
+        "took_s",
         "was_rejected",
     )
 
@@ -126,7 +135,7 @@ class Exchange(Answer):
         super().__init__(send, request_id_of(headers))
         self.scope = scope
         self.began = time.monotonic()
-        self.limit_s = self.stream_limit_s = self.ended_at = math.inf
+        self.limit_s = self.stream_limit_s = self.ended_at = self.left_at = math.inf
         self.took_s = 0.0
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
@@ -164,14 +173,24 @@ class Exchange(Answer):
     def close(self) -> None:
         """It is over. Without a way from the scope back to here both are freed at once, and not by the collector."""
         self.took_s = time.monotonic() - self.began
-        del self.scope["state"]["exchange"]
+        if self.has_left:
+            self.status = LEFT.status  # whatever was sent, nobody has it
+        self.scope["state"].pop("exchange", None)
 
     def leave(self) -> None:
-        """The client has gone: nobody waits for the work. What the engine does for it ends in any case."""
-        if self._is_cancelled_by_leaving:
-            self.end(LEFT)
+        """The client has gone. What the engine does for it ends at once; a handler may see it, and is cancelled after
+        NOTICE_S."""
+        self.left_at = time.monotonic()
         for call in tuple(self.calls):
             call.cancel()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its client went before all had been said."""
+        return self.left_at < math.inf
+
+    def is_to_be_left(self, now: float) -> bool:
+        return self._is_cancelled_by_leaving and now - self.left_at > NOTICE_S
 
     def is_overdue(self, now: float) -> bool:
         return now - self.began > (self.stream_limit_s if self.is_streaming else self.limit_s)
@@ -185,13 +204,10 @@ async def tell(error: Exception, explain: Explain, told: Answer) -> None:
         await told.fail(explain(unsendable, told.request_id))
 
 
-def _require_sendable(status: int, headers: list[tuple[bytes, bytes]]) -> None:
-    """Raises ValueError for what would end the connection without an answer: a client's line break in a header."""
-    if not 200 <= status <= 599:
-        raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
-    if _CONTROL.search(b"\t".join([value for _, value in headers])):
-        names = [name.decode("latin-1") for name, value in headers if _CONTROL.search(value)]
-        raise ValueError(f"the value of the header {', '.join(names)} has a line break or another control character")
+def _unsendable(headers: list[tuple[bytes, bytes]]) -> ValueError:
+    """A client's line break in a header would begin an answer of its own."""
+    names = ", ".join(name.decode("latin-1") for name, value in headers if _CONTROL.search(value))
+    return ValueError(f"the value of the header {names} has a line break or another control character")
 
 
 def answering(app: ASGIApp, explain: Explain) -> ASGIApp:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handrail_container.access import AccessLog
 from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
-from handrail_container.exchange import Exchange, tell
+from handrail_container.exchange import LEFT, Exchange, tell
 from handrail_container.failures import explain_ours
 from handrail_container.keys import Keys
 from handrail_container.last_pings import PATHS, LastPings
@@ -156,6 +156,8 @@ class Gate:
             await asyncio.sleep(_SWEEP_S)
             self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
+                if exchange.is_to_be_left(now):
+                    exchange.end(LEFT)
                 if exchange.is_overdue(now):
                     exchange.end(_overdue(exchange))
                 if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import WS_PROTOCOLS
 
 from handrail_container.errors import SettingsError
-from handrail_container.protocol import LimitedProtocol
+from handrail_container.protocol import KEPT_S, LimitedProtocol
 
 _BACKLOG = 2048
 #: The largest message of a WebSocket, in bytes, as Truss has it.
@@ -91,6 +91,7 @@ class Listener(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEPT_S,
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)

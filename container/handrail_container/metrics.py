@@ -28,7 +28,7 @@ for _result in ("ok", "refused"):
 
 def outcome(exchange: Exchange) -> str:
     """How a request that was meant for a handler ended."""
-    if exchange.verdict is LEFT or exchange.status == LEFT.status:
+    if exchange.status == LEFT.status:
         return "cancelled"
     if exchange.verdict is not None:
         return _ENDED.get(exchange.verdict.status, "cancelled")

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from handrail_container import listener as listeners
 from handrail_container import protocol
+from handrail_container.admission import Lanes
 from handrail_container.envelope import MAX_BYTES
 from handrail_container.failures import explain_ours
 from handrail_container.gate import Endpoint, Gate
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Connection, Listener, bind
+from handrail_container.settings import Settings
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -106,7 +108,7 @@ async def running() -> AsyncIterator[Running]:
     lifecycle = Lifecycle()
     for state in (State.LOADING, State.WARMING, State.READY):
         lifecycle.move(state, str(state))
-    gate = Gate(lifecycle, max_body_bytes=1e6, access_log="all")
+    gate = Gate(lifecycle, Lanes(Settings()), max_body_bytes=1e6, access_log="all")
     listener = Listener(gate)
     with bind("127.0.0.1", 0) as listening:
         run = Running(gate, listener, listening.getsockname()[1])
