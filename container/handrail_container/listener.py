@@ -62,10 +62,6 @@ def admit_nobody_new(listening: socket.socket) -> None:
 class Connection(LimitedProtocol):
     """A client's, which also tells a request at once that its client has left: nobody has to wait for it."""
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
-
     def shutdown(self) -> None:
         """Uvicorn's resets a connection whose next request has come and is not read yet; here it is answered."""
         if not self._has_unread():

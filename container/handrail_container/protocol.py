@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from handrail_container.envelope import Failure, error_response, request_id_of
@@ -29,6 +30,7 @@ KEPT_S = 75
 UNREAD_S = 60.0
 
 _LINGER_S = 1.0
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 _INVALID = Failure(400, "this is not a request of HTTP/1.1")
 _LARGE_HEAD = Failure(431, f"the request's line and headers are larger than {MAX_HEAD_BYTES >> 10} KiB")
@@ -55,6 +57,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle  # uvicorn itself forgets it where another request waits behind it
+        if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(cycle.scope):
+            app = app.app  # it would read the headers again, and change nothing
         super()._start_asgi_task(cycle, app)
 
     def unanswered(self) -> list[Any]:
@@ -83,6 +87,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen, too
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
@@ -171,6 +176,10 @@ class LimitedProtocol(HttpToolsProtocol):
         lines = [STATUS_LINE[failure.status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
         self.transport.write(b"".join(lines) + bytes(response.body))
         logger.info("refused %d %s request_id=%s", failure.status, failure.message, own)
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return not _FORWARDED.isdisjoint(dict(scope["headers"]))
 
 
 def _are_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail.answers import is_stream, to_response
+from handrail.answers import is_plain, is_stream, json_messages, to_response
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
 from handrail.signature import ACCEPTED, Argument, Signature, Source, inspect_handler
@@ -73,17 +73,34 @@ def engine_of(request: Request) -> Engine:
 
 def _plain(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
     """The common case: nothing to parse, so FastAPI has no part in it."""
-    positional = [a.source for a in signature.arguments if not a.is_by_keyword]
-    keyword = {a.parameter.name: a.source for a in signature.arguments if a.is_by_keyword}
+    with_request = _with_request(call, signature)
+    is_ping = slot is Slot.PING  # where some plain values have a meaning of their own
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        args = [_given(source, request) for source in positional]
-        kwargs = {name: _given(source, request) for name, source in keyword.items()}
-        response = await to_response(await call(*args, **kwargs), slot)
-        await response(scope, receive, send)
+        value = await with_request(Request(scope, receive, send))
+        if is_ping or not is_plain(value):
+            response = await to_response(value, slot)
+            await response(scope, receive, send)
+            return
+        start, body = json_messages(value)
+        await send(start)
+        await send(body)
 
     return app
+
+
+def _with_request(call: Call, signature: Signature) -> Call:
+    """`call` as a function of the request alone."""
+    positional = [a.source for a in signature.arguments if not a.is_by_keyword]
+    keyword = {a.parameter.name: a.source for a in signature.arguments if a.is_by_keyword}
+    if positional == [Source.REQUEST] and not keyword:
+        return call
+
+    def with_request(request: Request) -> Awaitable[Any]:
+        args = [_given(source, request) for source in positional]
+        return call(*args, **{name: _given(source, request) for name, source in keyword.items()})
+
+    return with_request
 
 
 def _given(source: Source, request: Request) -> Any:
