@@ -1,4 +1,4 @@
-"""The Dockerfile's two targets, what they install, and how `scripts/build` asks a builder for them."""
+"""The Dockerfile's two targets, what they install, how `scripts/build` asks a builder, what the image tier needs."""
 
 from __future__ import annotations
 
@@ -102,3 +102,21 @@ def test_build_says_what_it_needs(builders: Path, builder: str, code: int, says:
     (builders / "buildah").unlink()
     done = build(builders, BUILDER=builder)
     assert (done.returncode, done.stderr) == (code, f"{says}\n")
+
+
+@pytest.mark.parametrize(
+    ("system", "user", "says"),
+    [
+        ("Darwin", "0", "the image tier needs Linux; this is Darwin"),
+        ("Linux", "1000", "the image tier needs root, to make the container's namespaces and mounts"),
+    ],
+)
+def test_setup_image_says_why_it_cannot(builders: Path, system: str, user: str, says: str) -> None:
+    """In a sentence that `scripts/test` prints where it skips the tier."""
+    for name, answer in (("uname", system), ("id", user)):
+        (builders / name).write_text(f"#!/bin/sh\necho {answer}\n")
+        (builders / name).chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "scripts" / "setup-image"], env={"PATH": str(builders)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, f"{says}\n")

@@ -92,10 +92,17 @@ def _pip_settings() -> tuple[str, set[Path]]:
     for line in listed.splitlines():  # global.index-url='…', :env:.cert='…'; the environment's come last, and win
         name, _, value = line.partition("=")
         options[name.rpartition(".")[2]] = value.strip("'").replace(r"\n", " ")
-    words = [word.removeprefix("file://") for value in options.values() for word in value.split()]
-    paths = {Path(word) for word in words if word.startswith("/") and Path(word).exists()}
+    words = [word for value in options.values() for word in value.split()]
     lines = ["[global]", *(f"{name} = {value}" for name, value in options.items())]
-    return "\n".join(lines) + "\n", {path if path.is_dir() else path.parent for path in paths}
+    return "\n".join(lines) + "\n", {folder for word in words for folder in _folders(word)}
+
+
+def _folders(word: str) -> list[Path]:
+    """What has to be there for a word of pip's settings to mean something: an index may point beside itself."""
+    path = Path(word.removeprefix("file://"))
+    if not path.is_absolute() or not path.exists():
+        return []
+    return [path.parent if path.is_file() or word.startswith("file:") else path]
 
 
 def mount(name: str) -> tuple[str, Image]:
