@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from handrail_container.chat_socket import ChatSocket
 from handrail_container.engine.echo import EchoClient, Pace
+from handrail_container.engine.echo_adapters import EchoAdapters
 from handrail_container.engine.echo_backend import EchoEngine
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
@@ -260,6 +261,6 @@ async def test_what_a_client_asked_for_ends_with_it() -> None:
 
     scope: Any = {"type": "websocket", "headers": [], "path": PATH, "state": {"request_id": "mine"}}
     with pytest.raises(WebSocketDisconnect) as ended:
-        await ChatSocket(EchoEngine(client, "echo"))(scope, receive, send)
+        await ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send)
     assert ended.value.code == 1005
     assert not client.running

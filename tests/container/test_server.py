@@ -205,7 +205,7 @@ async def test_who_answers_and_what_is_hidden_is_logged(engine: Engine, caplog: 
         await served.answers(200)
     lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "handrail"]
     assert ("INFO", "/ping is answered by the default handler: nothing else asks for it") in lines
-    (answered,) = [text for level, text in lines if level == "INFO" and text.startswith("/invocations")]
+    (answered,) = [text for level, text in lines if level == "INFO" and text.startswith("/invocations ")]
     assert "decorated" in answered
     assert f"{SCRIPTS / 'every_rung.py'}:" in answered
     assert [text for level, text in lines if level == "WARNING" and "hides" in text]
