@@ -293,7 +293,7 @@ def test_what_is_in_flight_is_finished_while_the_server_drains(launch: Launch) -
     """A snippet's own requests to the engine are let in; nobody else's new ones are."""
     served = launch(TOLD, **ECHO).ready()
     with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(ask, served, "ask", say="a word", s=3)
+        answer = threads.submit(ask, served, "ask", say="a word", s=1.5)
         eventually(lambda: workers_busy(served) > 0, "the snippet to begin")
         served.signal(signal.SIGTERM)
         eventually(lambda: ask(served, "tell").status_code == 503, "the server to drain")
