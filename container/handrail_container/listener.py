@@ -43,6 +43,7 @@ def bind(host: str, port: int) -> socket.socket:
             "Stop what uses the port, or choose another (--port, SAGEMAKER_BIND_TO_PORT)."
         ) from None
     listening.set_inheritable(False)
+    listening.setblocking(False)  # whoever stands in for a loop that has not come to it yet would wait in it for ever
     return listening
 
 

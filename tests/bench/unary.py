@@ -31,7 +31,7 @@ def _table(servers: list[Running], rates: Mapping[str, list[Rate]], missing: lis
     titles = {server.peer.name: server.peer.title for server in servers}
     how = (
         f"`POST /invocations` with a handler that answers a small JSON, {CONNECTIONS} connections; wrk on one core, "
-        f"the server on the other, turn by turn, medians of {effort.rounds} rounds of {effort.seconds:g} s. CPU is user "
+        f"the server on the other, in turn, medians of {effort.rounds} rounds of {effort.seconds:g} s. CPU is user "
         f"and system time of all of the server's processes. Load average at the end: {load_average()}."
     )
     bars = [(titles[name], value) for name, value in sorted(cpu.items(), key=lambda pair: pair[1])]
