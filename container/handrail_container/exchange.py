@@ -149,6 +149,7 @@ class Exchange(Answer):
         self.task: asyncio.Task[Any] = task
         log_lines.request_id.set(self.request_id)  # the task is this request's alone
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
+        state["session"] = None
 
     @property
     def is_being_sent(self) -> bool:

@@ -23,6 +23,7 @@ from handrail_container.failures import explain_ours
 from handrail_container.keys import Keys
 from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.sessions import Sessions
 from handrail_container.sockets import SocketEndpoint, Sockets
 
 _ALIAS = "/sync/v1/"
@@ -93,6 +94,7 @@ class Gate:
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
         self.keys: Keys | None = None
+        self.sessions: Sessions | None = None
         self.last_pings = LastPings(lifecycle)
         #: When the loop was last seen to turn.
         self.beat_at = time.monotonic()

@@ -43,7 +43,7 @@ def bind(host: str, port: int) -> socket.socket:
             "Stop what uses the port, or choose another (--port, SAGEMAKER_BIND_TO_PORT)."
         ) from None
     listening.set_inheritable(False)
-    listening.setblocking(False)  # whoever stands in for a loop that has not come to it yet would wait in it for ever
+    listening.setblocking(False)  # the guard may accept before uvicorn has begun
     return listening
 
 

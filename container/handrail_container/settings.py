@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
-from handrail.redaction import Redactor
+from handrail.redaction import Redactor, is_secret
 from handrail.slots import Place, Slot
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -49,6 +47,11 @@ class Settings(BaseSettings):
     invocation_handler: str | None = variable(
         "CUSTOM_FASTAPI_INVOCATION_HANDLER", None, "A reference to the function that answers `/invocations`."
     )
+    stream_handler: str | None = variable(
+        "CUSTOM_FASTAPI_STREAM_HANDLER",
+        None,
+        "A reference to the function that answers WebSockets at `/invocations-bidirectional-stream`.",
+    )
     throttle: str | None = variable(
         "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE", None, "A reference to a middleware around everything but `/ping`."
     )
@@ -73,6 +76,19 @@ class Settings(BaseSettings):
         "STANDARD_PIP_ARGS", None, "What `pip install` gets in place of `-r requirements.txt`."
     )
     port: int = variable("SAGEMAKER_BIND_TO_PORT", 8080, "The port to listen on.", ge=0, le=65535)
+    enable_stateful_sessions: bool = variable(
+        "SAGEMAKER_ENABLE_STATEFUL_SESSIONS",
+        False,
+        "Whether clients may open sessions, and handlers find them at `request.state.session`.",
+    )
+    sessions_expiration: int = variable(
+        "SAGEMAKER_SESSIONS_EXPIRATION", 1200, "Seconds from a session's opening to its end.", gt=0
+    )
+    sessions_path: Path | None = variable(
+        "SAGEMAKER_SESSIONS_PATH",
+        None,
+        "The folder of the sessions. Unset: `sagemaker_sessions` in `/dev/shm`, or in the temporary folder.",
+    )
     container_log_level: LogLevel | None = variable(
         "SAGEMAKER_CONTAINER_LOG_LEVEL", None, "The log level: DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)."
     )
@@ -206,7 +222,13 @@ class Settings(BaseSettings):
         return value if number is None else logging.getLevelName(number)
 
     @field_validator(
-        "ping_handler", "invocation_handler", "throttle", "pre_post_process", "pre_process", "post_process"
+        "ping_handler",
+        "invocation_handler",
+        "stream_handler",
+        "throttle",
+        "pre_post_process",
+        "pre_process",
+        "post_process",
     )
     @classmethod
     def _well_formed(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -248,8 +270,8 @@ class Settings(BaseSettings):
         redactor = Redactor()
         for value in self.__dict__.values():
             redactor.hide(value.get_secret_value() if isinstance(value, SecretStr) else None)
-        for name, flag in self.vllm.items():
-            redactor.hide(flag if is_secret(name) else None)
+        for secret in (*self.api_keys, *(flag for name, flag in self.vllm.items() if is_secret(name))):
+            redactor.hide(secret)
         return redactor
 
     @property
@@ -258,17 +280,13 @@ class Settings(BaseSettings):
         given: dict[Slot | Place, str | None] = {
             Slot.PING: self.ping_handler,
             Slot.INVOCATION: self.invocation_handler,
+            Slot.STREAM: self.stream_handler,
             Place.THROTTLE: self.throttle,
             Place.PRE_POST_PROCESS: self.pre_post_process,
             Place.INPUT_FORMATTER: self.pre_process,
             Place.OUTPUT_FORMATTER: self.post_process,
         }
         return {role: value for role, value in given.items() if value}
-
-
-def is_secret(name: str) -> bool:
-    """Whether a variable of that name holds what nobody may read."""
-    return not _SECRET_WORDS.isdisjoint(name.split("_"))
 
 
 def variables() -> dict[str, str]:

@@ -25,7 +25,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Send
 
-from handrail.slots import Slot
+from handrail.slots import AdapterSlot, Slot
 
 _BYTES = bytes | bytearray | memoryview
 _LEAVES = frozenset({str, int, float, bool, type(None)})
@@ -35,7 +35,7 @@ _JSON = (b"content-type", b"application/json")
 _DONE = b"data: [DONE]\n\n"
 
 
-async def to_response(value: Any, slot: Slot) -> Response:
+async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
     """Raises what the first item of a generator raises, so that it still has its status."""
     if isinstance(value, Response):
         return value

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from handrail_container.admission import Lanes
-from handrail_container.app import create_app, create_gate, load_program, open_backend, routes
+from handrail_container.app import create_app, create_gate, load_program, open_backend
 from handrail_container.engine.echo import Pace
 from handrail_container.engine.echo_backend import EchoBackend
 from handrail_container.errors import SettingsError
 from handrail_container.gate import Gate
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.routing import routes
 from handrail_container.settings import Settings
 
 from tests.conftest import Launch
@@ -70,7 +70,7 @@ async def composed(model_path: Path, backend: EchoBackend) -> Gate:
     given, lifecycle = settings(model_path), Lifecycle()
     gate, app = create_gate(given, lifecycle), create_app(backend)
     await backend.start(app)
-    gate.open(app, routes(app, backend, load_program(given), given, Lanes(given)))
+    gate.open(app, routes(app, backend, load_program(given), given, gate))
     for state in (State.LOADING, State.WARMING, State.READY):
         lifecycle.move(state, str(state))
     return gate
