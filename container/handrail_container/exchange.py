@@ -142,11 +142,12 @@ class Exchange(Answer):
         self.was_rejected = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
-        task = asyncio.current_task()
+        state = scope.setdefault("state", {})
+        connection = state.get("connection")  # whose loop it is: Python 3.11 asks the system before it tells
+        task = asyncio.current_task(connection.loop if connection is not None else None)
         assert task is not None  # an ASGI application is called in one
         self.task: asyncio.Task[Any] = task
         log_lines.request_id.set(self.request_id)  # the task is this request's alone
-        state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
         state["session"] = None
 

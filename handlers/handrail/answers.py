@@ -29,7 +29,7 @@ from handrail.slots import AdapterSlot, Slot
 
 _BYTES = bytes | bytearray | memoryview
 _LEAVES = frozenset({str, int, float, bool, type(None)})
-#: What `JSONResponse` writes with; a plain value has no circles.
+#: Writes as `JSONResponse` does; a plain value has no circles.
 _TO_JSON = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _JSON = (b"content-type", b"application/json")
 _DONE = b"data: [DONE]\n\n"
@@ -105,9 +105,7 @@ class HandlerStream(StreamingResponse):
             await send({"type": "http.response.body", "body": self._first, "more_body": True})
             async for item in self._items:
                 await send({"type": "http.response.body", "body": encode(item), "more_body": True})
-            if last:
-                await send({"type": "http.response.body", "body": last, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def _streamed(generator: Any) -> Response:
