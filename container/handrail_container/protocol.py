@@ -105,7 +105,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen, too
+        self.scope["asgi"]["spec_version"] = "2.4"  # a stream need not listen, too
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:

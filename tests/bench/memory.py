@@ -15,11 +15,11 @@ _HEADER = ("after requests", "resident MB")
 def measure(effort: Effort) -> Table:
     points: list[tuple[float | str, float]] = []
     with running(next(peer for peer in peers.UNARY if peer.name == "ours")) as server:
-        ask(server, 1)  # what is made once
+        ask(server, max(1, 2 * effort.seconds))  # what is made once
         answered = 0.0
         points.append((answered, server.rss_mb()))
         while answered < _REQUESTS * min(1.0, effort.seconds):
-            answered += ask(server, max(1, effort.seconds)).a_second * max(1, round(effort.seconds))
+            answered += ask(server, effort.seconds).a_second * max(1, round(effort.seconds))
             points.append((answered, server.rss_mb()))
     what = f"Handrail with a handler that does nothing, {CONNECTIONS} connections."
     how = f"{what} Load average at the end: {load_average()}."
