@@ -278,3 +278,10 @@ async def test_a_connection_that_never_asked_anything_holds_up_no_stop(engine: E
         assert await asyncio.wait_for(reader.read(), 5) == b""
         assert await served.exit_code() is ExitCode.CLEAN
         writer.close()
+
+
+async def test_a_signal_before_it_runs_is_heard(engine: Engine, tmp_path: Path) -> None:
+    """There is nobody yet who watches the loop; it stops before it has loaded anything."""
+    server = Server(Settings(SAGEMAKER_MODEL_PATH=tmp_path, SAGEMAKER_BIND_TO_PORT=0), "127.0.0.1")
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await server.run() is ExitCode.CLEAN
