@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-from safetensors.torch import load_file, save_file
 from trained import ARR, PING, PIRATE, answer_to, user
 
 from tests.examples import EXAMPLES, Example, commands, running
@@ -132,6 +131,8 @@ def test_what_cannot_be_read_is_500(
 def test_weights_of_another_model_are_500(http: httpx.Client, tmp_path: Path) -> None:
     """They are found out when the engine has them already: it keeps nothing of them."""
     shutil.copy(PIRATE / "adapter_config.json", tmp_path)
+    from safetensors.torch import load_file, save_file  # not where there is no vLLM
+
     weights = {name: weight.repeat(2, 2) for name, weight in load_file(PIRATE / "adapter_model.safetensors").items()}
     save_file(weights, tmp_path / "adapter_model.safetensors")
     for _ in range(8):  # more than there are places
