@@ -17,9 +17,12 @@ async def nobody(*_: Any) -> Any:
 
 
 async def test_the_first_verdict_counts() -> None:
-    """Who ends it again is too late, and the task is cancelled once."""
+    """Who ends it again is too late, and the task and what works for it are cancelled once."""
     exchange = Exchange({"type": "http", "path": "/", "headers": []}, nobody)
+    call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    exchange.calls.add(call)
     exchange.end(LEFT)
+    assert call.cancelled()
     exchange.end(Failure(504, "too late"))
     assert exchange.verdict is LEFT
     assert exchange.task.cancelling() == 1
