@@ -196,6 +196,16 @@ def test_a_body_over_the_limit_is_refused(shared: Emulated) -> None:
                 shared.runtime.invoke_endpoint(**send)
 
 
+def test_what_the_platform_lets_through_the_container_takes(patient: Emulated) -> None:
+    """To the byte, with the defaults of both."""
+    largest = 25 * 1024 * 1024
+    send = {"EndpointName": "demo", "ContentType": "text/plain"}
+    answer = patient.runtime.invoke_endpoint(**send, Body=bytes(largest))
+    assert json.load(answer["Body"]) == {"bytes": largest}
+    with pytest.raises(ClientError, match=r"ValidationError.*oversize body: 26214401 bytes"):
+        patient.runtime.invoke_endpoint(**send, Body=bytes(largest + 1))
+
+
 def test_an_answer_that_takes_too_long_is_a_model_error(shared: Emulated) -> None:
     """Of status 0, when the time is over."""
     began = time.monotonic()
