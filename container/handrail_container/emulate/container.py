@@ -52,9 +52,9 @@ class Container:
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL where that does not end it in time."""
-        if self._process is None or self._process.returncode is not None:
-            return
         self.terminate()
+        if self._process is None:
+            return
         try:
             await asyncio.wait_for(self._process.wait(), self._stop_s)
         except TimeoutError:
