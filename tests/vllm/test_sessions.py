@@ -15,7 +15,7 @@
 | invocations_with_adapter              | `test_adapters.py`, `test_a_prompt_is_completed_by_it`            |
 | multiple_adapters_load_unload         | `test_adapters.py`, `test_several_adapters_at_once`               |
 | of overrides and middleware, all ten  | the rows of `tests/compat/scenarios` whose `mirrors` names them   |
-| import_does_not_change_handler_level  | `tests/compat/scenarios/levels.py`, `test_vllm_logs.py`           |
+| import_does_not_change_handler_level  | `tests/handlers`, `test_the_root_logger_is_left_alone`            |
 """
 
 from __future__ import annotations
