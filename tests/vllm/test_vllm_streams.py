@@ -62,7 +62,6 @@ CASES = [
     *((path, {"max_tokens": 2}) for path in ASKED),
     (CHAT, {"max_completion_tokens": 24}),
     (CHAT, {"logprobs": True, "top_logprobs": 2, "max_tokens": 8}),
-    (CHAT, {"tools": [TOOL], "tool_choice": TOOL | {"function": {"name": "look_up"}}, "max_tokens": 24}),
     (CHAT, {"tools": [TOOL], "tool_choice": "none", "max_tokens": 24}),
     (COMPLETION, {"logprobs": 2, "max_tokens": 8}),
     (COMPLETION, {"prompt": ["What does", "user: Why"], "max_tokens": 24, "stream_options": {"include_usage": True}}),
@@ -78,8 +77,6 @@ class Beside:
 
     results: list[Any] = field(default_factory=list)
     own: str = ""
-    #: How many of the results vLLM's own has been asked to write, where ours has answered.
-    told: int = 0
     is_lean: bool = False
 
 
@@ -95,7 +92,11 @@ def same(events: str) -> str:
 
 
 def put_beside(
-    served: Served, monkeypatch: pytest.MonkeyPatch, path: str, ends_in: Exception | None = None, keep: int | None = None
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    ends_in: Exception | None = None,
+    keep: int | None = None,
 ) -> Beside:
     """`keep` of the results, and an error after them."""
     beside = Beside()
@@ -155,6 +156,38 @@ async def test_what_might_differ_is_vllms_own(
     beside = put_beside(served, monkeypatch, path)
     await answered(served, path, **{"max_tokens": 8, **more})
     assert not beside.is_lean or "stream_options" in more  # usage in every event shows in the first
+
+
+@pytest.mark.parametrize("choice", [None, "auto", "required", {"type": "function", "function": {"name": "look_up"}}])
+async def test_a_parser_of_tools_is_vllms_own(
+    served: Served, monkeypatch: pytest.MonkeyPatch, choice: str | dict[str, Any] | None
+) -> None:
+    """As with SM_VLLM_ENABLE_AUTO_TOOL_CHOICE and SM_VLLM_TOOL_CALL_PARSER, whether or not a request has tools."""
+    from vllm.parser import ParserManager
+
+    serving = served.app.state.openai_serving_chat
+    parser = ParserManager.get_parser(
+        tool_parser_name="hermes", enable_auto_tools=True, model_name="", tokenizer=serving.renderer.tokenizer
+    )
+    for holder, name, value in (
+        (serving, "parser_cls", parser),
+        (serving, "enable_auto_tools", True),
+        (serving.online_renderer, "parser", parser),
+        (serving.online_renderer, "enable_auto_tools", True),
+    ):
+        assert hasattr(holder, name)
+        monkeypatch.setattr(holder, name, value)
+    beside = put_beside(served, monkeypatch, CHAT)
+    asked = {"tools": [TOOL], "tool_choice": choice} if choice else {}
+    text = await answered(served, CHAT, max_tokens=48, **asked)
+    assert _without_ids(same(text)) == _without_ids(same(beside.own))
+    assert not beside.is_lean
+    assert '"tool_calls"' in text or choice in (None, "auto")
+
+
+def _without_ids(events: str) -> str:
+    """Those of the calls are drawn anew by each generator."""
+    return re.sub(r'"id":"(chatcmpl-tool|call)[^"]*"', '"id":""', events)
 
 
 @pytest.mark.parametrize("path", ASKED)

@@ -68,11 +68,9 @@ async def streamed(
                 continue
             while (text := await rest.delta()) is not None:
                 yield frame.event(text)
-            if rest.has_passed:
-                joined = frame.event(rest.join())
-                event = await anext(events)
-                if event != joined:  # it failed over what it was told
-                    yield event
+            joined = rest.join()
+            if joined is not None and (told := await anext(events)) != frame.event(joined):
+                yield told  # it failed over that
 
 
 class _Rest(AsyncIterator[Any]):
@@ -122,17 +120,14 @@ class _Rest(AsyncIterator[Any]):
         text: str = output.text
         return text
 
-    @property
-    def has_passed(self) -> bool:
-        return bool(self._texts)
-
-    def join(self) -> str:
-        """Put what `delta` has given before what is still to come, as one result; its text."""
+    def join(self) -> str | None:
+        """Put what `delta` has given before what is still to come, as one result; its text. None where it gave none."""
+        if not self._texts:
+            return None
         output = _plain(self._last)
         output.text, output.token_ids = "".join(self._texts), self._tokens
         self._ahead.append(self._last)
-        text: str = output.text
-        return text
+        return str(output.text)
 
 
 def _plain(result: Any) -> Any:

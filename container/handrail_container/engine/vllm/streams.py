@@ -36,7 +36,7 @@ def lighten(state: State) -> None:
         serving = getattr(state, name, None)
         if serving is None:
             continue
-        own = getattr(serving, method, None)
+        own: Any = getattr(serving, method, None)
         place = _place_of_results(own)
         if place is None:
             log.debug("vLLM's %s.%s is not as it was: its streams are all its own", type(serving).__name__, method)
@@ -66,6 +66,6 @@ def _lean(serving: Any, own: Callable[..., Any], place: int) -> Callable[..., An
 
 
 def is_lean(serving: Any, request: Any) -> bool:
-    """Whether its events differ by their text alone. A parser holds text back, and what is logged is logged by event."""
+    """Whether its events differ by their text alone. A parser holds text back; the log has an entry for each event."""
     is_plain = not getattr(serving, "parser_cls", None) and not getattr(serving, "enable_log_outputs", False)
     return is_plain and request.model_fields_set <= _FIELDS and request.n in (None, 1)
