@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -266,3 +267,8 @@ async def test_the_facade_raises_what_fails_in_mid_stream(served: Served, monkey
     with pytest.raises(HTTPException, match="out of luck"):
         async for _ in response.body_iterator:
             pass
+
+
+async def test_no_stream_waits_until_the_collector_has_looked_at_all_of_vllm(served: Served) -> None:
+    assert served.backend.client is not None
+    assert gc.get_freeze_count() > 10 * len(gc.get_objects())
