@@ -46,6 +46,8 @@ NAMES: dict[str, Name] = {
     "AsyncLLM": _name("vllm.v1.engine.async_llm", "AsyncLLM"),
     "AsyncMPClient": _name("vllm.v1.engine.core_client", "AsyncMPClient"),
     "EngineDeadError": _name("vllm.v1.engine.exceptions", "EngineDeadError"),
+    "CoreEngineProcManager": _name("vllm.v1.engine.utils", "CoreEngineProcManager"),
+    "set_process_title": _name("vllm.utils.system_utils", "set_process_title", 1),
     "OMPProcessManager": _name("vllm.utils.ompmultiprocessing", "OMPProcessManager", 1),
     "DEFAULT_LOGGING_CONFIG": _name("vllm.logger", "DEFAULT_LOGGING_CONFIG"),
     "SamplingParams": _name("vllm.sampling_params", "SamplingParams"),
@@ -100,7 +102,7 @@ MEMBERS: tuple[Name, ...] = (
     _name(_CLI_ARGS, "FrontendArgs.tool_parser_plugin"),
     *(
         _name("vllm.config.parallel", f"ParallelConfig.{field}")
-        for field in ("world_size", "data_parallel_size", "distributed_executor_backend")
+        for field in ("world_size", "data_parallel_size", "distributed_executor_backend", "numa_bind")
     ),
     *(
         _name("vllm.v1.engine.async_llm", f"AsyncLLM.{field}")
@@ -109,6 +111,7 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.v1.engine.core_client", "AsyncMPClient.resources"),
     _name("vllm.v1.engine.core_client", "BackgroundResources.engine_manager"),
     _name("vllm.v1.engine.utils", "CoreEngineProcManager.processes"),
+    _name("vllm.v1.engine.utils", "get_mp_context", 0),
     _name("vllm.entrypoints.generate.api_router", "state.openai_serving_chat"),
     _name("vllm.entrypoints.generate.api_router", "state.openai_serving_completion"),
     _name("vllm.entrypoints.generate.api_router", "state.openai_serving_responses"),
@@ -164,6 +167,10 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.create_chat_completion", 2),
     _name("vllm.entrypoints.openai.completion.serving", "OpenAIServingCompletion.create_completion", 2),
 )
+
+#: What the engine's process imports, whatever the model is, and its worker. To import it early is all that it is for.
+PRELOADED = ("vllm.v1.engine.core", "vllm.v1.executor.uniproc_executor")
+WORKERS = {"cpu": "vllm.v1.worker.cpu_worker", "gpu": "vllm.v1.worker.gpu_worker"}
 
 
 @functools.cache
