@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -23,7 +22,7 @@ from typing import Any
 
 from handrail_container.collection import collected_later
 from handrail_container.engine.vllm import child, environment, foreseen, processes
-from handrail_container.engine.vllm.names import PRELOADED, WORKERS, vllm
+from handrail_container.engine.vllm.names import NAMES, PRELOADED, WORKERS, vllm
 
 log = logging.getLogger("handrail")
 
@@ -106,19 +105,27 @@ def instead(spare: Spare | None, config: Any) -> Iterator[None]:
     if spare is None:
         yield
         return
-    ours = _Context(spare)
-    module: Any = sys.modules[vllm("CoreEngineProcManager").__module__]
-    theirs = getattr(module, "get_mp_context", None)
-    if theirs is None or config.parallel_config.numa_bind:  # then another program is started, which binds it first
+    ours, module = _Context(spare), _asked_for_context()
+    if module is None or config.parallel_config.numa_bind:  # then another program is started, which binds it first
         ours.end_unless_taken()
         yield
         return
+    theirs = module.get_mp_context
     module.get_mp_context = lambda: ours if type(context := theirs()) is SpawnContext else context
     try:
         yield
     finally:
         module.get_mp_context = theirs
         ours.end_unless_taken()
+
+
+def _asked_for_context() -> Any:
+    """The module that asks vLLM how to start the engine's process; None where this vLLM has no such place."""
+    try:
+        module = importlib.import_module(NAMES["get_mp_context"].modules[-1])
+    except ModuleNotFoundError:
+        return None
+    return module if hasattr(module, "get_mp_context") else None
 
 
 def _import() -> None:
