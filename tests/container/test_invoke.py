@@ -16,6 +16,7 @@ from handrail_container import invoke
 from handrail_container.environment import read
 from handrail_container.errors import ExitCode
 from handrail_container.transcript import Transcript
+from starlette.types import Receive, Scope, Send
 
 from tests.conftest import Launch
 from tests.servers import HANDRAIL, PATIENCE_S, SCRIPTS, environment, eventually
@@ -235,6 +236,21 @@ def loading(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_signal_ends_it_as_it_ends_others(loading: subprocess.Popen[str], number: signal.Signals) -> None:
     loading.send_signal(number)
     assert loading.wait(PATIENCE_S) == 128 + number
+
+
+async def test_who_listens_after_the_answer_hears_its_client_leave() -> None:
+    """As a server's application would; in a process that ends then, not all come to that."""
+    heard: list[str] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        heard.append((await receive())["type"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        heard.append((await receive())["type"])
+
+    transcript = Transcript(io.BytesIO(), Redactor(), live=False)
+    await invoke.ask(application, invoke.Question(), transcript, PATIENCE_S)  # type: ignore[arg-type]  # a Gate is one
+    assert heard == ["http.request", "http.disconnect"]
 
 
 class Terminal(io.BytesIO):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -45,14 +46,13 @@ class Container:
         )
         return await self._process.wait()
 
-    def terminate(self) -> None:
-        """SIGTERM, where there is a process. It may be said again: the second ends `serve` at once."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
+    def hurry(self) -> None:
+        """A second signal, which ends `serve` at once. Not SIGTERM again: two of a kind that come together are one."""
+        self._tell(signal.SIGINT)
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL where that does not end it in time."""
-        self.terminate()
+        self._tell(signal.SIGTERM)
         if self._process is None:
             return
         try:
@@ -61,3 +61,7 @@ class Container:
             logger.warning("the container did not end within %g s of SIGTERM: SIGKILL", self._stop_s)
             self._process.kill()
             await self._process.wait()
+
+    def _tell(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)

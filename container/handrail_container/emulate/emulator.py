@@ -104,7 +104,7 @@ class Emulator:
         if self._container is None:
             return
         for number in _SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._container.terminate)
+            asyncio.get_running_loop().add_signal_handler(number, self._container.hurry)
         await self._container.stop()
 
     async def _watch(self, health: Health) -> int:
