@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container.envelope import Failure, error_body, error_event, error_response, to_json
@@ -28,6 +29,8 @@ def enveloped(app: ASGIApp) -> ASGIApp:
         except Exception as error:
             if not envelope.is_over:
                 raise
+            if isinstance(error, ClientDisconnect):  # the access log has it
+                return
             request_id = scope["state"]["request_id"]
             logger.error("the engine's %r raised, request_id=%s", scope["path"], request_id, exc_info=error)
 

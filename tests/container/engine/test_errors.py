@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from handrail_container.engine.errors import enveloped, failure_of
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -167,6 +168,17 @@ async def test_what_a_route_raised_and_answered_is_logged_as_the_engine_s(caplog
     asked = await Asked().of(app)
     assert asked.error["message"] == "max_tokens must be at least 1"
     assert "the engine's '/v1/x' raised, request_id=id-1" in caplog.text
+
+
+async def test_that_the_client_left_is_no_error_of_the_engine_s(caplog: pytest.LogCaptureFixture) -> None:
+    """Starlette answers it with a 500, which nobody reads, and raises it again."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("Internal Server Error", 500)(scope, receive, send)
+        raise ClientDisconnect
+
+    await Asked().of(app)
+    assert caplog.text == ""
 
 
 async def test_what_a_route_raised_unanswered_is_raised() -> None:
