@@ -40,8 +40,9 @@ def test_it_ends_as_its_child_does() -> None:
 @pytest.mark.parametrize("number", init._PASSED_ON)
 def test_signals_are_passed_on(number: signal.Signals) -> None:
     """Once: the child is in a session of its own, where a terminal does not reach it."""
+    # Naps: a signal that comes just before a long sleep is heard after it.
     process = splitting(f"signal.signal({int(number)}, lambda *_: os._exit(42)); print(os.getsid(0), flush=True)\n"
-                        "time.sleep(60)")  # fmt: skip
+                        "while True: time.sleep(0.05)")  # fmt: skip
     assert process.stdout is not None
     with process.stdout as said:
         assert int(said.readline()) != os.getsid(0)
