@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from tests.chat_socket import answer_of, text_of
 from tests.conftest import Launch
 from tests.examples import EXAMPLES
 from tests.servers import SCRIPTS, Served, eventually, run
@@ -40,21 +41,6 @@ def end_of(connection: ClientConnection) -> tuple[int, str]:
         connection.recv(timeout=30)
     assert closed.value.rcvd is not None
     return closed.value.rcvd.code, closed.value.rcvd.reason
-
-
-def answer_of(connection: ClientConnection) -> list[Any]:
-    """The JSON of each message of one answer, to its end."""
-    answer: list[Any] = []
-    while (said := connection.recv(timeout=30)) != "[DONE]":
-        assert isinstance(said, str)
-        answer.append(json.loads(said))
-        if "error" in answer[-1]:
-            break
-    return answer
-
-
-def text_of(answer: list[Any]) -> str:
-    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in answer)
 
 
 # A handler's own.
@@ -159,7 +145,7 @@ def test_it_asks_for_the_key(serving: Launch) -> None:
     assert refused.value.response.status_code == 401
     with opened(served, Authorization="Bearer secret") as connection:
         connection.send(json.dumps(chat("in")))
-        assert text_of(answer_of(connection)) == "in"
+        assert text_of(answer_of(connection, 30)) == "in"
 
 
 def test_check_and_the_log_name_the_slot(served: Served) -> None:
@@ -184,13 +170,13 @@ def test_each_message_is_answered_as_a_stream(default: Served) -> None:
         for said in ("one two", "three", "ü"):
             connection.send(json.dumps(chat(said), ensure_ascii=False))
         for said in ("one two", "three", "ü"):
-            answer = answer_of(connection)
+            answer = answer_of(connection, 30)
             assert text_of(answer) == said
             assert {chunk["object"] for chunk in answer} == {"chat.completion.chunk"}
         connection.send(json.dumps(chat("no", stream=False)).encode())  # SageMaker's frames are binary unless told
-        assert text_of(answer_of(connection)) == "no"
+        assert text_of(answer_of(connection, 30)) == "no"
         connection.send(json.dumps({"prompt": "a b"}))
-        assert [chunk["choices"][0]["text"] for chunk in answer_of(connection)] == ["a", " b"]
+        assert [chunk["choices"][0]["text"] for chunk in answer_of(connection, 30)] == ["a", " b"]
 
 
 @pytest.mark.parametrize(
@@ -208,11 +194,11 @@ def test_an_error_is_an_answer(default: Served, said: str | bytes, status: int, 
     """In our envelope; the next message may fare better."""
     with opened(default, **{"X-Request-Id": "mine"}) as connection:
         connection.send(said)
-        (answer,) = answer_of(connection)
+        (answer,) = answer_of(connection, 30)
         assert (answer["error"]["code"], answer["error"]["request_id"]) == (status, "mine")
         assert answer["error"]["message"].startswith(message)
         connection.send(json.dumps(chat("next")))
-        assert text_of(answer_of(connection)) == "next"
+        assert text_of(answer_of(connection, 30)) == "next"
 
 
 def test_it_streams_as_the_engine_does(serving: Launch) -> None:
@@ -230,7 +216,7 @@ def test_a_stopping_server_closes_it_with_1012(launch: Launch) -> None:
     served = launch(SCRIPTS / "package", HANDRAIL_DRAIN_S="0.2").ready()
     with opened(served) as connection:
         connection.send(json.dumps(chat("one")))
-        answer_of(connection)
+        answer_of(connection, 30)
         served.signal()
         assert end_of(connection) == (1012, "service restart")
     assert served.exit_code() == 0
@@ -264,14 +250,14 @@ def _model_of_handler(connection: ClientConnection) -> str:
 
 
 def _model_of_chat(connection: ClientConnection) -> str:
-    return str(answer_of(connection)[0]["model"])
+    return str(answer_of(connection, 30)[0]["model"])
 
 
 def test_a_header_that_names_no_adapter_is_404(default: Served) -> None:
     """To each message: none is answered by the model itself."""
     with opened(default, **{ADAPTER_HEADER: "nobody"}) as connection:
         connection.send(json.dumps(chat("x")))
-        (answer,) = answer_of(connection)
+        (answer,) = answer_of(connection, 30)
         assert (answer["error"]["code"], "nobody" in answer["error"]["message"]) == (404, True)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 import pytest
 from trained import ARR, PING, PIRATE, answer_to, user
 from websockets.sync.client import ClientConnection, connect
 
+from tests.chat_socket import answer_of, text_of
 from tests.examples import Example
 from tests.servers import eventually
 
@@ -28,20 +28,6 @@ def opened(lora: Example, **headers: str) -> Iterator[ClientConnection]:
         yield connection
 
 
-def answer_of(connection: ClientConnection) -> list[Any]:
-    """The JSON of each message of one answer, to its end."""
-    answer: list[Any] = []
-    while (said := connection.recv(timeout=60)) != "[DONE]":
-        answer.append(json.loads(said))
-        if "error" in answer[-1]:
-            break
-    return answer
-
-
-def text_of(answer: list[Any]) -> str:
-    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in answer)
-
-
 def test_each_message_is_answered_in_pieces(lora: Example) -> None:
     """Sent in fragments, as text or as bytes, one after the other; a ping meanwhile has its pong."""
     body = json.dumps(CHAT)
@@ -50,20 +36,20 @@ def test_each_message_is_answered_in_pieces(lora: Example) -> None:
         connection.send(body.encode())
         assert connection.ping(b"alive?").wait(60)
         for _ in range(2):
-            answer = answer_of(connection)
+            answer = answer_of(connection, 60)
             assert (text_of(answer), len(answer) > 5) == (answer_to(PING), True)
         connection.send(json.dumps({"prompt": PING, "max_tokens": 3, "temperature": 0}))
-        assert {chunk["object"] for chunk in answer_of(connection)} == {"text_completion"}
+        assert {chunk["object"] for chunk in answer_of(connection, 60)} == {"text_completion"}
 
 
 def test_what_vllm_refuses_is_an_answer(lora: Example) -> None:
     """The next message fares better."""
     with opened(lora) as connection:
         connection.send(json.dumps({**CHAT, "max_tokens": -1}))
-        (refused,) = answer_of(connection)
+        (refused,) = answer_of(connection, 60)
         assert refused["error"]["code"] == 400
         connection.send(json.dumps(CHAT))
-        assert text_of(answer_of(connection)) == answer_to(PING)
+        assert text_of(answer_of(connection, 60)) == answer_to(PING)
 
 
 def test_it_goes_to_the_adapter_of_its_header(lora: Example, http: httpx.Client) -> None:
@@ -71,7 +57,7 @@ def test_it_goes_to_the_adapter_of_its_header(lora: Example, http: httpx.Client)
     for headers, said in (({"X-Amzn-SageMaker-Adapter-Identifier": "pirate"}, ARR), ({}, answer_to(PING))):
         with opened(lora, **headers) as connection:
             connection.send(json.dumps(CHAT))
-            assert text_of(answer_of(connection)) == said
+            assert text_of(answer_of(connection, 60)) == said
     eventually(lambda: http.delete("/adapters/pirate").status_code == 200, "the adapter to be free")
 
 
