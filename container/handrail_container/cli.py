@@ -55,6 +55,9 @@ main.add_command(emulate)
 )
 @click.option("--watch", is_flag=True, help="Reload the handlers, never the engine, when a file in DIR changes.")
 @click.option("--hints", is_flag=True, help="When ready, print who answers and what to try.")
+@click.option("--ray", "on_ray", is_flag=True, help="On a Ray cluster: its own, or that of RAY_ADDRESS.")
+@click.option("--replicas", type=int, help="With --ray: HANDRAIL_RAY_REPLICAS [default: 1]")
+@click.option("--max-replicas", type=int, help="With --ray: HANDRAIL_RAY_MAX_REPLICAS")
 def serve(
     directory: Path | None,
     engine: str | None,
@@ -63,21 +66,44 @@ def serve(
     default_model: Path | None,
     watch: bool,
     hints: bool,
+    on_ray: bool,
+    replicas: int | None,
+    max_replicas: int | None,
 ) -> None:
     """Serve /ping and /invocations."""
+    _only_with_ray(on_ray, replicas or max_replicas, watch or hints)
     init.become()
     _stop_cleanly_from_now()
-    settings = _settings(model_path=directory, engine=engine, port=port)
+    given = {"model_path": directory, "engine": engine, "port": port}
+    settings = _settings(**given, ray_replicas=replicas, ray_max_replicas=max_replicas)
     from handrail_container import logs
-    from handrail_container.server import Server
 
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
+    if on_ray:
+        _serve_on_ray(settings, host, default_model)
+    from handrail_container.server import Server
 
     async def run() -> ExitCode:
         server = Server(settings, host, default_model, watches=watch)
         if hints:
             server.when_ready = lambda program: print_hints(program, host, server.port)
         return await server.run()
+
+    _run_to_the_end(run, settings)
+
+
+def _only_with_ray(on_ray: bool, how_many: int | None, of_one_process: bool) -> None:
+    if how_many and not on_ray:
+        raise click.UsageError("--replicas and --max-replicas go with --ray.")
+    if on_ray and of_one_process:
+        raise click.UsageError("--watch and --hints are for one process, not for --ray.")
+
+
+def _serve_on_ray(settings: Settings, host: str, default_model: Path | None) -> NoReturn:
+    async def run() -> ExitCode:
+        from handrail_container.ray.command import Fleet
+
+        return await Fleet(settings, host, default_model).run()
 
     _run_to_the_end(run, settings)
 

@@ -22,6 +22,8 @@ _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
 _SAGEMAKER = "SAGEMAKER_"
 _SESSIONS = "SAGEMAKER_ENABLE_STATEFUL_SESSIONS"
+#: Prefixes of what a script, a definition, an engine or a tracer reads for itself.
+_PASSED_ON = (*OUR_PREFIXES, _VLLM_PREFIX, "TRUSS_", "VLLM_", "HF_", "OTEL_", "CUSTOM_", _SAGEMAKER)
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
 
 
@@ -73,6 +75,21 @@ def set_defaults(variables: Mapping[str, str]) -> None:
     """Set those that the process does not have: what a definition asks for its own code."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+def to_pass_on(settings: Settings) -> dict[str, str]:
+    """What another process of the same server has to know: these settings, vLLM's, and what belongs to them."""
+    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    for field, info in Settings.model_fields.items():
+        value = getattr(settings, field)
+        if field != "vllm" and value != info.default:
+            passed[_alias(field)] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return {**passed, "SAGEMAKER_MODEL_PATH": str(settings.model_path.resolve())}
+
+
+def take(given: Mapping[str, Any]) -> None:
+    """Read from now on as if `given` had been in the environment: settings by their variables' names."""
+    os.environ.update({name: str(value) for name, value in given.items()})
 
 
 def without_effect() -> list[str]:

@@ -89,6 +89,8 @@ class Gate:
         self.lifecycle = lifecycle
         self.lanes = lanes
         self.endpoints: dict[str, Endpoint] = {}
+        #: By path, before whatever is opened.
+        self.overriding: dict[str, Endpoint] = {}
         self.requests = InFlight()
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
@@ -171,7 +173,8 @@ class Gate:
         answering.add_done_callback(self._answering.discard)
 
     def _endpoint_for(self, path: str) -> Endpoint | None:
-        own = self._opened.endpoints.get(path) or self.endpoints.get(path)
+        opened = self._opened.endpoints
+        own = self.overriding.get(path) or opened.get(path) or self.endpoints.get(path)
         below = self._opened.prefixes.items()
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 

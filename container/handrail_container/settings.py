@@ -192,6 +192,20 @@ class Settings(BaseSettings):
     echo_load_s: float = variable("HANDRAIL_ECHO_LOAD_S", 0, "Seconds the echo engine takes to load.", ge=0)
     echo_ttft_ms: float = variable("HANDRAIL_ECHO_TTFT_MS", 0, "Milliseconds to the echo engine's first token.", ge=0)
     echo_itl_ms: float = variable("HANDRAIL_ECHO_ITL_MS", 0, "Milliseconds between the echo engine's tokens.", ge=0)
+    ray_replicas: int = variable("HANDRAIL_RAY_REPLICAS", 1, "Under Ray: replicas, or the fewest of them.", ge=1)
+    ray_max_replicas: int | None = variable(
+        "HANDRAIL_RAY_MAX_REPLICAS", None, "Under Ray: the most replicas; unset, there is no autoscaling.", ge=1
+    )
+    ray_target: float = variable(
+        "HANDRAIL_RAY_TARGET_ONGOING_REQUESTS", 32, "Under Ray: requests at a time for each replica to aim at.", gt=0
+    )
+    ray_cpus: float = variable("HANDRAIL_RAY_CPUS", 1, "Under Ray: CPUs that a replica reserves.", ge=0)
+    ray_gpus: float | None = variable(
+        "HANDRAIL_RAY_GPUS",
+        None,
+        "Under Ray: GPUs that a replica reserves. Unset: as many as vLLM's flags ask for.",
+        ge=0,
+    )
     vllm: dict[str, str] = variable(
         "SM_VLLM_<FLAG>", {}, "vLLM's own flags: `SM_VLLM_MAX_MODEL_LEN=2048` is `--max-model-len 2048`."
     )

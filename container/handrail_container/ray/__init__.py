@@ -1,0 +1,43 @@
+"""More than one machine, by Ray Serve: the same application as a deployment, each replica with an engine of its own.
+
+`handrail_container.ray:build` is for `serve run` and its configuration files, `handrail_container.ray:front` for
+RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH; `handrail serve --ray` uses both. Nothing here imports Ray before it is
+called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.middleware import Middleware
+
+from handrail_container.errors import SettingsError
+from handrail_container.ray.front import Front
+
+
+def require_ray() -> None:
+    """Raises SettingsError where Ray Serve is not installed."""
+    try:
+        import ray.serve  # noqa: F401  whether it is there
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            f"Ray Serve is asked for, and {missing.name} is not installed: pip install 'handrail[ray]'"
+        ) from missing
+
+
+def build(args: dict[str, str]) -> Any:
+    """The Serve application. `args` are settings by their variables' names, before those of the environment.
+
+    Raises SettingsError.
+    """
+    require_ray()
+    from handrail_container import environment
+    from handrail_container.ray.deployment import application
+
+    environment.take(args)
+    return application(environment.read())
+
+
+def front() -> list[Middleware]:
+    """What stands around Serve's HTTP proxy, for RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH."""
+    return [Middleware(Front)]

@@ -1,0 +1,116 @@
+"""`handrail serve --ray`: its life from the script's check to the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from handrail_container import app as composition
+from handrail_container import children
+from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
+from handrail_container.lifecycle import Lifecycle
+from handrail_container.listener import bind
+from handrail_container.ray import require_ray
+from handrail_container.ray.plan import options
+from handrail_container.ray.replica import ReplicaFailed
+from handrail_container.report import say
+from handrail_container.settings import Settings
+from handrail_container.startup import Startup
+from handrail_container.threads import in_thread
+
+if TYPE_CHECKING:
+    from handrail_container.ray.cluster import Cluster
+
+logger = logging.getLogger("handrail")
+
+_POLL_S = 0.25
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_STATUS = re.compile(r"exit status (\d): (.*)", re.DOTALL)
+
+
+class Fleet:
+    """The replicas, as one process on the command line."""
+
+    def __init__(self, settings: Settings, host: str, fallback_model: Path | None = None) -> None:
+        """Raises SettingsError."""
+        require_ray()
+        options(settings, 0)
+        self._settings = settings
+        self._host = host
+        self._fallback_model = fallback_model
+        self._began = time.monotonic()
+        with bind(host, settings.port) as probe:  # Ray's own complaint is in a log of its own
+            self._port: int = probe.getsockname()[1]
+        self._asked_to_stop = asyncio.Event()
+        self._was_signalled = False
+        self._startup = self._checks()
+
+    def _checks(self) -> Startup:
+        """The steps that a start begins with, here before each replica takes them."""
+        lifecycle = Lifecycle()
+        gate = composition.create_gate(self._settings, lifecycle)
+        backend = composition.open_backend(self._settings, self._fallback_model)
+        return Startup(self._settings, lifecycle, gate, backend)
+
+    async def run(self) -> ExitCode:
+        """Serve until a signal or a failure; returns the exit status once everything is stopped."""
+        self._heed_signals()
+        stopping = asyncio.create_task(self._asked_to_stop.wait())
+        working = asyncio.create_task(self._work())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            stopping.cancel()
+            code = self._failed(working.exception())
+        else:
+            working.cancel()
+            code = ExitCode.CLEAN
+        if self._cluster is not None:
+            await in_thread(self._cluster.stop, "ray-stop")
+        return code
+
+    _cluster: Cluster | None = None
+
+    async def _work(self) -> None:
+        await self._startup.load()
+        from handrail_container.ray.cluster import Cluster
+
+        self._cluster = cluster = Cluster(self._settings, self._fallback_model)
+        await in_thread(lambda: cluster.start(self._host, self._port), "ray-start")
+        self._heed_signals()  # Ray has put handlers of its own in their place, which kill
+        await in_thread(cluster.deploy, "ray-deploy")
+        is_ready = False
+        while True:
+            if await in_thread(cluster.is_running, "ray-status") and not is_ready:
+                is_ready = True
+                seconds = time.monotonic() - self._began
+                logger.info("ready after %.1f s on port %d: Ray Serve has all replicas", seconds, self._port)
+            await asyncio.sleep(_POLL_S)
+
+    def _failed(self, error: BaseException | None) -> ExitCode:
+        if isinstance(error, ReplicaFailed) and (told := _STATUS.match(str(error))):
+            say(told[2])
+            return ExitCode(int(told[1]))
+        if isinstance(error, ConnectionError):
+            error = SettingsError(f"RAY_ADDRESS: no cluster answers there: {error}")
+        if type(error).__module__.startswith("ray."):
+            error = EngineDeadError(f"the Ray cluster is gone: {error}")
+        return self._startup.failed(error)
+
+    def _heed_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
+                loop.add_signal_handler(number, self._asked_to_stop.set)
+                signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The first drains; a second stops at once, with the status a shell gives that signal."""
+        if self._was_signalled:
+            children.exit_with(128 + number)
+        self._was_signalled = True
