@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -20,10 +21,12 @@ _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_COLOR_PREFIX": "0",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "handrail_container.ray:front",
 }
 _FAILURE = re.compile(r"ReplicaFailed: (exit status \d: .*)", re.DOTALL)
 _FAILED = ("DEPLOY_FAILED",)
+_TOLD_S = 2.0
 
 
 class Cluster:
@@ -39,6 +42,7 @@ class Cluster:
             os.environ.setdefault(name, value)
         self._is_ours = not os.environ.get("RAY_ADDRESS")
         where: dict[str, Any] = {"address": "local", "include_dashboard": False} if self._is_ours else {}
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         ray.init(**where, configure_logging=False, log_to_driver=True)
         serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port}, logging_config=QUIET)
 
@@ -64,8 +68,8 @@ class Cluster:
 
     def stop(self) -> None:
         """The application first, whose requests finish; then what is ours of the rest."""
-        if serve.status().applications:
-            serve.get_app_handle(APP).broadcast("drain")
+        if serve.status().applications.get(APP) is not None:
+            serve.get_app_handle(APP).broadcast("drain").results(timeout_s=_TOLD_S, return_exceptions=True)
         serve.delete(APP)
         if self._is_ours:
             serve.shutdown()

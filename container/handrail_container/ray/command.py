@@ -7,9 +7,11 @@ import logging
 import re
 import signal
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from handrail_container import app as composition
 from handrail_container import children
@@ -22,10 +24,11 @@ from handrail_container.ray.replica import ReplicaFailed
 from handrail_container.report import say
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
-from handrail_container.threads import in_thread
 
 if TYPE_CHECKING:
     from handrail_container.ray.cluster import Cluster
+
+T = TypeVar("T")
 
 logger = logging.getLogger("handrail")
 
@@ -50,6 +53,9 @@ class Fleet:
         self._asked_to_stop = asyncio.Event()
         self._was_signalled = False
         self._startup = self._checks()
+        self._cluster: Cluster | None = None
+        #: Ray's processes end with the thread that started them.
+        self._thread = ThreadPoolExecutor(1, "ray")
 
     def _checks(self) -> Startup:
         """The steps that a start begins with, here before each replica takes them."""
@@ -71,26 +77,28 @@ class Fleet:
             working.cancel()
             code = ExitCode.CLEAN
         if self._cluster is not None:
-            await in_thread(self._cluster.stop, "ray-stop")
+            await self._in_thread(self._cluster.stop)
         return code
-
-    _cluster: Cluster | None = None
 
     async def _work(self) -> None:
         await self._startup.load()
         from handrail_container.ray.cluster import Cluster
 
         self._cluster = cluster = Cluster(self._settings, self._fallback_model)
-        await in_thread(lambda: cluster.start(self._host, self._port), "ray-start")
+        await self._in_thread(lambda: cluster.start(self._host, self._port))
         self._heed_signals()  # Ray has put handlers of its own in their place, which kill
-        await in_thread(cluster.deploy, "ray-deploy")
+        await self._in_thread(cluster.deploy)
         is_ready = False
         while True:
-            if await in_thread(cluster.is_running, "ray-status") and not is_ready:
+            if await self._in_thread(cluster.is_running) and not is_ready:
                 is_ready = True
                 seconds = time.monotonic() - self._began
                 logger.info("ready after %.1f s on port %d: Ray Serve has all replicas", seconds, self._port)
             await asyncio.sleep(_POLL_S)
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        """One after the other: what is asked to stop waits for what is being started."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     def _failed(self, error: BaseException | None) -> ExitCode:
         if isinstance(error, ReplicaFailed) and (told := _STATUS.match(str(error))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ _METRICS_S = 5.0
 class Deployment:
     """A replica in the hands of Serve, which calls these methods."""
 
-    async def __init__(self, variables: Mapping[str, str], fallback_model: str | None) -> None:
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, variables: Mapping[str, str], fallback_model: str | None
+    ) -> None:
         try:
             self._replica = Replica(variables, Path(fallback_model) if fallback_model else None)
         except SettingsError as error:
@@ -41,7 +44,7 @@ class Deployment:
         if is_one_of_many(self._replica.settings):
             self._replica.share(self._expositions)
 
-    def __serve_build_asgi_app__(self) -> Entrance:  # noqa: PLW3201  Serve's name
+    def __serve_build_asgi_app__(self) -> Entrance:
         return self._replica.entrance
 
     async def check_health(self) -> None:
@@ -51,7 +54,8 @@ class Deployment:
         return serve.get_replica_context().replica_id.unique_id, self._replica.exposition()
 
     async def drain(self) -> None:
-        await self._replica.drain()
+        """Returns at once."""
+        self._draining = asyncio.create_task(self._replica.drain())
 
     async def _expositions(self) -> dict[str, str]:
         """Those of all replicas that answer in time."""

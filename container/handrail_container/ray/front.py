@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Iterator
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +17,7 @@ _PING_S = 1.8
 #: So long for one replica's answer to it; then another one is asked. A custom ping may take a second.
 _ONE_PING_S = 1.1
 _AGAIN_S = 0.05
+_LEAVE_S = 0.1
 #: Serve's own routes: its health, its routes.
 _SERVES_OWN = "/-/"
 _ID, _SESSION, _ROUTED_BY = b"x-request-id", b"x-amzn-sagemaker-session-id", b"x-session-id"
@@ -109,21 +110,28 @@ class Front:
             messages.append(message)
 
         reply = Reply(collect)
-        try:
-            async with asyncio.timeout(patience_s):
-                await self._app(scope, _nothing_to_say(), reply.send)
-        except TimeoutError:
-            return []
+        leaving = asyncio.Event()
+        asking = asyncio.ensure_future(_run(self._app, scope, _client(leaving), reply.send))
+        await asyncio.wait([asking], timeout=patience_s)
+        leaving.set()  # as a client does: to be cancelled is more than the proxy expects
+        await asyncio.wait([asking], timeout=_LEAVE_S)
         self._has_answered = self._has_answered or reply.is_complete
         return messages if reply.is_complete else []
 
 
-def _nothing_to_say() -> Receive:
-    """Of a client that stays: an empty body, and then silence."""
-    said = iter([{"type": "http.request", "body": b"", "more_body": False}])
+async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)
 
-    async def receive() -> Any:
-        return next(said, None) or await asyncio.Event().wait()
+
+def _client(leaving: asyncio.Event) -> Receive:
+    """One that says nothing, and stays until it leaves."""
+    said: Iterator[Message] = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Message:
+        if (message := next(said, None)) is not None:
+            return message
+        await leaving.wait()
+        return {"type": "http.disconnect"}
 
     return receive
 

@@ -1,0 +1,35 @@
+"""`handrail serve --ray`, which takes ten seconds to start and gigabytes to run: one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.servers import SCRIPTS, Served
+
+READY_S = 240.0
+
+
+@contextmanager
+def fleet(log: Path, script: str | None = None, *arguments: str, **given: str) -> Iterator[Served]:
+    """Ready, and stopped with exit status 0."""
+    folder = SCRIPTS if script else log.parent
+    environment = {"HANDRAIL_ENGINE": "echo", "HANDRAIL_ACCESS_LOG": "all", **given}
+    if script:
+        environment["CUSTOM_SCRIPT_FILENAME"] = script
+    served = Served(folder, log, "--ray", *arguments, **environment)
+    try:
+        served.says("Ray Serve has all replicas")
+        yield served.ready(READY_S)
+    finally:
+        served.stop()
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Two replicas that say which of them answers."""
+    with fleet(tmp_path_factory.mktemp("two") / "log", "who_answers.py", "--replicas", "2") as served:
+        yield served
