@@ -12,11 +12,13 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from handrail_container.errors import SettingsError
+from handrail_container.ray import variables
 from handrail_container.ray.front import Front
 
 
 def require_ray() -> None:
     """Raises SettingsError where Ray Serve is not installed."""
+    variables.prepare()
     try:
         import ray.serve  # noqa: F401  whether it is there
     except ModuleNotFoundError as missing:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 
 from handrail_container.errors import EngineDeadError
+from handrail_container.ray import variables
 from handrail_container.ray.deployment import APP, NAME, QUIET, application
 from handrail_container.ray.replica import ReplicaFailed
 from handrail_container.settings import Settings
 
-#: What Ray reads from the environment when it starts: nothing of it calls home, or writes there.
-_ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_COLOR_PREFIX": "0",
-    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "handrail_container.ray:front",
-}
 _FAILURE = re.compile(r"ReplicaFailed: (exit status \d: .*)", re.DOTALL)
 _FAILED = ("DEPLOY_FAILED",)
 _TOLD_S = 2.0
@@ -37,13 +32,12 @@ class Cluster:
         self._fallback_model = fallback_model
 
     def start(self, host: str, port: int) -> None:
-        """Ray, and Serve with its HTTP proxies. Raises ConnectionError where RAY_ADDRESS does not answer."""
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        self._is_ours = not os.environ.get("RAY_ADDRESS")
-        where: dict[str, Any] = {"address": "local", "include_dashboard": False} if self._is_ours else {}
+        """Ray, and Serve where it does not run, with its proxies. Raises ConnectionError where RAY_ADDRESS does not
+        answer."""
+        where: dict[str, Any] = {} if variables.names_cluster() else {"address": "local", "include_dashboard": False}
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         ray.init(**where, configure_logging=False, log_to_driver=True)
+        self._starts_serve = not _is_serving()
         serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port}, logging_config=QUIET)
 
     def deploy(self) -> None:
@@ -67,10 +61,20 @@ class Cluster:
         return found[1].strip() if found else f"exit status 4: handrail: Ray Serve could not deploy: {message}"
 
     def stop(self) -> None:
-        """The application first, whose requests finish; then what is ours of the rest."""
-        if serve.status().applications.get(APP) is not None:
+        """The application first, whose requests finish; then what we have started of the rest."""
+        with contextlib.suppress(RayError, RayServeException, TimeoutError):  # a fleet that never began, or is gone
             serve.get_app_handle(APP).broadcast("drain").results(timeout_s=_TOLD_S, return_exceptions=True)
-        serve.delete(APP)
-        if self._is_ours:
-            serve.shutdown()
+        with contextlib.suppress(RayError, RayServeException):  # the cluster is gone
+            serve.delete(APP)
+            if self._starts_serve:
+                serve.shutdown()
         ray.shutdown()
+
+
+def _is_serving() -> bool:
+    """Whether the cluster has a Serve of somebody's; asking for the status would start one."""
+    try:
+        ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
+    except ValueError:
+        return False
+    return True

@@ -39,7 +39,7 @@ class Deployment:
         try:
             self._replica = Replica(variables, Path(fallback_model) if fallback_model else None)
         except SettingsError as error:
-            raise ReplicaFailed(f"exit status {int(error.exit_code)}: {error}") from error
+            raise ReplicaFailed(f"exit status {int(error.exit_code)}: {error}") from None
         await self._replica.begin()
         if is_one_of_many(self._replica.settings):
             self._replica.share(self._expositions)

@@ -80,10 +80,10 @@ class Replica:
             program = await self._startup.load()
             app = await self._startup.start_engine()
             self._serving = await self._startup.begin(program, app, self.settings.port)
-        except Exception as error:  # whatever ended the start; a bug of ours is logged as one
+        except Exception as error:  # noqa: BLE001  whatever ended the start; a bug of ours is logged as one
             code = self._startup.failed(error)
             await self.end()
-            raise ReplicaFailed(f"exit status {int(code)}: {self._hidden(error)}") from error
+            raise ReplicaFailed(f"exit status {int(code)}: {self._hidden(error)}") from None  # it has been said
         self._tasks = [asyncio.create_task(self._gate.sweep()), asyncio.create_task(self._watch_engine())]
         logger.info("ready after %.1f s", time.monotonic() - began)
 
