@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from handrail_container.ray import variables
 
 _SHARED_MEMORY = Path("/dev/shm")
 #: What Docker gives a container that is not told otherwise: too little for workers that speak to each other.
@@ -48,7 +48,7 @@ class Parallel:
             "PIPELINE_PARALLEL_SIZE": self.pipeline,
             "DATA_PARALLEL_SIZE": self.data,
         }
-        return " × ".join(f"SM_VLLM_{name}={size}" for name, size in sizes.items() if size > 1)
+        return " with ".join(f"SM_VLLM_{name}={size}" for name, size in sizes.items() if size > 1)
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ class Machine:
 def look(gpus: int | None) -> Machine:
     """This machine, with as many GPUs as vLLM sees."""
     size = shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else 0
-    has_ray = importlib.util.find_spec("ray") is not None
-    return Machine(gpus, size, has_ray, os.environ.get("RAY_ADDRESS", ""))
+    return Machine(gpus, size, variables.is_installed(), variables.address())
 
 
 def problems(parallel: Parallel, machine: Machine) -> Iterator[str]:

@@ -7,20 +7,21 @@ called.
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from starlette.middleware import Middleware
 
 from handrail_container.errors import SettingsError
 from handrail_container.ray import variables
-from handrail_container.ray.front import Front
+from handrail_container.ray.proxy import Front
 
 
-def require_ray() -> None:
-    """Raises SettingsError where Ray Serve is not installed."""
+def require_ray() -> Any:
+    """The module that speaks to Ray Serve. Raises SettingsError where that is not installed."""
     variables.prepare()
     try:
-        import ray.serve  # noqa: F401  whether it is there
+        return importlib.import_module("handrail_container.ray.deployment")
     except ModuleNotFoundError as missing:
         raise SettingsError(
             f"Ray Serve is asked for, and {missing.name} is not installed: pip install 'handrail[ray]'"
@@ -32,12 +33,7 @@ def build(args: dict[str, str]) -> Any:
 
     Raises SettingsError.
     """
-    require_ray()
-    from handrail_container import environment
-    from handrail_container.ray.deployment import application
-
-    environment.take(args)
-    return application(environment.read())
+    return require_ray().build(args)
 
 
 def front() -> list[Middleware]:

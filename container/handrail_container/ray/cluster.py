@@ -34,7 +34,7 @@ class Cluster:
     def start(self, host: str, port: int) -> None:
         """Ray, and Serve where it does not run, with its proxies. Raises ConnectionError where RAY_ADDRESS does not
         answer."""
-        where: dict[str, Any] = {} if variables.names_cluster() else {"address": "local", "include_dashboard": False}
+        where: dict[str, Any] = {} if variables.address() else {"address": "local", "include_dashboard": False}
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         ray.init(**where, configure_logging=False, log_to_driver=True)
         self._starts_serve = not _is_serving()

@@ -67,6 +67,12 @@ class Deployment:
         await self._replica.end()
 
 
+def build(args: Mapping[str, str]) -> Any:
+    """The application by these settings, before those of the environment. Raises SettingsError."""
+    environment.take(args)
+    return application(environment.read())
+
+
 def application(settings: Settings, fallback_model: Path | None = None) -> Any:
     """What `serve run` takes. Raises SettingsError."""
     gpus = ray.cluster_resources().get("GPU", 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 #: Nothing of it calls home, or writes there; its log is that of the replicas, line by line.
@@ -20,5 +21,10 @@ def prepare() -> None:
         os.environ.setdefault(name, value)
 
 
-def names_cluster() -> bool:
-    return bool(os.environ.get("RAY_ADDRESS"))
+def is_installed() -> bool:
+    return importlib.util.find_spec("ray") is not None
+
+
+def address() -> str:
+    """The cluster there is; empty where one has to be started."""
+    return os.environ.get("RAY_ADDRESS", "")

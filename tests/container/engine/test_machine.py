@@ -26,7 +26,7 @@ def test_what_fits_is_no_problem(parallel: Parallel) -> None:
 
 def test_too_few_gpus_name_the_settings() -> None:
     (problem,) = problems(Parallel(tensor=4, data=4))
-    assert problem.startswith("SM_VLLM_TENSOR_PARALLEL_SIZE=4 × SM_VLLM_DATA_PARALLEL_SIZE=4 needs 16 GPU(s)")
+    assert problem.startswith("SM_VLLM_TENSOR_PARALLEL_SIZE=4 with SM_VLLM_DATA_PARALLEL_SIZE=4 needs 16 GPU(s)")
     assert "vLLM sees 8" in problem
 
 
