@@ -14,8 +14,8 @@ from tests.conftest import Launch
 from tests.examples import EXAMPLES, NAMES, Example, commands
 from tests.servers import free_port, run
 
-#: One calls vLLM itself, so it runs in the vllm tier only; one has a test of its own.
-ELSEWHERE = {"rag", "multi_step"}
+#: One calls vLLM itself, so it runs in the vllm tier only, and one is of the ray tier; one has a test of its own.
+ELSEWHERE = {"rag", "ray", "multi_step"}
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - ELSEWHERE))
@@ -30,7 +30,7 @@ def test_an_example_answers_what_its_readme_asks(name: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_readme_has_one_run_and_one_request(name: str) -> None:
-    run, ask = commands(EXAMPLES / name / "README.md")
+    run, ask = commands(EXAMPLES / name / "README.md")[:2]
     assert f"scripts/serve examples/{name}" in run
     assert ask.startswith("curl http://127.0.0.1:8080/invocations")
 

@@ -71,7 +71,7 @@ def serve(
     max_replicas: int | None,
 ) -> None:
     """Serve /ping and /invocations."""
-    _only_with_ray(on_ray, replicas or max_replicas, watch or hints)
+    _only_with_ray(on_ray, replicas or max_replicas, watch)
     init.become()
     _stop_cleanly_from_now()
     given = {"model_path": directory, "engine": engine, "port": port}
@@ -80,7 +80,7 @@ def serve(
 
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
     if on_ray:
-        _serve_on_ray(settings, host, default_model)
+        _serve_on_ray(settings, host, default_model, hints=hints)
     from handrail_container.server import Server
 
     async def run() -> ExitCode:
@@ -92,18 +92,21 @@ def serve(
     _run_to_the_end(run, settings)
 
 
-def _only_with_ray(on_ray: bool, how_many: int | None, of_one_process: bool) -> None:
+def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
     if how_many and not on_ray:
         raise click.UsageError("--replicas and --max-replicas go with --ray.")
-    if on_ray and of_one_process:
-        raise click.UsageError("--watch and --hints are for one process, not for --ray.")
+    if on_ray and watch:
+        raise click.UsageError("--watch is for one process, not for --ray.")
 
 
-def _serve_on_ray(settings: Settings, host: str, default_model: Path | None) -> NoReturn:
+def _serve_on_ray(settings: Settings, host: str, default_model: Path | None, *, hints: bool) -> NoReturn:
     async def run() -> ExitCode:
         from handrail_container.ray.command import Fleet
 
-        return await Fleet(settings, host, default_model).run()
+        fleet = Fleet(settings, host, default_model)
+        if hints:
+            fleet.when_ready = lambda program: print_hints(program, host, fleet.port)
+        return await fleet.run()
 
     _run_to_the_end(run, settings)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
+from handrail.resolve import Program
+
 from handrail_container import app as composition
 from handrail_container import children
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
@@ -47,9 +49,11 @@ class Fleet:
         self._settings = settings
         self._host = host
         self._fallback_model = fallback_model
+        #: Called once, with the program that is served.
+        self.when_ready: Callable[[Program], None] = lambda program: None
         self._began = time.monotonic()
         with bind(host, settings.port) as probe:  # Ray's own complaint is in a log of its own
-            self._port: int = probe.getsockname()[1]
+            self.port: int = probe.getsockname()[1]
         self._asked_to_stop = asyncio.Event()
         self._was_signalled = False
         self._startup = self._checks()
@@ -81,11 +85,11 @@ class Fleet:
         return code
 
     async def _work(self) -> None:
-        await self._startup.load()
+        program = await self._startup.load()
         from handrail_container.ray.cluster import Cluster
 
         self._cluster = cluster = Cluster(self._settings, self._fallback_model)
-        await self._in_thread(lambda: cluster.start(self._host, self._port))
+        await self._in_thread(lambda: cluster.start(self._host, self.port))
         self._heed_signals()  # Ray has put handlers of its own in their place, which kill
         await self._in_thread(cluster.deploy)
         is_ready = False
@@ -93,7 +97,8 @@ class Fleet:
             if await self._in_thread(cluster.is_running) and not is_ready:
                 is_ready = True
                 seconds = time.monotonic() - self._began
-                logger.info("ready after %.1f s on port %d: Ray Serve has all replicas", seconds, self._port)
+                logger.info("ready after %.1f s on port %d: Ray Serve has all replicas", seconds, self.port)
+                self.when_ready(program)
             await asyncio.sleep(_POLL_S)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:

@@ -45,7 +45,6 @@ def test_what_is_set_for_ray_is_not_what_the_user_has_set(monkeypatch: pytest.Mo
         (("--replicas", "2"), "go with --ray"),
         (("--max-replicas", "2"), "go with --ray"),
         (("--ray", "--watch"), "not for --ray"),
-        (("--ray", "--hints"), "not for --ray"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
