@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from handrail_container.ray import address as cluster
 from handrail_container.ray import variables
 
 _SHARED_MEMORY = Path("/dev/shm")
 #: What Docker gives a container that is not told otherwise: too little for workers that speak to each other.
 _TOO_LITTLE = 64 << 20
-_CONNECT_S = 2.0
-_RAYS_PORT = 6379
 
 
 @dataclass(frozen=True)
@@ -86,15 +83,5 @@ def _ray(parallel: Parallel, machine: Machine) -> Iterator[str]:
     setting = "DISTRIBUTED_EXECUTOR_BACKEND" if parallel.executor == "ray" else "DATA_PARALLEL_BACKEND"
     if not machine.has_ray:
         yield f"SM_VLLM_{setting} is 'ray', and Ray is not installed: pip install 'handrail[ray]'"
-    address = machine.ray_address
-    if not address or address in ("local", "auto") or address.startswith("ray://"):
-        return
-    place = urlsplit(address if "://" in address else f"//{address}")
-    try:
-        with socket.create_connection((place.hostname, place.port or _RAYS_PORT), _CONNECT_S):
-            return
-    except (OSError, ValueError) as error:
-        yield (
-            f"RAY_ADDRESS is {address!r}, and no cluster answers there ({error}): write the head's host:port, or "
-            f"unset it, and SM_VLLM_{setting}=ray starts a cluster on this machine"
-        )
+    if unreachable := cluster.unreachable(machine.ray_address):
+        yield f"{unreachable}, and SM_VLLM_{setting}=ray starts a cluster on this machine"

@@ -30,6 +30,7 @@ class Cluster:
     def __init__(self, settings: Settings, fallback_model: Path | None) -> None:
         self._settings = settings
         self._fallback_model = fallback_model
+        self._starts_serve = False
 
     def start(self, host: str, port: int) -> None:
         """Ray, and Serve where it does not run, with its proxies. Raises ConnectionError where RAY_ADDRESS does not
@@ -62,6 +63,8 @@ class Cluster:
 
     def stop(self) -> None:
         """The application first, whose requests finish; then what we have started of the rest."""
+        if not ray.is_initialized():
+            return
         with contextlib.suppress(RayError, RayServeException, TimeoutError):  # a fleet that never began, or is gone
             serve.get_app_handle(APP).broadcast("drain").results(timeout_s=_TOLD_S, return_exceptions=True)
         with contextlib.suppress(RayError, RayServeException):  # the cluster is gone

@@ -20,7 +20,7 @@ from handrail_container import children
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.listener import bind
-from handrail_container.ray import require_ray
+from handrail_container.ray import address, require_ray, variables
 from handrail_container.ray.plan import options
 from handrail_container.ray.replica import ReplicaFailed
 from handrail_container.report import say
@@ -46,6 +46,8 @@ class Fleet:
         """Raises SettingsError."""
         require_ray()
         options(settings, 0)
+        if unreachable := address.unreachable(variables.address()):
+            raise SettingsError(f"{unreachable}, and --ray starts a cluster on this machine")
         self._settings = settings
         self._host = host
         self._fallback_model = fallback_model

@@ -51,3 +51,10 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path, arguments: 
     ended = run("serve", tmp_path, *arguments)
     assert ended.returncode == 2
     assert says in ended.stderr
+
+
+def test_a_cluster_that_does_not_answer_is_said_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("ray.serve")
+    ended = run("serve", tmp_path, "--engine", "echo", "--ray", "--port", "0", RAY_ADDRESS="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("handrail: RAY_ADDRESS is '127.0.0.1:1', and no cluster answers there")
