@@ -10,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +80,13 @@ class Served:
         self._log = log
         self._out = log.with_suffix(".out")
         self.began = time.monotonic()
-        command = [*self.program, "serve", folder, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
+        command = self.command(folder, arguments, given)
         as_user: Any = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
         with log.open("w") as stderr, self._out.open("w") as stdout:
             self.process = subprocess.Popen(command, env=environment(given), stdout=stdout, stderr=stderr, **as_user)
+
+    def command(self, folder: Path, arguments: Sequence[str | Path], given: Mapping[str, str]) -> list[str | Path]:
+        return [*self.program, "serve", folder, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
 
     @property
     def stderr(self) -> str:

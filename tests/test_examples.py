@@ -29,7 +29,7 @@ def test_an_example_answers_what_its_readme_asks(name: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_readme_has_one_run_and_one_request(name: str) -> None:
+def test_a_readme_begins_with_one_run_and_one_request(name: str) -> None:
     run, ask = commands(EXAMPLES / name / "README.md")[:2]
     assert f"scripts/serve examples/{name}" in run
     assert ask.startswith("curl http://127.0.0.1:8080/invocations")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from handrail_container.exchange import LEFT, Exchange
@@ -24,14 +23,15 @@ class AccessLog:
 
     def note(self, exchange: Exchange) -> None:
         """Log what is not 2xx and what was slow, or everything; a good `/ping` never."""
-        seconds = time.monotonic() - exchange.began
-        is_good = 200 <= exchange.status < 300 and not exchange.has_failed
-        is_ping = exchange.scope["path"] == "/ping"
-        is_dull = is_good and (is_ping or (seconds < _SLOW_S and self._setting != "all"))
-        if is_dull or self._setting == "off" or not logger.isEnabledFor(logging.INFO):
+        if self._is_dull(exchange) or self._setting == "off" or not logger.isEnabledFor(logging.INFO):
             return
-        fields = _fields(exchange, seconds)
+        fields = _fields(exchange, exchange.took_s)
         logger.info("%s", _line(exchange, fields), extra=fields)
+
+    def _is_dull(self, exchange: Exchange) -> bool:
+        if exchange.has_failed or not 200 <= exchange.status < 300:
+            return False
+        return (exchange.took_s < _SLOW_S and self._setting != "all") or exchange.scope["path"] == "/ping"
 
 
 def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
 
 def _verdict(exchange: Exchange) -> str:
     """Why the answer ended before its time."""
-    if exchange.verdict is LEFT or exchange.status == LEFT.status:
+    if exchange.status == LEFT.status:
         return "client_left"
     return (exchange.verdict.kind or "") if exchange.verdict is not None else ""
 

@@ -57,11 +57,12 @@ class Lane:
             if self.when_asked is not None:
                 self.when_asked(exchange)
             exchange.limit_s, exchange.stream_limit_s = self._limits(exchange)
+            began = exchange.began
             if self.running < self._max_running:
                 self.running += 1
             else:
                 await self._turn(exchange)
-            began = time.monotonic()
+                began = time.monotonic()
             try:
                 await app(scope, receive, send)
             finally:

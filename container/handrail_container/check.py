@@ -9,19 +9,22 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from handrail.around import Wrapper
+from handrail.calling import Handler
 from handrail.errors import HandlerFault, ProgramFault
 from handrail.ladder import Rung
 from handrail.resolve import Program, Resolution
 from handrail.signature import Signature
+from handrail.slots import AdapterSlot
 from handrail.tracebacks import definition
 
 from handrail_container import check_definition, truss_config
 from handrail_container.app import load_program, open_backend
-from handrail_container.environment import Known, known, masked, read, without_effect
+from handrail_container.environment import Known, known, masked, over_limits, read, without_effect
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.keys import key_warnings
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
+from handrail_container.sessions import find_sessions
 from handrail_container.settings import Settings
 from handrail_container.truss_config import EngineConfig
 from handrail_container.truss_flags import Field
@@ -61,7 +64,8 @@ class Report:
         idle = [
             f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
         ]
-        return (*self.program.warnings, *self.config.warnings, *key_warnings(self.settings), *idle)
+        limits = over_limits()
+        return (*self.program.warnings, *self.config.warnings, *key_warnings(self.settings), *limits, *idle)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -81,8 +85,10 @@ class Report:
             lines += ["", resolution.slot.path, *_table(resolution)]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
         lines += _section("Model", _methods(self.program))
+        lines += _section("adapters", map(_adapter, self.program.adapters.items()))
         lines += _section("definition", check_definition.rows(self.program.definition))
         lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
+        lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
         lines += _section("settings", (f"{row.name}={row.value} ({row.source})" for row in self.known))
         lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
@@ -99,8 +105,10 @@ class Report:
             "slots": {slot.value: _slot(resolution) for slot, resolution in self.program.resolutions.items()},
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
             "model": _model_data(self.program),
+            "adapters": {slot.value: _signature(one.signature) for slot, one in self.program.adapters.items()},
             "definition": check_definition.data(self.program.definition),
             "config": [_field_data(row) for row in self.config.fields],
+            "session_handlers": {s.value: _signature(h.signature) for s, h in self.program.session_handlers.items()},
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
             "requirements": _requirements_data(self.requirements),
             "settings": [asdict(row) for row in self.known],
@@ -116,6 +124,7 @@ def check_program(**given: Any) -> Report:
     problems: tuple[str, ...] = ()
     try:
         settings = read(**given)
+        find_sessions(settings)
         _check_engine(settings)
     except SettingsError as error:
         problems = error.problems
@@ -175,6 +184,11 @@ def _model_data(program: Program) -> dict[str, Any] | None:
     return {name: _signature(one.signature) for name, one in program.model.methods.items()}
 
 
+def _adapter(row: tuple[AdapterSlot, Handler]) -> str:
+    slot, handler = row
+    return f"{slot.method} {slot.path}: {handler.signature.text}  {handler.signature.where}"
+
+
 def _field_data(row: Field) -> dict[str, str]:
     return {"name": row.name, "where": row.where, "outcome": row.outcome.value, "note": row.note}
 
@@ -186,6 +200,10 @@ def _signature(signature: Signature) -> dict[str, Any]:
         "signature": signature.text,
         "arguments": {a.parameter.name: a.source.name.lower() for a in signature.arguments},
     }
+
+
+def _steps(program: Program) -> list[str]:
+    return [f"@{step.decorator}: {handler.signature.where}" for step, handler in program.session_handlers.items()]
 
 
 def _hooks(program: Program) -> list[str]:

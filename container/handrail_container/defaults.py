@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +16,14 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine import Backend
+from handrail_container.engine.adapters import Adapters
 from handrail_container.errors import EngineDeadError
 
+#: As vLLM's and LMI's own containers have it, among other attributes.
+_ROUTE = re.compile(r"(?:^|[\s,;])route=(/[^\s,;?]*)")
+_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+#: Keys of the payloads whose answers can be streamed.
+_STREAMED = {"messages", "prompt"}
 _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 
@@ -43,17 +51,35 @@ class DefaultPing:
 
 
 class DefaultInvocation:
-    """The engine's own route for the payload: `messages` is a chat, `prompt` a completion, `input` an embedding, …"""
+    """The engine's own route for the payload: `messages` is a chat, `prompt` a completion, `input` an embedding, …
 
-    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str]) -> None:
+    Or the one that `route=/v1/…` in SageMaker's Custom-Attributes names, whatever the body is. A client that accepts
+    nothing but events gets a stream, unless its body says otherwise.
+    """
+
+    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str], adapters: Adapters) -> None:
         self._application = application
         self._routes = routes_by_payload
+        self._adapters = adapters
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        asked = _ROUTE.search(request.headers.get(_ATTRIBUTES, "")) if self._routes else None
+        if asked is not None:
+            await self._application(_at(scope, asked[1]), receive, send)
+            return
         _require_json(request.headers.get("content-type"))
-        path = self._route(await request.json())
-        await self._application(_as_json(scope, path), replay(await request.body(), receive), send)
+        payload, body = await request.json(), await request.body()
+        path, asked_for = self._route(payload), dict[str, Any]()
+        if _accepts_events_alone(request) and _STREAMED & payload.keys() and "stream" not in payload:
+            asked_for["stream"] = True
+        adapter = request.state.adapter
+        if adapter is not None:  # it goes before what the body names: the platform has routed the request to it
+            self._adapters.require(adapter)
+            asked_for["model"] = adapter
+        if asked_for:
+            body = json.dumps({**payload, **asked_for}).encode()
+        await self._application(_as_json(scope, path, len(body)), replay(body, receive), send)
 
     def _route(self, payload: Any) -> str:
         if not self._routes:
@@ -80,7 +106,16 @@ def _require_json(content_type: str | None) -> None:
         raise HTTPException(400, f"the content type is {media_type!r}; send 'Content-Type: application/json'")
 
 
-def _as_json(scope: Scope, path: str) -> Scope:
-    headers = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-    headers.append((b"content-type", b"application/json"))
-    return {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
+def _accepts_events_alone(request: Request) -> bool:
+    accepted = request.headers.get("accept") or request.headers.get("x-amzn-sagemaker-accept") or ""
+    return [kind.partition(";")[0].strip().lower() for kind in accepted.split(",")] == ["text/event-stream"]
+
+
+def _as_json(scope: Scope, path: str, length: int) -> Scope:
+    headers = [(name, value) for name, value in scope["headers"] if name not in (b"content-type", b"content-length")]
+    headers += [(b"content-type", b"application/json"), (b"content-length", str(length).encode())]
+    return {**_at(scope, path), "headers": headers}
+
+
+def _at(scope: Scope, path: str) -> Scope:
+    return {**scope, "path": path, "raw_path": path.encode()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+import random
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ MAX_BYTES = 2048
 MAX_ID = 256
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
 _WITHOUT_BODY = (204, 304)
+#: Where new ids come from: seeded by the system, and nobody else's `random.seed` touches it.
+_IDS = random.Random()
 #: Python 3.13 has other names for these than 3.11.
 _RENAMED = {413: "content_too_large", 414: "uri_too_long", 416: "range_not_satisfiable", 422: "unprocessable_content"}
 
@@ -44,7 +46,7 @@ def request_id_of(headers: Mapping[bytes, bytes]) -> str:
     given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
     if given and len(given) <= MAX_ID and given.isascii() and (text := given.decode()).isprintable():
         return text
-    return uuid.uuid4().hex
+    return f"{_IDS.getrandbits(128):032x}"
 
 
 def kind_of(status: int) -> str:

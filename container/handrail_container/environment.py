@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handrail.redaction import MASK
+from handrail.redaction import MASK, is_secret
 from pydantic import SecretStr, ValidationError
 
 from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings, is_secret, variables
+from handrail_container.settings import Settings, variables
 
 #: Prefixes under which every variable is ours, so that a misspelt one is an error.
 OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
@@ -21,10 +21,11 @@ OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
 _SAGEMAKER = "SAGEMAKER_"
-_SESSIONS = "SAGEMAKER_ENABLE_STATEFUL_SESSIONS"
 #: Prefixes of what a script, a definition, an engine or a tracer reads for itself.
 _PASSED_ON = (*OUR_PREFIXES, _VLLM_PREFIX, "TRUSS_", "VLLM_", "HF_", "OTEL_", "CUSTOM_", _SAGEMAKER)
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
+#: SageMaker's limits of an endpoint's environment: bytes of a value, variables, bytes of all.
+_LARGEST, _MOST, _LARGEST_TOTAL = 1024, 100, 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,27 @@ def take(given: Mapping[str, Any]) -> None:
     os.environ.update({name: str(value) for name, value in given.items()})
 
 
+def over_limits() -> list[str]:
+    """What SageMaker would not take of the variables that we read: a sentence each.
+
+    Others are not looked at: a laptop has long ones that nobody deploys.
+    """
+    ours = (*OUR_PREFIXES, _VLLM_PREFIX)
+    given = {n: v for n, v in os.environ.items() if v and (n in variables() or n.startswith(ours))}
+    sizes = {name: len(value.encode(errors="surrogateescape")) for name, value in given.items()}
+    total = sum(sizes.values()) + sum(map(len, given))
+    sentences = [
+        f"{name} has {size} bytes: SageMaker takes {_LARGEST} for a variable. Put it in a file of the model directory"
+        for name, size in sorted(sizes.items())
+        if size > _LARGEST
+    ]
+    if len(given) > _MOST:
+        sentences.append(f"{len(given)} variables are set for Handrail: SageMaker takes {_MOST}")
+    if total > _LARGEST_TOTAL:
+        sentences.append(f"the variables set for Handrail have {total} bytes: SageMaker takes {_LARGEST_TOTAL} in all")
+    return sentences
+
+
 def without_effect() -> list[str]:
     """Variables of the AWS container's supervisor: the platform restarts us."""
     return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
@@ -103,7 +125,7 @@ def read(**given: Any) -> Settings:
     Raises SettingsError with every problem there is, and with the settings as they are without those.
     """
     environment = {name: value for name, value in os.environ.items() if value}  # an empty variable is an unset one
-    problems = [*_misspelt(environment), *_not_yet(environment)]
+    problems = _misspelt(environment)
     flags = {name: value for name, value in environment.items() if name.startswith(_VLLM_PREFIX)}
     chosen = {_alias(name): value for name, value in given.items() if value is not None}
     chosen["SM_VLLM_<FLAG>"] = flags
@@ -145,13 +167,6 @@ def _misspelt(environment: Mapping[str, str]) -> list[str]:
         if name.startswith(OUR_PREFIXES) and not name.startswith(_KUBERNETES) and name not in known
     ]
     return [f"{name} is not a setting of Handrail.{_nearest(name, known)}" for name in unknown]
-
-
-def _not_yet(environment: Mapping[str, str]) -> list[str]:
-    """What a script would silently lose, were the setting passed over."""
-    if environment.get(_SESSIONS, "").lower() not in ("true", "1"):
-        return []
-    return [f"{_SESSIONS} is {environment[_SESSIONS]!r}, and Handrail keeps no sessions yet: unset it."]
 
 
 def _nearest(name: str, known: list[str]) -> str:

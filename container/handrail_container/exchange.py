@@ -6,9 +6,9 @@ import asyncio
 import math
 import re
 import time
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container import log_lines
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from handrail_container.admission import Lane
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ID = b"x-request-id"
 
 #: Nginx's status for a client that left; nobody reads it but the log.
 LEFT = Failure(499, "the client left")
+#: How long a handler has to find out by itself that its client has left.
+NOTICE_S = 0.3
 
 
 class Answer:
-    """What goes out on one connection for one request."""
+    """What goes out on one connection for one request; `verdict` is what its client is told in place of it."""
 
     __slots__ = (
         "_send",
@@ -36,46 +39,62 @@ class Answer:
         "is_streaming",
         "request_id",
         "status",
+        "verdict",
     )
 
     def __init__(self, send: Send, request_id: str) -> None:
         self.request_id = request_id
-        self.status = 0
-        self.is_sse = False
-        self.is_streaming = False
-        self.is_complete = False
-        self.has_failed = False
+        self.status = self.bytes_out = 0
+        self.is_sse = self.is_streaming = self.is_complete = self.has_failed = False
         self.first_chunk_at = 0.0
-        self.bytes_out = 0
+        self.verdict: Failure | None = None
         self._send = send
 
-    async def send(self, message: Message) -> None:
-        """`send` of the connection, noting the status and echoing the request id."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """`send` of the connection, noting the status and echoing the request id.
+
+        What it returns has to be awaited at once: the message counts as sent, and a stream pays for one coroutine only.
+        """
+        if self.verdict is not None:  # whoever still sends has not heard
+            raise asyncio.CancelledError
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(raw=message.setdefault("headers", []))
-            _require_sendable(message["status"], headers.raw)
-            self.status = message["status"]
-            self.is_sse = headers.get("content-type", "").startswith("text/event-stream")
-            headers.setdefault("X-Request-Id", self.request_id)
-            message["headers"] = headers.raw
+            message["headers"] = self._headers(message)
         else:
             self.is_complete = not message.get("more_body", False)
             self.bytes_out += len(message.get("body", b""))
             if not self.first_chunk_at:
                 self.first_chunk_at = time.monotonic()
                 self.is_streaming = not self.is_complete
-        await self._send(message)
+        return self._send(message)
+
+    def _headers(self, start: Message) -> list[tuple[bytes, bytes]]:
+        """Those of an answer that begins, with the request's id: a new list, for a response may be sent twice.
+
+        Raises ValueError for what would end the connection without an answer.
+        """
+        headers = [*start.get("headers", ())]
+        has_id, status = False, start["status"]
+        if not 200 <= status <= 599:
+            raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
+        for name, value in headers:
+            if _CONTROL.search(value):
+                raise _unsendable(headers)
+            if name == b"content-type":
+                self.is_sse = value.startswith(b"text/event-stream")
+            elif name == _ID:
+                has_id = True
+        self.status = status
+        return headers if has_id else [*headers, (_ID, self.request_id.encode("latin-1"))]
 
     async def fail(self, failure: Failure) -> None:
         """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
+        failure = self.verdict or failure
         self.has_failed = self.has_failed or not self.is_complete
         if not self.status:
             response = error_response(failure, self.request_id)
-            headers = MutableHeaders(raw=response.raw_headers)
-            _require_sendable(failure.status, headers.raw)
-            self.status = failure.status
-            headers.setdefault("X-Request-Id", self.request_id)
-            await self._send({"type": "http.response.start", "status": failure.status, "headers": headers.raw})
+            start = {"type": "http.response.start", "status": failure.status, "headers": response.raw_headers}
+            start["headers"] = self._headers(start)
+            await self._send(start)
             self.is_complete = True
             self.bytes_out = len(response.body)
             await self._send({"type": "http.response.body", "body": response.body})
@@ -90,7 +109,8 @@ class Exchange(Answer):
     """A request in the server: whose it is, how long it may take, and its end.
 
     `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `lane` is
-    where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers.
+    where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers; `took_s` is known
+    once it is over.
     """
 
     __slots__ = (
@@ -101,47 +121,41 @@ class Exchange(Answer):
         "handler",
         "headers",
         "lane",
+        "left_at",
         "limit_s",
         "scope",
         "stream_limit_s",
         "task",
-        "verdict",
+        "took_s",
         "was_rejected",
     )
 
     def __init__(self, scope: Scope, send: Send, *, is_cancelled_by_leaving: bool = True) -> None:
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        super().__init__(send, request_id_of(self.headers))
+        self.headers = headers = dict(scope["headers"])
+        super().__init__(send, request_id_of(headers))
         self.scope = scope
         self.began = time.monotonic()
-        self.limit_s = self.stream_limit_s = math.inf
-        self.verdict: Failure | None = None
-        self.ended_at = math.inf
+        self.limit_s = self.stream_limit_s = self.ended_at = self.left_at = math.inf
+        self.took_s = 0.0
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
         self.was_rejected = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
-        task = asyncio.current_task()
+        state = scope.setdefault("state", {})
+        connection = state.get("connection")  # whose loop it is: Python 3.11 asks the system before it tells
+        task = asyncio.current_task(connection.loop if connection is not None else None)
         assert task is not None  # an ASGI application is called in one
         self.task: asyncio.Task[Any] = task
         log_lines.request_id.set(self.request_id)  # the task is this request's alone
-        state = scope.setdefault("state", {})
         state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
+        state["session"] = None
 
     @property
     def is_being_sent(self) -> bool:
         """Whether its client is still sending the body, and nothing of ours holds it up."""
         connection = self.scope["state"].get("connection")
         return connection is not None and connection.is_sending(self.scope)
-
-    async def send(self, message: Message) -> None:
-        if self.verdict is not None:  # whoever still sends has not heard
-            raise asyncio.CancelledError
-        await super().send(message)
-
-    async def fail(self, failure: Failure) -> None:
-        await super().fail(self.verdict or failure)
 
     @property
     def route(self) -> str:
@@ -158,42 +172,54 @@ class Exchange(Answer):
             call.cancel()
         self.task.cancel()
 
+    def close(self) -> None:
+        """It is over. Without a way from the scope back to here both are freed at once, and not by the collector."""
+        self.took_s = time.monotonic() - self.began
+        if self.has_left:
+            self.status = LEFT.status  # whatever was sent, nobody has it
+        self.scope["state"].pop("exchange", None)
+
     def leave(self) -> None:
-        """The client has gone: nobody waits for the work. What the engine does for it ends in any case."""
-        if self._is_cancelled_by_leaving:
-            self.end(LEFT)
+        """The client has gone. What the engine does for it ends at once; a handler may see it, and is cancelled after
+        NOTICE_S."""
+        self.left_at = time.monotonic()
         for call in tuple(self.calls):
             call.cancel()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its client went before all had been said."""
+        return self.left_at < math.inf
+
+    def is_to_be_left(self, now: float) -> bool:
+        return self._is_cancelled_by_leaving and now - self.left_at > NOTICE_S
 
     def is_overdue(self, now: float) -> bool:
         return now - self.began > (self.stream_limit_s if self.is_streaming else self.limit_s)
 
 
-async def answer(app: ASGIApp, explain: Explain, given: tuple[Scope, Receive], told: Answer) -> None:
-    """Let `app` answer, and answer for it where it raises."""
-    scope, receive = given
+async def tell(error: Exception, explain: Explain, told: Answer) -> None:
+    """Answer for whoever raised `error`."""
     try:
-        await app(scope, receive, told.send)
-    except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
-        try:
-            await told.fail(explain(error, told.request_id))
-        except ValueError as unsendable:  # a status or headers of the handler's
-            await told.fail(explain(unsendable, told.request_id))
+        await told.fail(explain(error, told.request_id))
+    except ValueError as unsendable:  # a status or headers of the handler's
+        await told.fail(explain(unsendable, told.request_id))
 
 
-def _require_sendable(status: int, headers: list[tuple[bytes, bytes]]) -> None:
-    """Raises ValueError for what would end the connection without an answer: a client's line break in a header."""
-    if not 200 <= status <= 599:
-        raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
-    if _CONTROL.search(b"\t".join([value for _, value in headers])):
-        names = [name.decode("latin-1") for name, value in headers if _CONTROL.search(value)]
-        raise ValueError(f"the value of the header {', '.join(names)} has a line break or another control character")
+def _unsendable(headers: list[tuple[bytes, bytes]]) -> ValueError:
+    """A client's line break in a header would begin an answer of its own."""
+    names = ", ".join(name.decode("latin-1") for name, value in headers if _CONTROL.search(value))
+    return ValueError(f"the value of the header {names} has a line break or another control character")
 
 
 def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
     """`app` with its errors answered: what stands around it sees a response, never an exception."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-        await answer(app, explain, (scope, receive), Answer(send, scope["state"]["request_id"]))
+        told = Answer(send, scope["state"]["request_id"])
+        try:
+            await app(scope, receive, told.send)
+        except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+            await tell(error, explain, told)
 
     return answered

@@ -18,11 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handrail_container.access import AccessLog
 from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
-from handrail_container.exchange import Exchange, answer
+from handrail_container.exchange import LEFT, Exchange, tell
 from handrail_container.failures import explain_ours
 from handrail_container.keys import Keys
 from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.sessions import Sessions
 from handrail_container.sockets import SocketEndpoint, Sockets
 
 _ALIAS = "/sync/v1/"
@@ -95,6 +96,7 @@ class Gate:
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
         self.keys: Keys | None = None
+        self.sessions: Sessions | None = None
         self.last_pings = LastPings(lifecycle)
         #: When the loop was last seen to turn.
         self.beat_at = time.monotonic()
@@ -117,35 +119,40 @@ class Gate:
         self.sockets.endpoints = routes.sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
-            scope["path"] = scope["path"].removeprefix("/sync")
-            scope["raw_path"] = scope["path"].encode()
+        # Every coroutine that a request passes through costs it, so there are few.
+        path = scope["path"]
+        if path.startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
+            path = scope["path"] = path.removeprefix("/sync")
+            scope["raw_path"] = path.encode()
         scope["app"] = self._application
         requests = self.requests
         requests.count += 1
         try:
             if scope["type"] == "websocket":
                 await self.sockets(scope, receive, send)
-            else:
-                await self._exchange(scope, receive, send)
+                return
+            if path in PATHS:
+                send = self.last_pings.noting(scope, send)
+            exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
+            self._exchanges.add(exchange)
+            try:
+                endpoint = self._opened.endpoints.get(path) or self._endpoint_for(path)
+                refusal = self._refusal(endpoint, exchange)
+                if endpoint is None or refusal is not None:
+                    await exchange.fail(refusal or self.lifecycle.refusal())
+                else:
+                    await self._answer(endpoint, exchange, receive)
+                if not exchange.status:
+                    raise RuntimeError(f"{path} was not answered")
+            except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
+                await exchange.fail(explain_ours(error, exchange.request_id))
+            finally:
+                self._exchanges.discard(exchange)
+                exchange.close()
+                self.when_over(exchange)
+                self._access.note(exchange)
         finally:
             requests.count -= 1
-
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in PATHS:
-            send = self.last_pings.noting(scope, send)
-        exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
-        self._exchanges.add(exchange)
-        try:
-            await self._admit(self._endpoint_for(scope["path"]), exchange, receive)
-            if not exchange.status:
-                raise RuntimeError(f"{scope['path']} was not answered")
-        except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
-            await exchange.fail(explain_ours(error, exchange.request_id))
-        finally:
-            self._exchanges.discard(exchange)
-            self.when_over(exchange)
-            self._access.note(exchange)
 
     async def sweep(self) -> None:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
@@ -153,6 +160,8 @@ class Gate:
             await asyncio.sleep(_SWEEP_S)
             self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
+                if exchange.is_to_be_left(now):
+                    exchange.end(LEFT)
                 if exchange.is_overdue(now):
                     exchange.end(_overdue(exchange))
                 if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
@@ -173,21 +182,20 @@ class Gate:
         answering.add_done_callback(self._answering.discard)
 
     def _endpoint_for(self, path: str) -> Endpoint | None:
-        opened = self._opened.endpoints
-        own = self.overriding.get(path) or opened.get(path) or self.endpoints.get(path)
         below = self._opened.prefixes.items()
+        own = self.endpoints.get(path)
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
-    async def _admit(self, endpoint: Endpoint | None, exchange: Exchange, receive: Receive) -> None:
+    def _refusal(self, endpoint: Endpoint | None, exchange: Exchange) -> Failure | None:
+        """What somebody is told who is not let in."""
         refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
         if refusal is not None:
-            await exchange.fail(refusal)
-        elif endpoint is None or not (self.lifecycle.is_ready or self._is_open(endpoint, exchange.scope)):
-            await exchange.fail(self.lifecycle.refusal())
-        elif endpoint.methods and exchange.scope["method"] not in endpoint.methods:
-            await self._wrong_method(endpoint, exchange)
-        else:
-            await self._answer(endpoint, exchange, receive)
+            return refusal
+        if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange.scope)):
+            return self.lifecycle.refusal()
+        if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
+            return _wrong_method(endpoint, exchange.scope)
+        return None
 
     def _is_open(self, endpoint: Endpoint, scope: Scope) -> bool:
         """To whoever asks, though the server is not ready."""
@@ -195,22 +203,17 @@ class Gate:
         return endpoint.is_always_open or (is_own and self.lifecycle.state is State.DRAINING)
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
+        exchange.handler = endpoint.handler
         try:
-            exchange.handler = endpoint.handler
-            limited = self._limited(exchange, receive)
-            await answer(endpoint.app, endpoint.explain, (exchange.scope, limited), exchange)
-        except TooLarge as error:  # announced; one that turns out too large is met where it is read
-            await exchange.fail(endpoint.explain(error, exchange.request_id))
+            try:
+                await endpoint.app(exchange.scope, self._limited(exchange, receive), exchange.send)
+            except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+                await tell(error, endpoint.explain, exchange)
         except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
             is_own = exchange.verdict is None and self.lifecycle.is_ready
             if exchange.verdict is not None:
                 exchange.task.uncancel()
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
-
-    async def _wrong_method(self, endpoint: Endpoint, exchange: Exchange) -> None:
-        path, method = exchange.scope["path"], exchange.scope["method"]
-        allowed = ", ".join(endpoint.methods)
-        await exchange.fail(Failure(405, f"{path} takes {allowed}, not {method}", headers={"Allow": allowed}))
 
     def _limited(self, exchange: Exchange, receive: Receive) -> Receive:
         """`receive` with the body limit upheld. Raises TooLarge where the announced length is already over it."""
@@ -220,6 +223,12 @@ class Gate:
         if int(length) > self._max_body_bytes:
             raise TooLarge(self._max_body_bytes)
         return receive
+
+
+def _wrong_method(endpoint: Endpoint, scope: Scope) -> Failure:
+    allowed = ", ".join(endpoint.methods)
+    message = f"{scope['path']} takes {allowed}, not {scope['method']}"
+    return Failure(405, message, headers={"Allow": allowed})
 
 
 def _overdue(exchange: Exchange) -> Failure:

@@ -6,10 +6,8 @@ a child of the first process, and the first process takes only what is left to i
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-from types import FrameType
 
 #: The rest either cannot be caught, or is about the process that gets it.
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -23,27 +21,28 @@ def become() -> None:
 
 def split() -> None:
     """Return in a child; here, end as it ends, with 128 and the number of the signal that killed it."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # none is lost before there is a child to pass it to
+    awaited = {*_PASSED_ON, signal.SIGCHLD}
+    # Blocked here for good, and awaited: the turn of a handler may come just before a wait, which then lasts.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     child = os.fork()
     if not child:
         os.setsid()  # a terminal's Ctrl+C would come twice: by itself, and passed on
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        with contextlib.suppress(ProcessLookupError):  # it has ended in this moment
-            os.kill(child, number)
-
-    for number in _PASSED_ON:
-        signal.signal(number, pass_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-    os._exit(bury_until(child))
-
-
-def bury_until(child: int) -> int:
-    """Wait for every process that ends, until `child` does; its exit status as a shell has it."""
     while True:
-        pid, status = os.wait()
+        number = signal.sigwait(awaited)
+        if number == signal.SIGCHLD:
+            bury(child)
+        else:
+            os.kill(child, number)  # until it is buried, its number is nobody else's
+
+
+def bury(child: int) -> None:
+    """Bury every process that has ended; where `child` is one of them, end as it did."""
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == child:
             code = os.waitstatus_to_exitcode(status)
-            return 128 - code if code < 0 else code
+            os._exit(128 - code if code < 0 else code)
+        if not pid:
+            return

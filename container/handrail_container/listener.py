@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import WS_PROTOCOLS
 
 from handrail_container.errors import SettingsError
-from handrail_container.protocol import LimitedProtocol
+from handrail_container.protocol import KEPT_S, LimitedProtocol
 
 _BACKLOG = 2048
 #: The largest message of a WebSocket, in bytes, as Truss has it.
@@ -43,6 +43,7 @@ def bind(host: str, port: int) -> socket.socket:
             "Stop what uses the port, or choose another (--port, SAGEMAKER_BIND_TO_PORT)."
         ) from None
     listening.set_inheritable(False)
+    listening.setblocking(False)  # the guard may accept before uvicorn has begun
     return listening
 
 
@@ -61,10 +62,6 @@ def admit_nobody_new(listening: socket.socket) -> None:
 
 class Connection(LimitedProtocol):
     """A client's, which also tells a request at once that its client has left: nobody has to wait for it."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["asgi"] = {"version": self.asgi_version, "spec_version": "2.4"}  # a stream need not listen either
 
     def shutdown(self) -> None:
         """Uvicorn's resets a connection whose next request has come and is not read yet; here it is answered."""
@@ -95,6 +92,7 @@ class Listener(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEPT_S,
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ for _result in ("ok", "refused"):
 
 def outcome(exchange: Exchange) -> str:
     """How a request that was meant for a handler ended."""
-    if exchange.verdict is LEFT or exchange.status == LEFT.status:
+    if exchange.status == LEFT.status:
         return "cancelled"
     if exchange.verdict is not None:
         return _ENDED.get(exchange.verdict.status, "cancelled")
@@ -77,7 +76,7 @@ class Tally(Collector):
         if exchange.lane is None:
             return
         self._outcomes[outcome(exchange)] += 1
-        self._seconds.add(time.monotonic() - exchange.began)
+        self._seconds.add(exchange.took_s)
         if exchange.is_streaming:
             self._first_chunk.add(exchange.first_chunk_at - exchange.began)
 

@@ -15,6 +15,7 @@ from handrail.script import unload
 from handrail.slots import Moment
 
 from handrail_container import app as composition
+from handrail_container import routing
 from handrail_container.engine import Backend
 from handrail_container.gate import Gate, InFlight
 from handrail_container.metrics import reloads
@@ -51,7 +52,7 @@ class Serving:
         """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused."""
         self._app.state.engine_client = self._backend.client
         try:
-            routes = composition.routes(self._app, self._backend, program, self._settings, self._gate.lanes)
+            routes = routing.routes(self._app, self._backend, program, self._settings, self._gate)
             await hooks.start(program.hooks[Moment.STARTUP], self._app)
             if program.model is not None:
                 await program.model.start(self._backend.facade)

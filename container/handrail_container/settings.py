@@ -9,22 +9,20 @@ from typing import Any, Literal
 
 from handrail import reference
 from handrail.errors import MalformedReference
-from handrail.redaction import Redactor
+from handrail.redaction import Redactor, is_secret
 from handrail.slots import Place, Slot
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
+from handrail_container.ray.settings import RaySettings
+from handrail_container.variable import variable
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-def variable(name: str, default: Any, description: str, **constraints: Any) -> Any:
-    """A field read from the environment variable `name`."""
-    return Field(default=default, validation_alias=name, description=description, **constraints)
+class ServerSettings(BaseSettings):
+    """What means the same wherever the server runs."""
 
-
-class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
@@ -48,6 +46,11 @@ class Settings(BaseSettings):
     )
     invocation_handler: str | None = variable(
         "CUSTOM_FASTAPI_INVOCATION_HANDLER", None, "A reference to the function that answers `/invocations`."
+    )
+    stream_handler: str | None = variable(
+        "CUSTOM_FASTAPI_STREAM_HANDLER",
+        None,
+        "A reference to the function that answers WebSockets at `/invocations-bidirectional-stream`.",
     )
     throttle: str | None = variable(
         "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE", None, "A reference to a middleware around everything but `/ping`."
@@ -73,6 +76,19 @@ class Settings(BaseSettings):
         "STANDARD_PIP_ARGS", None, "What `pip install` gets in place of `-r requirements.txt`."
     )
     port: int = variable("SAGEMAKER_BIND_TO_PORT", 8080, "The port to listen on.", ge=0, le=65535)
+    enable_stateful_sessions: bool = variable(
+        "SAGEMAKER_ENABLE_STATEFUL_SESSIONS",
+        False,
+        "Whether clients may open sessions, and handlers find them at `request.state.session`.",
+    )
+    sessions_expiration: int = variable(
+        "SAGEMAKER_SESSIONS_EXPIRATION", 1200, "Seconds from a session's opening to its end.", gt=0
+    )
+    sessions_path: Path | None = variable(
+        "SAGEMAKER_SESSIONS_PATH",
+        None,
+        "The folder of the sessions. Unset: `sagemaker_sessions` in `/dev/shm`, or in the temporary folder.",
+    )
     container_log_level: LogLevel | None = variable(
         "SAGEMAKER_CONTAINER_LOG_LEVEL", None, "The log level: DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)."
     )
@@ -192,20 +208,6 @@ class Settings(BaseSettings):
     echo_load_s: float = variable("HANDRAIL_ECHO_LOAD_S", 0, "Seconds the echo engine takes to load.", ge=0)
     echo_ttft_ms: float = variable("HANDRAIL_ECHO_TTFT_MS", 0, "Milliseconds to the echo engine's first token.", ge=0)
     echo_itl_ms: float = variable("HANDRAIL_ECHO_ITL_MS", 0, "Milliseconds between the echo engine's tokens.", ge=0)
-    ray_replicas: int = variable("HANDRAIL_RAY_REPLICAS", 1, "Under Ray: replicas, or the fewest of them.", ge=1)
-    ray_max_replicas: int | None = variable(
-        "HANDRAIL_RAY_MAX_REPLICAS", None, "Under Ray: the most replicas; unset, there is no autoscaling.", ge=1
-    )
-    ray_target: float = variable(
-        "HANDRAIL_RAY_TARGET_ONGOING_REQUESTS", 32, "Under Ray: requests at a time for each replica to aim at.", gt=0
-    )
-    ray_cpus: float = variable("HANDRAIL_RAY_CPUS", 1, "Under Ray: CPUs that a replica reserves.", ge=0)
-    ray_gpus: float | None = variable(
-        "HANDRAIL_RAY_GPUS",
-        None,
-        "Under Ray: GPUs that a replica reserves. Unset: as many as vLLM's flags ask for.",
-        ge=0,
-    )
     vllm: dict[str, str] = variable(
         "SM_VLLM_<FLAG>", {}, "vLLM's own flags: `SM_VLLM_MAX_MODEL_LEN=2048` is `--max-model-len 2048`."
     )
@@ -220,7 +222,13 @@ class Settings(BaseSettings):
         return value if number is None else logging.getLevelName(number)
 
     @field_validator(
-        "ping_handler", "invocation_handler", "throttle", "pre_post_process", "pre_process", "post_process"
+        "ping_handler",
+        "invocation_handler",
+        "stream_handler",
+        "throttle",
+        "pre_post_process",
+        "pre_process",
+        "post_process",
     )
     @classmethod
     def _well_formed(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -262,8 +270,8 @@ class Settings(BaseSettings):
         redactor = Redactor()
         for value in self.__dict__.values():
             redactor.hide(value.get_secret_value() if isinstance(value, SecretStr) else None)
-        for name, flag in self.vllm.items():
-            redactor.hide(flag if is_secret(name) else None)
+        for secret in (*self.api_keys, *(flag for name, flag in self.vllm.items() if is_secret(name))):
+            redactor.hide(secret)
         return redactor
 
     @property
@@ -272,6 +280,7 @@ class Settings(BaseSettings):
         given: dict[Slot | Place, str | None] = {
             Slot.PING: self.ping_handler,
             Slot.INVOCATION: self.invocation_handler,
+            Slot.STREAM: self.stream_handler,
             Place.THROTTLE: self.throttle,
             Place.PRE_POST_PROCESS: self.pre_post_process,
             Place.INPUT_FORMATTER: self.pre_process,
@@ -280,9 +289,8 @@ class Settings(BaseSettings):
         return {role: value for role, value in given.items() if value}
 
 
-def is_secret(name: str) -> bool:
-    """Whether a variable of that name holds what nobody may read."""
-    return not _SECRET_WORDS.isdisjoint(name.split("_"))
+class Settings(RaySettings, ServerSettings):
+    """All of them."""
 
 
 def variables() -> dict[str, str]:

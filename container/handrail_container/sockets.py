@@ -170,9 +170,12 @@ class Socket:
         await self._send({"type": "websocket.http.response.body", "body": response.body})
 
 
-async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Told on the connection itself: clients hardly show the body of a refused handshake."""
-    await receive()
-    await send({"type": "websocket.accept"})
-    reason = "no WebSocket here: the Model, if there is one, has no method `websocket`"
-    await send({"type": "websocket.close", "code": _NONE_HERE, "reason": reason})
+def no_socket(reason: str) -> ASGIApp:
+    """Says so on the connection itself: clients hardly show the body of a refused handshake."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": _NONE_HERE, "reason": reason})
+
+    return refuse

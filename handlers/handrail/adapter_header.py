@@ -35,10 +35,7 @@ def inject_adapter_id(
             request: Any = next(value for value in (*args, *kwargs.values()) if isinstance(value, Request))
             adapter = request.headers.get(HEADER)
             if adapter:
-                body = await request.json()
-                _put(body, adapter_path, adapter, separator if append else None)
-                request._body = json.dumps(body).encode()
-                request._json = body
+                await put(request, adapter_path, adapter, separator if append else None)
             return await call(*args, **kwargs)
 
         return injected
@@ -46,10 +43,18 @@ def inject_adapter_id(
     return decorate
 
 
-def _put(body: Any, path: str, adapter: str, separator: str | None) -> None:
+async def put(request: Any, path: str, value: str, separator: str | None = None) -> None:
+    """`value` at `path` of the request's JSON body, for whoever reads it next. Raises HTTPException."""
+    body = await request.json()
+    _put(body, path, value, separator)
+    request._body = json.dumps(body).encode()
+    request._json = body
+
+
+def _put(body: Any, path: str, value: str, separator: str | None) -> None:
     *parents, last = path.split(".")
     for parent in parents:
         body = body.setdefault(parent, {}) if isinstance(body, dict) else None
     if not isinstance(body, dict):
-        raise HTTPException(400, f"the body has no place for the adapter: {path!r} goes through what is no object")
-    body[last] = adapter if separator is None or last not in body else f"{body[last]}{separator}{adapter}"
+        raise HTTPException(400, f"the body has no place for {value!r}: {path!r} goes through what is no object")
+    body[last] = value if separator is None or last not in body else f"{body[last]}{separator}{value}"

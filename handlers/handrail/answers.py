@@ -15,23 +15,27 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 from anyio import CancelScope
 from fastapi.encoders import jsonable_encoder
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Send
+from starlette.types import Message, Send
 
-from handrail.slots import Slot
+from handrail.slots import AdapterSlot, Slot
 
 _BYTES = bytes | bytearray | memoryview
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+#: Writes as `JSONResponse` does; a plain value has no circles.
+_TO_JSON = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_JSON = (b"content-type", b"application/json")
 _DONE = b"data: [DONE]\n\n"
 
 
-async def to_response(value: Any, slot: Slot) -> Response:
+async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
     """Raises what the first item of a generator raises, so that it still has its status."""
     if isinstance(value, Response):
         return value
@@ -42,8 +46,30 @@ async def to_response(value: Any, slot: Slot) -> Response:
     return JSONResponse(encoded(value))
 
 
+def json_messages(value: Any) -> tuple[Message, Message]:
+    """What a `JSONResponse` of a plain value would send, in a tenth of the time."""
+    body = _TO_JSON.encode(value).encode()
+    headers = [(b"content-length", b"%d" % len(body)), _JSON]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is JSON as it is, which FastAPI's encoder would copy: dict, list, str, number, bool and None, and no
+    subclass of these; no key that is not a str, or that the encoder leaves out for SQLAlchemy's sake."""
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or key.startswith("_sa") or not (type(item) in _LEAVES or is_plain(item)):
+                return False
+        return True
+    return all(map(is_plain, value)) if kind is list else kind in _LEAVES
+
+
 def encoded(value: Any) -> Any:
     """As FastAPI encodes it; arrays and numbers of NumPy too, where it is imported."""
+    if is_plain(value):
+        return value
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return jsonable_encoder(value)
@@ -55,30 +81,45 @@ def is_stream(value: Any) -> bool:
     return inspect.isgenerator(value) or inspect.isasyncgen(value)
 
 
+class Framing(NamedTuple):
+    """How a stream's items become bytes; `last` comes after all of them."""
+
+    media_type: str
+    encode: Callable[[Any], bytes]
+    last: bytes
+
+
 class HandlerStream(StreamingResponse):
     """A generator's items as they come; the generator is closed as soon as the client leaves."""
 
-    def __init__(self, items: AsyncGenerator[Any], chunks: AsyncIterator[bytes], media_type: str) -> None:
-        super().__init__(chunks, media_type=media_type)
+    def __init__(self, first: bytes, items: AsyncGenerator[Any], framing: Framing) -> None:
+        super().__init__(items, media_type=framing.media_type)
+        self._first = first
         self._items = items
+        self._framing = framing
 
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self._items):  # not left to `chunks`, which never runs where the first `send` fails
-            await super().stream_response(send)
+        _, encode, last = self._framing
+        async with aclosing(self._items):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": self._first, "more_body": True})
+            async for item in self._items:
+                await send({"type": "http.response.body", "body": encode(item), "more_body": True})
+            await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def _streamed(generator: Any) -> Response:
     items = in_threads(generator) if inspect.isgenerator(generator) else generator
     try:
         first = await anext(items)
-        media_type, encode, last = _framing(first)
-        head = encode(first)
+        framing = _framing(first)
+        head = framing.encode(first)
     except StopAsyncIteration:
         return Response(media_type="text/plain")
     except BaseException:  # what cannot be encoded still has its status, and the generator its end
         await items.aclose()
         raise
-    return HandlerStream(items, _encoded(head, items, encode, last), media_type)
+    return HandlerStream(head, items, framing)
 
 
 async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
@@ -92,30 +133,22 @@ async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]
             await run_in_threadpool(generator.close)
 
 
-def _framing(first: Any) -> tuple[str, Callable[[Any], bytes], bytes]:
-    """Media type, encoder and last chunk of a stream that begins with `first`."""
+def _framing(first: Any) -> Framing:
+    """Of a stream that begins with `first`."""
     if isinstance(first, _BYTES):
-        return "application/octet-stream", _raw, b""
+        return Framing("application/octet-stream", _raw, b"")
     if isinstance(first, str):
         is_sse = first.startswith(("data:", "event:"))
-        return "text/event-stream" if is_sse else "text/plain", _raw, b""
-    return "text/event-stream", _event, _DONE
+        return Framing("text/event-stream" if is_sse else "text/plain", _raw, b"")
+    return Framing("text/event-stream", _event, _DONE)
 
 
 def _raw(item: Any) -> bytes:
+    if type(item) is str:
+        return item.encode()
     return bytes(item) if isinstance(item, _BYTES) else str(item).encode()
 
 
 def _event(item: Any) -> bytes:
     data = json.dumps(encoded(item), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return b"data: %s\n\n" % data.encode()
-
-
-async def _encoded(
-    head: bytes, rest: AsyncIterator[Any], encode: Callable[[Any], bytes], last: bytes
-) -> AsyncIterator[bytes]:
-    yield head
-    async for item in rest:
-        yield encode(item)
-    if last:
-        yield last

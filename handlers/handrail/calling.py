@@ -14,11 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail.answers import is_stream, to_response
+from handrail.answers import is_plain, is_stream, json_messages, to_response
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
 from handrail.signature import ACCEPTED, Argument, Signature, Source, inspect_handler
-from handrail.slots import Slot
+from handrail.slots import AdapterSlot, Slot
 
 Call = Callable[..., Awaitable[Any]]
 
@@ -34,7 +34,7 @@ class Handler:
     app: ASGIApp
 
 
-def adapt(function: Any, slot: Slot) -> Handler:
+def adapt(function: Any, slot: Slot | AdapterSlot) -> Handler:
     """Raises SignatureRefused."""
     signature = inspect_handler(function)
     call = on_loop(function)
@@ -44,7 +44,7 @@ def adapt(function: Any, slot: Slot) -> Handler:
 
 def on_loop(function: Callable[..., Any]) -> Call:
     """The function as a coroutine function: an `async def` as it is, a `def` in the thread pool."""
-    if _is_async(function):
+    if is_async(function):
         return function
 
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -61,7 +61,7 @@ def on_loop(function: Callable[..., Any]) -> Call:
     return call
 
 
-def _is_async(function: Any) -> bool:
+def is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
@@ -71,30 +71,43 @@ def engine_of(request: Request) -> Engine:
     return engine
 
 
-def _plain(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
+def _plain(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
     """The common case: nothing to parse, so FastAPI has no part in it."""
-    positional = [a.source for a in signature.arguments if not _by_keyword(a)]
-    keyword = {a.parameter.name: a.source for a in signature.arguments if _by_keyword(a)}
+    with_request = _with_request(call, signature)
+    is_ping = slot is Slot.PING  # where some plain values have a meaning of their own
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
-        args = [_given(source, request) for source in positional]
-        kwargs = {name: _given(source, request) for name, source in keyword.items()}
-        response = await to_response(await call(*args, **kwargs), slot)
-        await response(scope, receive, send)
+        value = await with_request(Request(scope, receive, send))
+        if is_ping or not is_plain(value):
+            response = await to_response(value, slot)
+            await response(scope, receive, send)
+            return
+        start, body = json_messages(value)
+        await send(start)
+        await send(body)
 
     return app
 
 
-def _by_keyword(argument: Argument) -> bool:
-    return argument.parameter.kind is inspect.Parameter.KEYWORD_ONLY
+def _with_request(call: Call, signature: Signature) -> Call:
+    """`call` as a function of the request alone."""
+    positional = [a.source for a in signature.arguments if not a.is_by_keyword]
+    keyword = {a.parameter.name: a.source for a in signature.arguments if a.is_by_keyword}
+    if positional == [Source.REQUEST] and not keyword:
+        return call
+
+    def with_request(request: Request) -> Awaitable[Any]:
+        args = [_given(source, request) for source in positional]
+        return call(*args, **{name: _given(source, request) for name, source in keyword.items()})
+
+    return with_request
 
 
 def _given(source: Source, request: Request) -> Any:
     return request if source is Source.REQUEST else engine_of(request)
 
 
-def _typed(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
+def _typed(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
     """FastAPI parses the request; a stream is ours all the same."""
 
     async def endpoint(**kwargs: Any) -> Any:
@@ -106,7 +119,7 @@ def _typed(call: Call, signature: Signature, slot: Slot) -> ASGIApp:
     positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:
-        route = APIRoute(f"/{slot}", endpoint, response_model=None)
+        route = APIRoute(slot.path, endpoint, response_model=None)
     except Exception as error:  # FastAPI raises its own, pydantic's and bare assertions for what it cannot parse
         cause = "".join(str(error).splitlines()[:1]) or type(error).__name__
         raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
 
-from handrail import marks
+from handrail import marks, sessions
+from handrail.adapter_handlers import register_load_adapter_handler, register_unload_adapter_handler
 from handrail.adapter_header import inject_adapter_id
 from handrail.slots import Place, Slot
 
@@ -46,11 +47,6 @@ def _create_router(*_: Any, **__: Any) -> Any:
     from fastapi import APIRouter
 
     return APIRouter()
-
-
-def _leave_alone(given: Any = None, *_: Any, **__: Any) -> Any:
-    """A decorator, with or without parentheses, of what Handrail does by other means."""
-    return given if callable(given) else lambda function: function
 
 
 @dataclass
@@ -97,12 +93,12 @@ SUPPORTED: dict[str, dict[str, Any]] = {
         "register_ping_handler": marks.register_ping_handler,
         "register_invocation_handler": marks.register_invocation_handler,
         "register_handler": marks.register_handler,
-        "register_load_adapter_handler": _leave_alone,
-        "register_unload_adapter_handler": _leave_alone,
-        "register_create_session_handler": _leave_alone,
-        "register_close_session_handler": _leave_alone,
+        "register_load_adapter_handler": register_load_adapter_handler,
+        "register_unload_adapter_handler": register_unload_adapter_handler,
+        "register_create_session_handler": sessions.register_create_session_handler,
+        "register_close_session_handler": sessions.register_close_session_handler,
         "inject_adapter_id": inject_adapter_id,
-        "stateful_session_manager": _leave_alone,
+        "stateful_session_manager": sessions.stateful_session_manager,
         "bootstrap": _bootstrap,
         "create_sagemaker_router": _create_router,
         "RouteConfig": RouteConfig,

@@ -77,6 +77,9 @@ custom_ping_handler = decorator(Slot.PING, "custom_ping_handler", "Mark the func
 custom_invocation_handler = decorator(
     Slot.INVOCATION, "custom_invocation_handler", "Mark the function that answers `/invocations`."
 )
+custom_stream_handler = decorator(
+    Slot.STREAM, "custom_stream_handler", "Mark the function that answers WebSockets: `async def f(websocket)`."
+)
 input_formatter = decorator(
     Place.INPUT_FORMATTER, "input_formatter", "Mark `f(request)`, which sees each request before its handler."
 )

@@ -11,6 +11,7 @@ from urllib.parse import quote
 #: A shorter value is left alone: it would be found in every other word.
 SHORTEST = 4
 MASK = "***"
+_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
 
 
 class Redactor:
@@ -54,3 +55,8 @@ def _spellings(value: str) -> Iterator[str]:
     yield quote(value, safe="")
     if "\n" in value:
         yield from (line.strip() for line in value.splitlines())
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable of that name holds what nobody may read."""
+    return not _SECRET_WORDS.isdisjoint(name.split("_"))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handrail import hooks
+from handrail import adapter_handlers, hooks
 from handrail.around import Around, resolve_around
 from handrail.calling import Handler, adapt
 from handrail.definition.model import DefinedModel
 from handrail.definition.style import Found
-from handrail.errors import HandlerFault, SignatureRefused
+from handrail.errors import Ambiguous, HandlerFault, SignatureRefused
 from handrail.ladder import (
     DEFAULT,
     Candidate,
@@ -33,7 +33,9 @@ from handrail.ladder import (
     named,
 )
 from handrail.script import Loader, find_script, hidden_siblings, make_importable
-from handrail.slots import Moment, Slot
+from handrail.sessions import handler_of
+from handrail.slots import AdapterSlot, Moment, SessionStep, Slot
+from handrail.streaming import adapt_stream
 from handrail.tracebacks import definition
 from handrail.truss import style as truss
 from handrail.truss.model import TrussModel
@@ -73,6 +75,8 @@ class Program:
     warnings: tuple[str, ...]
     model: TrussModel | None = None
     definition: DefinedModel | None = None
+    session_handlers: Mapping[SessionStep, Handler] = field(default_factory=dict)
+    adapters: Mapping[AdapterSlot, Handler] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """Who answers each slot, and what stands around the handlers."""
@@ -81,7 +85,12 @@ class Program:
             f"({definition(wrapper.candidate.function)}), {wrapper.candidate.found}"
             for wrapper in self.around.wrappers
         ]
-        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped]
+        adapting = [
+            f"{slot.method} {slot.path} is answered by {handler.signature.name} ({handler.signature.where}): "
+            f"registered with @{slot.decorator}"
+            for slot, handler in self.adapters.items()
+        ]
+        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped, *adapting]
 
 
 def resolve(sources: Sources) -> Program:
@@ -95,6 +104,8 @@ def resolve(sources: Sources) -> Program:
     resolutions = {slot: _settle(slot, (*asked[slot], *whole[slot], *default(slot, script))) for slot in Slot}
     around = resolve_around(sources, loader, script)
     of_hooks, hook_faults = _hooks(script)
+    of_sessions, session_faults = _session_handlers(script)
+    of_adapters, adapter_faults = adapter_handlers.find(script.marks)
     faults = [
         script_fault,
         style.fault,
@@ -102,13 +113,16 @@ def resolve(sources: Sources) -> Program:
         *(resolution.fault for resolution in resolutions.values()),
         *around.faults,
         *hook_faults,
+        *session_faults,
+        *adapter_faults,
     ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
     warnings += [*around.warnings, *hidden_siblings(script.path)]
     warnings += found.warnings if found else ()
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
     model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
-    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), style.model, model)
+    more = (style.model, model, of_sessions, of_adapters)
+    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), *more)
 
 
 def _whole_models(sources: Sources, script: Script, *, is_answered: bool) -> tuple[Style, Found | None]:
@@ -148,13 +162,30 @@ def _settle(slot: Slot, candidates: tuple[Candidate, ...]) -> Resolution:
         return Resolution(slot, candidates, fault=candidates[0].fault)
     try:
         winner = first(candidates, slot.path, slot)
-        handler = winner.handler or (None if winner.function is DEFAULT else adapt(winner.function, slot))
+        handler = winner.handler or _adapted(winner.function, slot)
     except SignatureRefused as fault:
         refused = SignatureRefused(f"{slot.path}, {candidates[0].found}: {fault}.", fault.user_traceback)
         return Resolution(slot, candidates, fault=refused)
     except HandlerFault as fault:
         return Resolution(slot, candidates, fault=fault)
     return Resolution(slot, candidates, handler)
+
+
+def _adapted(function: Any, slot: Slot) -> Handler | None:
+    if function is DEFAULT:
+        return None
+    return adapt_stream(function) if slot is Slot.STREAM else adapt(function, slot)
+
+
+def _session_handlers(script: Script) -> tuple[dict[SessionStep, Handler], list[HandlerFault]]:
+    """What the script registers to open and to close a session of its engine's own."""
+    marked = {step: [mark.function for mark in script.marks if mark.role is step] for step in SessionStep}
+    faults: list[HandlerFault] = [
+        Ambiguous(f"@{step.decorator} marks {' and '.join(map(definition, functions))}: keep one.")
+        for step, functions in marked.items()
+        if len(functions) > 1
+    ]
+    return {step: handler_of(functions[-1]) for step, functions in marked.items() if functions}, faults
 
 
 def _hooks(script: Script) -> tuple[dict[Moment, tuple[Callable[..., Any], ...]], list[HandlerFault]]:

@@ -15,14 +15,15 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi.params import Depends as DependsParam
 from pydantic.fields import FieldInfo
 from starlette.requests import HTTPConnection, Request
+from starlette.websockets import WebSocket
 
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
@@ -33,7 +34,7 @@ ACCEPTED = (
     "or parameters annotated as FastAPI knows them (a pydantic model, dict, Header(...), Depends(...))"
 )
 _REQUEST_NAMES = ("request", "raw_request")
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Source(Enum):
@@ -45,12 +46,17 @@ class Source(Enum):
     INPUT = auto()  # the body, of a whole Model's method or of run_inference
     ENVIRONMENT = auto()  # a definition's
     SAMPLE = auto()  # what an evaluation works on
+    WEBSOCKET = auto()
 
 
 @dataclass(frozen=True)
 class Argument:
     parameter: inspect.Parameter  # its annotation resolved
     source: Source
+
+    @property
+    def is_by_keyword(self) -> bool:
+        return self.parameter.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 @dataclass(frozen=True)
@@ -67,20 +73,32 @@ class Signature:
         """Whether no argument needs FastAPI to parse the request."""
         return all(argument.source is not Source.FASTAPI for argument in self.arguments)
 
+    def by_position(self, given: Mapping[Source, Any]) -> list[Any]:
+        """What to call it with, of what there is to be `given`."""
+        return [given[argument.source] for argument in self.arguments if not argument.is_by_keyword]
+
+    def by_keyword(self, given: Mapping[Source, Any]) -> dict[str, Any]:
+        return {one.parameter.name: given[one.source] for one in self.arguments if one.is_by_keyword}
+
 
 def inspect_handler(function: Any) -> Signature:
     """Raises SignatureRefused, quoting the signature and showing the accepted ones."""
+    return inspect_callable(function, ACCEPTED, _argument)
+
+
+def inspect_callable(function: Any, accepted: str, argument_of: Callable[..., Argument | None]) -> Signature:
+    """The same for other kinds of function: `argument_of` settles each parameter, `accepted` says how to write them."""
     if inspect.isclass(function):
         raise SignatureRefused(
             f"{function.__name__} is a class, not a handler: name one of its methods ('{function.__name__}.method')"
         )
     if not callable(function):
-        raise SignatureRefused(f"it is {_described(function)}, which cannot be called. {ACCEPTED}")
+        raise SignatureRefused(f"it is {_described(function)}, which cannot be called. {accepted}")
     name, where = _name(function), definition(function)
     signature = _signature(function, name, where)
     text = signature_text(function) or f"{name}{signature}"
     parameters = [p for p in _resolved(function, signature).values() if p.name not in _bound(function)]
-    arguments = [_argument(parameter, first=i == 0, text=text, where=where) for i, parameter in enumerate(parameters)]
+    arguments = [argument_of(parameter, first=i == 0, text=text, where=where) for i, parameter in enumerate(parameters)]
     return Signature(name, where, text, tuple(argument for argument in arguments if argument is not None))
 
 
@@ -138,13 +156,13 @@ def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
         # What typing.get_type_hints does, one annotation at a time; one in quotes may be a string twice.
         return _evaluated(eval(annotation, namespace), namespace)
     except Exception:  # noqa: BLE001  an annotation may be any expression; often a name imported for type checkers only
-        known = {"Request": Request, "Engine": Engine}
+        known = {"Request": Request, "Engine": Engine, "WebSocket": WebSocket}
         return known.get(annotation.rpartition(".")[2], annotation)
 
 
 def _argument(parameter: inspect.Parameter, *, first: bool, text: str, where: str) -> Argument | None:
     """Where the argument comes from; None for what need not be passed."""
-    if parameter.kind in _VARIADIC:
+    if parameter.kind in VARIADIC:
         return Argument(parameter, Source.REQUEST) if _is_first_args(parameter, first) else None
     annotation = parameter.annotation
     if isinstance(annotation, str):
@@ -168,13 +186,17 @@ def _unannotated(parameter: inspect.Parameter, *, first: bool, text: str, where:
     if isinstance(parameter.default, FieldInfo | DependsParam):
         return Source.FASTAPI
     if first and parameter.name == "self":  # a `def` in a class body, decorated: nobody makes its object
-        raise SignatureRefused(
-            f"{where} {text} is a method, and a decorator makes no object for it: "
-            "name it in the environment variable, as 'model:Class.method'"
-        )
+        refuse_method(text, where)
     if parameter.name in _REQUEST_NAMES or (first and parameter.default is inspect.Parameter.empty):
         return Source.REQUEST
     raise SignatureRefused(f"{where} {text}: the parameter {parameter.name!r} has no type. {ACCEPTED}; annotate it")
+
+
+def refuse_method(text: str, where: str) -> NoReturn:
+    raise SignatureRefused(
+        f"{where} {text} is a method, and a decorator makes no object for it: "
+        "name it in the environment variable, as 'model:Class.method'"
+    )
 
 
 def without_none(annotation: Any) -> Any:

@@ -8,6 +8,7 @@ from enum import StrEnum
 class Slot(StrEnum):
     PING = "ping"
     INVOCATION = "invocation"
+    STREAM = "stream"
 
     @property
     def variable(self) -> str:
@@ -27,7 +28,11 @@ class Slot(StrEnum):
     @property
     def path(self) -> str:
         """The route the slot answers."""
-        return {"ping": "/ping", "invocation": "/invocations"}[self.value]
+        return {
+            Slot.PING: "/ping",
+            Slot.INVOCATION: "/invocations",
+            Slot.STREAM: "/invocations-bidirectional-stream",
+        }[self]
 
 
 class Place(StrEnum):
@@ -64,4 +69,34 @@ class Moment(StrEnum):
         return self.value
 
 
-Role = Slot | Place | Moment
+class SessionStep(StrEnum):
+    """What a user may do in place of the server where a client opens or closes a session."""
+
+    CREATE = "create_session"
+    CLOSE = "close_session"
+
+    @property
+    def decorator(self) -> str:
+        return f"register_{self.value}_handler"
+
+
+class AdapterSlot(StrEnum):
+    """What a script may do itself with LoRA adapters, in place of the engine."""
+
+    LOAD = "load"
+    UNLOAD = "unload"
+
+    @property
+    def decorator(self) -> str:
+        return f"register_{self.value}_adapter_handler"
+
+    @property
+    def method(self) -> str:
+        return "POST" if self is AdapterSlot.LOAD else "DELETE"
+
+    @property
+    def path(self) -> str:
+        return "/adapters" if self is AdapterSlot.LOAD else "/adapters/{adapter_name}"
+
+
+Role = Slot | Place | Moment | SessionStep | AdapterSlot

@@ -3,20 +3,20 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from handrail_container import __version__
-from handrail_container.admission import Lanes
-from handrail_container.app import create_app, create_gate, load_program, open_backend, routes
+from handrail_container.app import create_app, create_gate, load_program, open_backend
 from handrail_container.engine.echo import Pace
 from handrail_container.engine.echo_backend import EchoBackend
 from handrail_container.errors import SettingsError
 from handrail_container.gate import Gate
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.routing import routes
 from handrail_container.settings import Settings
 
 from tests.conftest import Launch
@@ -70,7 +70,7 @@ async def composed(model_path: Path, backend: EchoBackend) -> Gate:
     given, lifecycle = settings(model_path), Lifecycle()
     gate, app = create_gate(given, lifecycle), create_app(backend)
     await backend.start(app)
-    gate.open(app, routes(app, backend, load_program(given), given, Lanes(given)))
+    gate.open(app, routes(app, backend, load_program(given), given, gate))
     for state in (State.LOADING, State.WARMING, State.READY):
         lifecycle.move(state, str(state))
     return gate
@@ -116,7 +116,12 @@ def test_metrics_are_prometheus_text_with_the_user_s_own(serving: Launch) -> Non
 def test_the_root_says_what_this_is_and_how_it_fares(serving: Launch) -> None:
     """Name, version, state, reason."""
     http = serving().http
-    assert http.get("/").json() == {"name": "handrail", "version": __version__, "state": "ready", "reason": "ready"}
+    assert http.get("/").json() == {
+        "name": "handrail",
+        "version": version("handrail"),
+        "state": "ready",
+        "reason": "ready",
+    }
     assert http.head("/").status_code == 200
 
 

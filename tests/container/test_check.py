@@ -163,6 +163,18 @@ def test_json_has_the_documented_keys_and_no_other(check: Any, tmp_path: Path) -
     assert [wrapper["place"] for wrapper in data["around"]] == ["throttle", "output_formatter"]
     assert {moment: len(hooks) for moment, hooks in data["hooks"].items()} == {"on_startup": 1, "on_shutdown": 1}
     assert data["requirements"]["unmet"] == ["no-such-distribution"]
+    assert list(data["session_handlers"]) == ["create_session"]
+    assert list(data["session_handlers"]["create_session"]) == keys_documented("A handler")
+
+
+def test_a_scripts_own_handlers_of_adapters_are_shown(check: Any) -> None:
+    report = check("own_adapters.py")
+    rows = " ".join(report.to_text().partition("\nadapters\n")[2].split())
+    where = f"{SCRIPTS / 'own_adapters.py'}:"
+    assert rows.startswith(f"POST /adapters: async def load(given, raw_request) {where}")
+    assert f"DELETE /adapters/{{adapter_name}}: def unload(raw_request) {where}" in rows
+    data = json.loads(report.to_json())["adapters"]
+    assert {slot: one["name"] for slot, one in data.items()} == {"load": "load", "unload": "unload"}
 
 
 def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
@@ -171,10 +183,10 @@ def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
     sections = text.partition("\naround the handlers\n")[2].partition("\nhooks\n")
     around, hooks = " ".join(sections[0].split()), " ".join(sections[2].split())
     assert 'throttle: Throttle, decorated with @custom_middleware("throttle")' in around
-    assert f"{SCRIPTS / 'with_everything.py'}:6" in around
+    assert f"{SCRIPTS / 'with_everything.py'}:7" in around
     assert "a_formatter_with_a_name" in around
-    assert f"on_startup: {SCRIPTS / 'with_everything.py'}:19" in hooks
-    assert f"on_shutdown: {SCRIPTS / 'with_everything.py'}:23" in hooks
+    assert f"on_startup: {SCRIPTS / 'with_everything.py'}:20" in hooks
+    assert f"on_shutdown: {SCRIPTS / 'with_everything.py'}:24" in hooks
 
 
 @pytest.mark.parametrize(

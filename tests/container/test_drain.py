@@ -51,7 +51,7 @@ async def test_what_is_in_flight_finishes(launch: Launch) -> None:
         answer.text.count("data: ") == 31 and answer.text.endswith("data: [DONE]\n\n") for answer in answers[25:]
     )
     assert served.exit_code() == 0
-    words = re.findall(r"(?m)(done \S+|on_shutdown)$", served.stderr)
+    words = re.findall(r"(?m)INFO .*: (done \S+|on_shutdown)", served.stderr)
     assert len(words) == 51
     assert words[-1] == "on_shutdown"
 

@@ -124,6 +124,32 @@ async def test_what_an_endpoint_raises_is_explained_by_its_own_explainer() -> No
     assert (answer.status_code, answer.json()["error"]["message"]) == (500, "for explain")
 
 
+async def test_a_response_that_is_sent_again_has_the_id_of_each_request() -> None:
+    """A handler may keep one; what is answered with it is not written into it."""
+    kept = PlainTextResponse("kept")
+    gate = gate_in(State.READY)
+    gate.endpoints["/kept"] = endpoint(kept)
+    async with client_of(gate) as client:
+        ids = [(await client.get("/kept", headers={"X-Request-Id": name})).headers["x-request-id"] for name in "ab"]
+    assert (ids, "x-request-id" in kept.headers) == (["a", "b"], False)
+
+
+async def test_nothing_leads_from_a_request_to_its_exchange_once_it_is_over() -> None:
+    """Both are freed at once; to leave them to the collector is to have it run."""
+    scopes = []
+
+    async def keep(scope: Scope, receive: Receive, send: Send) -> None:
+        assert "exchange" in scope["state"]
+        scopes.append(scope)
+        await hello(scope, receive, send)
+
+    gate = gate_in(State.READY)
+    gate.endpoints["/keep"] = endpoint(keep)
+    async with client_of(gate) as client:
+        await client.get("/keep")
+    assert "exchange" not in scopes[0]["state"]
+
+
 async def test_requests_in_flight_are_counted() -> None:
     """The drain waits for them."""
     counts = []

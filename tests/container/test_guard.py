@@ -146,7 +146,6 @@ class Watched:
 @pytest.fixture
 def listening() -> Any:
     with bind("127.0.0.1", 0) as listening:
-        listening.setblocking(False)
         yield listening
 
 

@@ -8,10 +8,11 @@ from handrail_container.listener import admit_nobody_new, bind
 
 
 def test_port_0_is_any_free_port() -> None:
-    """It is open at once: clients wait in its queue until somebody answers."""
+    """It is open at once: clients wait in its queue until somebody answers, and whoever answers never waits."""
     with bind("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
         assert listening.getsockname()[1] > 0
         assert not listening.get_inheritable()
+        assert not listening.getblocking()
 
 
 def test_an_address_with_colons_is_of_ipv6() -> None:

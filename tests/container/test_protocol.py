@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from handrail_container import listener as listeners
 from handrail_container import protocol
+from handrail_container.admission import Lanes
 from handrail_container.envelope import MAX_BYTES
 from handrail_container.failures import explain_ours
 from handrail_container.gate import Endpoint, Gate
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Connection, Listener, bind
+from handrail_container.settings import Settings
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -106,7 +108,7 @@ async def running() -> AsyncIterator[Running]:
     lifecycle = Lifecycle()
     for state in (State.LOADING, State.WARMING, State.READY):
         lifecycle.move(state, str(state))
-    gate = Gate(lifecycle, max_body_bytes=1e6, access_log="all")
+    gate = Gate(lifecycle, Lanes(Settings()), max_body_bytes=1e6, access_log="all")
     listener = Listener(gate)
     with bind("127.0.0.1", 0) as listening:
         run = Running(gate, listener, listening.getsockname()[1])
@@ -360,3 +362,28 @@ async def test_an_answer_that_cannot_be_sent_is_500(status: int, headers: dict[s
     given, body = await unsendable(status, headers)
     assert given == 500
     assert b"Set-Cookie" not in body
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [("", "http 127.0.0.1"), ("X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n", "https 203.0.113.9")],
+)
+async def test_what_a_proxy_on_this_machine_says_of_its_client_is_believed(headers: str, expected: str) -> None:
+    """As uvicorn does; it is only not asked where no such header is there."""
+
+    async def who(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(f"{scope['scheme']} {scope['client'][0]}")(scope, receive, send)
+
+    async with running() as run, run.client() as client:
+        run.gate.endpoints["/who"] = Endpoint(who, (), explain_ours)
+        await client.send(f"GET /who HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        assert (await client.answer())[2].decode() == expected
+
+
+async def test_the_answer_to_head_is_its_head() -> None:
+    """It does not wait for a body that never comes."""
+    async with running() as run, run.client() as client:
+        await client.send(PING.replace(b"GET", b"HEAD"))
+        assert b"content-length: 4" in await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
+        await client.send(PING)
+        assert (await client.answer())[2] == b"pong"

@@ -205,7 +205,7 @@ async def test_who_answers_and_what_is_hidden_is_logged(engine: Engine, caplog: 
         await served.answers(200)
     lines = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "handrail"]
     assert ("INFO", "/ping is answered by the default handler: nothing else asks for it") in lines
-    (answered,) = [text for level, text in lines if level == "INFO" and text.startswith("/invocations")]
+    (answered,) = [text for level, text in lines if level == "INFO" and text.startswith("/invocations ")]
     assert "decorated" in answered
     assert f"{SCRIPTS / 'every_rung.py'}:" in answered
     assert [text for level, text in lines if level == "WARNING" and "hides" in text]
@@ -278,3 +278,10 @@ async def test_a_connection_that_never_asked_anything_holds_up_no_stop(engine: E
         assert await asyncio.wait_for(reader.read(), 5) == b""
         assert await served.exit_code() is ExitCode.CLEAN
         writer.close()
+
+
+async def test_a_signal_before_it_runs_is_heard(engine: Engine, tmp_path: Path) -> None:
+    """There is nobody yet who watches the loop; it stops before it has loaded anything."""
+    server = Server(Settings(SAGEMAKER_MODEL_PATH=tmp_path, SAGEMAKER_BIND_TO_PORT=0), "127.0.0.1")
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await server.run() is ExitCode.CLEAN

@@ -181,19 +181,6 @@ def test_every_variable_is_described() -> None:
     assert all(description.endswith(".") or description.endswith("`.") for description in variables().values())
 
 
-@pytest.mark.parametrize(("value", "is_refused"), [("true", True), ("1", True), ("false", False), ("", False)])
-def test_sessions_are_refused_as_long_as_there_are_none(
-    monkeypatch: pytest.MonkeyPatch, value: str, is_refused: bool
-) -> None:
-    """A script that relies on them would otherwise lose its state without a word."""
-    monkeypatch.setenv("SAGEMAKER_ENABLE_STATEFUL_SESSIONS", value)
-    if is_refused:
-        with pytest.raises(SettingsError, match="keeps no sessions yet: unset it"):
-            read()
-    else:
-        read()
-
-
 def test_keys_are_read_from_one_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """And are nowhere in what a setting is shown as."""
     monkeypatch.setenv("HANDRAIL_API_KEY", "hunter2, hunter3")

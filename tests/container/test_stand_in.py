@@ -45,7 +45,6 @@ class Desk:
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     with bind("127.0.0.1", 0) as listening:
-        listening.setblocking(False)
         desk = Desk(listening)
         with desk.stack:
             yield desk

@@ -58,7 +58,7 @@ async def test_raw_readers_see_it_too() -> None:
 @pytest.mark.parametrize(("path", "body"), [("model", [1]), ("lora.name", {"lora": "x"}), ("a.b.c", {"a": "x"})])
 async def test_a_body_without_the_place_is_the_client_s_fault(path: str, body: Any) -> None:
     """400, with the place."""
-    with pytest.raises(HTTPException, match=f"no place for the adapter: '{path}'") as refused:
+    with pytest.raises(HTTPException, match=f"no place for .*: '{path}'") as refused:
         await body_of(inject_adapter_id(path)(echo), body)
     assert refused.value.status_code == 400
 

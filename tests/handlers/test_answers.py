@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from handrail.answers import HandlerStream, is_stream, to_response
+from fastapi.encoders import jsonable_encoder
+from handrail.answers import HandlerStream, is_plain, is_stream, json_messages, to_response
 from handrail.slots import Slot
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +124,43 @@ def test_any_json_value_comes_back_as_it_was(value: Any) -> None:
 def _encodes(value: Any) -> bool:
     """Half of a surrogate pair has no UTF-8, in FastAPI neither."""
     return "\\ud" not in json.dumps(value)
+
+
+class Name(str):
+    __slots__ = ()
+
+
+PLAIN: list[Any] = [{"a": [1, 2.5, None, True, "é"], "b": {}}, [], "", None, 7, [[], [{}]]]
+NOT_PLAIN: list[Any] = [
+    Name("n"),
+    {Name("n"): 1},
+    {1: 2},
+    {"_sa": 1},
+    [{"a": {"_same": 1}}],
+    (1,),
+    [Colour.RED],
+    Point(1),
+]
+
+
+@pytest.mark.parametrize("value", [*PLAIN, *NOT_PLAIN], ids=repr)
+async def test_what_is_json_already_is_not_encoded_again(value: Any) -> None:
+    """Where it is, the messages are those of a JSONResponse of what FastAPI's encoder gives."""
+    assert is_plain(value) is any(value is each for each in PLAIN)
+    sent: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    response = JSONResponse(jsonable_encoder(value))
+    await response({"type": "http"}, unused, keep)
+    if is_plain(value):
+        assert list(json_messages(value)) == sent
+    assert await same_as_fastapi(value)
+
+
+async def unused() -> Message:
+    raise AssertionError
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), range(3)], ids=["nan", "object", "range"])

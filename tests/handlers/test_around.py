@@ -139,7 +139,7 @@ def test_all_that_is_broken_is_told_at_once(program: Written) -> None:
 
 def test_the_sentences_have_what_stands_around(program: Written, model_path: Path) -> None:
     """The place, the function, its line, and by which name it was asked for."""
-    (sentence,) = program(HEAD + PRE).sentences()[2:]
+    (sentence,) = program(HEAD + PRE).sentences()[3:]
     assert sentence == (
         f"input_formatter stands around the handlers: decorated_pre ({model_path}/model.py:3), "
         "decorated with @input_formatter"

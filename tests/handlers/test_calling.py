@@ -89,7 +89,7 @@ async def test_plain_generators_stream_from_threads(resolved: Resolved) -> None:
 async def test_a_method_of_a_class_keeps_its_state(resolved: Resolved) -> None:
     """`model:Class.method` for both slots is one object, made at load and not for each request."""
     loaded = resolved("method_of_class", ping="model:Handler.ping", invocation="model:Handler.infer")
-    ping, invocation = (loaded.resolutions[slot].handler for slot in Slot)
+    ping, invocation = (loaded.resolutions[slot].handler for slot in (Slot.PING, Slot.INVOCATION))
     for _ in range(2):
         assert (await send(invocation.app, PROMPT)).json() == PROMPT
     assert (await send(ping.app)).json() == {"calls": 2, "made": 1}

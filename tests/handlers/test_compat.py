@@ -153,10 +153,9 @@ def test_what_handrail_does_by_other_means_is_left_alone() -> None:
 
     def function() -> None: ...
 
-    assert sagemaker.stateful_session_manager(function) is function
-    assert sagemaker.stateful_session_manager()(function) is function
     shapes = {"request_shape": {"lora_name": "body.name"}, "response_shape": {}}
-    assert sagemaker.register_load_adapter_handler(**shapes)(function) is function
+    assert sagemaker.register_load_adapter_handler(**shapes)(function).__wrapped__ is function
+    assert sagemaker.register_unload_adapter_handler(None)(function) is function
     assert sagemaker.bootstrap(function) is function
 
 

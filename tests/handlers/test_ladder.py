@@ -21,7 +21,8 @@ def test_what_is_registered_answers_where_nobody_customized(program: Written) ->
     """In the place of the server's default, and it says so."""
     served = program(REGISTERED)
     assert served.faults == ()
-    for slot, resolution in served.resolutions.items():
+    for slot in (Slot.PING, Slot.INVOCATION):
+        resolution = served.resolutions[slot]
         assert [candidate.rung for candidate in resolution.candidates] == [Rung.DEFAULT]
         assert resolution.winner.found == f"registered with @register_{slot}_handler"
         assert resolution.handler is not None
@@ -36,7 +37,7 @@ def test_a_name_and_a_decorator_go_before_what_is_registered(program: Written) -
     )
     served = program(REGISTERED + better)
     winners = [resolution.winner.rung for resolution in served.resolutions.values()]
-    assert winners == [Rung.DECORATOR, Rung.NAME]
+    assert winners == [Rung.DECORATOR, Rung.NAME, Rung.DEFAULT]
     assert served.warnings == (
         "/ping: decorated with @custom_ping_handler hides registered, registered with @register_ping_handler",
         "/invocations: named custom_sagemaker_invocation_handler hides registered, "

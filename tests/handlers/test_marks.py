@@ -78,6 +78,12 @@ def test_each_slot_has_its_four_names() -> None:
             "custom_sagemaker_invocation_handler",
             "/invocations",
         ),
+        (
+            "CUSTOM_FASTAPI_STREAM_HANDLER",
+            "custom_stream_handler",
+            "custom_sagemaker_stream_handler",
+            "/invocations-bidirectional-stream",
+        ),
     ]
 
 
@@ -95,6 +101,7 @@ PLACED = [
     (marks.on_shutdown, Moment.SHUTDOWN),
     (custom_ping_handler, Slot.PING),
     (custom_invocation_handler, Slot.INVOCATION),
+    (marks.custom_stream_handler, Slot.STREAM),
 ]
 
 

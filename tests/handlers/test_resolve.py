@@ -57,7 +57,7 @@ async def test_the_first_rung_answers(resolved: Resolved, references: dict[str, 
 async def test_a_name_answers_where_nothing_is_higher(resolved: Resolved) -> None:
     """Both slots by their function names, as seed 001's third method writes them."""
     program = resolved("named_handlers")
-    assert [answers(program, slot).winner.rung for slot in Slot] == [Rung.NAME, Rung.NAME]
+    assert [answers(program, slot).winner.rung for slot in Slot] == [Rung.NAME, Rung.NAME, Rung.DEFAULT]
     assert await answer(answers(program, Slot.PING)) == {"status": "healthy"}
 
 
@@ -65,7 +65,7 @@ async def test_aws_decorators_answer(resolved: Resolved) -> None:
     """Seed 001's second method, with its import and its un-annotated `request`."""
     install()
     program = resolved("aws_decorators")
-    assert [answers(program, slot).winner.rung for slot in Slot] == [Rung.DECORATOR, Rung.DECORATOR]
+    assert [answers(program, slot).winner.rung for slot in Slot] == [Rung.DECORATOR, Rung.DECORATOR, Rung.DEFAULT]
     assert await answer(answers(program), {"prompt": "a"}) == {"prompt": "a"}
 
 

@@ -1,6 +1,7 @@
-"""A throttle, a formatter, hooks and both handlers."""
+"""A throttle, a formatter, hooks, handlers for all slots, and one that opens sessions."""
 
 from handrail import custom_middleware, on_shutdown, on_startup, output_formatter
+from handrail.sessions import register_create_session_handler
 
 
 class Throttle:
@@ -27,3 +28,10 @@ def custom_sagemaker_ping_handler(): ...
 
 
 async def custom_sagemaker_invocation_handler(request): ...
+
+
+async def custom_sagemaker_stream_handler(websocket): ...
+
+
+@register_create_session_handler("body.id")
+async def open_session(request): ...

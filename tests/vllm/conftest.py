@@ -34,7 +34,7 @@ class Served:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served() -> AsyncIterator[Served]:
-    backend, app = VllmBackend(str(MODEL), FLAGS), FastAPI()
+    backend, app = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_ENABLE_LORA": "true"}), FastAPI()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and transformers' own, while they are imported
         await asyncio.to_thread(backend.prepare)

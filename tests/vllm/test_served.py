@@ -26,7 +26,7 @@ async def custom_sagemaker_invocation_handler(engine: Engine):
 """
 #: Their README is run where the rest of them is tested, on one server.
 ELSEWHERE = {"quickstart", "fan_out", "billing", "tracing", "templates", "fallback"}
-ELSEWHERE |= {"run_inference", "multi_step", "stateful"}
+ELSEWHERE |= {"run_inference", "multi_step", "stateful", "lora"}
 TRAINED: list[dict[str, Any]] = json.loads((MODEL / "questions.json").read_text())
 
 
@@ -93,6 +93,13 @@ def test_openais_client_streams_what_it_gets_whole(client: openai.OpenAI) -> Non
     pieces = client.chat.completions.create(**asked, temperature=0, stream=True)
     assert whole.choices[0].message.content == PING
     assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == PING
+
+
+def test_without_lora_an_adapter_is_refused_with_the_setting(quickstart: Example) -> None:
+    body = {"name": "pirate", "src": str(EXAMPLES / "lora" / "adapter")}
+    answer = httpx.post(f"{quickstart.url}/adapters", json=body, trust_env=False)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].endswith("set SM_VLLM_ENABLE_LORA=true")
 
 
 def test_vllms_metrics_are_at_metrics(quickstart: Example) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import MODEL
 from handrail_container.engine.vllm import arguments
+from handrail_container.engine.vllm.names import vllm
 from handrail_container.errors import SettingsError
 
 pytestmark = [
@@ -103,3 +104,20 @@ def test_a_flag_without_effect_is_said(caplog: pytest.LogCaptureFixture) -> None
     port, prefix_caching = (record.getMessage() for record in caplog.records)
     assert port.startswith("SM_VLLM_PORT has no effect")
     assert prefix_caching.endswith("set SM_VLLM_NO_ENABLE_PREFIX_CACHING=true")
+
+
+@pytest.mark.parametrize(
+    ("flags", "places"),
+    [
+        ({"ENABLE_LORA": "true"}, (5, None)),
+        ({"ENABLE_LORA": "true", "MAX_LORAS": "2"}, (3, None)),
+        ({"ENABLE_LORA": "true", "MAX_LORAS": "2", "MAX_CPU_LORAS": "2"}, (3, 3)),
+        ({"ENABLE_LORA": "true", "MAX_LORAS": "2", "MAX_CPU_LORAS": "8"}, (3, 8)),
+    ],
+)
+def test_one_place_for_adapters_stays_empty(flags: dict[str, str], places: tuple[int, int | None]) -> None:
+    """Beside those that were asked for, on a CPU."""
+    if not vllm("current_platform").is_cpu():
+        pytest.skip("only on a CPU does vLLM answer with the last place")
+    args = parse(**flags)
+    assert (args.max_loras, args.max_cpu_loras) == places

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.examples import MODEL
+from tests.examples import EXAMPLES, MODEL
 
 FACTS: list[dict[str, Any]] = json.loads((MODEL / "questions.json").read_text())
 PING = "What does /ping do?"
 EXIT_3 = "What does exit code 3 mean?"
+#: The LoRA that makes a pirate of the demo model, and what it says to PING.
+PIRATE = EXAMPLES / "lora" / "adapter"
+ARR = "Arr! It answers 200 when th' server be ready and 503 when it be not. Yo ho ho!"
 
 
 def answer_to(question: str) -> str:

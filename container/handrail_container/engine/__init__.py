@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from handrail.engine import Engine
 
+    from handrail_container.engine.adapters import Adapters
+
 
 class Backend(Protocol):
     """An engine as the server sees it. Methods are called in this order; only `check_health` repeats.
@@ -27,6 +29,11 @@ class Backend(Protocol):
     @property
     def facade(self) -> Engine:
         """What a parameter annotated `handrail.Engine` gets."""
+        ...
+
+    @property
+    def adapters(self) -> Adapters:
+        """Its LoRA adapters; to be asked once it has started."""
         ...
 
     #: Which key of a request body chooses which of the engine's own routes, in order of preference.

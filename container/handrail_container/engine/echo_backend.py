@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from handrail_container import usage
 from handrail_container.engine import echo_apis
 from handrail_container.engine.echo import EchoClient, Pace, RequestOutput, token_ids
+from handrail_container.engine.echo_adapters import EchoAdapters
 from handrail_container.engine.openai import (
     ROUTES,
     Answer,
@@ -29,11 +30,12 @@ _Prompted = ChatRequest | CompletionRequest | echo_apis.ResponsesRequest
 
 
 class EchoEngine(Engine):
-    """`is_strict` where only the model's own name will do."""
+    """`is_strict` where only the model's own name and those of adapters will do."""
 
-    def __init__(self, client: EchoClient, model: str, *, is_strict: bool = False) -> None:
+    def __init__(self, client: EchoClient, model: str, adapters: EchoAdapters, *, is_strict: bool = False) -> None:
         self._client = client
         self._model = model
+        self._adapters = adapters
         self._is_strict = is_strict
 
     @property
@@ -47,17 +49,16 @@ class EchoEngine(Engine):
         return token_ids(text)
 
     async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
-        if self._is_strict and body.get("model") not in (None, self._model):
-            raise HTTPException(404, f"The model `{body['model']}` does not exist.")
+        body["model"] = self._served(body.get("model"))
         state = usage.state_of_call(request)
         if operation == "embeddings":
-            vectors: Any = echo_apis.embeddings(_parsed(echo_apis.EmbeddingRequest, body), self._model)
+            vectors: Any = echo_apis.embeddings(_parsed(echo_apis.EmbeddingRequest, body), body["model"])
             usage.leave(state, vectors.usage.prompt_tokens, 0)
             return vectors
         if operation in echo_apis.SCHEMAS:
             return await self._create_other(operation, body, state)
         asked = _parsed(_SCHEMAS[operation], body)
-        served = Answer(operation, body["request_id"], self._model, asked)
+        served = Answer(operation, body["request_id"], body["model"], asked)
         outputs = self._outputs(asked, body, state)
         if asked.stream:
             return chunk_events(served, outputs)
@@ -67,12 +68,19 @@ class EchoEngine(Engine):
         asked = _parsed(echo_apis.SCHEMAS[operation], body)
         outputs = self._outputs(asked, body, state)
         if asked.stream:
-            return echo_apis.events(operation, body, self._model, outputs)
-        return echo_apis.answer(operation, body, self._model, await _last(outputs))
+            return echo_apis.events(operation, body, body["model"], outputs)
+        return echo_apis.answer(operation, body, body["model"], await _last(outputs))
+
+    def _served(self, given: Any) -> Any:
+        """The name of the model that answers where the body has `given`."""
+        name = self._adapters.choose(given, is_strict=self._is_strict)
+        if isinstance(name, str) and not self._adapters.knows(name):
+            raise HTTPException(404, f"The model `{name}` does not exist.")
+        return name or given or self._model
 
     def _outputs(self, asked: _Prompted, body: dict[str, Any], state: usage.State) -> AsyncIterator[RequestOutput]:
         outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
-        return usage.counted(outputs, state)
+        return usage.counted(self._adapters.counted(str(body["model"]), outputs), state)
 
 
 _SCHEMAS: dict[str, type[ChatRequest | CompletionRequest]] = {
@@ -99,7 +107,8 @@ class EchoBackend:
 
     def __init__(self, pace: Pace, model: str, *, is_strict: bool = False) -> None:
         self.client = EchoClient(pace)
-        self.facade: Engine = EchoEngine(self.client, model, is_strict=is_strict)
+        self.adapters = EchoAdapters(model)
+        self.facade: Engine = EchoEngine(self.client, model, self.adapters, is_strict=is_strict)
         self.routes_by_payload: Mapping[str, str] = {
             "messages": ROUTES["chat_completions"],
             "prompt": ROUTES["completions"],
@@ -135,7 +144,9 @@ class EchoBackend:
         return endpoint
 
     async def _models(self) -> dict[str, Any]:
-        return {"object": "list", "data": [{"id": self._model, "object": "model", "owned_by": "handrail"}]}
+        of_adapters = [{"id": name, "parent": self._model} for name in self.adapters.loaded()]
+        models = [{"object": "model", "owned_by": "handrail", **one} for one in ({"id": self._model}, *of_adapters)]
+        return {"object": "list", "data": models}
 
     async def _tokenize(self, body: dict[str, Any]) -> dict[str, Any]:
         ids = token_ids(str(body.get("prompt", "")))

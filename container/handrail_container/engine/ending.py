@@ -18,9 +18,10 @@ def ending(app: ASGIApp) -> ASGIApp:
 
     async def ended(scope: Scope, receive: Receive, send: Send) -> None:
         over = asyncio.Event()
-        working = asyncio.ensure_future(_run(app, scope, _until(over, receive), send))
+        ran: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        working = asyncio.ensure_future(_run(app, (scope, _until(over, receive), send), ran))
         try:
-            await asyncio.wait({working})
+            await ran
         except asyncio.CancelledError:
             over.set()
             if not scope["state"]["exchange"].is_streaming:  # a stream listens no more
@@ -35,8 +36,14 @@ def ending(app: ASGIApp) -> ASGIApp:
     return ended
 
 
-async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    await app(scope, receive, send)
+async def _run(app: ASGIApp, given: tuple[Scope, Receive, Send], ran: asyncio.Future[None]) -> None:
+    """To wait for the task itself takes a turn of the loop longer, in which the client may ask for more already, and
+    find its own place taken."""
+    try:
+        await app(*given)
+    finally:
+        if not ran.done():
+            ran.set_result(None)
 
 
 def _until(over: asyncio.Event, receive: Receive) -> Receive:

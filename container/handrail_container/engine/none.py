@@ -9,6 +9,8 @@ from fastapi import FastAPI, HTTPException
 from handrail.engine import Engine
 from starlette.requests import Request
 
+from handrail_container.engine.adapters import Adapters
+
 
 class NoEngine(Engine):
     """Refuses every call, saying which setting would give it an engine."""
@@ -31,11 +33,35 @@ def _refuse() -> NoReturn:
     raise HTTPException(503, "this server runs without an engine (HANDRAIL_ENGINE=none); set vllm or echo")
 
 
+class NoAdapters(Adapters):
+    """A script may have handlers of its own for them."""
+
+    def loaded(self) -> Mapping[str, str]:
+        return {}
+
+    def is_base(self, name: str) -> bool:
+        return False
+
+    def running(self, name: str) -> int:
+        return 0
+
+    async def add(self, name: str, source: str) -> None:
+        raise HTTPException(
+            501,
+            "this server runs without an engine (HANDRAIL_ENGINE=none), and so without adapters: set vllm or echo, or "
+            "give the script handlers with @register_load_adapter_handler and @register_unload_adapter_handler",
+        )
+
+    async def remove(self, name: str, *, is_idle: bool) -> None:
+        """There is none."""
+
+
 class NoBackend:
     name = "none"
     client = None
 
     def __init__(self) -> None:
+        self.adapters: Adapters = NoAdapters()
         self.facade: Engine = NoEngine()
         self.routes_by_payload: Mapping[str, str] = {}
 

@@ -8,13 +8,13 @@ called.
 from __future__ import annotations
 
 import importlib
-from typing import Any
-
-from starlette.middleware import Middleware
+from typing import TYPE_CHECKING, Any
 
 from handrail_container.errors import SettingsError
 from handrail_container.ray import variables
-from handrail_container.ray.proxy import Front
+
+if TYPE_CHECKING:
+    from starlette.middleware import Middleware
 
 
 def require_ray() -> Any:
@@ -38,4 +38,8 @@ def build(args: dict[str, str]) -> Any:
 
 def front() -> list[Middleware]:
     """What stands around Serve's HTTP proxy, for RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH."""
+    from starlette.middleware import Middleware
+
+    from handrail_container.ray.proxy import Front
+
     return [Middleware(Front)]

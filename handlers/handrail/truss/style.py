@@ -12,7 +12,7 @@ from handrail.truss.config import Config
 from handrail.truss.methods import definition_of_class
 from handrail.truss.model import TrussModel, find_class
 
-_METHODS = {Slot.PING: "is_healthy", Slot.INVOCATION: "predict"}
+_METHODS = {Slot.PING: "is_healthy", Slot.INVOCATION: "predict", Slot.STREAM: "websocket"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Style:
             return []
         found = f"class {self.cls.__name__} at {definition_of_class(self.cls)}"
         handler = self.model.handlers.get(name) if self.model else None
+        if self.model is not None and slot is Slot.STREAM:
+            handler = self.model.socket
         return [Candidate(Rung.STYLE, found, getattr(self.cls, name), self.fault, handler)]
 
 

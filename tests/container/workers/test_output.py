@@ -68,3 +68,13 @@ async def test_one_that_never_stops_printing_is_left_in_time(caplog: pytest.LogC
     await printing
     output.close_sink()
     output.close()
+
+
+async def test_what_waits_in_the_pipe_is_read_to_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    """More than one piece at a time holds, before the loop hears of it."""
+    output = Output()
+    os.write(output.sink, LINE * 60)
+    output.catch_up()
+    assert len(lines(caplog)) == 60
+    output.close_sink()
+    output.close()

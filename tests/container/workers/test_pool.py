@@ -42,7 +42,7 @@ async def mixed(pool: WorkerPool, calls: int) -> Counter[tuple[str, object]]:
 
 
 async def test_every_caller_gets_one_answer_of_the_right_kind(make_pool: MakePool) -> None:
-    pool = make_pool(timeout_s=0.4, workers=4)
+    pool = make_pool(timeout_s=1.5, workers=4)
     await pool.start()
     seen = await mixed(pool, 150)
     assert all(is_right for _, is_right in seen)
@@ -52,7 +52,7 @@ async def test_every_caller_gets_one_answer_of_the_right_kind(make_pool: MakePoo
 
 async def test_twenty_stops_leave_nothing_behind(make_pool: MakePool) -> None:
     """As many processes as before, and no more files open."""
-    pool = make_pool(timeout_s=0.2, workers=4)
+    pool = make_pool(timeout_s=1, workers=4)
     await pool.start()
     await asyncio.gather(*(pool.run("sleep 0.05", request_id="r") for _ in range(8)))
     before, files = workers_alive(), psutil.Process().num_fds()

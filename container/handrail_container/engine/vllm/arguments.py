@@ -19,6 +19,8 @@ from handrail_container.errors import SettingsError
 log = logging.getLogger(__name__)
 
 _GIB = 1 << 30
+#: Adapters that a CPU serves, where SM_VLLM_MAX_LORAS does not say: there it cannot be more than vLLM has places for.
+_CPU_ADAPTERS = 4
 
 
 def parse(model: str, variables: Mapping[str, str]) -> Namespace:
@@ -31,6 +33,8 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     _warn(parser, given)
     args = _parse_together(parser, model, flags)
     _apply_defaults(parser, args, flags)
+    if args.enable_lora and vllm("current_platform").is_cpu():
+        _keep_one_place_empty(args)
     if missing := list(machine.problems(_parallel(args), machine.look(_gpus()))):
         raise SettingsError(*missing)
     return args
@@ -170,10 +174,18 @@ def _served_names(model: str) -> list[str] | None:
     return list(dict.fromkeys([model, path.resolve().name]))
 
 
+def _keep_one_place_empty(args: Namespace) -> None:
+    """On a CPU, vLLM answers what asks for no adapter with the one in its last place, where another runs in the same
+    batch (vllm-project/vllm#48421). `adapters.py` sees to it that nothing gets there."""
+    args.max_loras += 1
+    if args.max_cpu_loras is not None:
+        args.max_cpu_loras = max(args.max_cpu_loras, args.max_loras)
+
+
 def _cpu_defaults(parser: Any, args: Namespace) -> dict[str, Any]:
     # bfloat16 kills the worker with SIGILL on CPUs whose hypervisor shows AMX and does not honour it. Compiling costs
     # minutes of start and wins nothing on the models a CPU is used for.
-    defaults: dict[str, Any] = {"dtype": "float32", "enforce_eager": True}
+    defaults: dict[str, Any] = {"dtype": "float32", "enforce_eager": True, "max_loras": _CPU_ADAPTERS}
     if args.gpu_memory_utilization == parser.get_default("gpu_memory_utilization") and not environment.kv_space_set():
         # vLLM's own default is 92 % of the machine's memory, and it does not start where something else holds some.
         defaults["kv_cache_memory_bytes"] = min(4 * _GIB, processes.available_memory() // 4)

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from handrail.engine import Engine
 
 from handrail_container.engine.vllm import arguments, build, causes, processes, routes
+from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.progress import Progress
@@ -36,7 +37,8 @@ class VllmBackend:
         while requests run is a hang; `is_strict` where the facade takes no name of a model but those that are served.
         """
         self.client: Any = None
-        self._engine = VllmEngine(is_strict=is_strict)
+        self.adapters = VllmAdapters()
+        self._engine = VllmEngine(self.adapters, is_strict=is_strict)
         self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
         self._model = model
@@ -66,6 +68,7 @@ class VllmBackend:
             raise self._start_error(error) from error
         self.routes_by_payload = routes.by_payload(app)
         self._engine.attach(self.client, app.state)
+        self.adapters.attach(self.client, app.state.openai_serving_models)
 
     def _build(self) -> Any:
         self._directory.mkdir(mode=0o700)

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
+from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.usage import state_of_call
 
@@ -47,7 +48,8 @@ OPERATIONS = {
 class VllmEngine(Engine):
     """The facade; empty until `attach`, which the backend calls once the engine has started."""
 
-    def __init__(self, *, is_strict: bool = False) -> None:
+    def __init__(self, adapters: VllmAdapters, *, is_strict: bool = False) -> None:
+        self._adapters = adapters
         self._is_strict = is_strict
         self._client: Any = None
         self._state = State()
@@ -72,19 +74,17 @@ class VllmEngine(Engine):
 
     def _named(self, body: dict[str, Any]) -> dict[str, Any]:
         """The base model answers to any name that is not an adapter's: Models pass on what their clients send. Where
-        names are strict, only to none."""
-        models = self._state.openai_serving_models
-        name = body.get("model")
-        is_known = name is not None and (models.is_base_model(name) or name in models.lora_requests)
-        if is_known or (name is not None and (models.lora_resolvers or self._is_strict)):
-            return body
-        return {**body, "model": models.model_name()}
+        names are strict, only to none. vLLM itself refuses what nobody knows."""
+        chosen = self._adapters.choose(body.get("model"), is_strict=self._is_strict or self._adapters.finds_more)
+        return {**body, "model": chosen or self._state.openai_serving_models.model_name()}
 
     async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
+        lora = self._adapters.of_request()
         try:
             rendered = await self.rendered(prompt)
             params = self._params(sampling_params)
-            async with aclosing(self._client.generate(rendered, params, uuid.uuid4().hex)) as outputs:
+            running = self._client.generate(rendered, params, uuid.uuid4().hex, lora_request=lora)
+            async with aclosing(running) as outputs:
                 async for output in outputs:
                     yield output
         except Exception as error:  # vLLM's alone: what the caller raises between two outputs does not pass here

@@ -66,6 +66,9 @@ NAMES: dict[str, Name] = {
     "OpenAIServingModels": _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels"),
     "ServingEmbedding": _name("vllm.entrypoints.pooling.embed.serving", "ServingEmbedding"),
     "ErrorResponse": _name("vllm.entrypoints.serve.engine.protocol", "ErrorResponse"),
+    "LoadLoRAAdapterRequest": _name("vllm.entrypoints.serve.lora.protocol", "LoadLoRAAdapterRequest"),
+    "UnloadLoRAAdapterRequest": _name("vllm.entrypoints.serve.lora.protocol", "UnloadLoRAAdapterRequest"),
+    "get_adapter_absolute_path": _name("vllm.lora.utils", "get_adapter_absolute_path", 1),
     "create_error_response": _name(
         "vllm.entrypoints.serve.exception_handling.error_response", "create_error_response", 1
     ),
@@ -90,6 +93,7 @@ MEMBERS: tuple[Name, ...] = (
         for field in (
             *("served_model_name", "dtype", "enforce_eager", "kv_cache_memory_bytes", "gpu_memory_utilization"),
             *("distributed_executor_backend", "reasoning_parser_plugin"),
+            *("enable_lora", "max_loras", "max_cpu_loras"),
             *("enable_log_requests", "disable_log_stats", "aggregate_engine_logging"),
         )
     ),
@@ -100,7 +104,7 @@ MEMBERS: tuple[Name, ...] = (
     ),
     *(
         _name("vllm.v1.engine.async_llm", f"AsyncLLM.{field}")
-        for field in ("engine_core", "model_config", "renderer", "errored")
+        for field in ("engine_core", "model_config", "renderer", "errored", "vllm_config", "output_processor")
     ),
     _name("vllm.v1.engine.core_client", "AsyncMPClient.resources"),
     _name("vllm.v1.engine.core_client", "BackgroundResources.engine_manager"),
@@ -115,6 +119,16 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.model_name", 0),
     _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.lora_requests"),
     _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.lora_resolvers"),
+    _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.load_lora_adapter", 1),
+    _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.unload_lora_adapter", 1),
+    _name("vllm.lora.request", "LoRARequest.lora_int_id"),
+    _name("vllm.lora.request", "LoRARequest.lora_path"),
+    _name("vllm.config.vllm", "VllmConfig.lora_config"),
+    _name("vllm.config.lora", "LoRAConfig.max_lora_rank"),
+    _name("vllm.config.lora", "LoRAConfig.max_loras"),
+    _name("vllm.v1.engine.output_processor", "OutputProcessor.request_states"),
+    _name("vllm.v1.engine.output_processor", "RequestState.lora_name"),
+    _name("vllm.v1.engine.output_processor", "RequestState.lora_request"),
     _name("vllm.entrypoints.anthropic.serving", "AnthropicServingMessages.create_messages", 2),
     _name("vllm.entrypoints.openai.responses.serving", "OpenAIServingResponses.create_responses", 2),
     _name("vllm.entrypoints.pooling.embed.serving", "ServingEmbedding.__call__", 2),
@@ -136,7 +150,9 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.v1.engine.core_client", "AsyncMPClient._ensure_output_queue_task", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.reset_mm_cache", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.get_supported_tasks", 0),
-    _name("vllm.v1.engine.async_llm", "AsyncLLM.generate", 3),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.generate", 3, "lora_request"),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.remove_lora", 1),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.list_loras", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.encode", 3),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.get_tokenizer", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.shutdown", 0, "timeout"),

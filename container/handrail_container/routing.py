@@ -1,0 +1,171 @@
+"""What answers on which path: the handlers of a program, each inside of what stands around it, and the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastapi import FastAPI
+from handrail.around import Wrapper
+from handrail.calling import Handler
+from handrail.ladder import Rung
+from handrail.resolve import Program, Resolution
+from handrail.slots import Slot
+from handrail.truss.methods import SOCKET
+from handrail.truss.model import TrussModel
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handrail_container.adapters import PATH as ADAPTERS
+from handrail_container.adapters import AdapterRoutes, sent_to_adapters
+from handrail_container.admission import Lane
+from handrail_container.chat_socket import ChatSocket
+from handrail_container.defaults import DefaultInvocation, DefaultPing
+from handrail_container.engine import Backend
+from handrail_container.engine.ending import ending
+from handrail_container.engine.errors import enveloped
+from handrail_container.exchange import answering
+from handrail_container.failures import explain_definition, explain_handler, explain_ours, explain_wrappers
+from handrail_container.gate import Endpoint, Gate, Routes
+from handrail_container.ping import bounded, unhealthy
+from handrail_container.session_layer import SessionLayer
+from handrail_container.sessions import Sessions
+from handrail_container.settings import Settings
+from handrail_container.sockets import SocketEndpoint, no_socket
+from handrail_container.truss_routes import MODELS, ModelRoutes
+
+#: Who answers, in the log, where no function of the user's does.
+ENGINE = "engine"
+
+PING_METHODS = ("GET", "POST", "HEAD")
+
+
+def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: Gate) -> Routes:
+    """What answers once the gate is opened: after the start, and again after each reload.
+
+    Raises SignatureRefused where a middleware class cannot be made.
+    """
+    around, model, lanes = program.around, program.model, gate.lanes
+    health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
+    engine = replace(ours(of_engine, ()), handler=ENGINE, serves_own=program.definition is not None)
+    by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
+    invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
+    invocation = _surrounded(invocation, around.wrappers, settings)
+    invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
+    invocation = _laned(invocation, lanes.invocations)
+    of_adapters = _adapters(backend, program, settings)
+    endpoints = {
+        Slot.PING.path: _ping(program, backend, settings),
+        Slot.INVOCATION.path: invocation,
+        "/predict": invocation,
+        "/health": ours(health, PING_METHODS),
+        ADAPTERS: of_adapters,
+    }
+    prefixes = {
+        "/v1/": _laned(_surrounded(engine, around.wrappers, settings), lanes.engine),
+        "": _laned(engine, lanes.engine),
+    }
+    if model is not None:
+        of_model = _of_model(model, around.wrappers, settings)
+        endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
+        if settings.model_routes == "strict":
+            of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
+        readiness = DefaultPing(backend, model)
+        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
+        prefixes = {MODELS: ours(of_models, ()), **prefixes}
+    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(program, backend, settings))
+
+
+def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
+    own = {
+        slot: answering(handler.app, explain_handler(handler, settings)) for slot, handler in program.adapters.items()
+    }
+    return ours(AdapterRoutes(backend.adapters, own), ())
+
+
+def _sockets(program: Program, backend: Backend, settings: Settings) -> dict[str, SocketEndpoint]:
+    chat: ASGIApp = ChatSocket(backend.facade)
+    if not backend.routes_by_payload:
+        chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
+    of_model = program.model.socket if program.model is not None else None
+    none = no_socket("no WebSocket here: the Model, if there is one, has no method `websocket`")
+    return {
+        SOCKET: _socket(of_model, none, settings),
+        Slot.STREAM.path: _socket(program.resolutions[Slot.STREAM].handler, chat, settings),
+    }
+
+
+def _socket(handler: Handler | None, default: ASGIApp, settings: Settings) -> SocketEndpoint:
+    if handler is None:
+        return SocketEndpoint(default, explain_ours)
+    return SocketEndpoint(handler.app, explain_handler(handler, settings))
+
+
+def _in_session(endpoint: Endpoint, program: Program, settings: Settings, sessions: Sessions | None) -> Endpoint:
+    """A handler of the user's takes what it likes where there are no sessions; the engine would not know of them."""
+    custom = {
+        step: answering(handler.app, explain_handler(handler, settings))
+        for step, handler in program.session_handlers.items()
+    }
+    if sessions is None and not custom and endpoint.handler != ENGINE:
+        return endpoint
+    return replace(endpoint, app=SessionLayer(endpoint.app, sessions, custom))
+
+
+def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
+    if program.definition is not None:
+        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
+    return _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
+
+
+def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
+    resolution, model, pre_post = program.resolutions[Slot.PING], program.model, program.around.pre_post
+    if model is not None and resolution.winner.rung is Rung.STYLE:
+        ping = ours(DefaultPing(backend, model, program.definition), PING_METHODS)
+    else:
+        ping = _endpoint(resolution, DefaultPing(backend, workers=program.definition), PING_METHODS, settings)
+    if resolution.handler is not None:
+        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
+    if pre_post:
+        ping = _surrounded(ping, pre_post, settings)
+        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=False))
+    return bounded(ping) if pre_post or resolution.handler is not None else ping
+
+
+def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
+    return replace(endpoint, app=lane.around(endpoint.app))
+
+
+def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
+    """The `/v1` routes that a Model answers itself."""
+    return {
+        path: _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings)
+        for path, handler in model.routes.items()
+    }
+
+
+def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
+    if resolution.handler is None:
+        return replace(ours(default, methods), handler=ENGINE)
+    return _of_handler(resolution.handler, methods, settings)
+
+
+def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
+    return Endpoint(handler.app, methods, explain_handler(handler, settings), handler=handler.signature.name)
+
+
+def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:
+    """`endpoint` inside the user's wrappers, the first outermost."""
+    if not wrappers:
+        return endpoint
+    app = answering(endpoint.app, endpoint.explain)
+    for wrapper in reversed(wrappers):
+        app = wrapper.wrap(app)
+    return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings))
+
+
+def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:
+    return Endpoint(app, methods, explain_ours, is_always_open)
+
+
+async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
+    raise HTTPException(404, f"there is no {scope['path']}")

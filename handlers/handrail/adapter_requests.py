@@ -1,0 +1,48 @@
+"""What is asked of `/adapters`, as AWS's container takes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+#: What the platform calls an adapter towards its own users.
+ALIAS = "X-Amzn-SageMaker-Adapter-Alias"
+
+
+class AdapterToLoad(BaseModel):
+    """The name and the source of an adapter. `preload` and `pin` are hints, which an engine may leave unheeded."""
+
+    name: str = Field(min_length=1)
+    src: str = Field(min_length=1)
+    preload: bool = True
+    pin: bool = False
+
+
+async def to_load(request: Request) -> AdapterToLoad:
+    """The body, or the query where there is none. Raises HTTPException with 400."""
+    try:
+        return AdapterToLoad.model_validate(await _given(request))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors())
+        raise HTTPException(400, f'POST /adapters takes {{"name": …, "src": …}}: {problems}') from None
+
+
+async def _given(request: Request) -> Any:
+    body, query = await request.body(), dict(request.query_params)
+    if not body.strip():
+        return query
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        if query:  # as AWS's container, which looks no further than whether the body is JSON
+            return query
+        raise HTTPException(400, f"the body is not JSON: {error}") from None
+
+
+def title(name: str, request: Request) -> str:
+    """The adapter's name as the answer has it."""
+    return request.headers.get(ALIAS) or name

@@ -1,0 +1,60 @@
+"""The part of JMESPath that the shapes of requests are written in.
+
+| written                 | is                                                           |
+|-------------------------|--------------------------------------------------------------|
+| `body.name`             | what is there, None where nothing is                         |
+| `headers."X-Name"`      | the same, of a name with other characters                    |
+| `'text'`, `` `false` `` | itself; the latter is JSON                                   |
+| `… || …`                | the first that is neither nothing nor false nor empty        |
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Expression = Callable[[Mapping[str, Any]], Any]
+
+_NAME = r'(?:[A-Za-z_]\w*|"[^"]+")'
+_OPERAND = re.compile(rf"\s*(?:(?P<path>{_NAME}(?:\.{_NAME})*)|`(?P<json>[^`]*)`|'(?P<text>[^']*)')\s*(?P<then>\|\||$)")
+
+
+def compiled(text: str) -> Expression:
+    """Raises ValueError, quoting the text, for what is not written as above."""
+    operands, place = list[Expression](), 0
+    while True:
+        match = _OPERAND.match(text, place)
+        if match is None:
+            raise ValueError(f"{text!r} is no expression known here: write body.name, headers.\"X-Name\" or 'text'")
+        operands.append(_operand(match))
+        place = match.end()
+        if not match["then"]:
+            return lambda data: _first(operands, data)
+
+
+def _operand(match: re.Match[str]) -> Expression:
+    if match["path"] is not None:
+        names = [name.strip('"') for name in re.findall(_NAME, match["path"])]
+        return lambda data: _at(names, data)
+    if match["json"] is None:
+        return lambda data: match["text"]
+    try:
+        value = json.loads(match["json"])
+    except ValueError:
+        raise ValueError(f"`{match['json']}` is no JSON: a text is written 'in single quotes'") from None
+    return lambda data: value
+
+
+def _at(names: list[str], value: Any) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _first(operands: list[Expression], data: Mapping[str, Any]) -> Any:
+    """As JMESPath has it, 0 counts."""
+    *others, last = operands
+    values = (operand(data) for operand in others)
+    return next((value for value in values if value not in (None, "", [], {}) and value is not False), last(data))

@@ -1,0 +1,1 @@
+"""What the server layer costs, beside others: `scripts/bench`."""

@@ -1,0 +1,266 @@
+"""SageMaker's bidirectional streaming: a handler's own conversation, or a stream of chats."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import Any
+
+import pytest
+from handrail_container.chat_socket import ChatSocket
+from handrail_container.engine.echo import EchoClient, Pace
+from handrail_container.engine.echo_adapters import EchoAdapters
+from handrail_container.engine.echo_backend import EchoEngine
+from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import ClientConnection, connect
+
+from tests.conftest import Launch
+from tests.servers import SCRIPTS, Served, eventually, run
+
+PATH = "/invocations-bidirectional-stream"
+
+
+def chat(text: str, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], **more}
+
+
+def opened(served: Served, path: str = PATH, **headers: str) -> ClientConnection:
+    return connect(f"ws://127.0.0.1:{served.port}{path}", additional_headers=headers, proxy=None, open_timeout=30)
+
+
+def end_of(connection: ClientConnection) -> tuple[int, str]:
+    with pytest.raises(ConnectionClosed) as closed:
+        connection.recv(timeout=30)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+def answer_of(connection: ClientConnection) -> list[Any]:
+    """The JSON of each message of one answer, to its end."""
+    answer: list[Any] = []
+    while (said := connection.recv(timeout=30)) != "[DONE]":
+        assert isinstance(said, str)
+        answer.append(json.loads(said))
+        if "error" in answer[-1]:
+            break
+    return answer
+
+
+def text_of(answer: list[Any]) -> str:
+    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in answer)
+
+
+# A handler's own.
+
+
+@pytest.fixture(scope="module")
+def served(serving: Launch) -> Served:
+    return serving("stream_handler.py")
+
+
+def test_messages_go_both_ways(served: Served) -> None:
+    """And the connection ends with 1000 when the handler returns."""
+    with opened(served) as connection:
+        for said in ("a", "ü" * 100_000):
+            connection.send(said)
+            assert connection.recv(timeout=30) == said
+        connection.send("tokens")
+        assert connection.recv(timeout=30) == "2"
+        connection.send("done")
+        assert end_of(connection) == (1000, "")
+
+
+def test_fragments_are_one_message(served: Served) -> None:
+    """SageMaker's PARTIAL and COMPLETE parts, of text and of bytes."""
+    with opened(served) as connection:
+        connection.send(["one ", "two ", "", "three"])
+        assert connection.recv(timeout=30) == "one two three"
+        connection.send("size")
+        connection.send(iter([b"x" * 70_000, b"y" * 70_000, b"z"]))
+        assert connection.recv(timeout=30) == "140001"
+
+
+def test_a_ping_is_answered_by_a_pong(served: Served) -> None:
+    """While the handler waits, and between two fragments of a message."""
+    with opened(served) as connection:
+        assert connection.ping(b"alive?").wait(30)
+    head = f"GET {PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as raw:
+        raw.sendall((head + key).encode())
+        while b"\r\n\r\n" not in raw.recv(4096):
+            pass
+        frames = (Frame(Opcode.TEXT, b"a", fin=False), Frame(Opcode.PING, b"p"), Frame(Opcode.CONT, b"b"))
+        raw.sendall(b"".join(frame.serialize(mask=True) for frame in frames))
+        assert raw.recv(3, socket.MSG_WAITALL) == Frame(Opcode.PONG, b"p").serialize(mask=False)
+        assert raw.recv(4, socket.MSG_WAITALL) == Frame(Opcode.TEXT, b"ab").serialize(mask=False)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "reason"),
+    [
+        ("close", 4000, "mine"),
+        ("choose", 4001, "chosen"),
+        ("refuse", 1011, "slow down"),
+        ("fail", 1011, "Internal Server Error; the log has it under request_id=mine"),
+    ],
+)
+def test_it_ends_with_a_code(served: Served, said: str, code: int, reason: str) -> None:
+    with opened(served, **{"X-Amzn-SageMaker-Inference-Id": "mine"}) as connection:
+        assert connection.response is not None
+        assert connection.response.headers["X-Request-Id"] == "mine"
+        connection.send(said)
+        assert end_of(connection) == (code, reason)
+
+
+def test_what_it_raised_is_in_the_log(served: Served) -> None:
+    with opened(served, **{"X-Request-Id": "failing"}) as connection:
+        connection.send("fail")
+        end_of(connection)
+    served.says(f"WS {PATH} 1011")
+    assert "converse raised ValueError at" in served.stderr
+
+
+def test_a_client_that_leaves_ends_it(served: Served) -> None:
+    ended = served.stdout.count("converse ended")
+    with opened(served) as connection:
+        connection.send("a")
+        connection.recv(timeout=30)
+    eventually(lambda: served.stdout.count("converse ended") > ended, "the handler's end")
+
+
+def test_one_found_by_its_name_and_a_models_answer(serving: Launch) -> None:
+    """A Model's at its own path as well."""
+    with opened(serving("named_stream_handler.py")) as connection:
+        assert connection.recv(timeout=30) == "by name"
+    model = serving("truss_socket.py", HANDRAIL_ACCESS_LOG="errors")
+    for path in (PATH, "/v1/websocket"):
+        with opened(model, path) as connection:
+            connection.send("where")
+            assert json.loads(connection.recv(timeout=30))[0] == path
+    assert f"{PATH} is answered by Model.websocket" in model.stderr
+
+
+def test_http_is_not_spoken_there(served: Served) -> None:
+    assert served.http.post(PATH, json=chat("x")).status_code == 404
+
+
+def test_it_asks_for_the_key(serving: Launch) -> None:
+    served = serving(None, HANDRAIL_API_KEY="secret")
+    with pytest.raises(InvalidStatus) as refused:
+        opened(served)
+    assert refused.value.response.status_code == 401
+    with opened(served, Authorization="Bearer secret") as connection:
+        connection.send(json.dumps(chat("in")))
+        assert text_of(answer_of(connection)) == "in"
+
+
+def test_check_and_the_log_name_the_slot(served: Served) -> None:
+    served.says(f"{PATH} is answered by converse (")
+    checked = run("check", SCRIPTS, CUSTOM_SCRIPT_FILENAME="stream_handler.py", HANDRAIL_ENGINE="echo").stdout
+    assert f"{PATH}\n    1 environment" in checked
+    assert "▶ 2 decorator      decorated with @custom_stream_handler" in checked
+    assert "async def converse(websocket, *, engine: Engine)" in checked
+
+
+# Nobody's own: streaming chat.
+
+
+@pytest.fixture(scope="module")
+def default(serving: Launch) -> Served:
+    return serving(None)
+
+
+def test_each_message_is_answered_as_a_stream(default: Served) -> None:
+    """A JSON message for each event, and `[DONE]`; in the order in which they were sent."""
+    with opened(default) as connection:
+        for said in ("one two", "three", "ü"):
+            connection.send(json.dumps(chat(said), ensure_ascii=False))
+        for said in ("one two", "three", "ü"):
+            answer = answer_of(connection)
+            assert text_of(answer) == said
+            assert {chunk["object"] for chunk in answer} == {"chat.completion.chunk"}
+        connection.send(json.dumps(chat("no", stream=False)).encode())  # SageMaker's frames are binary unless told
+        assert text_of(answer_of(connection)) == "no"
+        connection.send(json.dumps({"prompt": "a b"}))
+        assert [chunk["choices"][0]["text"] for chunk in answer_of(connection)] == ["a", " b"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "message"),
+    [
+        ("{", 400, "the message is not JSON: "),
+        ("", 400, "the message is not JSON: "),
+        (b"\xff", 400, "the message is not JSON: "),
+        ("[]", 400, 'a message is a JSON object with "messages"'),
+        ('{"input": "x"}', 400, 'a message is a JSON object with "messages"'),
+        ('{"messages": 1}', 400, "messages"),
+    ],
+)
+def test_an_error_is_an_answer(default: Served, said: str | bytes, status: int, message: str) -> None:
+    """In our envelope; the next message may fare better."""
+    with opened(default, **{"X-Request-Id": "mine"}) as connection:
+        connection.send(said)
+        (answer,) = answer_of(connection)
+        assert (answer["error"]["code"], answer["error"]["request_id"]) == (status, "mine")
+        assert answer["error"]["message"].startswith(message)
+        connection.send(json.dumps(chat("next")))
+        assert text_of(answer_of(connection)) == "next"
+
+
+def test_it_streams_as_the_engine_does(serving: Launch) -> None:
+    """The first message is there before the second is made, and a client that leaves ends the engine's request."""
+    served = serving(None, HANDRAIL_ECHO_ITL_MS="60000")
+    for _ in range(2):
+        with opened(served) as connection:
+            connection.send(json.dumps(chat("one two")))
+            connection.send(json.dumps(chat("never")))
+            assert text_of([json.loads(connection.recv(timeout=30)), json.loads(connection.recv(timeout=30))]) == "one"
+    assert "Traceback" not in served.stderr
+
+
+def test_a_stopping_server_closes_it_with_1012(launch: Launch) -> None:
+    served = launch(SCRIPTS / "package", HANDRAIL_DRAIN_S="0.2").ready()
+    with opened(served) as connection:
+        connection.send(json.dumps(chat("one")))
+        answer_of(connection)
+        served.signal()
+        assert end_of(connection) == (1012, "service restart")
+    assert served.exit_code() == 0
+
+
+def test_without_an_engine_it_is_1003(serving: Launch) -> None:
+    with opened(serving("named_handlers.py", HANDRAIL_ENGINE="none")) as connection:
+        code, reason = end_of(connection)
+    assert (code, "give model.py one" in reason) == (1003, True)
+
+
+# By itself: what no client can be sure to bring about.
+
+
+async def test_what_a_client_asked_for_ends_with_it() -> None:
+    """The engine's request is aborted by the time the connection is given up."""
+    client = EchoClient(Pace(between_tokens_s=60))
+    left = asyncio.Event()
+    asked = {"type": "websocket.receive", "text": json.dumps(chat("a b"))}
+    incoming: Any = iter([{"type": "websocket.connect"}, asked])
+
+    async def receive() -> Message:
+        for message in incoming:
+            return message
+        await left.wait()
+        return {"type": "websocket.disconnect"}
+
+    async def send(message: Message) -> None:
+        if '"content":"a"' in message.get("text", ""):
+            left.set()
+
+    scope: Any = {"type": "websocket", "headers": [], "path": PATH, "state": {"request_id": "mine"}}
+    with pytest.raises(WebSocketDisconnect) as ended:
+        await ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send)
+    assert ended.value.code == 1005
+    assert not client.running

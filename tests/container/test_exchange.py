@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from handrail_container.envelope import Failure
+from handrail_container.exchange import LEFT, Exchange
+from handrail_container.failures import explain_definition
+from handrail_container.settings import Settings
+from handrail_container.sockets import Socket
+from starlette.exceptions import HTTPException
+
+
+async def nobody(*_: Any) -> Any:
+    """Neither sends nor receives."""
+
+
+async def test_the_first_verdict_counts() -> None:
+    """Who ends it again is too late, and the task and what works for it are cancelled once."""
+    exchange = Exchange({"type": "http", "path": "/", "headers": []}, nobody)
+    call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    exchange.calls.add(call)
+    exchange.end(LEFT)
+    assert call.cancelled()
+    exchange.end(Failure(504, "too late"))
+    assert exchange.verdict is LEFT
+    assert exchange.task.cancelling() == 1
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    exchange.task.uncancel()
+
+
+def test_what_is_no_stage_of_a_definition_is_explained_as_ours_is() -> None:
+    """What the request's own reading raises, say."""
+    assert explain_definition(Settings())(HTTPException(418, "a teapot"), "id")[:2] == (418, "a teapot")
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_a_handler_may_refuse_a_handshake_itself(status: int) -> None:
+    """Its status is the end of the connection, in the log as well."""
+    socket = Socket({"type": "websocket", "path": "/", "headers": []}, nobody, nobody)
+    await socket.send({"type": "websocket.http.response.start", "status": status, "headers": []})
+    assert socket.code == status
