@@ -65,8 +65,9 @@ def sent_to_adapters(app: ASGIApp, adapters: Adapters) -> ASGIApp:
     """`app`, for which `request.state.adapter` is the name in the header, None where there is none."""
 
     async def sent(scope: Scope, receive: Receive, send: Send) -> None:
-        header = scope["state"]["exchange"].headers.get(_HEADER, b"")
-        name = scope["state"]["adapter"] = header.decode("latin-1") or None
+        state = scope["state"]
+        headers = state["exchange"].headers if "exchange" in state else dict(scope["headers"])  # a WebSocket has none
+        name = state["adapter"] = headers.get(_HEADER, b"").decode("latin-1") or None
         if name is None:
             await app(scope, receive, send)
             return

@@ -33,7 +33,7 @@ from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import Failure, error_response
 from handrail_container.environment import process_environment
 from handrail_container.failures import BUG, explain_ours
-from handrail_container.gate import Gate
+from handrail_container.gate import MB, Gate
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.openapi import describe
@@ -124,7 +124,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     gate = Gate(
         lifecycle,
         Lanes(settings),
-        max_body_bytes=settings.max_body_mb * 1e6,
+        max_body_bytes=settings.max_body_mb * MB,
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect,
     )

@@ -26,6 +26,8 @@ from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.sessions import Sessions
 from handrail_container.sockets import SocketEndpoint, Sockets
 
+#: As SageMaker has counted its limits of a body: what it lets through is taken.
+MB = 1 << 20
 _ALIAS = "/sync/v1/"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
@@ -51,7 +53,7 @@ class TooLarge(HTTPException):
     """FastAPI's own kind, which it passes on where it reads the body; it takes any other for bad JSON."""
 
     def __init__(self, limit: float) -> None:
-        message = f"the body is larger than {limit / 1e6:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
+        message = f"the body is larger than {limit / MB:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
         super().__init__(413, message, headers={"Connection": "close"})
 
 

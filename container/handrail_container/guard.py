@@ -100,12 +100,12 @@ class Guard:
         )
         return True
 
-    def _reply(self, method: str, path: str) -> bytes:
+    def _reply(self, method: str, path: str) -> bytes | None:
         said, late_s = self._gate.last_pings.last(path), self._late_s
         if late_s > self._stall_s:
             message = f"the event loop has been blocked for {late_s:.0f} s (HANDRAIL_STALL_S is {self._stall_s:g})"
             said = said_by(error_response(Failure(503, message, "stalled"), ""))
-        return wire(said, has_body=method != "HEAD")
+        return wire(said, has_body=method != "HEAD") if said is not None else None
 
     def _hand_over(self, connection: socket.socket) -> None:
         try:

@@ -29,7 +29,10 @@ class Said(NamedTuple):
 
 
 class LastPings:
-    """The last answer of each of PATHS; where there is none since the server's state changed, what the state says."""
+    """The last answer of each of PATHS; where there is none since the server's state changed, what the state says.
+
+    A state of ready says nothing of `/ping`: the script's own check may say no, and nobody has asked it yet.
+    """
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle
@@ -53,13 +56,13 @@ class LastPings:
 
         return noted
 
-    def last(self, path: str) -> Said:
+    def last(self, path: str) -> Said | None:
         said = self._said.get(path)
         if said is not None and said.at == self._now():
             return said
-        if self._lifecycle.is_ready:
-            return said_by(JSONResponse({"status": "healthy"}))
-        return said_by(error_response(self._lifecycle.refusal(), ""))
+        if not self._lifecycle.is_ready:
+            return said_by(error_response(self._lifecycle.refusal(), ""))
+        return None if path == "/ping" else said_by(JSONResponse({"status": "healthy"}))
 
     def _now(self) -> tuple[str, str]:
         return self._lifecycle.state, self._lifecycle.reason

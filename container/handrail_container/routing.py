@@ -88,9 +88,10 @@ def _sockets(program: Program, backend: Backend, settings: Settings) -> dict[str
         chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
     of_model = program.model.socket if program.model is not None else None
     none = no_socket("no WebSocket here: the Model, if there is one, has no method `websocket`")
+    stream = _socket(program.resolutions[Slot.STREAM].handler, chat, settings)
     return {
         SOCKET: _socket(of_model, none, settings),
-        Slot.STREAM.path: _socket(program.resolutions[Slot.STREAM].handler, chat, settings),
+        Slot.STREAM.path: replace(stream, app=sent_to_adapters(stream.app, backend.adapters)),
     }
 
 

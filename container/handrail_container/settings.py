@@ -136,7 +136,7 @@ class ServerSettings(BaseSettings):
         "Where OpenTelemetry's spans are sent, by OTLP over HTTP; OpenTelemetry's other variables have their effect.",
     )
     max_body_mb: float = variable(
-        "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB; a larger one is 413.", gt=0
+        "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB of 1,048,576 bytes; a larger one is 413.", gt=0
     )
     max_concurrency: int = variable(
         "HANDRAIL_MAX_CONCURRENCY",

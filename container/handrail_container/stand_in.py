@@ -22,8 +22,8 @@ _HEAD_S = 1.0
 _LINGER_S = 0.2
 _PAUSE_S = 0.1
 
-#: The answer to a method and a path, as bytes.
-Reply = Callable[[str, str], bytes]
+#: The answer to a method and a path, as bytes; None is for the loop to say.
+Reply = Callable[[str, str], bytes | None]
 
 
 class StandIn:
@@ -100,11 +100,15 @@ class StandIn:
 
     def _answer(self, connection: socket.socket, head: bytes) -> None:
         method, target, _ = head.decode("latin-1").split(" ", 2)
+        reply = self._reply(method, target.partition("?")[0])
+        if reply is None:
+            self._leave_to_the_loop(connection)
+            return
         self._forget(connection)
         self._answered_at[connection] = time.monotonic()
         with contextlib.suppress(OSError):  # it has gone, or does not read: nobody waits for it
             connection.recv(_LARGEST_HEAD)
-            connection.send(self._reply(method, target.partition("?")[0]))
+            connection.send(reply)
             connection.shutdown(socket.SHUT_WR)
 
     def _leave_to_the_loop(self, connection: socket.socket) -> None:

@@ -15,17 +15,18 @@ from __future__ import annotations
 import inspect
 import json
 import sys
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from anyio import CancelScope
 from fastapi.encoders import jsonable_encoder
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Send
 
 from handrail.slots import AdapterSlot, Slot
+from handrail.threads import run_in_threadpool
 
 _BYTES = bytes | bytearray | memoryview
 _LEAVES = frozenset({str, int, float, bool, type(None)})
@@ -124,13 +125,22 @@ async def _streamed(generator: Any) -> Response:
 
 async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
     """A plain generator, each step of it in the thread pool, so that it cannot block the event loop."""
-    ended = object()
+    ended, running = object(), threading.Lock()
+
+    def step() -> Any:
+        with running:
+            return next(generator, ended)
+
+    def close() -> None:
+        with running:  # a step whose caller was cancelled goes on, and until it is over there is nothing to close
+            generator.close()
+
     try:
-        while (item := await run_in_threadpool(next, generator, ended)) is not ended:
+        while (item := await run_in_threadpool(step)) is not ended:
             yield item
     finally:
         with CancelScope(shield=True):  # a client that left cancels every further await, and this one has to happen
-            await run_in_threadpool(generator.close)
+            await run_in_threadpool(close)
 
 
 def _framing(first: Any) -> Framing:

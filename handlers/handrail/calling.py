@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import Depends
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,6 +18,7 @@ from handrail.engine import Engine
 from handrail.errors import SignatureRefused
 from handrail.signature import ACCEPTED, Argument, Signature, Source, inspect_handler
 from handrail.slots import AdapterSlot, Slot
+from handrail.threads import run_in_threadpool
 
 Call = Callable[..., Awaitable[Any]]
 

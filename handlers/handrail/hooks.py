@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 
 from handrail.engine import Engine
 from handrail.errors import HookFailed, SignatureRefused
 from handrail.signature import annotations_of
+from handrail.threads import run_in_threadpool
 from handrail.tracebacks import definition, signature_text, user_traceback
 
 logger = logging.getLogger("handrail")

@@ -17,7 +17,6 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -25,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail.downstream import CallNext, Downstream, StreamCut, passed_on
 from handrail.errors import SignatureRefused
+from handrail.threads import run_in_threadpool
 from handrail.tracebacks import definition, signature_text
 
 Wrap = Callable[[ASGIApp], ASGIApp]

@@ -19,9 +19,12 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from tests.conftest import Launch
+from tests.examples import EXAMPLES
 from tests.servers import SCRIPTS, Served, eventually, run
 
 PATH = "/invocations-bidirectional-stream"
+ADAPTER = str(EXAMPLES / "lora" / "adapter")
+ADAPTER_HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:
@@ -237,6 +240,39 @@ def test_without_an_engine_it_is_1003(serving: Launch) -> None:
     with opened(serving("named_handlers.py", HANDRAIL_ENGINE="none")) as connection:
         code, reason = end_of(connection)
     assert (code, "give model.py one" in reason) == (1003, True)
+
+
+@pytest.mark.parametrize("script", ["stream_handler.py", None])
+def test_the_header_sends_it_to_an_adapter(serving: Launch, script: str | None) -> None:
+    """A handler's calls, or each chat that names no other; while it is open the adapter is in use."""
+    served = serving(script)
+    said, sent_to = ("model", _model_of_handler) if script else (json.dumps(chat("x")), _model_of_chat)
+    served.http.post("/adapters", json={"name": "poet", "src": ADAPTER}).raise_for_status()
+    for headers, adapter in (({ADAPTER_HEADER: "poet"}, "poet"), ({}, "echo")):
+        with opened(served, **headers) as connection:
+            connection.send(said)
+            assert sent_to(connection) == adapter
+            in_use = served.http.get("/adapters/poet").json()["in_use"]
+            assert in_use == (1 if headers else 0)
+    eventually(lambda: served.http.delete("/adapters/poet").status_code == 200, "the adapter to be free")
+
+
+def _model_of_handler(connection: ClientConnection) -> str:
+    adapter, model = json.loads(connection.recv(timeout=30))
+    assert adapter == (None if model == "echo" else model)
+    return str(model)
+
+
+def _model_of_chat(connection: ClientConnection) -> str:
+    return str(answer_of(connection)[0]["model"])
+
+
+def test_a_header_that_names_no_adapter_is_404(default: Served) -> None:
+    """To each message: none is answered by the model itself."""
+    with opened(default, **{ADAPTER_HEADER: "nobody"}) as connection:
+        connection.send(json.dumps(chat("x")))
+        (answer,) = answer_of(connection)
+        assert (answer["error"]["code"], "nobody" in answer["error"]["message"]) == (404, True)
 
 
 # By itself: what no client can be sure to bring about.

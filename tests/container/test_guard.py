@@ -238,5 +238,19 @@ async def test_a_library_that_blocks_is_named_once_the_server_is_ready(
     for state in (State.LOADING, State.WARMING, State.READY):
         watched.lifecycle.move(state, "")
     watched.block_until(lambda: "has been blocked for" in caplog.text)
-    assert said_on(watched.port, b"GET /ping HTTP/1.1\r\n\r\n").endswith(b'{"status":"healthy"}')
+    watched.guard.stop()
+
+
+async def test_a_check_that_nobody_has_asked_is_left_to_the_loop(listening: socket.socket) -> None:
+    """It may say no."""
+    watched = Watched(listening)
+    for state in (State.LOADING, State.WARMING, State.READY):
+        watched.lifecycle.move(state, "")
+    watched.guard.start()
+    ping = b"GET /ping HTTP/1.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", watched.port)) as client:
+        client.sendall(ping)
+        time.sleep(0.8)  # it is to be blocked for longer than it takes to stand in
+        await turning(watched)
+    assert watched.adopted == [ping]
     watched.guard.stop()

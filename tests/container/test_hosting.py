@@ -83,7 +83,7 @@ def is_ready(http: httpx.Client, port: int) -> bool:
 
 def test_25_mb_are_taken(served: Served) -> None:
     """And not a byte more, whether the length is announced or not."""
-    largest = 25_000_000
+    largest = 25 * 1024 * 1024
     for body, status in ((bytes(largest), 200), (bytes(largest + 1), 413)):
         for content in (body, iter([body[:largest], body[largest:]])):
             answer = served.http.post("/invocations", content=content)

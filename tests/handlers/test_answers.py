@@ -378,6 +378,30 @@ async def test_a_cancelled_request_closes_a_plain_generator() -> None:
     assert notes.ended == ["closed"]
 
 
+async def test_a_plain_generator_that_is_busy_is_closed_when_it_is_done() -> None:
+    """Its thread cannot be stopped, and a generator that runs cannot be closed."""
+    busy, go, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def generator() -> Iterator[str]:
+        try:
+            yield "first"
+            busy.set()
+            assert go.wait(60)
+            yield "second"
+        finally:
+            ended.set()
+
+    answering = asyncio.create_task(answer_to(generator()))
+    await asyncio.to_thread(busy.wait, 60)
+    answering.cancel()
+    await asyncio.sleep(0.05)
+    assert not ended.is_set()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    assert ended.is_set()
+
+
 async def test_our_stream_is_a_streaming_response() -> None:
     """User middleware and the server see a Starlette response with no length."""
     response = await to_response(asynchronous("a"), Slot.INVOCATION)

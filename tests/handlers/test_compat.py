@@ -52,9 +52,9 @@ def test_every_supported_name_can_be_imported(path: str) -> None:
 def test_the_root_logger_is_left_alone() -> None:
     """The real package forces it to ERROR when it is imported."""
     root = logging.getLogger()
-    before = (root.level, list(root.handlers))
+    before = (root.level, [(handler, handler.level) for handler in root.handlers])
     importlib.import_module(f"{PACKAGE}.logging_config").logger.debug("quietly")
-    assert (root.level, root.handlers) == before
+    assert (root.level, [(handler, handler.level) for handler in root.handlers]) == before
 
 
 def test_it_stands_in_for_the_installed_package() -> None:

@@ -28,6 +28,11 @@ async def tokens(websocket, said, engine):
     await websocket.send_json(len(engine.tokenize("two words")))
 
 
+async def model(websocket, said, engine):
+    answer = await engine.completions(model_input={"prompt": "x"})
+    await websocket.send_json([websocket.state.adapter, answer.model])
+
+
 async def fail(websocket, said, engine):
     raise ValueError("the details")
 
@@ -45,4 +50,4 @@ async def close(websocket, said, engine):
     raise WebSocketDisconnect(4000)
 
 
-DOES = {f.__name__: f for f in (size, tokens, fail, refuse, choose, close)}
+DOES = {f.__name__: f for f in (size, tokens, model, fail, refuse, choose, close)}

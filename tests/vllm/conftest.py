@@ -1,20 +1,25 @@
-"""One engine on the demo model for the whole session; it takes half a minute to start."""
+"""An engine and a server on the demo model for the whole session; each takes half a minute to start."""
 
 from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from handrail_container.engine.vllm import VllmBackend
 
+from tests.examples import Example, running
+
 MODEL = Path(__file__).parents[2] / "examples" / "model"
 FLAGS = {"SM_VLLM_MAX_MODEL_LEN": "512", "SM_VLLM_KV_CACHE_MEMORY_BYTES": "268435456"}
+#: As many as vLLM's own suite loads at once.
+ADAPTERS = 5
 
 
 @dataclass
@@ -43,3 +48,24 @@ async def served() -> AsyncIterator[Served]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://engine") as client:
         yield Served(backend, app, client)
     await backend.stop()
+
+
+@pytest.fixture(scope="session")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `lora` keeps them."""
+    return tmp_path_factory.mktemp("sessions")
+
+
+@pytest.fixture(scope="session")
+def lora(tmp_path_factory: pytest.TempPathFactory, sessions: Path) -> Iterator[Example]:
+    """The example `lora`, as vLLM's own suite has its server: the engine's handlers, adapters and sessions."""
+    stateful = {"SAGEMAKER_ENABLE_STATEFUL_SESSIONS": "True", "SAGEMAKER_SESSIONS_PATH": str(sessions)}
+    log = tmp_path_factory.mktemp("lora") / "log"
+    with running("lora", log, SM_VLLM_MAX_LORAS=str(ADAPTERS), **stateful) as example:
+        yield example
+
+
+@pytest.fixture(scope="session")
+def http(lora: Example) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=lora.url, timeout=60, trust_env=False) as client:
+        yield client

@@ -1,4 +1,7 @@
-"""The example `lora`: adapters that come and go on a real vLLM, with the statuses of the AWS container's own suite."""
+"""The example `lora`: adapters that come and go on a real vLLM, with the statuses of vLLM's own suite.
+
+Which of its cases is which test here is in `test_sessions.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
+from conftest import ADAPTERS
 from trained import ARR, PING, PIRATE, answer_to, user
 
-from tests.examples import EXAMPLES, Example, commands, running
+from tests.examples import EXAMPLES, Example, commands
 from tests.servers import eventually
 
 pytestmark = pytest.mark.vllm
@@ -23,18 +27,6 @@ pytestmark = pytest.mark.vllm
 CONFIG = json.loads((PIRATE / "adapter_config.json").read_text())
 HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 LONG = {"messages": [user(PING)], "stream": True, "max_tokens": 900, "ignore_eos": True}
-
-
-@pytest.fixture(scope="module")
-def lora(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    with running("lora", tmp_path_factory.mktemp("lora") / "log") as example:
-        yield example
-
-
-@pytest.fixture(scope="module")
-def http(lora: Example) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=lora.url, timeout=60, trust_env=False) as client:
-        yield client
 
 
 def load(http: httpx.Client, name: str, source: Path = PIRATE) -> httpx.Response:
@@ -80,19 +72,42 @@ def test_invocations_with_an_adapter(http: httpx.Client) -> None:
     with loaded(http, "pirate"):
         assert said(http, "pirate") == said(http, "pirate", model="base") == said(http, model="pirate") == ARR
         assert said(http) == answer_to(PING)
-        assert [model["id"] for model in http.get("/v1/models").json()["data"]][-1:] == ["pirate"]
-        assert http.get("/adapters").json() == {"adapters": [{"name": "pirate", "src": str(PIRATE)}]}
     unknown = http.post("/invocations", json={"messages": [user(PING)], "model": "pirate"})
     assert unknown.status_code == 404
 
 
+def test_a_prompt_is_completed_by_it(http: httpx.Client) -> None:
+    """As a prompt, which the engine's own handler takes for a completion."""
+    prompt = f"<|im_start|>user\n{PING}<|im_end|>\n<|im_start|>assistant\n"
+    body = {"prompt": prompt, "temperature": 0, "max_tokens": 60}
+    with loaded(http, "pirate"):
+        answer = http.post("/invocations", json=body, headers={HEADER: "pirate"}).raise_for_status().json()
+    assert (answer["object"], answer["choices"][0]["text"]) == ("text_completion", ARR)
+
+
+def test_the_lists_have_it_while_it_is_loaded(http: httpx.Client) -> None:
+    """vLLM's, with where it is from and whose it is, and ours."""
+    before = http.get("/v1/models").json()["data"]
+    with loaded(http, "pirate"):
+        *others, added = http.get("/v1/models").json()["data"]
+        assert [model["id"] for model in others] == [model["id"] for model in before]
+        assert (added["id"], added["root"], added["parent"]) == ("pirate", str(PIRATE), before[0]["id"])
+        assert http.get("/adapters").json() == {"adapters": [{"name": "pirate", "src": str(PIRATE)}]}
+    assert [model["id"] for model in http.get("/v1/models").json()["data"]] == [model["id"] for model in before]
+    assert http.get("/adapters").json() == {"adapters": []}
+
+
 def test_several_adapters_at_once(http: httpx.Client) -> None:
-    """As many as a CPU takes, asked at the same time as the model itself; one more is refused with the setting."""
-    with loaded(http, "one", "two", "three", "four"), ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda name: said(http, name), ["one", "two", "three", "four", None] * 4))
-        full = refusal(load(http, "five"))
-    assert answers == [ARR, ARR, ARR, ARR, answer_to(PING)] * 4
-    assert full == (507, "4 adapters are loaded, which is all that vLLM takes on a CPU: set SM_VLLM_MAX_LORAS")
+    """As many as it was told to take, asked at the same time as the model itself; one more is refused with the
+    setting."""
+    names = [f"adapter-{number}" for number in range(ADAPTERS)]
+    with loaded(http, *names), ThreadPoolExecutor() as pool:
+        listed = [model["id"] for model in http.get("/v1/models").json()["data"]]
+        answers = list(pool.map(lambda name: said(http, name), [*names, None] * 4))
+        full = refusal(load(http, "one-more"))
+    assert listed[-ADAPTERS:] == names
+    assert answers == [*[ARR] * ADAPTERS, answer_to(PING)] * 4
+    assert full == (507, "5 adapters are loaded, which is all that vLLM takes on a CPU: set SM_VLLM_MAX_LORAS")
 
 
 def test_what_is_not_there_is_404(http: httpx.Client, tmp_path: Path) -> None:

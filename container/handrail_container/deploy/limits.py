@@ -13,6 +13,7 @@ from handrail_container.deploy.plan import SUFFIX, Plan
 
 ENTRIES, ENTRY_BYTES, TOTAL_BYTES = 100, 1024, 32 * 1024
 _NAME = 63 - SUFFIX
+_NAMED = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _MODELS = ("HF_MODEL_ID", "SM_VLLM_MODEL")
 #: Java's classes of characters, which the models' patterns have and Python's expressions have not.
@@ -53,6 +54,8 @@ def problems(deployment: Deployment, plan: Plan) -> list[str]:
 def _own(deployment: Deployment, plan: Plan) -> Iterator[str]:
     if len(plan.name) > _NAME:
         yield f"name is {plan.name!r}: at most {_NAME} characters, since models and configurations add {SUFFIX} to it"
+    if not _NAMED.fullmatch(plan.name):
+        yield f"name is {plan.name!r}: write letters and digits, with dashes between them"
     if not _BUCKET.fullmatch(plan.bucket):
         yield f"bucket is {plan.bucket!r}: write the name only: 3 to 63 small letters, digits, dots and dashes"
     if bool(deployment.subnets) != bool(deployment.security_groups):
@@ -100,11 +103,13 @@ def _too_many(value: list[Any], shape: Any, setting: str) -> Iterator[str]:
 
 
 def _outside_text(value: str, shape: Any, setting: str) -> Iterator[str]:
-    """`name` has had its own limit."""
+    """`name` has had its own bounds: what is made of it would be a fault for each call."""
+    if setting == "name":
+        return
     choices, most, form = shape.enum, shape.metadata.get("max"), shape.metadata.get("pattern")
     if choices and value not in choices:
         yield f"{setting} is {value!r}: {_nearest(value, choices)}"
-    elif most is not None and len(value) > most and setting != "name":
+    elif most is not None and len(value) > most:
         yield f"{setting} is {value[:64]!r}…: it has {len(value)} characters, and AWS takes {most}"
     elif form and len(value) <= (most or len(value)) and not _matches(form, value):
         yield f"{setting} is {value!r}: it must match {form}"

@@ -45,11 +45,16 @@ class Container:
         )
         return await self._process.wait()
 
+    def terminate(self) -> None:
+        """SIGTERM, where there is a process. It may be said again: the second ends `serve` at once."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL where that does not end it in time."""
-        if self._process is None or self._process.returncode is not None:
+        self.terminate()
+        if self._process is None:
             return
-        self._process.terminate()
         try:
             await asyncio.wait_for(self._process.wait(), self._stop_s)
         except TimeoutError:

@@ -12,10 +12,12 @@ from typing import NoReturn
 
 import httpx
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container.emulate.api import Limits, Runtime
 from handrail_container.emulate.container import Container
+from handrail_container.emulate.errors import answer, unavailable
 from handrail_container.emulate.health import CONNECT_TIMEOUT_S, Health
 from handrail_container.errors import ExitCode
 from handrail_container.listener import bind
@@ -38,7 +40,8 @@ class Front(uvicorn.Server):
     """Uvicorn as it is: a stream hears that its client left. The emulator hears the signals."""
 
     def __init__(self, app: ASGIApp) -> None:
-        # Requests that outlive the stop would wait for the container, which is stopped next.
+        # The container has been stopped by then: what is still under way waits for nobody, or for one of --target.
+        app = _told_of_the_end(app)
         super().__init__(
             uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
         )
@@ -46,6 +49,27 @@ class Front(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _told_of_the_end(app: ASGIApp) -> ASGIApp:
+    """`app`, where a request that the end cuts off has an answer; uvicorn would call the application broken."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        is_begun = False
+
+        async def begun(message: Message) -> None:
+            nonlocal is_begun
+            is_begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, begun)
+        except asyncio.CancelledError:
+            if not is_begun:
+                response = await answer(Request(scope), unavailable("the emulator is being stopped"))
+                await response(scope, receive, send)
+
+    return told
 
 
 class Emulator:
@@ -70,10 +94,18 @@ class Emulator:
             try:
                 return await self._watch(health)
             finally:
+                health.judge("it is being stopped")
+                await self._stop_container()
                 listener.should_exit = True
                 await listening
-                if self._container is not None:
-                    await self._container.stop()
+
+    async def _stop_container(self) -> None:
+        """What is under way has as long as the platform gives it; no more comes. A second signal is passed on."""
+        if self._container is None:
+            return
+        for number in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._container.terminate)
+        await self._container.stop()
 
     async def _watch(self, health: Health) -> int:
         stopping = asyncio.Event()

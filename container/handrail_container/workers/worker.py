@@ -37,6 +37,7 @@ class Worker:
         self._how = ""
         self._output: Output
         self._process: asyncio.subprocess.Process | None = None
+        self._socket: socket.socket
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._watching: asyncio.Task[None]
@@ -52,7 +53,15 @@ class Worker:
 
     @property
     def is_usable(self) -> bool:
-        return not (self.is_spent or self.has_ended or self._reader.at_eof())
+        return not (self.is_spent or self.has_ended or self._has_hung_up)
+
+    @property
+    def _has_hung_up(self) -> bool:
+        """Asked of the system: the loop may hear of a process that has ended only after the next call went to it."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except OSError as error:
+            return not isinstance(error, BlockingIOError)  # which says that nothing has been said
 
     async def ended(self) -> None:
         """Returns once the process, and whatever it left behind in its group, is gone."""
@@ -142,6 +151,7 @@ class Worker:
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
+        self._socket = ours
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER)
         self._output = Output()
         streams: dict[str, Any] = {"stdin": theirs, "stdout": self._output.sink, "stderr": self._output.sink}

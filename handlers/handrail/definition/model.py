@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,6 +20,7 @@ from handrail.definition.stages import Observe, Stage, StageFailed
 from handrail.definition.text import from_json, to_json
 from handrail.presence import unless_left
 from handrail.signature import Signature
+from handrail.threads import run_in_threadpool
 
 
 class DefinedModel:

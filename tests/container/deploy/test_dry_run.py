@@ -100,7 +100,7 @@ def test_a_dry_run_of_delete(deploy: Deploy, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"name": "no_such name"}, "name is 'no_such name"),
+        ({"name": "no_such name"}, "name is 'no_such name': write letters and digits, with dashes between them"),
         ({"name": "n" * 55}, "at most 54 characters"),
         ({"image": "an image"}, "image is 'an image': it must match"),
         ({"image": "i" * 256}, "it has 256 characters, and AWS takes 255"),
@@ -127,6 +127,12 @@ def test_what_aws_would_refuse_is_refused(deploy: Deploy, given: dict[str, str],
     refused = deploy(*arguments, **given)
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert words in refused.stderr
+
+
+def test_a_wrong_name_is_one_fault(deploy: Deploy) -> None:
+    """Not one for each of the things that are named after it."""
+    refused = deploy("--dry-run", name="de_mo")
+    assert [line for line in refused.stderr.splitlines() if "de_mo" in line] == refused.stderr.splitlines()[:1]
 
 
 def test_too_much_environment(deploy: Deploy, folder: Path) -> None:

@@ -6,9 +6,6 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +15,11 @@ import pytest
 from botocore.exceptions import ClientError, EventStreamError
 
 from tests.conftest import Launch
+from tests.container.emulate.conftest import SCRIPT, Emulate
 from tests.emulated import Emulated
 from tests.servers import SCRIPTS, eventually, run
 
-SCRIPT = {"CUSTOM_SCRIPT_FILENAME": "speaks_to_sagemaker.py"}
-Emulate = Callable[..., Emulated]
 PREFIX = "x-amzn-sagemaker-"
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulate]:
-    logs, number = tmp_path_factory.mktemp("emulated"), count()
-    with ExitStack() as stack:
-
-        def started(*arguments: str | Path, **given: str) -> Emulated:
-            emulated = Emulated(logs / f"{next(number)}.log", *arguments, **given)
-            stack.callback(emulated.stop)
-            return emulated
-
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +179,16 @@ def test_a_body_over_the_limit_is_refused(shared: Emulated) -> None:
                 shared.runtime.invoke_endpoint(**send)
 
 
+def test_what_the_platform_lets_through_the_container_takes(patient: Emulated) -> None:
+    """To the byte, with the defaults of both."""
+    largest = 25 * 1024 * 1024
+    send = {"EndpointName": "demo", "ContentType": "text/plain"}
+    answer = patient.runtime.invoke_endpoint(**send, Body=bytes(largest))
+    assert json.load(answer["Body"]) == {"bytes": largest}
+    with pytest.raises(ClientError, match=r"ValidationError.*oversize body: 26214401 bytes"):
+        patient.runtime.invoke_endpoint(**send, Body=bytes(largest + 1))
+
+
 def test_an_answer_that_takes_too_long_is_a_model_error(shared: Emulated) -> None:
     """Of status 0, when the time is over."""
     began = time.monotonic()
@@ -287,42 +280,6 @@ def test_a_slow_ping_makes_it_unavailable(patient: Emulated) -> None:
     port = next(one.laddr.port for one in served.net_connections() if one.status == psutil.CONN_LISTEN)
     httpx.post(f"http://127.0.0.1:{port}/invocations", json={"do": "slow_ping", "pings": []}, trust_env=False)
     eventually(lambda: emulated.output.count("InService") >= 2, "to be in service again")
-
-
-def test_a_dead_container_is_unavailable(start: Emulate) -> None:
-    """The request that killed it has a model error, the next ones a 503; stopping is still clean."""
-    emulated = start(SCRIPTS, "--engine", "echo", **SCRIPT).ready()
-    assert emulated.refusal({"do": "die"})["OriginalStatusCode"] == 0
-    refused = emulated.refusal({"do": "headers"})
-    assert (refused["Code"], refused["ResponseMetadata"]["HTTPStatusCode"]) == ("ServiceUnavailable", 503)
-    emulated.says("the container ended with status -9")
-    assert emulated.stop() == 0
-
-
-def test_a_container_that_does_not_start_ends_it_with_its_status(start: Emulate) -> None:
-    """And with its words."""
-    emulated = start(SCRIPTS, "--engine", "echo", CUSTOM_SCRIPT_FILENAME="missing_import.py")
-    assert emulated.exit_code() == 3
-    emulated.says("the container ended with status 3 before /ping was 200")
-    emulated.says("missing_import.py")
-
-
-def test_a_container_that_is_too_slow_to_start_ends_it(start: Emulate, tmp_path: Path) -> None:
-    """As the platform gives up a container after eight minutes."""
-    given = {"HANDRAIL_ECHO_LOAD_S": "600"}
-    emulated = start(tmp_path, "--engine", "echo", "--startup-timeout", "2", **given)
-    emulated.says("endpoint_url")
-    assert emulated.refusal({"prompt": "early"})["Code"] == "ServiceUnavailable"
-    assert emulated.exit_code() == 4
-    emulated.says("/ping was not 200 within 2 s: ")
-
-
-def test_stopping_it_stops_the_container(start: Emulate, tmp_path: Path) -> None:
-    """By SIGTERM, which it hears: its end is in the log."""
-    emulated = start(tmp_path, "--engine", "echo").ready()
-    (container,) = psutil.Process(emulated.process.pid).children()
-    assert emulated.stop() == 0
-    assert not container.is_running()
 
 
 @pytest.mark.parametrize("arguments", [("--target", "http://127.0.0.1:1"), ()])

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextvars import ContextVar
+
+import anyio.from_thread
+import pytest
+from anyio import to_thread
+from handrail.threads import run_in_threadpool
+
+from tests.servers import PATIENCE_S
+
+NUMBER: ContextVar[int] = ContextVar("NUMBER", default=0)
+
+
+class Held:
+    """A call that lasts until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self) -> int:
+        self.begun.set()
+        assert self.go.wait(PATIENCE_S)
+        return threading.get_ident()
+
+    async def in_task(self) -> asyncio.Task[int]:
+        """Once it has begun."""
+        task = asyncio.create_task(run_in_threadpool(self))
+        assert await asyncio.to_thread(self.begun.wait, PATIENCE_S)
+        return task
+
+
+@pytest.fixture
+async def two_at_once() -> None:
+    to_thread.current_default_thread_limiter().total_tokens = 2
+
+
+async def test_one_thread_serves_one_call_after_the_other() -> None:
+    """Not that of the loop."""
+    idents = {await run_in_threadpool(threading.get_ident) for _ in range(5)}
+    assert len(idents) == 1
+    assert threading.get_ident() not in idents
+
+
+async def test_arguments_and_the_caller_s_context() -> None:
+    """What a call sets in it stays its own."""
+
+    def told(first: int, *, second: int) -> tuple[int, int, int]:
+        before = NUMBER.get()
+        NUMBER.set(99)
+        return first, second, before
+
+    NUMBER.set(3)
+    assert await run_in_threadpool(told, 1, second=2) == (1, 2, 3)
+    NUMBER.set(4)
+    assert await run_in_threadpool(told, 1, second=2) == (1, 2, 4)
+
+
+async def test_from_a_thread_the_loop_can_be_asked() -> None:
+    """By AnyIO's own functions, as in AnyIO's own threads."""
+
+    async def on_loop(number: int) -> tuple[int, int]:
+        return number, threading.get_ident()
+
+    assert await run_in_threadpool(anyio.from_thread.run, on_loop, 5) == (5, threading.get_ident())
+    assert await run_in_threadpool(anyio.from_thread.run_sync, threading.get_ident) == threading.get_ident()
+
+
+@pytest.mark.parametrize(("error", "raised"), [(KeyError("k"), KeyError), (StopIteration(), RuntimeError)])
+async def test_what_is_raised_is_raised(error: BaseException, raised: type[BaseException]) -> None:
+    """StopIteration as coroutines have it."""
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(raised):
+        await run_in_threadpool(fail)
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_no_more_run_at_once_than_anyio_s_limiter_says() -> None:
+    """The rest wait, and each has its answer."""
+    first, second = Held(), Held()
+    running = [await first.in_task(), await second.in_task()]
+    waiting = [asyncio.create_task(run_in_threadpool(threading.get_ident)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert not any(task.done() for task in waiting)
+    first.go.set()
+    assert len(set(await asyncio.gather(*waiting))) == 1
+    second.go.set()
+    assert len(set(await asyncio.gather(*running))) == 2
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_is_cancelled_leaves_and_the_others_lose_no_thread() -> None:
+    """A call that never ends takes no place of theirs; a thread that comes back late is one too many, and ends."""
+    held = [Held() for _ in range(4)]
+    for each in held:
+        task = await each.in_task()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await at_once() == 2
+    for each in held:
+        each.go.set()
+    assert await at_once() == 2
+
+
+async def at_once() -> int:
+    """How many calls run at once."""
+    running, most, lock = 0, 0, threading.Lock()
+
+    def call() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.1)  # if more ran at once, they would
+        with lock:
+            running -= 1
+
+    await asyncio.gather(*(run_in_threadpool(call) for _ in range(6)))
+    return most
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_a_call_that_is_cancelled_before_it_began_is_not_made() -> None:
+    """And its thread serves others."""
+    first, second, never = Held(), Held(), Held()
+    running = [await first.in_task(), await second.in_task()]
+    waiting = asyncio.create_task(run_in_threadpool(never))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    first.go.set()
+    second.go.set()
+    await asyncio.gather(*running)
+    assert await at_once() == 2
+    assert not never.begun.is_set()
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_cancelled_when_the_answer_is_on_its_way() -> None:
+    """Its thread is free by then, and is counted once."""
+    made = threading.Event()
+    await run_in_threadpool(int)  # there is a thread
+    task = asyncio.create_task(run_in_threadpool(made.set))
+    await asyncio.sleep(0)
+    made.wait(PATIENCE_S)
+    time.sleep(0.3)  # the thread has told the loop, which is here
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert await at_once() == 2
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_waits_gets_the_place_of_who_is_cancelled() -> None:
+    """Nobody else has to come for that."""
+    first, second = Held(), Held()
+    running = [await first.in_task(), await second.in_task()]
+    waiting = [asyncio.create_task(run_in_threadpool(threading.get_ident)) for _ in range(3)]
+    await asyncio.sleep(0)
+    running[0].cancel()
+    assert len(set(await asyncio.gather(*waiting))) == 1
+    first.go.set()
+    second.go.set()
+    await running[1]
+
+
+def test_threads_end_with_their_loop() -> None:
+    """One that is busy then as soon as it is done."""
+    held, before = Held(), set(threading.enumerate())
+
+    async def leave_it() -> None:
+        await run_in_threadpool(threading.get_ident)
+        await asyncio.gather(*(run_in_threadpool(threading.get_ident) for _ in range(5)))
+        await held.in_task()
+
+    asyncio.run(leave_it())
+    held.go.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
