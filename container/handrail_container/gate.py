@@ -92,8 +92,6 @@ class Gate:
         self.lifecycle = lifecycle
         self.lanes = lanes
         self.endpoints: dict[str, Endpoint] = {}
-        #: By path, before whatever is opened.
-        self.overriding: dict[str, Endpoint] = {}
         self.requests = InFlight()
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None

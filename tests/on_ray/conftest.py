@@ -30,6 +30,8 @@ def fleet(log: Path, script: str | None = None, *arguments: str, **given: str) -
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Two replicas that say which of them answers."""
-    with fleet(tmp_path_factory.mktemp("two") / "log", "who_answers.py", "--replicas", "2") as served:
+    """Two replicas that say which of them answers, and keep sessions."""
+    log = tmp_path_factory.mktemp("two") / "log"
+    sessions = {"SAGEMAKER_ENABLE_STATEFUL_SESSIONS": "true", "SAGEMAKER_SESSIONS_PATH": str(log.parent / "sessions")}
+    with fleet(log, "remembers_who.py", "--replicas", "2", **sessions) as served:
         yield served

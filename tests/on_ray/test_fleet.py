@@ -20,6 +20,7 @@ from tests.servers import Served, eventually, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
+SESSION = "X-Amzn-SageMaker-Session-Id"
 CHAT = {"messages": [{"role": "user", "content": "one two three four five"}]}
 
 
@@ -32,17 +33,22 @@ def test_replicas_share_the_requests(two: Served) -> None:
 
 
 def test_a_session_stays_with_its_replica(two: Served) -> None:
-    """Several sessions do not all stay with one."""
-    of_sessions = []
-    for number in range(8):
-        headers = {"X-Amzn-SageMaker-Session-Id": f"session-{number}"}
-        (one,) = {who(two, **headers) for _ in range(6)}
-        of_sessions.append(one)
-    assert len(set(of_sessions)) == 2
+    """Whichever opened it, and it remembers; several sessions do not all stay with one."""
+    of_sessions = set()
+    for _ in range(8):
+        opened = two.http.post("/invocations", json={"requestType": "NEW_SESSION"})
+        headers = {SESSION: opened.headers["X-Amzn-SageMaker-New-Session-Id"].partition(";")[0]}
+        answers = [two.http.post("/invocations", json={"say": say}, headers=headers).json() for say in range(6)]
+        assert answers[-1]["turns"] == list(range(6))
+        (pid,) = {answer["pid"] for answer in answers}
+        of_sessions.add(pid)
+        assert two.http.post("/invocations", json={"requestType": "CLOSE"}, headers=headers).status_code == 200
+        assert two.http.post("/invocations", json={}, headers=headers).status_code == 400
+    assert len(of_sessions) == 2
 
 
 def test_a_new_session_begins_anywhere(two: Served) -> None:
-    assert len({who(two, **{"X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}) for _ in range(30)}) == 2
+    assert len({who(two, **{SESSION: "NEW_SESSION"}) for _ in range(30)}) == 2
 
 
 def test_a_request_keeps_its_id(two: Served) -> None:
@@ -69,7 +75,7 @@ def test_metrics_are_of_all_replicas(two: Served) -> None:
 
 def test_what_would_change_one_replica_is_refused(two: Served) -> None:
     answer = two.http.post("/adapters", json={"name": "a", "src": "b"})
-    assert (answer.status_code, answer.json()["error"]["type"]) == (501, "one_of_many_replicas")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (501, "not_implemented")
 
 
 def test_a_client_that_leaves_ends_the_work(two: Served) -> None:

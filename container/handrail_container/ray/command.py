@@ -23,6 +23,7 @@ from handrail_container.listener import bind
 from handrail_container.ray import address, require_ray, variables
 from handrail_container.ray.plan import options
 from handrail_container.ray.replica import ReplicaFailed
+from handrail_container.ray.sharing import require_no_sessions_of_one
 from handrail_container.report import say
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
@@ -88,6 +89,7 @@ class Fleet:
 
     async def _work(self) -> None:
         program = await self._startup.load()
+        require_no_sessions_of_one(program, self._settings)
         from handrail_container.ray.cluster import Cluster
 
         self._cluster = cluster = Cluster(self._settings, self._fallback_model)

@@ -14,8 +14,9 @@ from ray.serve.schema import LoggingConfig
 from handrail_container import environment
 from handrail_container.errors import SettingsError
 from handrail_container.ray.entrance import Entrance
-from handrail_container.ray.plan import is_one_of_many, options
+from handrail_container.ray.plan import options
 from handrail_container.ray.replica import Replica, ReplicaFailed
+from handrail_container.ray.sharing import is_one_of_many, require_one_folder
 from handrail_container.settings import Settings
 
 #: The deployment's name.
@@ -76,6 +77,7 @@ def build(args: Mapping[str, str]) -> Any:
 def application(settings: Settings, fallback_model: Path | None = None) -> Any:
     """What `serve run` takes. Raises SettingsError."""
     gpus = ray.cluster_resources().get("GPU", 0.0)
+    require_one_folder(settings, sum(node["Alive"] for node in ray.nodes()))
     router = {"request_router_class": _ROUTER, "request_router_kwargs": {"num_fallback_replicas": 0}}
     made = serve.deployment(name=NAME, logging_config=QUIET, request_router_config=router, **options(settings, gpus))(
         Deployment

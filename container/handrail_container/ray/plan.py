@@ -18,10 +18,6 @@ _SPARE = 64
 _SIZES = ("TENSOR_PARALLEL_SIZE", "PIPELINE_PARALLEL_SIZE", "DATA_PARALLEL_SIZE")
 
 
-def is_one_of_many(settings: Settings) -> bool:
-    return max(settings.ray_replicas, settings.ray_max_replicas or 1) > 1
-
-
 def options(settings: Settings, gpus_there: float) -> dict[str, Any]:
     """Options of the deployment, on a cluster with `gpus_there`. Raises SettingsError."""
     most = settings.max_concurrency + settings.max_queue

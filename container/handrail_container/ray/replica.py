@@ -16,16 +16,13 @@ from starlette.types import Receive, Scope, Send
 
 from handrail_container import app as composition
 from handrail_container import children, environment, logs
-from handrail_container.envelope import Failure
 from handrail_container.errors import EngineDeadError, StartError
-from handrail_container.exchange import Exchange
-from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.metrics import counting
 from handrail_container.observers import observe
 from handrail_container.ray.entrance import Entrance
 from handrail_container.ray.exposition import merged
+from handrail_container.ray.sharing import keep_adapters, require_no_sessions_of_one
 from handrail_container.report import refusal
 from handrail_container.serving import Refused, Serving
 from handrail_container.startup import Startup
@@ -36,15 +33,6 @@ _HEALTH_INTERVAL_S = 0.5
 #: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
 _FAILED_S = 5.0
 _POLL_S = 0.02
-#: Routes that change one replica, which the next request may not reach.
-_OF_ONE_REPLICA = ("/adapters", "/v1/load_lora_adapter", "/v1/unload_lora_adapter")
-_ONE_OF_MANY = Failure(
-    501,
-    "only one of the replicas would have the adapter, and requests go to any of them: name adapters in "
-    "SM_VLLM_LORA_MODULES, which each replica loads at its start",
-    "one_of_many_replicas",
-)
-
 #: Every replica's name and metrics.
 Expositions = Callable[[], Awaitable[Mapping[str, str]]]
 
@@ -78,7 +66,9 @@ class Replica:
         observe(self._gate, self._backend, tally, self._tracing)
         try:
             program = await self._startup.load()
+            require_no_sessions_of_one(program, self.settings)
             app = await self._startup.start_engine()
+            keep_adapters(app, self._backend.adapters, self.settings)
             self._serving = await self._startup.begin(program, app, self.settings.port)
         except Exception as error:  # noqa: BLE001  whatever ended the start; a bug of ours is logged as one
             code = self._startup.failed(error)
@@ -95,15 +85,13 @@ class Replica:
         return self.settings.redactor(refusal((), faults) or f"handrail: {error!r}")
 
     def share(self, expositions: Expositions) -> None:
-        """It is one of several: `/metrics` has all of theirs, and what would change this one only is refused."""
+        """It is one of several: `/metrics` has all of theirs."""
 
         async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
             text = merged(await expositions())
             await Response(text, media_type=CONTENT_TYPE_LATEST)(scope, receive, send)
 
-        self._gate.overriding["/metrics"] = replace(self._gate.endpoints["/metrics"], app=metrics)
-        refused = Endpoint(_refuse, ("POST", "DELETE"), explain_ours)
-        self._gate.overriding |= dict.fromkeys(_OF_ONE_REPLICA, refused)
+        self._gate.endpoints["/metrics"] = replace(self._gate.endpoints["/metrics"], app=metrics)
 
     def exposition(self) -> str:
         return generate_latest().decode()
@@ -152,8 +140,3 @@ class Replica:
             await self._tracing.close()
         self._stack.close()
         self.lifecycle.move(State.STOPPED, "the replica has stopped")
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    exchange: Exchange = scope["state"]["exchange"]
-    await exchange.fail(_ONE_OF_MANY)

@@ -11,7 +11,7 @@ import pytest
 from handrail_container.errors import SettingsError
 from handrail_container.ray import build, variables
 
-from tests.servers import environment, run
+from tests.servers import SCRIPTS, environment, run
 
 _WITHOUT_RAY = "import sys; sys.modules['ray'] = None; from handrail_container.cli import main; main()"
 
@@ -58,3 +58,11 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(tmp_path: Path) -> None:
     ended = run("serve", tmp_path, "--engine", "echo", "--ray", "--port", "0", RAY_ADDRESS="127.0.0.1:1")
     assert ended.returncode == 2
     assert ended.stderr.startswith("handrail: RAY_ADDRESS is '127.0.0.1:1', and no cluster answers there")
+
+
+def test_sessions_of_a_replica_are_refused_before_ray_starts() -> None:
+    pytest.importorskip("ray.serve")
+    given = {"CUSTOM_SCRIPT_FILENAME": "opens_engine_sessions.py", "HANDRAIL_RAY_MAX_REPLICAS": "2"}
+    ended = run("serve", SCRIPTS, "--engine", "echo", "--ray", "--port", "0", **given)
+    assert ended.returncode == 2
+    assert "handrail: HANDRAIL_RAY_MAX_REPLICAS is 2, and open_session (" in ended.stderr

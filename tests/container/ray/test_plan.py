@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from handrail_container import environment
 from handrail_container.errors import SettingsError
-from handrail_container.ray.plan import is_one_of_many, options
+from handrail_container.ray.plan import options
 
 
 @pytest.fixture
@@ -34,13 +34,6 @@ def test_or_between_two(told: Any) -> None:
 def test_more_at_least_than_at_most_is_refused(told: Any) -> None:
     with pytest.raises(SettingsError, match="HANDRAIL_RAY_MAX_REPLICAS is 2: at least HANDRAIL_RAY_REPLICAS"):
         told(HANDRAIL_RAY_REPLICAS="3", HANDRAIL_RAY_MAX_REPLICAS="2")
-
-
-@pytest.mark.parametrize(("name", "many"), [("HANDRAIL_RAY_REPLICAS", True), ("HANDRAIL_RAY_MAX_REPLICAS", True)])
-def test_one_of_many(monkeypatch: pytest.MonkeyPatch, name: str, many: bool) -> None:
-    assert not is_one_of_many(environment.read())
-    monkeypatch.setenv(name, "2")
-    assert is_one_of_many(environment.read()) is many
 
 
 def test_gpus_are_those_of_vllms_flags(told: Any) -> None:

@@ -77,27 +77,40 @@ async def test_among_others_it_has_their_metrics_too(begun: Begin) -> None:
         assert 'handrail_invocation_seconds_bucket{le="+Inf",replica="this"}' in text
 
 
-@pytest.mark.parametrize("path", ["/adapters", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"])
-async def test_among_others_it_takes_no_adapter_for_itself(begun: Begin, path: str) -> None:
-    async with begun() as (replica, http):
-        assert (await http.post(path, json={})).status_code != 501
-
-        async def alone() -> dict[str, str]:
-            return {}
-
-        replica.share(alone)
-        answer = await http.post(path, json={})
-        assert (answer.status_code, answer.json()["error"]["type"]) == (501, "one_of_many_replicas")
-        assert "SM_VLLM_LORA_MODULES" in answer.json()["error"]["message"]
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/adapters"),
+        ("DELETE", "/adapters/poet"),
+        ("POST", "/v1/load_lora_adapter"),
+        ("POST", "/v1/unload_lora_adapter"),
+    ],
+)
+@pytest.mark.parametrize("script", [None, "own_adapters_plain.py"])
+async def test_among_others_it_takes_no_adapter_for_itself(
+    begun: Begin, script: str | None, method: str, path: str
+) -> None:
+    async with begun(script) as (_, http):
+        assert (await http.request(method, path, json={})).status_code != 501
+    async with begun(script, HANDRAIL_RAY_MAX_REPLICAS="2") as (_, http):
+        answer = await http.request(method, path, json={})
+        assert answer.status_code == 501
+        message = answer.json()["error"]["message"]
+        assert message.startswith("HANDRAIL_RAY_MAX_REPLICAS is 2, and only one of them would change its adapters")
+        assert (await http.get("/adapters")).json() == {"adapters": []}
 
 
 @pytest.mark.parametrize(
     ("script", "status", "says"),
-    [("raises_on_import.py", 3, "raises_on_import.py"), ("startup_hook_fails.py", 3, "no index")],
+    [
+        ("raises_on_import.py", 3, "raises_on_import.py"),
+        ("startup_hook_fails.py", 3, "no index"),
+        ("opens_engine_sessions.py", 2, "open_session"),
+    ],
 )
 async def test_a_start_that_fails_says_so(make: Callable[..., Replica], script: str, status: int, says: str) -> None:
     with pytest.raises(ReplicaFailed) as failed:
-        await make(script).begin()
+        await make(script, HANDRAIL_RAY_REPLICAS="2").begin()
     assert str(failed.value).startswith(f"exit status {status}: ")
     assert says in str(failed.value)
 
