@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -33,9 +32,9 @@ def test_replicas_share_the_requests(two: Served) -> None:
 
 
 def test_a_session_stays_with_its_replica(two: Served) -> None:
-    """Whichever opened it, and it remembers; several sessions do not all stay with one."""
-    of_sessions = set()
-    for _ in range(8):
+    """Whichever opened it, and it remembers; not all sessions stay with one."""
+    of_sessions: set[int] = set()
+    for _ in range(40):
         opened = two.http.post("/invocations", json={"requestType": "NEW_SESSION"})
         headers = {SESSION: opened.headers["X-Amzn-SageMaker-New-Session-Id"].partition(";")[0]}
         answers = [two.http.post("/invocations", json={"say": say}, headers=headers).json() for say in range(6)]
@@ -44,7 +43,9 @@ def test_a_session_stays_with_its_replica(two: Served) -> None:
         of_sessions.add(pid)
         assert two.http.post("/invocations", json={"requestType": "CLOSE"}, headers=headers).status_code == 200
         assert two.http.post("/invocations", json={}, headers=headers).status_code == 400
-    assert len(of_sessions) == 2
+        if len(of_sessions) == 2:
+            return
+    pytest.fail("one replica had all sessions")
 
 
 def test_a_new_session_begins_anywhere(two: Served) -> None:
@@ -106,7 +107,7 @@ def test_a_stream_comes_piece_by_piece(tmp_path: Path) -> None:
 def test_what_takes_longer_than_the_drain_is_told(tmp_path: Path) -> None:
     with fleet(tmp_path / "log", "who_answers.py", HANDRAIL_DRAIN_S="1") as served, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(served.http.post, "/invocations", json={"seconds": 50}, headers={"X-Request-Id": "long"})
-        time.sleep(1)
+        eventually(lambda: "\nhandrail_in_flight 1.0" in served.http.get("/metrics").text, "the request")
         served.signal()
         answer = asked.result()
         assert (answer.status_code, answer.json()["error"]["type"]) == (503, "draining")
@@ -173,14 +174,18 @@ def ping(client: httpx.Client) -> int:
 
 
 def ask(client: httpx.Client) -> int:
-    return client.post("/invocations", content=json.dumps({"seconds": 0.2})).status_code
+    return _asked(client).status_code
 
 
 def ask_until_answered(client: httpx.Client) -> int:
     """As the SDKs of AWS do, up to three times."""
-    for _ in range(3):
-        status = ask(client)
-        if status < 500:
-            break
-        time.sleep(0.1)
-    return status
+    for _ in range(2):
+        answer = _asked(client)
+        if answer.status_code < 500:
+            return answer.status_code
+        time.sleep(float(answer.headers["Retry-After"]))
+    return ask(client)
+
+
+def _asked(client: httpx.Client) -> httpx.Response:
+    return client.post("/invocations", json={"seconds": 0.5})
