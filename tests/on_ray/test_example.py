@@ -55,7 +55,10 @@ def test_serve_run_takes_its_configuration_file(tmp_path: Path) -> None:
             assert answer["text"] == "What does /ping do?"
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(PATIENCE_S)
+        try:
+            process.wait(PATIENCE_S)
+        finally:
+            process.kill()
 
 
 def _is_ready(client: httpx.Client) -> bool:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 #: Ten words at 200 ms: two seconds of waiting for each request, beside which what it computes is little.
 CHAT = {"messages": [{"role": "user", "content": " ".join(["word"] * 10)}]}
-CLIENTS, SECONDS, ENOUGH = 32, 12.0, 1.8
+CLIENTS, SECONDS, ENOUGH = 24, 10.0, 1.8
 PACE = {"HANDRAIL_ECHO_ITL_MS": "200", "HANDRAIL_ECHO_TTFT_MS": "200", "HANDRAIL_MAX_CONCURRENCY": "8"}
 
 
