@@ -33,15 +33,13 @@ def leave(state: State, tokens_in: int, tokens_out: int) -> None:
 
 
 async def counted(outputs: AsyncIterator[T], state: State) -> AsyncIterator[T]:
-    """An engine's `outputs`; the tokens of the last one are left in `state`, however it ends."""
-    output: Any = None
-    try:
-        async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
-            async for output in outputs:
-                yield output
-    finally:
-        if output is not None:
+    """An engine's `outputs`; the tokens of each are left in `state` before it goes on, for nobody knows the last one:
+    where a client leaves, what is left of a stream may be closed after its request is over."""
+    output: Any
+    async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
+        async for output in outputs:
             leave(state, len(output.prompt_token_ids), len(output.outputs[0].token_ids))
+            yield output
 
 
 def spent(state: State) -> tuple[int, int] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
 import statistics
 import subprocess
 import sys
@@ -15,30 +17,42 @@ from tests.bench.running import Missing, Running, all_running
 from tests.bench.table import Chart, Effort, Series, Table, load_average, verdict
 from tests.compat.launchers import ROOT
 
-CONCURRENT = (1, 16, 64, 256)
+#: How many at a time, and how many in a round: some seconds of each on two cores.
+LOADS = {1: 8, 16: 32, 64: 128, 256: 256}
 TOKENS = 64
+#: No round begins that would end later than this, however many are asked for, where there has been one.
+_LIMIT_S = 240
 _HEADER = (
     "concurrent",
     "streamed",
     "server",
     "tokens a second",
+    "CPU µs a token",
     "TTFT p50 ms",
     "TTFT p99 ms",
     "gap p50 ms",
     "gap p99 ms",
 )
-#: Requests in a round, for each one that runs at a time.
-_TURNS = 3
+ALONE = "AsyncLLM without HTTP"
 _MESSAGES = [{"role": "user", "content": "What does /ping do?"}]
 
 
 @dataclass(frozen=True)
 class Speed:
-    """One round's. Where nothing is streamed there are no gaps, and the first token is the last."""
+    """One round's. Where nothing is streamed there are no gaps, and the first token is the last.
+
+    `cpu_us` is the time of the process with the server layer, for a token; the engine's own are not counted.
+    """
 
     tokens_a_second: float
+    cpu_us: float
     first_s: list[float]
     gaps_s: list[float]
+
+
+#: How many at a time, whether streamed, and whose.
+Key = tuple[int, bool, str]
+Speeds = Mapping[Key, list[Speed]]
 
 
 async def _round(port: int, sent: bytes, at_a_time: int, requests: int) -> list[client.Seen]:
@@ -58,79 +72,80 @@ def _speed(server: Running, at_a_time: int, is_streamed: bool) -> Speed:
     if is_streamed:
         body["stream_options"] = {"include_usage": True}
     sent = client.request(server.peer.path, body)
-    began = time.perf_counter()
-    seen = asyncio.run(_round(server.port, sent, at_a_time, max(8, _TURNS * at_a_time)))
-    took = time.perf_counter() - began
+    began, cpu = time.perf_counter(), server.own_cpu_s()
+    seen = asyncio.run(_round(server.port, sent, at_a_time, LOADS[at_a_time]))
+    took, cpu = time.perf_counter() - began, server.own_cpu_s() - cpu
     counted = sum(one.tokens for one in seen)
     assert counted == TOKENS * len(seen), f"{server.peer.title}: {counted} tokens of {TOKENS * len(seen)}"
     firsts = [one.first_s if is_streamed else one.ended_at - one.asked_at for one in seen]
-    return Speed(counted / took, firsts, [gap for one in seen for gap in one.gaps_s])
+    return Speed(counted / took, 1e6 * cpu / counted, firsts, [gap for one in seen for gap in one.gaps_s])
 
 
-def _engine_alone(at_a_time: int) -> float:
-    """Tokens a second of an AsyncLLM that this machine's Python drives without HTTP. Raises Missing."""
-    flags = [str(ROOT / "tests" / "bench" / "engine_alone.py"), str(at_a_time), str(max(8, _TURNS * at_a_time))]
-    command = ["taskset", "-c", "0,1", sys.executable, *flags, str(TOKENS)]
+def _engine_alone(rounds: int) -> Speeds:
+    """An AsyncLLM that this machine's Python drives without HTTP. Raises Missing."""
+    loads = [f"{at_a_time}:{requests}" for at_a_time, requests in LOADS.items()]
+    flags = [str(ROOT / "tests" / "bench" / "engine_alone.py"), str(TOKENS), str(rounds), *loads]
+    command = ["taskset", "-c", "0,1", sys.executable, *flags]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode:
         raise Missing(f"AsyncLLM alone did not run: {done.stderr[-500:]}")
-    return float(done.stdout.split()[-1])
+    speeds: dict[Key, list[Speed]] = {}
+    for at_a_time, tokens, cpu in re.findall(r"(?m)^(\d+) ([\d.]+) ([\d.]+)$", done.stdout):
+        speeds.setdefault((int(at_a_time), True, ALONE), []).append(Speed(float(tokens), float(cpu), [], []))
+    return speeds
 
 
 def measure(effort: Effort) -> Table:
     asked = (peers.ours("ours", "Handrail", "", engine="vllm"), peers.stock())
     wanted = [replace(peer, path="/v1/chat/completions", ready="/health") for peer in asked if effort.wants(peer.name)]
+    speeds: dict[Key, list[Speed]] = {}
     missing: list[str] = []
-    alone: dict[int, float] = {}
     if effort.wants("engine"):
-        for at_a_time in CONCURRENT:
-            try:
-                alone[at_a_time] = _engine_alone(at_a_time)
-            except Missing as reason:
-                missing.append(str(reason))
-                break
-    speeds, absent = _speeds(wanted, effort)
-    return _table(speeds, alone, missing + absent, effort)
+        try:
+            speeds |= _engine_alone(effort.rounds)
+        except Missing as reason:
+            missing.append(str(reason))
+    measured, absent = _speeds(wanted, effort.rounds)
+    return _table({**speeds, **measured}, missing + absent)
 
 
-Speeds = Mapping[tuple[int, bool, str], list[Speed]]
-
-
-def _speeds(wanted: list[peers.Peer], effort: Effort) -> tuple[Speeds, list[str]]:
+def _speeds(wanted: list[peers.Peer], rounds: int) -> tuple[Speeds, list[str]]:
     """Both servers are up at once and asked in turn: what the machine's other work takes, it takes from both."""
-    speeds: dict[tuple[int, bool, str], list[Speed]] = {}
+    speeds: dict[Key, list[Speed]] = {}
     with all_running(wanted, cores="0,1") as (servers, missing):
         for server in servers:
             _speed(server, 16, True)
-        for at_a_time in CONCURRENT:
-            for is_streamed in (True, False):
-                for _ in range(effort.rounds):
-                    for server in servers:
-                        key = at_a_time, is_streamed, server.peer.title
-                        speeds.setdefault(key, []).append(_speed(server, at_a_time, is_streamed))
+        began, longest = time.monotonic(), 0.0
+        for done in range(rounds):
+            at = time.monotonic()
+            if done and at - began + longest > _LIMIT_S:
+                break
+            for at_a_time, is_streamed in itertools.product(LOADS, (True, False)):
+                for server in servers:
+                    key = at_a_time, is_streamed, server.peer.title
+                    speeds.setdefault(key, []).append(_speed(server, at_a_time, is_streamed))
+            longest = max(longest, time.monotonic() - at)
     return speeds, missing
 
 
-def _table(speeds: Speeds, alone: Mapping[int, float], missing: list[str], effort: Effort) -> Table:
-    rows = [_row(key, rounds) for key, rounds in speeds.items()]
-    rows += [(str(many), "", "AsyncLLM without HTTP", f"{speed:,.0f}", "", "", "", "") for many, speed in alone.items()]
+def _table(speeds: Speeds, missing: list[str]) -> Table:
+    rows = [_row(key, rounds) for key, rounds in sorted(speeds.items(), key=lambda item: (item[0][0], -item[0][1]))]
     medians = {key: statistics.median(one.tokens_a_second for one in rounds) for key, rounds in speeds.items()}
+    made = sorted({len(rounds) for rounds in speeds.values()})
     how = (
         f"`POST /v1/chat/completions`, {TOKENS} tokens each, the demo model, the same flags and executor; client and "
-        f"servers share both cores; medians of {effort.rounds} rounds, turn by turn. Load average at the end: "
+        f"servers share both cores; medians of {' or '.join(map(str, made))} rounds, turn by turn. CPU is that of the "
+        f"process with the server layer, which also takes the engine's answers apart. Load average at the end: "
         f"{load_average()}."
     )
     names = sorted({name for _, is_streamed, name in speeds if is_streamed})
-    series = [Series(name, [(many, medians[many, True, name]) for many in CONCURRENT]) for name in names]
-    if len(alone) == len(CONCURRENT):
-        series.append(Series("AsyncLLM without HTTP", list(alone.items())))
+    series = [Series(name, [(many, medians[many, True, name]) for many in LOADS]) for name in names]
     charts = (Chart("Tokens a second, streamed, against concurrency", "1/s", series, is_log=True),) if series else ()
-    title = "Generation through vLLM"
-    return Table("generate", title, how, _HEADER, rows, _verdicts(speeds, medians, alone), missing, charts)
+    return Table("generate", "Generation through vLLM", how, _HEADER, rows, _verdicts(speeds, medians), missing, charts)
 
 
-def _verdicts(speeds: Speeds, medians: Mapping[tuple[int, bool, str], float], alone: Mapping[int, float]) -> list[str]:
-    ours, stock = (64, True, "Handrail"), (64, True, peers.stock().title)
+def _verdicts(speeds: Speeds, medians: Mapping[Key, float]) -> list[str]:
+    ours, stock, alone = (64, True, "Handrail"), (64, True, peers.stock().title), (64, True, ALONE)
     if ours not in speeds:
         return []
     verdicts = []
@@ -141,9 +156,9 @@ def _verdicts(speeds: Speeds, medians: Mapping[tuple[int, bool, str], float], al
         verdicts.append(
             verdict("64 streams, TTFT p50 over stock's:", _first(speeds[ours]) / _first(speeds[stock]), 0.7)
         )
-    if 64 in alone:
+    if alone in speeds:
         what = "64 streams, tokens/s over the engine's alone:"
-        verdicts.append(verdict(what, medians[ours] / alone[64], 0.9, at_least=True))
+        verdicts.append(verdict(what, medians[ours] / medians[alone], 0.9, at_least=True))
     return verdicts
 
 
@@ -156,8 +171,9 @@ def _row(key: tuple[int, bool, str], rounds: list[Speed]) -> tuple[str, ...]:
     firsts = sorted(first for one in rounds for first in one.first_s)
     gaps = sorted(gap for one in rounds for gap in one.gaps_s)
     tokens = statistics.median(one.tokens_a_second for one in rounds)
+    cpu = statistics.median(one.cpu_us for one in rounds)
     said = [_ms(firsts, 0.5), _ms(firsts, 0.99), _ms(gaps, 0.5), _ms(gaps, 0.99)]
-    return (str(at_a_time), "yes" if is_streamed else "no", name, f"{tokens:,.0f}", *said)
+    return (str(at_a_time), "yes" if is_streamed else "no", name, f"{tokens:,.0f}", f"{cpu:.0f}", *said)
 
 
 def _ms(values: list[float], part: float) -> str:

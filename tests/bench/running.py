@@ -50,6 +50,11 @@ class Running:
         used = [each.cpu_times() for each in self._processes()]
         return sum(times.user + times.system for times in used)
 
+    def own_cpu_s(self) -> float:
+        """User and system time of the first process, which is the one with the server layer."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def rss_mb(self) -> float:
         """Resident memory of the first process, which is the one with the server layer."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6

@@ -17,13 +17,13 @@ def ending(app: ASGIApp) -> ASGIApp:
     """`app`, with a cancelled request ended inside of it as well."""
 
     async def ended(scope: Scope, receive: Receive, send: Send) -> None:
-        over = asyncio.Event()
+        ears = _Ears(receive)
         ran: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        working = asyncio.ensure_future(_run(app, (scope, _until(over, receive), send), ran))
+        working = asyncio.ensure_future(_run(app, (scope, ears, send), ran))
         try:
             await ran
         except asyncio.CancelledError:
-            over.set()
+            ears.hear_the_end()
             if not scope["state"]["exchange"].is_streaming:  # a stream listens no more
                 await asyncio.wait({working}, timeout=_HEED_S)
             working.cancel()
@@ -46,27 +46,34 @@ async def _run(app: ASGIApp, given: tuple[Scope, Receive, Send], ran: asyncio.Fu
             ran.set_result(None)
 
 
-def _until(over: asyncio.Event, receive: Receive) -> Receive:
-    """`receive`, and the message of a client that has left once it is `over`; the body is read as it comes."""
-    has_body = False
+class _Ears:
+    """`receive`, and the message of a client that has left once that is to be heard; the body is read as it comes."""
 
-    async def received() -> Message:
-        nonlocal has_body
-        if not has_body:
-            message = await receive()
-            has_body = not message.get("more_body", False)
+    __slots__ = ("_has_body", "_is_over", "_listening", "_receive")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._has_body = self._is_over = False
+        self._listening: asyncio.Task[Message] | None = None
+
+    async def __call__(self) -> Message:
+        if not self._has_body:
+            message = await self._receive()
+            self._has_body = not message.get("more_body", False)
             return message
-        messages = asyncio.ensure_future(_next(receive))
-        ends = asyncio.ensure_future(over.wait())
-        try:
-            await asyncio.wait({messages, ends}, return_when=asyncio.FIRST_COMPLETED)
-            return messages.result() if messages.done() else {"type": "http.disconnect"}
-        finally:
-            messages.cancel()
-            ends.cancel()
+        if not self._is_over:
+            self._listening = asyncio.create_task(self._next())
+            try:
+                return await self._listening
+            except asyncio.CancelledError:
+                if not self._is_over:  # it is whoever listens that was cancelled
+                    raise
+        return {"type": "http.disconnect"}
 
-    return received
+    def hear_the_end(self) -> None:
+        self._is_over = True
+        if self._listening is not None:
+            self._listening.cancel()
 
-
-async def _next(receive: Receive) -> Message:
-    return await receive()
+    async def _next(self) -> Message:
+        return await self._receive()

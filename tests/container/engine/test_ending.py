@@ -146,3 +146,30 @@ async def test_what_goes_on_all_the_same_is_left_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asked
     release.set()
+
+
+async def test_who_listens_late_hears_the_end_and_who_stops_listening_is_free() -> None:
+    """vLLM cancels its listener where the answer is complete."""
+    client, began, heard = Client(), asyncio.Event(), []
+
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in BODY:
+            await receive()
+        listening = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        listening.cancel()
+        await asyncio.wait({listening})
+        heard.append(listening.cancelled())
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            heard.append((await receive())["type"])
+
+    client.exchange.is_streaming = True
+    asked = client.asks(late)
+    await began.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert heard == [True, "http.disconnect"]

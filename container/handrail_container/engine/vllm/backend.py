@@ -86,6 +86,7 @@ class VllmBackend:
                 await self._first(self.client.encode, vllm("PoolingParams")(task=task))
         except Exception as error:  # whatever vLLM raises, it does not answer
             raise self._start_error(error) from error
+        build.settle()
 
     async def _first(self, ask: Callable[..., Any], params: Any) -> None:
         prompt = await self._engine.rendered({"prompt_token_ids": [1]})

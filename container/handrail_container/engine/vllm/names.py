@@ -163,6 +163,24 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.renderers.base", "BaseRenderer.default_cmpl_tok_params"),
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.create_chat_completion", 2),
     _name("vllm.entrypoints.openai.completion.serving", "OpenAIServingCompletion.create_completion", 2),
+    # Called as vLLM calls them
+    _name(
+        "vllm.entrypoints.openai.chat_completion.serving",
+        "OpenAIServingChat.chat_completion_stream_generator",
+        7,
+        "chat_template_kwargs",
+        "mm_token_counts",
+    ),
+    _name(
+        "vllm.entrypoints.openai.completion.serving",
+        "OpenAIServingCompletion.completion_stream_generator",
+        6,
+        "num_prompts",
+        "tokenizer",
+        "request_metadata",
+    ),
+    _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.parser_cls"),
+    _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.enable_log_outputs"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.engine.vllm.streams import lighten
 
 
 async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -> None:
@@ -21,6 +22,7 @@ async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -
         # something to tell, the answer to the client would be an AttributeError.
         app.state.server = SimpleNamespace(should_exit=False)
     await vllm("init_app_state")(client, app.state, args, tasks)
+    lighten(app.state)
     app.include_router(vllm("basic_router"))
     for name in ("attach_models", "attach_tokenize", "attach_lora", "attach_profile"):
         vllm(name)(app)
