@@ -18,10 +18,9 @@ from handrail_container import init
 from handrail_container.deploy.command import deploy
 from handrail_container.emulate.command import emulate
 from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.hints import print_hints
 
 if TYPE_CHECKING:
-    from handrail.resolve import Program
-
     from handrail_container.settings import Settings
 
 _DIRECTORY = click.argument(
@@ -80,7 +79,9 @@ def serve(
 
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
     if on_ray:
-        _serve_on_ray(settings, host, default_model, hints=hints)
+        from handrail_container.ray.command import serve_fleet
+
+        _run_to_the_end(lambda: serve_fleet(settings, host, default_model, hints=hints), settings)
     from handrail_container.server import Server
 
     async def run() -> ExitCode:
@@ -97,18 +98,6 @@ def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
         raise click.UsageError("--replicas and --max-replicas go with --ray.")
     if on_ray and watch:
         raise click.UsageError("--watch is for one process, not for --ray.")
-
-
-def _serve_on_ray(settings: Settings, host: str, default_model: Path | None, *, hints: bool) -> NoReturn:
-    async def run() -> ExitCode:
-        from handrail_container.ray.command import Fleet
-
-        fleet = Fleet(settings, host, default_model)
-        if hints:
-            fleet.when_ready = lambda program: print_hints(program, host, fleet.port)
-        return await fleet.run()
-
-    _run_to_the_end(run, settings)
 
 
 @main.command()
@@ -164,21 +153,6 @@ def _take_stdout() -> BinaryIO:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return out
-
-
-def print_hints(program: Program, host: str, port: int) -> None:
-    """Who answers each slot, and two requests to try."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    url = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
-    body = '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'
-    lines = [
-        *(f"  {sentence}" for sentence in program.sentences()),
-        "Try:",
-        f"  curl -i {url}/ping",
-        f"  curl {url}/invocations -H 'Content-Type: application/json' -d '{body}'",
-    ]
-    with contextlib.suppress(OSError):  # whoever read standard output has gone
-        click.echo("\n".join(lines))
 
 
 def _stop_cleanly_from_now() -> None:

@@ -82,10 +82,16 @@ def to_pass_on(settings: Settings) -> dict[str, str]:
     """What another process of the same server has to know: these settings, vLLM's, and what belongs to them."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
     for field, info in Settings.model_fields.items():
-        value = getattr(settings, field)
-        if field != "vllm" and value != info.default:
-            passed[_alias(field)] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        name, value = _alias(field), getattr(settings, field)
+        if field != "vllm" and (value != info.default or name in passed):  # the command line may have said otherwise
+            passed[name] = _as_variable(value)
     return {**passed, "SAGEMAKER_MODEL_PATH": str(settings.model_path.resolve())}
+
+
+def _as_variable(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
 
 
 def take(given: Mapping[str, Any]) -> None:

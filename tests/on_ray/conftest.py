@@ -7,10 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from handrail_container.ray import variables
 
 from tests.servers import SCRIPTS, Served
 
 READY_S = 240.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _needs_ray() -> None:
+    if not variables.is_installed():
+        pytest.skip("needs Ray Serve: pip install '.[ray]'")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import children
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
+from handrail_container.hints import print_hints
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.listener import bind
 from handrail_container.ray import address, require_ray, variables
@@ -40,6 +41,14 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STATUS = re.compile(r"exit status (\d): (.*)", re.DOTALL)
 
 
+async def serve_fleet(settings: Settings, host: str, fallback_model: Path | None, *, hints: bool) -> ExitCode:
+    """Until a signal or a failure. Raises SettingsError."""
+    fleet = Fleet(settings, host, fallback_model)
+    if hints:
+        fleet.when_ready = lambda program: print_hints(program, host, fleet.port)
+    return await fleet.run()
+
+
 class Fleet:
     """The replicas, as one process on the command line."""
 
@@ -49,7 +58,6 @@ class Fleet:
         options(settings, 0)
         if unreachable := address.unreachable(variables.address()):
             raise SettingsError(f"{unreachable}, and --ray starts a cluster on this machine")
-        self._settings = settings
         self._host = host
         self._fallback_model = fallback_model
         #: Called once, with the program that is served.
@@ -57,6 +65,7 @@ class Fleet:
         self._began = time.monotonic()
         with bind(host, settings.port) as probe:  # Ray's own complaint is in a log of its own
             self.port: int = probe.getsockname()[1]
+        self._settings = settings.model_copy(update={"port": self.port})
         self._asked_to_stop = asyncio.Event()
         self._was_signalled = False
         self._startup = self._checks()

@@ -207,3 +207,11 @@ def test_settings_reach_another_process(monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.setenv(name, value)
     passed = environment.to_pass_on(environment.read(model_path=tmp_path, engine="echo"))
     assert passed == {**given, "HANDRAIL_ENGINE": "echo", "SAGEMAKER_MODEL_PATH": str(tmp_path)}
+
+
+def test_the_command_lines_word_reaches_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where it is what would be so anyway, and the environment says otherwise."""
+    monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "9000")
+    monkeypatch.setenv("HANDRAIL_RAY_GPUS", "")
+    passed = environment.to_pass_on(environment.read(model_path=tmp_path, port=8080))
+    assert (passed["SAGEMAKER_BIND_TO_PORT"], passed["HANDRAIL_RAY_GPUS"]) == ("8080", "")
