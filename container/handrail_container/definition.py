@@ -6,7 +6,6 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from handrail.errors import DefinitionRefused
 from handrail.truss.config import Config
 
@@ -25,6 +24,8 @@ def find_config(folder: Path) -> Config | DefinitionRefused | None:
 
 
 def _read(path: Path) -> Config:
+    import yaml  # most servers have no such file
+
     try:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
         data = yaml.SafeLoader("").construct_document(node) if node is not None else {}
@@ -41,7 +42,7 @@ def _read(path: Path) -> Config:
 def _lines(node: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
     """Each field, dotted, with its line. Raises DefinitionRefused where one is there twice."""
     seen: set[Hashable] = set()
-    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+    for key, value in node.value if getattr(node, "id", None) == "mapping" else ():
         if key.value in seen:
             raise DefinitionRefused(f"{path}:{key.start_mark.line + 1} {prefix}{key.value} is there twice: keep one.")
         seen.add(key.value)

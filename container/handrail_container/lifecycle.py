@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from handrail_container.envelope import Failure
+from handrail_container.timeline import Timeline
 
 
 class State(StrEnum):
@@ -44,6 +45,7 @@ class Lifecycle:
     """Where the server is, and what it is doing there: `reason` is what a 503 tells the client."""
 
     def __init__(self) -> None:
+        self.timeline = Timeline()
         self.state = State.STARTING
         self.reason = "the server is starting"
 
@@ -60,12 +62,16 @@ class Lifecycle:
         headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
         return Failure(503, self.reason, kind, headers=headers)
 
-    def move(self, state: State, reason: str) -> None:
-        """Raises IllegalTransition where `state` cannot follow the present one."""
+    def move(self, state: State, reason: str, part: str | None = None) -> None:
+        """Another state, and where it begins one, another `part` of the timeline. Raises IllegalTransition where
+        `state` cannot follow the present one."""
         if state not in _FOLLOWS[self.state]:
             raise IllegalTransition(f"{self.state} cannot become {state}")
-        self.state, self.reason = state, reason
+        self.state = state
+        self.step(reason, part)
 
-    def step(self, reason: str) -> None:
+    def step(self, reason: str, part: str | None = None) -> None:
         """Another step of the same state."""
         self.reason = reason
+        if part is not None:
+            self.timeline.begin(part)

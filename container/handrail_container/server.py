@@ -64,7 +64,6 @@ class Server:
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
         self._listener = Listener(self._gate)
-        self._began = time.monotonic()
 
     @property
     def port(self) -> int:
@@ -144,7 +143,7 @@ class Server:
         app = await self._startup.start_engine()
         serving = await self._startup.begin(program, app, self.port)
         self._serving = serving
-        logger.info("ready after %.1f s on port %d", time.monotonic() - self._began, self.port)
+        logger.info("ready after %s", self.lifecycle.timeline.summary(f" on port {self.port}"))
         self.when_ready(program)
         return serving
 

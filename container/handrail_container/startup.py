@@ -34,12 +34,12 @@ class Startup:
 
     async def load(self) -> Program:
         """Install the requirements and resolve the handlers. Raises RequirementsError, Refused."""
-        self.lifecycle.move(State.LOADING, "the script is loading")
+        self.lifecycle.move(State.LOADING, "the script is loading", "script")
         arguments = await in_thread(lambda: requirements.plan(self.settings), "requirements")
         if arguments:
-            self.lifecycle.step("the script's requirements are being installed")
+            self.lifecycle.step("the script's requirements are being installed", "requirements")
             await in_thread(lambda: requirements.install(arguments), "requirements")
-            self.lifecycle.step("the script is loading")
+            self.lifecycle.step("the script is loading", "script")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
         configured = (*truss_config.read(self.settings).warnings, *key_warnings(self.settings))
         for warning in (*program.warnings, *configured):
@@ -52,17 +52,22 @@ class Startup:
 
     async def start_engine(self) -> FastAPI:
         """The application with the engine's own routes. Raises StartError."""
-        self.lifecycle.step(f"the {self.backend.name} engine's flags are checked")
-        await in_thread(self.backend.prepare, "engine flags")
-        self.lifecycle.step(f"the {self.backend.name} engine is starting")
+        self.lifecycle.step(f"the {self.backend.name} engine's flags are checked", "imports")
+        await in_thread(self._prepare, "engine flags")
+        self.lifecycle.step(f"the {self.backend.name} engine is starting", "engine")
         app = composition.create_app(self.backend)
         await self.backend.start(app)
-        self.lifecycle.move(State.WARMING, "the first token is awaited")
+        self.lifecycle.move(State.WARMING, "the first token is awaited", "first token")
         await self.backend.warm_up()
         return app
 
+    def _prepare(self) -> None:
+        self.backend.anticipate()
+        self.backend.prepare()
+
     async def begin(self, program: Program, app: FastAPI, port: int) -> Serving:
         """Start what the program itself has to start, and let requests through. Raises Refused."""
+        self.lifecycle.step("the handlers are starting", "handlers")
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
         if program.definition is not None:

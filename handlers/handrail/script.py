@@ -13,7 +13,6 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 from handrail.errors import FileMissing, ImportFailed, ScriptMissing
 from handrail.marks import Mark, collect
@@ -146,8 +145,12 @@ class Loader:
     def _as_user_program(self, name: str) -> Iterator[None]:
         """Collect marks, and hide our command line from scripts that parse theirs when imported."""
         sys.dont_write_bytecode = True  # for good: a handler may import a sibling later, and the folder is read-only
-        with patch.object(sys, "argv", [name]), collect() as marks:
-            yield
+        arguments, sys.argv = sys.argv, [name]
+        try:
+            with collect() as marks:
+                yield
+        finally:
+            sys.argv = arguments
         self.marks.extend(marks)
 
 

@@ -68,16 +68,16 @@ def uvicorn(name: str, title: str, app: str, path: str = "/invocations") -> Peer
     return Peer(name, title, lambda port: [*command, str(port)], path=path)
 
 
-def ours(name: str, title: str, program: str, engine: str = "echo") -> Peer:
+def ours(name: str, title: str, program: str, engine: str = "echo", flags: Mapping[str, str] = VLLM_FLAGS) -> Peer:
     command = [str(HANDRAIL), "serve", "--host", HOST, "--engine", engine, "--port"]
-    given = _VLLM | {f"SM_VLLM_{flag.upper().replace('-', '_')}": value for flag, value in VLLM_FLAGS.items()}
+    given = _VLLM | {f"SM_VLLM_{flag.upper().replace('-', '_')}": value for flag, value in flags.items()}
     model = {"SM_VLLM_MODEL": str(DEMO_MODEL), **given} if engine == "vllm" else {}
     return Peer(name, title, lambda port: [*command, str(port)], {"model.py": program}, model)
 
 
-def stock(program: str = "") -> Peer:
+def stock(program: str = "", given: Mapping[str, str] = VLLM_FLAGS) -> Peer:
     """vLLM's own server, which runs the AWS library itself."""
-    flags = [f"--{flag}" if value == "true" else f"--{flag}={value}" for flag, value in VLLM_FLAGS.items()]
+    flags = [f"--{flag}" if value == "true" else f"--{flag}={value}" for flag, value in given.items()]
     module = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", HOST, "--model", str(DEMO_MODEL)]
     command = [*module, *flags, "--uvicorn-log-level", "warning", "--port"]
     files = {"model.py": program} if program else {}

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,8 @@ from tests.servers import HANDRAIL, environment
 _HEADER = ("what", "seconds", "rounds' spread")
 _BROKEN = "def custom_sagemaker_invocation_handler(request)\n    return 1\n"
 _ANSWERS = "def custom_sagemaker_invocation_handler():\n    return {}\n"
+#: As users start them: which processes the engine has is for each server to say.
+_FLAGS = {flag: value for flag, value in peers.VLLM_FLAGS.items() if flag != "distributed-executor-backend"}
 _LOOK_S = 0.005
 _PATIENCE_S = 30
 
@@ -38,11 +41,10 @@ def measure(effort: Effort) -> Table:
 
     for _ in range(effort.rounds):
         if effort.wants("ours"):
-            note(
-                "Handrail, start to `/ping` 200, demo model", lambda: _ready(peers.ours("ours", "Handrail", "", "vllm"))
-            )
+            peer = peers.ours("ours", "Handrail", "", "vllm", _FLAGS)
+            note("Handrail, start to `/ping` 200, demo model", partial(_ready, peer))
         if effort.wants("stock"):
-            note("stock vLLM, start to `/ping` 200, demo model", lambda: _ready(peers.stock()))
+            note("stock vLLM, start to `/ping` 200, demo model", partial(_ready, peers.stock(given=_FLAGS)))
         if effort.wants("quick"):
             note("start to exit 3 on a broken script", lambda: _ended("serve", _BROKEN, 3))
             note("`handrail check`", lambda: _ended("check", _ANSWERS.format(1), 0))

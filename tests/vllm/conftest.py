@@ -42,6 +42,7 @@ async def served() -> AsyncIterator[Served]:
     backend, app = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_ENABLE_LORA": "true"}), FastAPI()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and transformers' own, while they are imported
+        await asyncio.to_thread(backend.anticipate)
         await asyncio.to_thread(backend.prepare)
         await backend.start(app)
     await backend.warm_up()

@@ -33,10 +33,15 @@ def is_of_the_engine(child: psutil.Process) -> bool:
 
 async def started(backend: VllmBackend) -> FastAPI:
     app = FastAPI()
+    await asyncio.to_thread(backend.anticipate)
+    await start_prepared(backend, app)
+    return app
+
+
+async def start_prepared(backend: VllmBackend, app: FastAPI) -> None:
     await asyncio.to_thread(backend.prepare)
     await backend.start(app)
     await backend.warm_up()
-    return app
 
 
 async def fail(backend: VllmBackend) -> None:
@@ -75,11 +80,55 @@ async def orphan(backend: VllmBackend) -> None:
     await asyncio.sleep(600)
 
 
+async def use_spare(backend: VllmBackend) -> None:
+    """What was started early is the engine's process, and the only one."""
+    await asyncio.to_thread(backend.anticipate)
+    early = [process.pid for process in processes()]
+    await start_prepared(backend, FastAPI())
+    say("same:", early == [process.pid for process in processes()])
+    say("called:", *(process.cmdline()[0] for process in processes()))
+    await backend.stop()
+    say("left:", len(processes()))
+
+
+async def change_variable(backend: VllmBackend) -> None:
+    """One that a library reads as it is loaded, when it has been already."""
+    await asyncio.to_thread(backend.anticipate)
+    early = [process.pid for process in processes()]
+    os.environ["MKL_NUM_THREADS"] = "1"
+    await start_prepared(backend, FastAPI())
+    say("same:", early == [process.pid for process in processes()])
+    say("processes:", len(processes()))
+    await backend.stop()
+
+
+async def kill_spare(backend: VllmBackend) -> None:
+    await asyncio.to_thread(backend.anticipate)
+    os.kill(processes()[0].pid, signal.SIGKILL)
+    await start_prepared(backend, FastAPI())
+    say("processes:", len(processes()))
+    await backend.stop()
+
+
+async def orphan_early(backend: VllmBackend) -> None:
+    backend.anticipate()
+    await asyncio.sleep(1)
+    say(*(process.pid for process in processes()))
+    await asyncio.sleep(600)
+
+
+async def stop_before_engine(backend: VllmBackend) -> None:
+    backend.anticipate()
+    await backend.stop()
+    backend.anticipate()
+    say("left:", len(processes()))
+
+
 async def stop_early(backend: VllmBackend) -> None:
-    starting = asyncio.create_task(started(backend))
-    while not processes():
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(2)  # vLLM is being imported there
+    await asyncio.to_thread(backend.anticipate)
+    await asyncio.to_thread(backend.prepare)
+    starting = asyncio.create_task(backend.start(FastAPI()))
+    await asyncio.sleep(1)
     started_to_stop = asyncio.get_running_loop().time()
     await backend.stop()
     with suppress(EngineStartError):

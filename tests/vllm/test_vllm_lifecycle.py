@@ -73,6 +73,29 @@ def test_an_engine_may_be_stopped_while_it_starts() -> None:
     assert left == "left: 0"
 
 
+def test_the_process_that_was_started_early_becomes_the_engines() -> None:
+    (same, called, left), _ = run("use_spare")
+    assert same == "same: True"
+    assert called.startswith("called: VLLM::EngineCore")
+    assert left == "left: 0"
+
+
+def test_a_variable_that_was_read_already_has_the_engines_process_started_anew() -> None:
+    """Nothing is said to a process that would not heed it."""
+    (same, processes), _ = run("change_variable")
+    assert (same, processes) == ("same: False", "processes: 1")
+
+
+def test_the_engine_starts_without_the_process_that_was_started_early() -> None:
+    (processes,), _ = run("kill_spare")
+    assert processes == "processes: 1"
+
+
+def test_no_process_is_started_early_for_an_engine_that_was_stopped() -> None:
+    (left,), _ = run("stop_before_engine")
+    assert left == "left: 0"
+
+
 def test_a_pooling_model_is_warmed_up_and_takes_the_payloads_it_can() -> None:
     (payloads, generates), _ = run("pool", RUNNER="pooling")
     assert "'input': '/v1/embeddings'" in payloads
@@ -81,8 +104,9 @@ def test_a_pooling_model_is_warmed_up_and_takes_the_payloads_it_can() -> None:
     assert generates == "False"
 
 
-def test_no_process_of_the_engine_outlives_a_killed_server() -> None:
-    with subprocess.Popen(command("orphan"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+@pytest.mark.parametrize("scenario", ["orphan", "orphan_early"])
+def test_no_process_of_the_engine_outlives_a_killed_server(scenario: str) -> None:
+    with subprocess.Popen(command(scenario), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
         assert server.stdout is not None
         written: list[str] = []
         for line in server.stdout:

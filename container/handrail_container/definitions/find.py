@@ -16,7 +16,6 @@ from handrail.errors import DefinitionMissing, DefinitionRefused, HandlerFault
 from handrail.signature import Signature
 
 from handrail_container.definitions import references
-from handrail_container.definitions.reading import read
 from handrail_container.definitions.references import References
 
 FILES = ("model.yaml", "model.yml")
@@ -59,6 +58,8 @@ def find(place: Place, defaults: Defaults) -> Found | None:
             f"`{NONE}` for none."
         )
         return Found(path, faults=(missing,), is_chosen=is_chosen)
+    from handrail_container.definitions.reading import read  # PyYAML: most servers have nothing for it to read
+
     known = references.of_folder(path.parent, place.environment, place.secrets_path)
     try:
         document = read(path, known)

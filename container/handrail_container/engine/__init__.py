@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Backend(Protocol):
     """An engine as the server sees it. Methods are called in this order; only `check_health` repeats.
 
-    `prepare` blocks (imports, parsing) and runs in a thread. Everything else runs on the event loop and must not
-    block it: a backend moves slow work to threads itself.
+    `anticipate` and `prepare` block (imports, parsing) and run in a thread. Everything else runs on the event loop and
+    must not block it: a backend moves slow work to threads itself.
     """
 
     #: "vllm", "echo" or "none"
@@ -39,6 +39,9 @@ class Backend(Protocol):
     #: Which key of a request body chooses which of the engine's own routes, in order of preference.
     routes_by_payload: Mapping[str, str]
 
+    def anticipate(self) -> None:
+        """Begin what takes long and can go on beside `prepare`: `start` will follow, or `stop`. It never fails."""
+
     def prepare(self) -> None:
         """Find every mistake that can be found before the engine starts. Raises SettingsError."""
 
@@ -56,4 +59,4 @@ class Backend(Protocol):
         """Return if the engine is alive; raise EngineDeadError with the reason otherwise. Returns within a second."""
 
     async def stop(self) -> None:
-        """Stop the engine and every process of it. May be called at any moment after `start` was, also twice."""
+        """Stop the engine and every process of it. May be called at any moment after `anticipate` was, also twice."""

@@ -116,6 +116,9 @@ class EchoBackend:
         }
         self._model = model
 
+    def anticipate(self) -> None:
+        """Nothing of it takes long."""
+
     def prepare(self) -> None:
         """Nothing can be wrong with it."""
 

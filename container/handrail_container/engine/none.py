@@ -65,6 +65,9 @@ class NoBackend:
         self.facade: Engine = NoEngine()
         self.routes_by_payload: Mapping[str, str] = {}
 
+    def anticipate(self) -> None:
+        """There is nothing to begin."""
+
     def prepare(self) -> None:
         """Nothing can be wrong with what is not there."""
 

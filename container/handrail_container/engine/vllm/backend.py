@@ -15,11 +15,13 @@ from typing import Any
 from fastapi import FastAPI
 from handrail.engine import Engine
 
-from handrail_container.engine.vllm import arguments, build, causes, processes, routes
+from handrail_container.collection import collected_later
+from handrail_container.engine.vllm import arguments, build, causes, processes, routes, spare
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.progress import Progress
+from handrail_container.engine.vllm.spare import Spare
 from handrail_container.errors import EngineDeadError, EngineStartError
 from handrail_container.threads import in_thread
 
@@ -48,14 +50,20 @@ class VllmBackend:
         self._args = Namespace()  # until `prepare`
         self._tasks: tuple[str, ...] = ()
         self._stopped = False
+        self._spare: Spare | None = None
         self._directory = Path(tempfile.gettempdir(), f"handrail-{uuid.uuid4().hex}")  # made when the engine is built
 
     @property
     def _causes(self) -> Path:
         return self._directory / "causes.jsonl"
 
+    def anticipate(self) -> None:
+        if not self._stopped:
+            self._spare = spare.start(self._flags)
+
     def prepare(self) -> None:
-        self._args = arguments.parse(self._model, self._flags)
+        with collected_later():
+            self._args = arguments.parse(self._model, self._flags)
 
     async def start(self, app: FastAPI) -> None:
         try:
@@ -72,7 +80,7 @@ class VllmBackend:
 
     def _build(self) -> Any:
         self._directory.mkdir(mode=0o700)
-        client = build.build(self._args, self._causes, wanted=lambda: not self._stopped)
+        client = build.build(self._args, self._causes, lambda: not self._stopped, self._spare)
         if self._stopped:
             self._end(client)
             raise InterruptedError("stopped while it was starting")

@@ -9,19 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from handrail_container.engine.vllm import processes
+from handrail_container.engine.vllm import processes, spare
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.engine.vllm.spare import Spare
 
 
-def build(args: Namespace, causes: Path, wanted: Callable[[], bool]) -> Any:
-    """vLLM's engine client, its processes running; None where it is no longer `wanted` when they would be started."""
+def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spare | None = None) -> Any:
+    """vLLM's engine client, its processes running, the first of which is the one that is `ready`, if it can be; None
+    where it is no longer `wanted` when they would be started."""
     engine_args = vllm("AsyncEngineArgs").from_cli_args(args)
     vllm("propagate_flash_late_interaction")(args, engine_args)
     with processes.logging_to(causes):
         config = engine_args.create_engine_config(usage_context=vllm("UsageContext").OPENAI_API_SERVER)
         if not wanted():
             return None
-        with _executor(args, config):
+        with _executor(args, config), spare.instead(ready, config):
             return vllm("AsyncLLM").from_vllm_config(
                 config,
                 usage_context=vllm("UsageContext").OPENAI_API_SERVER,

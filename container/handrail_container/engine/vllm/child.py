@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.config
 import multiprocessing
 import os
 import signal
 import threading
 import traceback
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from handrail_container.engine.vllm.causes import root_cause
 
@@ -23,8 +25,7 @@ class CauseHandler(logging.Handler):
     def __init__(self, path: str) -> None:
         super().__init__(level=logging.ERROR)
         self.path = path
-        if parent := multiprocessing.parent_process():
-            threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
+        end_with_parent()
 
     def emit(self, record: logging.LogRecord) -> None:
         if not multiprocessing.parent_process() or not record.exc_info or record.exc_info[1] is None:
@@ -43,8 +44,19 @@ class CauseHandler(logging.Handler):
             _keep_quiet(record)
 
 
-def _follow(sentinel: int) -> None:
+def end_with_parent() -> None:
     """Without this a server that is killed leaves its engine behind, holding the memory of the device."""
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
+
+
+def configure_logging() -> None:
+    """As vLLM does where it is imported; here it was, before there was a file that says how."""
+    if path := os.environ.get("VLLM_LOGGING_CONFIG_PATH"):
+        logging.config.dictConfig(json.loads(Path(path).read_text()))
+
+
+def _follow(sentinel: int) -> None:
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGKILL)
 

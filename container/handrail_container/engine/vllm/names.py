@@ -46,6 +46,8 @@ NAMES: dict[str, Name] = {
     "AsyncLLM": _name("vllm.v1.engine.async_llm", "AsyncLLM"),
     "AsyncMPClient": _name("vllm.v1.engine.core_client", "AsyncMPClient"),
     "EngineDeadError": _name("vllm.v1.engine.exceptions", "EngineDeadError"),
+    "get_mp_context": _name("vllm.v1.engine.utils", "get_mp_context", 0),
+    "set_process_title": _name("vllm.utils.system_utils", "set_process_title", 1),
     "OMPProcessManager": _name("vllm.utils.ompmultiprocessing", "OMPProcessManager", 1),
     "DEFAULT_LOGGING_CONFIG": _name("vllm.logger", "DEFAULT_LOGGING_CONFIG"),
     "SamplingParams": _name("vllm.sampling_params", "SamplingParams"),
@@ -100,7 +102,7 @@ MEMBERS: tuple[Name, ...] = (
     _name(_CLI_ARGS, "FrontendArgs.tool_parser_plugin"),
     *(
         _name("vllm.config.parallel", f"ParallelConfig.{field}")
-        for field in ("world_size", "data_parallel_size", "distributed_executor_backend")
+        for field in ("world_size", "data_parallel_size", "distributed_executor_backend", "numa_bind")
     ),
     *(
         _name("vllm.v1.engine.async_llm", f"AsyncLLM.{field}")
@@ -182,6 +184,10 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.parser_cls"),
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.enable_log_outputs"),
 )
+
+#: What the engine's process imports, whatever the model is, and its worker. To import it early is all that it is for.
+PRELOADED = ("vllm.v1.engine.core", "vllm.v1.executor.uniproc_executor")
+WORKERS = {"cpu": "vllm.v1.worker.cpu_worker", "gpu": "vllm.v1.worker.gpu_worker"}
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import json
 import logging
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,6 @@ from handrail_container.log_lines import Json
 _NAMES = ("EngineCore", "VLLM_")
 
 _BINDING = ("OMP_PLACES", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
-
-
 _CONFIG = "VLLM_LOGGING_CONFIG_PATH"
 _JSON = "handrail_container.log_lines.Json"
 
@@ -65,6 +63,15 @@ def openmp(config: Any) -> Iterator[None]:
             # One thread need not be kept apart from others; bound, it waits for whatever else runs on its core.
             for name in _BINDING:
                 os.environ.pop(name, None)
+        yield
+
+
+@contextlib.contextmanager
+def variables(given: Mapping[str, str]) -> Iterator[None]:
+    """Children started within have these."""
+    with contextlib.ExitStack() as stack:
+        for name, value in given.items():
+            stack.enter_context(_variable(name, value))
         yield
 
 

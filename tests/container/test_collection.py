@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from handrail_container.collection import collected_later
+
+
+@pytest.fixture(autouse=True)
+def _thaw() -> Iterator[None]:
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+def test_garbage_is_not_looked_for_within_and_is_after() -> None:
+    """What was made within is not looked at again."""
+    with collected_later():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count()
+
+
+def test_who_does_not_collect_goes_on_so() -> None:
+    """Somebody has reasons for that."""
+    gc.disable()
+    with collected_later():
+        assert not gc.isenabled()
+    assert not gc.isenabled()
+    assert not gc.get_freeze_count()
