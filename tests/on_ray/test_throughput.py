@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 
 import httpx
@@ -13,33 +14,39 @@ from tests.on_ray.conftest import fleet
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
-#: Ten words at 200 ms: two seconds of waiting for each request, beside which what it computes is little.
-CHAT = {"messages": [{"role": "user", "content": " ".join(["word"] * 10)}]}
-CLIENTS, SECONDS, ENOUGH = 24, 10.0, 1.8
-PACE = {"HANDRAIL_ECHO_ITL_MS": "200", "HANDRAIL_ECHO_TTFT_MS": "200", "HANDRAIL_MAX_CONCURRENCY": "8"}
+#: A word costs waiting and hardly anything else. Requests of different lengths do not end in waves, of which a window
+#: would have one more or one less.
+PACE = {"HANDRAIL_ECHO_ITL_MS": "150", "HANDRAIL_ECHO_TTFT_MS": "150", "HANDRAIL_MAX_CONCURRENCY": "8"}
+CLIENTS, LENGTHS = 32, tuple(range(6, 15))
+#: Until all work; while they are counted; what is enough.
+BEFORE_S, WINDOW_S, ENOUGH = 3.0, 12.0, 1.8
 
 
-def answers_a_second(log: Path, replicas: int) -> float:
+def words_a_second(log: Path, replicas: int) -> float:
+    """Of what is answered within the window, while more is always asked for than can be answered."""
     log.parent.mkdir(parents=True)
     with fleet(log, None, "--replicas", str(replicas), **PACE) as served, ThreadPoolExecutor(CLIENTS) as pool:
-        began = time.monotonic()
-        counts = [pool.submit(ask, served.url, began + SECONDS) for _ in range(CLIENTS)]
-        total = sum(count.result() for count in counts)
-        return total / (time.monotonic() - began)
+        begins = time.monotonic() + BEFORE_S
+        counts = [pool.submit(ask, served.url, number, begins) for number in range(CLIENTS)]
+        return sum(count.result() for count in counts) / WINDOW_S
 
 
-def ask(url: str, until: float) -> int:
-    count = 0
+def ask(url: str, number: int, begins: float) -> int:
+    """The words of the answers that came in the window."""
+    words, ends = 0, begins + WINDOW_S
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-        while time.monotonic() < until:
-            assert client.post("/invocations", json=CHAT).status_code == 200
-            count += 1
-    return count
+        for length in cycle(LENGTHS[number % len(LENGTHS) :] + LENGTHS[: number % len(LENGTHS)]):
+            body = {"messages": [{"role": "user", "content": " ".join(["word"] * length)}]}
+            assert client.post("/invocations", json=body).status_code == 200
+            if (now := time.monotonic()) > ends:
+                return words
+            words += length if now > begins else 0
+    raise AssertionError("the lengths go round")
 
 
 def gain(logs: Path) -> float:
-    one, two = (answers_a_second(logs / str(number) / "log", number) for number in (1, 2))
-    print(f"answers a second: {one:.2f} with one replica, {two:.2f} with two, {two / one:.2f} x")
+    one, two = (words_a_second(logs / str(number) / "log", number) for number in (1, 2))
+    print(f"words a second: {one:.2f} with one replica, {two:.2f} with two, {two / one:.2f} x")
     return two / one
 
 

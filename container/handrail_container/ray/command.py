@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,7 +61,6 @@ class Fleet:
         self._fallback_model = fallback_model
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
-        self._began = time.monotonic()
         with bind(host, settings.port) as probe:  # Ray's own complaint is in a log of its own
             self.port: int = probe.getsockname()[1]
         self._settings = settings.model_copy(update={"port": self.port})
@@ -101,16 +99,19 @@ class Fleet:
         require_no_sessions_of_one(program, self._settings)
         from handrail_container.ray.cluster import Cluster
 
+        lifecycle = self._startup.lifecycle
+        lifecycle.step("Ray is starting", "ray")
         self._cluster = cluster = Cluster(self._settings, self._fallback_model)
         await self._in_thread(lambda: cluster.start(self._host, self.port))
         self._heed_signals()  # Ray has put handlers of its own in their place, which kill
         await self._in_thread(cluster.deploy)
+        lifecycle.step("the replicas are starting", "replicas")
         is_ready = False
         while True:
             if await self._in_thread(cluster.is_running) and not is_ready:
                 is_ready = True
-                seconds = time.monotonic() - self._began
-                logger.info("ready after %.1f s on port %d: Ray Serve has all replicas", seconds, self.port)
+                where = f" on port {self.port}, where Ray Serve has all replicas"
+                logger.info("ready after %s", lifecycle.timeline.summary(where))
                 self.when_ready(program)
             await asyncio.sleep(_POLL_S)
 

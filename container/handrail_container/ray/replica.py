@@ -61,7 +61,6 @@ class Replica:
 
     async def begin(self) -> None:
         """Return once it can answer. Raises ReplicaFailed."""
-        began = time.monotonic()
         tally = self._stack.enter_context(counting(self.lifecycle, self._gate.lanes))
         observe(self._gate, self._backend, tally, self._tracing)
         try:
@@ -75,7 +74,7 @@ class Replica:
             await self.end()
             raise ReplicaFailed(f"exit status {int(code)}: {self._hidden(error)}") from None  # it has been said
         self._tasks = [asyncio.create_task(self._gate.sweep()), asyncio.create_task(self._watch_engine())]
-        logger.info("ready after %.1f s", time.monotonic() - began)
+        logger.info("ready after %s", self.lifecycle.timeline.summary(""))
 
     def _hidden(self, error: Exception) -> str:
         """What is wrong, as the operator reads it."""
