@@ -58,8 +58,9 @@ def metrics(example: Example) -> Metrics:
 
 
 def watched(example: Example, count: int, **more: object) -> tuple[Any, list[Metrics]]:
-    """The answer, and what the metrics said meanwhile, counted from before."""
-    before, seen = metrics(example), []
+    """The answer, and what the metrics said before and meanwhile, counted from before."""
+    before = metrics(example)
+    seen = [before]
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(ask, example, count, **more)
         while not asking.done():
