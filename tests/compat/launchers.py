@@ -61,7 +61,7 @@ def _answers(about: httpx.Response) -> bool:
 
 HANDRAIL_ECHO = Launcher("handrail", _handrail, {}, _says_ready)
 #: On the cluster that RAY_ADDRESS names.
-HANDRAIL_RAY = Launcher("handrail on ray", _on_ray, {}, lambda about: about.status_code == 200, patience_s=120)
+HANDRAIL_RAY = Launcher("handrail on ray", _on_ray, {}, lambda about: about.status_code == 200, patience_s=240)
 VLLM = Launcher("vllm", _vllm, {"VLLM_CPU_KVCACHE_SPACE": "1"}, _answers, patience_s=240)
 
 

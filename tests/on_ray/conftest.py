@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from handrail_container.ray import variables
 
-from tests.servers import SCRIPTS, Served
+from tests.servers import SCRIPTS, Served, eventually
 
 READY_S = 240.0
 
@@ -18,6 +18,16 @@ READY_S = 240.0
 def _needs_ray() -> None:
     if not variables.is_installed():
         pytest.skip("needs Ray Serve: pip install '.[ray]'")
+
+
+def has_all_replicas(served: Served, patience_s: float = READY_S) -> None:
+    """Return once it has."""
+
+    def settled() -> bool:
+        assert served.process.poll() is None, served.stderr
+        return "Ray Serve has all replicas" in served.stderr
+
+    eventually(settled, "all replicas", patience_s)
 
 
 @contextmanager
@@ -29,8 +39,8 @@ def fleet(log: Path, script: str | None = None, *arguments: str, **given: str) -
         environment["CUSTOM_SCRIPT_FILENAME"] = script
     served = Served(folder, log, "--ray", *arguments, **environment)
     try:
-        served.says("Ray Serve has all replicas")
-        yield served.ready(READY_S)
+        has_all_replicas(served)
+        yield served.ready()
     finally:
         served.stop()
 

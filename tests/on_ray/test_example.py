@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.examples import EXAMPLES, ROOT
-from tests.on_ray.conftest import READY_S
+from tests.on_ray.conftest import READY_S, has_all_replicas
 from tests.servers import PATIENCE_S, Served, environment, eventually, free_port
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
@@ -27,7 +27,7 @@ def test_a_replica_is_killed_under_load(tmp_path: Path) -> None:
     """By its own script: no ping fails, and no client that asks again."""
     served = Served(EXAMPLE, tmp_path / "log", "--ray", "--replicas", "2", "--engine", "echo", "--hints")
     try:
-        served.says("Ray Serve has all replicas")
+        has_all_replicas(served)
         eventually(lambda: "curl -i" in served.stdout, "the hints")
         command = [sys.executable, EXAMPLE / "kill.py", served.url]
         said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment({})).stdout

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.on_ray.conftest import fleet
+from tests.on_ray.conftest import READY_S, fleet
 from tests.servers import Served, eventually, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
@@ -150,7 +150,7 @@ def test_a_start_up_hook_that_fails_ends_it(tmp_path: Path) -> None:
         "from handrail import on_startup\n\n\n@on_startup\ndef load():\n    raise OSError('no index')\n"
     )
     served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo")
-    assert served.exit_code() == 3
+    assert served.process.wait(READY_S) == 3
     assert "no index" in served.stderr
 
 

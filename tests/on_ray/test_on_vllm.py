@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.examples import EXAMPLES, MODEL, SMALL
-from tests.servers import Served, eventually
+from tests.on_ray.conftest import has_all_replicas
+from tests.servers import Served
 
 pytestmark = [
     pytest.mark.ray,
@@ -25,7 +26,7 @@ def test_two_replicas_answer(tmp_path: Path) -> None:
     flags = {**SMALL, "SM_VLLM_MODEL": str(MODEL), "HANDRAIL_RAY_REPLICAS": "2"}
     served = Served(EXAMPLES / "ray", tmp_path / "log", "--ray", **flags)
     try:
-        eventually(lambda: "Ray Serve has all replicas" in served.stderr, "both replicas", READY_S)
+        has_all_replicas(served, READY_S)
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: served.http.post("/invocations", json=QUESTION).json(), range(16)))
         assert len({answer["replica"] for answer in answers}) == 2
