@@ -42,7 +42,7 @@ def fleet(log: Path, script: str | None = None, *arguments: str, **given: str) -
         has_all_replicas(served)
         yield served.ready()
     finally:
-        served.stop()
+        assert served.stop() == 0
 
 
 @pytest.fixture(scope="module")
