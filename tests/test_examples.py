@@ -14,8 +14,8 @@ from tests.conftest import Launch
 from tests.examples import EXAMPLES, NAMES, Example, commands
 from tests.servers import free_port, run
 
-#: One calls vLLM itself, so it runs in the vllm tier only; one has a test of its own.
-ELSEWHERE = {"rag", "multi_step"}
+#: One calls vLLM itself, so it runs in the vllm tier only, and one is of the ray tier; one has a test of its own.
+ELSEWHERE = {"rag", "ray", "multi_step"}
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - ELSEWHERE))

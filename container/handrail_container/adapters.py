@@ -36,6 +36,8 @@ class AdapterRoutes:
         elif request.method != changing.method:
             allowed = f"GET, {changing.method}"
             raise HTTPException(405, f"{scope['path']} takes {allowed}, not {request.method}", {"Allow": allowed})
+        elif self._adapters.is_kept_because:
+            raise HTTPException(501, self._adapters.is_kept_because)
         elif changing in self._own:
             app, scope = self._own[changing], {**scope, "path_params": {"adapter_name": name}}
         else:

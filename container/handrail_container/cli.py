@@ -18,10 +18,9 @@ from handrail_container import init
 from handrail_container.deploy.command import deploy
 from handrail_container.emulate.command import emulate
 from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.hints import print_hints
 
 if TYPE_CHECKING:
-    from handrail.resolve import Program
-
     from handrail_container.settings import Settings
 
 _DIRECTORY = click.argument(
@@ -55,6 +54,9 @@ main.add_command(emulate)
 )
 @click.option("--watch", is_flag=True, help="Reload the handlers, never the engine, when a file in DIR changes.")
 @click.option("--hints", is_flag=True, help="When ready, print who answers and what to try.")
+@click.option("--ray", "on_ray", is_flag=True, help="On a Ray cluster: its own, or that of RAY_ADDRESS.")
+@click.option("--replicas", type=int, help="With --ray: HANDRAIL_RAY_REPLICAS [default: 1]")
+@click.option("--max-replicas", type=int, help="With --ray: HANDRAIL_RAY_MAX_REPLICAS")
 def serve(
     directory: Path | None,
     engine: str | None,
@@ -63,15 +65,24 @@ def serve(
     default_model: Path | None,
     watch: bool,
     hints: bool,
+    on_ray: bool,
+    replicas: int | None,
+    max_replicas: int | None,
 ) -> None:
     """Serve /ping and /invocations."""
+    _only_with_ray(on_ray, replicas or max_replicas, watch)
     init.become()
     _stop_cleanly_from_now()
-    settings = _settings(model_path=directory, engine=engine, port=port)
+    given = {"model_path": directory, "engine": engine, "port": port}
+    settings = _settings(**given, ray_replicas=replicas, ray_max_replicas=max_replicas)
     from handrail_container import logs
-    from handrail_container.server import Server
 
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
+    if on_ray:
+        from handrail_container.ray.command import serve_fleet
+
+        _run_to_the_end(lambda: serve_fleet(settings, host, default_model, hints=hints), settings)
+    from handrail_container.server import Server
 
     async def run() -> ExitCode:
         server = Server(settings, host, default_model, watches=watch)
@@ -80,6 +91,13 @@ def serve(
         return await server.run()
 
     _run_to_the_end(run, settings)
+
+
+def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
+    if how_many and not on_ray:
+        raise click.UsageError("--replicas and --max-replicas go with --ray.")
+    if on_ray and watch:
+        raise click.UsageError("--watch is for one process, not for --ray.")
 
 
 @main.command()
@@ -135,21 +153,6 @@ def _take_stdout() -> BinaryIO:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return out
-
-
-def print_hints(program: Program, host: str, port: int) -> None:
-    """Who answers each slot, and two requests to try."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    url = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
-    body = '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'
-    lines = [
-        *(f"  {sentence}" for sentence in program.sentences()),
-        "Try:",
-        f"  curl -i {url}/ping",
-        f"  curl {url}/invocations -H 'Content-Type: application/json' -d '{body}'",
-    ]
-    with contextlib.suppress(OSError):  # whoever read standard output has gone
-        click.echo("\n".join(lines))
 
 
 def _stop_cleanly_from_now() -> None:

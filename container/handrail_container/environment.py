@@ -21,6 +21,8 @@ OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
 _SAGEMAKER = "SAGEMAKER_"
+#: Prefixes of what a script, a definition, an engine or a tracer reads for itself.
+_PASSED_ON = (*OUR_PREFIXES, _VLLM_PREFIX, "TRUSS_", "VLLM_", "HF_", "OTEL_", "CUSTOM_", _SAGEMAKER)
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
 #: SageMaker's limits of an endpoint's environment: bytes of a value, variables, bytes of all.
 _LARGEST, _MOST, _LARGEST_TOTAL = 1024, 100, 32 * 1024
@@ -74,6 +76,27 @@ def set_defaults(variables: Mapping[str, str]) -> None:
     """Set those that the process does not have: what a definition asks for its own code."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+def to_pass_on(settings: Settings) -> dict[str, str]:
+    """What another process of the same server has to know: these settings, vLLM's, and what belongs to them."""
+    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    for field, info in Settings.model_fields.items():
+        name, value = _alias(field), getattr(settings, field)
+        if field != "vllm" and (value != info.default or name in passed):  # the command line may have said otherwise
+            passed[name] = _as_variable(value)
+    return {**passed, "SAGEMAKER_MODEL_PATH": str(settings.model_path.resolve())}
+
+
+def _as_variable(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
+
+
+def take(given: Mapping[str, Any]) -> None:
+    """Read from now on as if `given` had been in the environment: settings by their variables' names."""
+    os.environ.update({name: str(value) for name, value in given.items()})
 
 
 def over_limits() -> list[str]:

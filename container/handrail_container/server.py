@@ -15,11 +15,11 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import children
 from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.exchange import Exchange
 from handrail_container.guard import Door, Guard
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, admit_nobody_new, bind
-from handrail_container.metrics import Tally, counting
+from handrail_container.metrics import counting
+from handrail_container.observers import observe
 from handrail_container.serving import Serving
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
@@ -77,7 +77,7 @@ class Server:
         self._guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
         self._guard.start()
         with counting(self.lifecycle, self._gate.lanes) as tally:
-            self._observe(tally)
+            observe(self._gate, self._backend, tally, self._tracing)
             try:
                 code = await self._until_stopped()
             finally:
@@ -92,22 +92,6 @@ class Server:
                     await self._tracing.close()
         self.lifecycle.move(State.STOPPED, "the server has stopped")
         return code
-
-    def _observe(self, tally: Tally) -> None:
-        """Who is told of requests, and of the engine's calls."""
-        tracing = self._tracing
-        if tracing is None:
-            self._gate.when_over = tally.count
-            return
-
-        def when_over(exchange: Exchange) -> None:
-            tally.count(exchange)
-            tracing.end(exchange)
-
-        self._gate.when_over = when_over
-        self._backend.facade.watch = tracing
-        for lane in (self._gate.lanes.invocations, self._gate.lanes.engine):
-            lane.when_asked = tracing.begin
 
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()

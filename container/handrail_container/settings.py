@@ -11,18 +11,18 @@ from handrail import reference
 from handrail.errors import MalformedReference
 from handrail.redaction import Redactor, is_secret
 from handrail.slots import Place, Slot
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from handrail_container.ray.settings import RaySettings
+from handrail_container.variable import variable
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-def variable(name: str, default: Any, description: str, **constraints: Any) -> Any:
-    """A field read from the environment variable `name`."""
-    return Field(default=default, validation_alias=name, description=description, **constraints)
+class ServerSettings(BaseSettings):
+    """What means the same wherever the server runs."""
 
-
-class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
@@ -287,6 +287,10 @@ class Settings(BaseSettings):
             Place.OUTPUT_FORMATTER: self.post_process,
         }
         return {role: value for role, value in given.items() if value}
+
+
+class Settings(RaySettings, ServerSettings):
+    """All of them."""
 
 
 def variables() -> dict[str, str]:

@@ -41,6 +41,10 @@ def _handrail(port: int) -> list[str]:
     return [str(HANDRAIL), "serve", "--engine", "echo", "--host", HOST, "--port", str(port)]
 
 
+def _on_ray(port: int) -> list[str]:
+    return [*_handrail(port), "--ray"]
+
+
 def _vllm(port: int) -> list[str]:
     flags = ["--max-model-len", "1024", "--enforce-eager", "--dtype", "float32", "--model", str(_DEMO_MODEL)]
     return [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", HOST, "--port", str(port), *flags]
@@ -56,6 +60,8 @@ def _answers(about: httpx.Response) -> bool:
 
 
 HANDRAIL_ECHO = Launcher("handrail", _handrail, {}, _says_ready)
+#: On the cluster that RAY_ADDRESS names.
+HANDRAIL_RAY = Launcher("handrail on ray", _on_ray, {}, lambda about: about.status_code == 200, patience_s=240)
 VLLM = Launcher("vllm", _vllm, {"VLLM_CPU_KVCACHE_SPACE": "1"}, _answers, patience_s=240)
 
 

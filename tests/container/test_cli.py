@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from handrail_container.app import load_program
-from handrail_container.cli import print_hints
+from handrail_container.hints import print_hints
 from handrail_container.settings import Settings
 
 from tests.conftest import Launch

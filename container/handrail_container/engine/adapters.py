@@ -32,6 +32,8 @@ class Adapters(ABC):
     """What an engine has. Changes of one name wait for each other, and go on where their client leaves."""
 
     def __init__(self) -> None:
+        #: Why none may be loaded or unloaded, also by a script; empty where they may.
+        self.is_kept_because = ""
         self._held: Counter[str] = Counter()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 

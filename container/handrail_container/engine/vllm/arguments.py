@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from handrail_container.engine import flags as sm
+from handrail_container.engine import machine
 from handrail_container.engine.vllm import environment, processes
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.errors import SettingsError
@@ -34,7 +35,29 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     _apply_defaults(parser, args, flags)
     if args.enable_lora and vllm("current_platform").is_cpu():
         _keep_one_place_empty(args)
+    if missing := list(machine.problems(_parallel(args), machine.look(_gpus()))):
+        raise SettingsError(*missing)
     return args
+
+
+def _parallel(args: Namespace) -> machine.Parallel:
+    return machine.Parallel(
+        args.tensor_parallel_size,
+        args.pipeline_parallel_size,
+        args.data_parallel_size,
+        args.data_parallel_size_local,
+        args.nnodes,
+        args.distributed_executor_backend,
+        args.data_parallel_backend,
+    )
+
+
+def _gpus() -> int | None:
+    if vllm("current_platform").is_cpu():
+        return None
+    import torch
+
+    return int(torch.cuda.device_count())
 
 
 def _parser() -> Any:

@@ -1,0 +1,87 @@
+"""Whether this machine has what vLLM's own scale-up asks for, said before anything is loaded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from handrail_container.ray import address as cluster
+from handrail_container.ray import variables
+
+_SHARED_MEMORY = Path("/dev/shm")
+#: What Docker gives a container that is not told otherwise: too little for workers that speak to each other.
+_TOO_LITTLE = 64 << 20
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """The flags of vLLM that say how many workers there are, and where."""
+
+    tensor: int = 1
+    pipeline: int = 1
+    data: int = 1
+    data_here: int | None = None
+    nodes: int = 1
+    executor: str | None = None
+    data_backend: str = "mp"
+
+    @property
+    def uses_ray(self) -> bool:
+        return "ray" in (self.executor, self.data_backend)
+
+    @property
+    def workers_here(self) -> int:
+        """Those of a machine of `nodes`."""
+        data = self.data if self.data_here is None else self.data_here
+        return self.tensor * self.pipeline * data // self.nodes
+
+    @property
+    def settings(self) -> str:
+        """What is set of it, for a message."""
+        sizes = {
+            "TENSOR_PARALLEL_SIZE": self.tensor,
+            "PIPELINE_PARALLEL_SIZE": self.pipeline,
+            "DATA_PARALLEL_SIZE": self.data,
+        }
+        return " with ".join(f"SM_VLLM_{name}={size}" for name, size in sizes.items() if size > 1)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is. `gpus` is None where vLLM runs on the CPU."""
+
+    gpus: int | None
+    shared_memory: int
+    has_ray: bool
+    ray_address: str = ""
+
+
+def look(gpus: int | None) -> Machine:
+    """This machine, with as many GPUs as vLLM sees."""
+    size = shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else 0
+    return Machine(gpus, size, variables.is_installed(), variables.address())
+
+
+def problems(parallel: Parallel, machine: Machine) -> Iterator[str]:
+    """What is missing, a sentence each."""
+    if parallel.uses_ray:
+        yield from _ray(parallel, machine)
+    elif machine.gpus is not None and parallel.workers_here > machine.gpus:
+        needs = f"{parallel.settings or 'vLLM'} needs {parallel.workers_here} GPU(s) on this machine"
+        yield f"{needs}, and vLLM sees {machine.gpus}: set less, or give the container more (docker run --gpus all)"
+    if parallel.workers_here > 1 and machine.shared_memory <= _TOO_LITTLE:
+        found = f"/dev/shm has {machine.shared_memory >> 20} MiB"
+        yield (
+            f"{parallel.settings}: its workers speak through shared memory, and {found}: "
+            "docker run --shm-size=8g, or --ipc=host"
+        )
+
+
+def _ray(parallel: Parallel, machine: Machine) -> Iterator[str]:
+    setting = "DISTRIBUTED_EXECUTOR_BACKEND" if parallel.executor == "ray" else "DATA_PARALLEL_BACKEND"
+    if not machine.has_ray:
+        yield f"SM_VLLM_{setting} is 'ray', and Ray is not installed: pip install 'handrail[ray]'"
+    if unreachable := cluster.unreachable(machine.ray_address):
+        yield f"{unreachable}, and SM_VLLM_{setting}=ray starts a cluster on this machine"

@@ -1,0 +1,85 @@
+"""The application as Ray Serve has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from handrail_container import environment
+from handrail_container.errors import SettingsError
+from handrail_container.ray.entrance import Entrance
+from handrail_container.ray.plan import options
+from handrail_container.ray.replica import Replica, ReplicaFailed
+from handrail_container.ray.sharing import is_one_of_many, require_one_folder
+from handrail_container.settings import Settings
+
+#: The deployment's name.
+NAME = "handrail"
+#: The application's.
+APP = "default"
+_ROUTER = "handrail_container.ray.routing:SessionRouter"
+#: Serve says by itself nothing of requests: the replicas have their own access log.
+QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
+#: How long `/metrics` waits for the other replicas.
+_METRICS_S = 5.0
+
+
+@serve.ingress()
+class Deployment:
+    """A replica in the hands of Serve, which calls these methods."""
+
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, variables: Mapping[str, str], fallback_model: str | None
+    ) -> None:
+        try:
+            self._replica = Replica(variables, Path(fallback_model) if fallback_model else None)
+        except SettingsError as error:
+            raise ReplicaFailed(f"exit status {int(error.exit_code)}: {error}") from None
+        await self._replica.begin()
+        if is_one_of_many(self._replica.settings):
+            self._replica.share(self._expositions)
+
+    def __serve_build_asgi_app__(self) -> Entrance:
+        return self._replica.entrance
+
+    async def check_health(self) -> None:
+        await self._replica.check_health()
+
+    async def exposition(self) -> tuple[str, str]:
+        return serve.get_replica_context().replica_id.unique_id, self._replica.exposition()
+
+    async def drain(self) -> None:
+        """Returns at once."""
+        self._draining = asyncio.create_task(self._replica.drain())
+
+    async def _expositions(self) -> dict[str, str]:
+        """Those of all replicas that answer in time."""
+        broadcast = serve.get_deployment_handle(NAME, APP).broadcast("exposition")
+        found = await broadcast.results_async(timeout_s=_METRICS_S, return_exceptions=True)
+        return dict(one for one in found if not isinstance(one, BaseException))
+
+    async def __del__(self) -> None:
+        await self._replica.end()
+
+
+def build(args: Mapping[str, str]) -> Any:
+    """The application by these settings, before those of the environment. Raises SettingsError."""
+    environment.take(args)
+    return application(environment.read())
+
+
+def application(settings: Settings, fallback_model: Path | None = None) -> Any:
+    """What `serve run` takes. Raises SettingsError."""
+    gpus = ray.cluster_resources().get("GPU", 0.0)
+    require_one_folder(settings, sum(node["Alive"] for node in ray.nodes()))
+    router = {"request_router_class": _ROUTER, "request_router_kwargs": {"num_fallback_replicas": 0}}
+    made = serve.deployment(name=NAME, logging_config=QUIET, request_router_config=router, **options(settings, gpus))(
+        Deployment
+    )
+    return made.bind(environment.to_pass_on(settings), str(fallback_model) if fallback_model else None)

@@ -1,0 +1,65 @@
+"""The gate as a replica of Ray Serve calls it: a call that is cancelled is a client that left."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Entrance:
+    """`gate` in a task of its own for each request, which hears of its client's leaving as from our own listener."""
+
+    def __init__(self, gate: ASGIApp) -> None:
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        scope["asgi"] = {"version": "3.0", "spec_version": "2.4"}  # a stream need not listen for a disconnect
+        client = Client(scope["type"], receive)
+        answering = asyncio.ensure_future(self._gate(scope, client.receive, send))
+        try:
+            await asyncio.shield(answering)
+        except asyncio.CancelledError:
+            if not answering.done():
+                client.leave()
+                exchange = scope.get("state", {}).get("exchange")
+                (exchange.leave if exchange else answering.cancel)()
+                await asyncio.wait([answering])
+            raise
+
+
+class Client:
+    """What is received of a client, until it leaves."""
+
+    def __init__(self, kind: str, receive: Receive) -> None:
+        self._farewell: Message = {"type": f"{kind}.disconnect"}
+        self._receive = receive
+        self._left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def leave(self) -> None:
+        self._left.set_result(None)
+
+    async def receive(self) -> Message:
+        """The next message; once the client has left, that it has."""
+        if self._left.done():
+            return self._farewell
+        receiving = asyncio.ensure_future(_next(self._receive))
+        try:
+            await asyncio.wait((receiving, self._left), return_when=asyncio.FIRST_COMPLETED)
+            return receiving.result() if receiving.done() else self._farewell
+        finally:
+            receiving.cancel()
+
+
+async def _next(receive: Receive) -> Message:
+    return await receive()
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Serve insists on one; the replica has begun before it, and ends after it."""
+    for moment in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{moment}.complete"})

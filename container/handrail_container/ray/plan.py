@@ -1,0 +1,70 @@
+"""What Ray Serve is told of the deployment: how many replicas, what each reserves, how long it may take to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from handrail_container import truss_config
+from handrail_container.engine import flags as sm
+from handrail_container.errors import SettingsError
+from handrail_container.settings import Settings
+
+#: After the drain: the rest is told to end, hooks run, the engine stops.
+_STOP_S = 15.0
+_HEALTH_PERIOD_S = 2.0
+#: Requests to `/ping` and `/metrics`, which are never refused.
+_SPARE = 64
+_SIZES = ("TENSOR_PARALLEL_SIZE", "PIPELINE_PARALLEL_SIZE", "DATA_PARALLEL_SIZE")
+
+
+def options(settings: Settings, gpus_there: float) -> dict[str, Any]:
+    """Options of the deployment, on a cluster with `gpus_there`. Raises SettingsError."""
+    most = settings.max_concurrency + settings.max_queue
+    return {
+        **_replicas(settings),
+        **_resources(settings, gpus_there),
+        "max_ongoing_requests": 2 * most + _SPARE,  # the replica itself says who has to wait, and until when
+        "max_queued_requests": -1,
+        "graceful_shutdown_timeout_s": settings.drain_s + _STOP_S,
+        "graceful_shutdown_wait_loop_s": 0.1,
+        "health_check_period_s": _HEALTH_PERIOD_S,
+        "health_check_timeout_s": settings.stall_s,
+        "max_constructor_retry_count": 1,  # the start of a server that cannot start is not tried again
+    }
+
+
+def _replicas(settings: Settings) -> dict[str, Any]:
+    least, most = settings.ray_replicas, settings.ray_max_replicas
+    if most is None:
+        return {"num_replicas": least}
+    if most < least:
+        raise SettingsError(f"HANDRAIL_RAY_MAX_REPLICAS is {most}: at least HANDRAIL_RAY_REPLICAS, which is {least}")
+    autoscaling = {"min_replicas": least, "max_replicas": most, "target_ongoing_requests": settings.ray_target}
+    return {"num_replicas": None, "autoscaling_config": autoscaling}
+
+
+def _resources(settings: Settings, gpus_there: float) -> dict[str, Any]:
+    """For vLLM's own executor, the GPUs of the replica; for Ray's, a placement group with a bundle for each worker."""
+    flags = sm.engine_flags(truss_config.read(settings).flags or {}) if settings.engine == "vllm" else {}
+    workers = world_size(flags) if settings.engine == "vllm" else 0
+    gpus = settings.ray_gpus if settings.ray_gpus is not None else float(workers if gpus_there else 0)
+    if flags.get("DISTRIBUTED_EXECUTOR_BACKEND") != "ray" or not workers:
+        return {"ray_actor_options": {"num_cpus": settings.ray_cpus, "num_gpus": gpus}}
+    bundle = {"CPU": 1.0, **({"GPU": gpus / workers} if gpus else {})}
+    return {
+        "ray_actor_options": {"num_cpus": settings.ray_cpus},
+        "placement_group_bundles": [{"CPU": max(settings.ray_cpus, 1.0)}, *([bundle] * workers)],
+        "placement_group_strategy": "PACK",
+    }
+
+
+def world_size(flags: Mapping[str, str]) -> int:
+    """How many workers vLLM will start, by its flags. Raises SettingsError."""
+    size = 1
+    for name in _SIZES:
+        value = flags.get(name, "1")
+        if not value.isdecimal() or not int(value):
+            raise SettingsError(f"{sm.PREFIX}{name} is {value!r}: a whole number from 1 on")
+        size *= int(value)
+    return size

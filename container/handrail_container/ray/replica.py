@@ -1,0 +1,141 @@
+"""One replica: what `server.py` is to a process, without its listener, its signals and its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from handrail_container import app as composition
+from handrail_container import children, environment, logs
+from handrail_container.errors import EngineDeadError, StartError
+from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.metrics import counting
+from handrail_container.observers import observe
+from handrail_container.ray.entrance import Entrance
+from handrail_container.ray.exposition import merged
+from handrail_container.ray.sharing import keep_adapters, require_no_sessions_of_one
+from handrail_container.report import refusal
+from handrail_container.serving import Refused, Serving
+from handrail_container.startup import Startup
+
+logger = logging.getLogger("handrail")
+
+_HEALTH_INTERVAL_S = 0.5
+#: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
+_FAILED_S = 5.0
+_POLL_S = 0.02
+#: Every replica's name and metrics.
+Expositions = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+class ReplicaFailed(Exception):
+    """The replica cannot start. Its text is all of it that Serve passes on: `exit status 3: …`."""
+
+
+class Replica:
+    """The application with an engine of its own: begun once, ended once. Everything runs on Serve's loop for it."""
+
+    def __init__(self, variables: Mapping[str, str], fallback_model: Path | None = None) -> None:
+        """`variables` are set in this process. Raises SettingsError."""
+        environment.take(variables)
+        self.settings = settings = environment.read()
+        logs.configure(settings.log_level, settings.log_format, settings.redactor)
+        self.lifecycle = Lifecycle()
+        self._gate = composition.create_gate(settings, self.lifecycle)
+        self._backend = composition.open_backend(settings, fallback_model)
+        self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
+        self._tracing = composition.open_tracing(settings)
+        self._serving: Serving | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stack = ExitStack()
+        self.entrance = Entrance(self._gate)
+
+    async def begin(self) -> None:
+        """Return once it can answer. Raises ReplicaFailed."""
+        tally = self._stack.enter_context(counting(self.lifecycle, self._gate.lanes))
+        observe(self._gate, self._backend, tally, self._tracing)
+        try:
+            program = await self._startup.load()
+            require_no_sessions_of_one(program, self.settings)
+            app = await self._startup.start_engine()
+            keep_adapters(app, self._backend.adapters, self.settings)
+            self._serving = await self._startup.begin(program, app, self.settings.port)
+        except Exception as error:  # noqa: BLE001  whatever ended the start; a bug of ours is logged as one
+            code = self._startup.failed(error)
+            await self.end()
+            raise ReplicaFailed(f"exit status {int(code)}: {self._hidden(error)}") from None  # it has been said
+        self._tasks = [asyncio.create_task(self._gate.sweep()), asyncio.create_task(self._watch_engine())]
+        logger.info("ready after %s", self.lifecycle.timeline.summary(""))
+
+    def _hidden(self, error: Exception) -> str:
+        """What is wrong, as the operator reads it."""
+        if isinstance(error, StartError):
+            return self.settings.redactor(refusal(error.problems, ()))
+        faults = error.faults if isinstance(error, Refused) else ()
+        return self.settings.redactor(refusal((), faults) or f"handrail: {error!r}")
+
+    def share(self, expositions: Expositions) -> None:
+        """It is one of several: `/metrics` has all of theirs."""
+
+        async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
+            text = merged(await expositions())
+            await Response(text, media_type=CONTENT_TYPE_LATEST)(scope, receive, send)
+
+        self._gate.endpoints["/metrics"] = replace(self._gate.endpoints["/metrics"], app=metrics)
+
+    def exposition(self) -> str:
+        return generate_latest().decode()
+
+    async def check_health(self) -> None:
+        """Raises EngineDeadError where this replica is of no use any more."""
+        if self.lifecycle.state is State.FAILED:
+            raise EngineDeadError(self.lifecycle.reason)
+        await self._backend.check_health()
+
+    async def _watch_engine(self) -> None:
+        """An engine that has died is noticed before Serve asks. The process ends, which Serve sees at once; what is in
+        flight fails first, with a reason."""
+        try:
+            while True:
+                await asyncio.sleep(_HEALTH_INTERVAL_S)
+                await self._backend.check_health()
+        except EngineDeadError as error:
+            code = self._startup.failed(error)
+            await self._settle(_FAILED_S)
+            logging.shutdown()
+            children.exit_with(code)
+
+    async def drain(self) -> None:
+        """Serve lets nobody new in from now on: what is still in flight when the drain's time is over is told so."""
+        await self._settle(self.settings.drain_s)
+        if self._gate.requests.total and self.lifecycle.is_ready:
+            self.lifecycle.move(State.DRAINING, "the server is stopping")
+            await self._gate.end_all()
+
+    async def _settle(self, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        while self._gate.requests.total and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+
+    async def end(self) -> None:
+        """Run the shutdown hooks, and stop the engine."""
+        if self.lifecycle.is_ready:
+            self.lifecycle.move(State.DRAINING, "the server is stopping")
+        for task in self._tasks:
+            task.cancel()
+        if self._serving is not None:
+            await self._serving.end()
+        await self._backend.stop()
+        if self._tracing is not None:
+            await self._tracing.close()
+        self._stack.close()
+        self.lifecycle.move(State.STOPPED, "the replica has stopped")

@@ -1,0 +1,71 @@
+"""What is of one replica only, where requests reach any of several: refused, with the reason."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from handrail.resolve import Program
+from handrail.slots import SessionStep
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from handrail_container.engine.adapters import Adapters
+from handrail_container.errors import SettingsError
+from handrail_container.settings import Settings
+
+#: vLLM's own routes for what `/adapters` does.
+_OF_VLLM = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
+
+
+def is_one_of_many(settings: Settings) -> bool:
+    return max(settings.ray_replicas, settings.ray_max_replicas or 1) > 1
+
+
+def _replicas(settings: Settings) -> str:
+    """What asks for several, for a message."""
+    if settings.ray_replicas > 1:
+        return f"HANDRAIL_RAY_REPLICAS is {settings.ray_replicas}"
+    return f"HANDRAIL_RAY_MAX_REPLICAS is {settings.ray_max_replicas}"
+
+
+def require_one_folder(settings: Settings, machines: int) -> None:
+    """Raises SettingsError where each of the machines would have sessions of its own.
+
+    Whether a folder that is named is the same on all of them is for who names it.
+    """
+    has_default = settings.enable_stateful_sessions and settings.sessions_path is None
+    if has_default and machines > 1 and is_one_of_many(settings):
+        raise SettingsError(
+            f"{_replicas(settings)} on a cluster of {machines} machines, and SAGEMAKER_SESSIONS_PATH is not set: each "
+            "machine would have sessions of its own, in its memory. Name a folder that all machines share"
+        )
+
+
+def require_no_sessions_of_one(program: Program, settings: Settings) -> None:
+    """Raises SettingsError where the script keeps sessions itself: it names them, and so no replica can be found by the
+    name."""
+    opening = program.session_handlers.get(SessionStep.CREATE) or program.session_handlers.get(SessionStep.CLOSE)
+    if opening is not None and is_one_of_many(settings):
+        where = f"{opening.signature.name} ({opening.signature.where})"
+        raise SettingsError(
+            f"{_replicas(settings)}, and {where} keeps sessions in the replica that it is called in: the next request "
+            "may reach another. Set 1, or remove it and set SAGEMAKER_ENABLE_STATEFUL_SESSIONS=true, whose sessions "
+            "all replicas have"
+        )
+
+
+def keep_adapters(app: FastAPI, adapters: Adapters, settings: Settings) -> None:
+    """Those of the start stay as they are from now on. `app` is to have the engine's routes already."""
+    if not is_one_of_many(settings):
+        return
+    reason = adapters.is_kept_because = (
+        f"{_replicas(settings)}, and only one of them would change its adapters: name adapters in "
+        "SM_VLLM_LORA_MODULES, which each replica loads at its start"
+    )
+
+    async def refuse(request: Request) -> Response:
+        raise HTTPException(501, reason)
+
+    for path in _OF_VLLM:
+        app.add_api_route(path, refuse, methods=["POST"], include_in_schema=False)
+        app.router.routes.insert(0, app.router.routes.pop())  # before the engine's own
