@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from handrail.adapter_header import HEADER
 from handrail.adapter_requests import title, to_load
@@ -66,13 +66,13 @@ class AdapterRoutes:
 def sent_to_adapters(app: ASGIApp, adapters: Adapters) -> ASGIApp:
     """`app`, for which `request.state.adapter` is the name in the header, None where there is none."""
 
-    async def sent(scope: Scope, receive: Receive, send: Send) -> None:
+    def sent(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         state = scope["state"]
         headers = state["exchange"].headers if "exchange" in state else dict(scope["headers"])  # a WebSocket has none
         name = state["adapter"] = headers.get(_HEADER, b"").decode("latin-1") or None
-        if name is None:
-            await app(scope, receive, send)
-            return
+        return app(scope, receive, send) if name is None else held(name, scope, receive, send)
+
+    async def held(name: str, scope: Scope, receive: Receive, send: Send) -> None:
         with adapters.holding(name):
             await app(scope, receive, send)
 

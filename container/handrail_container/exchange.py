@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container import log_lines
+from handrail_container.cycle import CONTROLS
 from handrail_container.envelope import Explain, Failure, error_body, error_event, error_response, request_id_of
 
 if TYPE_CHECKING:
     from handrail_container.admission import Lane
 
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ID = b"x-request-id"
 
 #: Nginx's status for a client that left; nobody reads it but the log.
@@ -73,18 +72,15 @@ class Answer:
         Raises ValueError for what would end the connection without an answer.
         """
         headers = [*start.get("headers", ())]
-        has_id, status = False, start["status"]
+        status, named = start["status"], dict(headers)
         if not 200 <= status <= 599:
             raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
-        for name, value in headers:
-            if _CONTROL.search(value):
-                raise _unsendable(headers)
-            if name == b"content-type":
-                self.is_sse = value.startswith(b"text/event-stream")
-            elif name == _ID:
-                has_id = True
+        said = b"".join([value for _, value in headers])
+        if said.translate(None, CONTROLS) != said:
+            raise _unsendable(headers)
+        self.is_sse = named.get(b"content-type", b"").startswith(b"text/event-stream")
         self.status = status
-        return headers if has_id else [*headers, (_ID, self.request_id.encode("latin-1"))]
+        return headers if _ID in named else [*headers, (_ID, self.request_id.encode("latin-1"))]
 
     async def fail(self, failure: Failure) -> None:
         """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
@@ -208,7 +204,7 @@ async def tell(error: Exception, explain: Explain, told: Answer) -> None:
 
 def _unsendable(headers: list[tuple[bytes, bytes]]) -> ValueError:
     """A client's line break in a header would begin an answer of its own."""
-    names = ", ".join(name.decode("latin-1") for name, value in headers if _CONTROL.search(value))
+    names = ", ".join(name.decode("latin-1") for name, value in headers if value.translate(None, CONTROLS) != value)
     return ValueError(f"the value of the header {names} has a line break or another control character")
 
 

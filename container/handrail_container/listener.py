@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import WS_PROTOCOLS
 
+from handrail_container.cycle import install_cycle
 from handrail_container.errors import SettingsError
 from handrail_container.protocol import KEPT_S, LimitedProtocol
 
@@ -83,6 +84,7 @@ class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
     def __init__(self, app: ASGIApp) -> None:
+        install_cycle()
         config = uvicorn.Config(
             app,
             http=Connection,

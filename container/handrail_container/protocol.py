@@ -6,16 +6,14 @@ second, for all connections together.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import Any, cast
+from typing import Any
 
 from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from handrail_container.envelope import Failure, error_response, request_id_of
-from handrail_container.outlet import Outlet
 
 logger = logging.getLogger("handrail.access")
 
@@ -61,7 +59,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._running = cycle  # uvicorn itself forgets it where another request waits behind it
         if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(cycle.scope):
             app = app.app  # it would read the headers again, and change nothing
-        self._outlet.begin()
+
         super()._start_asgi_task(cycle, app)
 
     def unanswered(self) -> list[Any]:
@@ -74,7 +72,6 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Uvicorn's without its timer, which every request would set and cancel: `look` ends what is kept too long."""
         self.server_state.total_requests += 1
-        self._outlet.flush()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -86,13 +83,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._tell_that_nobody_listens()
 
     def connection_made(self, transport: Any) -> None:
-        self._outlet = Outlet(transport)
-        super().connection_made(cast(asyncio.Transport, self._outlet))
+        super().connection_made(transport)
         self.app_state = {"connection": self}  # which a request finds in its `state`
-
-    def handle_websocket_upgrade(self) -> None:
-        self.transport = self._outlet.transport
-        super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:

@@ -38,20 +38,40 @@ def request(path: str, body: Any) -> bytes:
 
 async def ask(port: int, sent: bytes) -> Seen:
     """A streamed answer's events, or when the whole answer came. Raises AssertionError where it is no 200."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    seen = Seen(time.perf_counter())
-    writer.write(sent)
-    everything = bytearray()
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    _, answer = await loop.create_connection(lambda: _Answer(sent, over), "127.0.0.1", port)
     async with asyncio.timeout(_PATIENCE_S):
-        while piece := await reader.read(1 << 16):
-            now = time.perf_counter()
-            seen.events_at.extend([now] * piece.count(_EVENT))
-            everything += piece
-    seen.ended_at = time.perf_counter()
-    writer.close()
-    assert everything.startswith(b"HTTP/1.1 200"), bytes(everything[:300])
-    seen.tokens = _tokens(bytes(everything))
-    return seen
+        await over
+    said = b"".join(answer.pieces)
+    assert said.startswith(b"HTTP/1.1 200"), said[:300]
+    answer.seen.tokens = _tokens(said)
+    return answer.seen
+
+
+class _Answer(asyncio.Protocol):
+    """Looked at when it has ended; while it comes, only the time is noted."""
+
+    def __init__(self, sent: bytes, over: asyncio.Future[None]) -> None:
+        self.seen = Seen(0.0)
+        self.pieces: list[bytes] = []
+        self._sent = sent
+        self._over = over
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.seen.asked_at = time.perf_counter()
+        transport.write(self._sent)
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
+        self.seen.events_at.extend([now] * data.count(_EVENT))
+        self.pieces.append(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.seen.ended_at = time.perf_counter()
+        if not self._over.done():
+            self._over.set_result(None)
 
 
 def _tokens(answer: bytes) -> int:

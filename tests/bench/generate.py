@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import uvloop
+
 from tests.bench import client, peers
 from tests.bench.running import Missing, Running, all_running
 from tests.bench.table import Chart, Effort, Series, Table, load_average, verdict
@@ -73,7 +75,7 @@ def _speed(server: Running, at_a_time: int, is_streamed: bool) -> Speed:
         body["stream_options"] = {"include_usage": True}
     sent = client.request(server.peer.path, body)
     began, cpu = time.perf_counter(), server.own_cpu_s()
-    seen = asyncio.run(_round(server.port, sent, at_a_time, LOADS[at_a_time]))
+    seen = uvloop.run(_round(server.port, sent, at_a_time, LOADS[at_a_time]))
     took, cpu = time.perf_counter() - began, server.own_cpu_s() - cpu
     counted = sum(one.tokens for one in seen)
     assert counted == TOKENS * len(seen), f"{server.peer.title}: {counted} tokens of {TOKENS * len(seen)}"

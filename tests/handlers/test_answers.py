@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
-from handrail.answers import HandlerStream, is_plain, is_stream, json_messages, to_response
+from handrail.answers import HandlerStream, _json_encoder, is_plain, is_stream, json_messages, to_response
 from handrail.slots import Slot
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,6 +157,11 @@ async def test_what_is_json_already_is_not_encoded_again(value: Any) -> None:
     if is_plain(value):
         assert list(json_messages(value)) == sent
     assert await same_as_fastapi(value)
+
+
+def test_an_encoder_that_python_makes_otherwise_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("json.encoder.c_make_encoder", None)
+    assert _json_encoder()({"text": ["é", 1.5, None]}) == '{"text":["é",1.5,null]}'
 
 
 async def unused() -> Message:
