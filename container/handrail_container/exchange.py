@@ -106,7 +106,7 @@ class Exchange(Answer):
 
     `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `lane` is
     where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers; `took_s` is known
-    once it is over.
+    once it is over. One that `ends_with_client` has nobody who could still see that its client has left.
     """
 
     __slots__ = (
@@ -114,6 +114,7 @@ class Exchange(Answer):
         "began",
         "calls",
         "ended_at",
+        "ends_with_client",
         "handler",
         "headers",
         "lane",
@@ -135,7 +136,7 @@ class Exchange(Answer):
         self.took_s = 0.0
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
-        self.was_rejected = False
+        self.was_rejected = self.ends_with_client = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         state = scope.setdefault("state", {})
@@ -181,6 +182,8 @@ class Exchange(Answer):
         self.left_at = time.monotonic()
         for call in tuple(self.calls):
             call.cancel()
+        if self.ends_with_client:
+            self.end(LEFT)
 
     @property
     def has_left(self) -> bool:

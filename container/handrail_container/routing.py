@@ -21,6 +21,7 @@ from handrail_container.admission import Lane
 from handrail_container.chat_socket import ChatSocket
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.engine import Backend
+from handrail_container.engine.direct import direct
 from handrail_container.engine.ending import ending
 from handrail_container.engine.errors import enveloped
 from handrail_container.exchange import answering
@@ -45,7 +46,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused where a middleware class cannot be made.
     """
     around, model, lanes = program.around, program.model, gate.lanes
-    health, of_engine = DefaultPing(backend, workers=program.definition), enveloped(ending(app))
+    health = DefaultPing(backend, workers=program.definition)
+    of_engine = enveloped(direct(app, ending(app), backend.direct_paths))
     engine = replace(ours(of_engine, ()), handler=ENGINE, serves_own=program.definition is not None)
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)

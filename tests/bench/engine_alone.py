@@ -1,16 +1,19 @@
-"""AsyncLLM without a server: python engine_alone.py TOKENS ROUNDS AT_A_TIME:REQUESTS... prints a line for each round,
-in turn: AT_A_TIME, its tokens a second, and the CPU time of this process for one, in µs. Every token is taken out as it
-comes."""
+"""AsyncLLM without a server: python engine_alone.py TOKENS ROUNDS AT_A_TIME:REQUESTS... prints a line of JSON for each
+round, in turn: `at_a_time`, `tokens_a_second`, this process's CPU time for a token in `cpu_us` and resident memory in
+`rss_mb`, and `first_s`, the seconds of each request to its first token. Every token is taken out as it comes."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 MODEL = Path(__file__).parents[2] / "examples" / "model"
 #: As many are asked for before anything is counted.
@@ -28,13 +31,16 @@ async def _main(tokens: int, rounds: int, *loads: str) -> None:
         for load in loads:
             at_a_time, requests = map(int, load.split(":"))
             began, cpu = time.perf_counter(), time.process_time()
-            await _round(engine, tokens, at_a_time, requests)
+            firsts = await _round(engine, tokens, at_a_time, requests)
             took, cpu = time.perf_counter() - began, time.process_time() - cpu
-            print(at_a_time, requests * tokens / took, 1e6 * cpu / (requests * tokens), flush=True)
+            count = requests * tokens
+            said = {"tokens_a_second": count / took, "cpu_us": 1e6 * cpu / count, "first_s": firsts}
+            rss_mb = psutil.Process().memory_info().rss / 1e6
+            print(json.dumps({"at_a_time": at_a_time, "rss_mb": rss_mb, **said}), flush=True)
     engine.shutdown()
 
 
-async def _round(engine: Any, tokens: int, at_a_time: int, requests: int) -> None:
+async def _round(engine: Any, tokens: int, at_a_time: int, requests: int) -> list[float]:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -42,11 +48,15 @@ async def _round(engine: Any, tokens: int, at_a_time: int, requests: int) -> Non
 
     async def one(left: Iterator[int]) -> None:
         for number in left:
+            asked, first = time.perf_counter(), 0.0
             async for _ in engine.generate("user: What does /ping do?", how, f"{time.monotonic_ns()}-{number}"):
-                pass
+                first = first or time.perf_counter() - asked
+            firsts.append(first)
 
+    firsts: list[float] = []
     left = iter(range(requests))
     await asyncio.gather(*(one(left) for _ in range(at_a_time)))
+    return firsts
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import re
 import statistics
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import uvloop
 
@@ -36,6 +38,10 @@ _HEADER = (
     "gap p99 ms",
 )
 ALONE = "AsyncLLM without HTTP"
+GENERATING = tuple(
+    replace(peer, path="/v1/chat/completions", ready="/health")
+    for peer in (peers.ours("ours", "Handrail", "", engine="vllm"), peers.stock())
+)
 _MESSAGES = [{"role": "user", "content": "What does /ping do?"}]
 
 
@@ -69,7 +75,8 @@ async def _round(port: int, sent: bytes, at_a_time: int, requests: int) -> list[
     return seen
 
 
-def _speed(server: Running, at_a_time: int, is_streamed: bool) -> Speed:
+def speed(server: Running, at_a_time: int, is_streamed: bool) -> Speed:
+    """Of one round at one of LOADS."""
     body = {"messages": _MESSAGES, "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True, "stream": is_streamed}
     if is_streamed:
         body["stream_options"] = {"include_usage": True}
@@ -83,28 +90,32 @@ def _speed(server: Running, at_a_time: int, is_streamed: bool) -> Speed:
     return Speed(counted / took, 1e6 * cpu / counted, firsts, [gap for one in seen for gap in one.gaps_s])
 
 
-def _engine_alone(rounds: int) -> Speeds:
-    """An AsyncLLM that this machine's Python drives without HTTP. Raises Missing."""
-    loads = [f"{at_a_time}:{requests}" for at_a_time, requests in LOADS.items()]
-    flags = [str(ROOT / "tests" / "bench" / "engine_alone.py"), str(TOKENS), str(rounds), *loads]
+def engine_alone(rounds: int, loads: Mapping[int, int]) -> list[dict[str, Any]]:
+    """What an AsyncLLM says of each round that this machine's Python drives without HTTP. Raises Missing."""
+    given = [f"{at_a_time}:{requests}" for at_a_time, requests in loads.items()]
+    flags = [str(ROOT / "tests" / "bench" / "engine_alone.py"), str(TOKENS), str(rounds), *given]
     command = ["taskset", "-c", "0,1", sys.executable, *flags]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode:
         raise Missing(f"AsyncLLM alone did not run: {done.stderr[-500:]}")
+    return [json.loads(line) for line in re.findall(r"(?m)^\{.*\}$", done.stdout)]
+
+
+def _alone(rounds: int) -> Speeds:
     speeds: dict[Key, list[Speed]] = {}
-    for at_a_time, tokens, cpu in re.findall(r"(?m)^(\d+) ([\d.]+) ([\d.]+)$", done.stdout):
-        speeds.setdefault((int(at_a_time), True, ALONE), []).append(Speed(float(tokens), float(cpu), [], []))
+    for said in engine_alone(rounds, LOADS):
+        speed = Speed(said["tokens_a_second"], said["cpu_us"], said["first_s"], [])
+        speeds.setdefault((said["at_a_time"], True, ALONE), []).append(speed)
     return speeds
 
 
 def measure(effort: Effort) -> Table:
-    asked = (peers.ours("ours", "Handrail", "", engine="vllm"), peers.stock())
-    wanted = [replace(peer, path="/v1/chat/completions", ready="/health") for peer in asked if effort.wants(peer.name)]
+    wanted = [peer for peer in GENERATING if effort.wants(peer.name)]
     speeds: dict[Key, list[Speed]] = {}
     missing: list[str] = []
     if effort.wants("engine"):
         try:
-            speeds |= _engine_alone(effort.rounds)
+            speeds |= _alone(effort.rounds)
         except Missing as reason:
             missing.append(str(reason))
     measured, absent = _speeds(wanted, effort.rounds)
@@ -116,7 +127,7 @@ def _speeds(wanted: list[peers.Peer], rounds: int) -> tuple[Speeds, list[str]]:
     speeds: dict[Key, list[Speed]] = {}
     with all_running(wanted, cores="0,1") as (servers, missing):
         for server in servers:
-            _speed(server, 16, True)
+            speed(server, 16, True)
         began, longest = time.monotonic(), 0.0
         for done in range(rounds):
             at = time.monotonic()
@@ -125,7 +136,7 @@ def _speeds(wanted: list[peers.Peer], rounds: int) -> tuple[Speeds, list[str]]:
             for at_a_time, is_streamed in itertools.product(LOADS, (True, False)):
                 for server in servers:
                     key = at_a_time, is_streamed, server.peer.title
-                    speeds.setdefault(key, []).append(_speed(server, at_a_time, is_streamed))
+                    speeds.setdefault(key, []).append(speed(server, at_a_time, is_streamed))
             longest = max(longest, time.monotonic() - at)
     return speeds, missing
 
@@ -161,6 +172,11 @@ def _verdicts(speeds: Speeds, medians: Mapping[Key, float]) -> list[str]:
     if alone in speeds:
         what = "64 streams, tokens/s over the engine's alone:"
         verdicts.append(verdict(what, medians[ours] / medians[alone], 0.9, at_least=True))
+    if stock in speeds and alone in speeds:
+        rate, first = medians[alone] / medians[stock], _first(speeds[alone]) / _first(speeds[stock])
+        verdicts.append(
+            f"the engine's alone over stock's, which no server can go beyond: tokens/s {rate:.2f}, TTFT {first:.2f}"
+        )
     return verdicts
 
 

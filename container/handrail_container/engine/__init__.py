@@ -39,6 +39,9 @@ class Backend(Protocol):
     #: Which key of a request body chooses which of the engine's own routes, in order of preference.
     routes_by_payload: Mapping[str, str]
 
+    #: Paths of its routes that `direct` may call; to be asked once it has started.
+    direct_paths: tuple[str, ...]
+
     def anticipate(self) -> None:
         """Begin what takes long and can go on beside `prepare`: `start` will follow, or `stop`. It never fails."""
 

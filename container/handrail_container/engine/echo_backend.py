@@ -114,6 +114,7 @@ class EchoBackend:
             "prompt": ROUTES["completions"],
             "input": echo_apis.ROUTES["embeddings"],
         }
+        self.direct_paths: tuple[str, ...] = ()
         self._model = model
 
     def anticipate(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -49,23 +50,29 @@ class Envelope:
         self._is_sse = False
         self.is_over = False
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
+        """What it returns has to be awaited at once: a piece of a stream pays for one coroutine only."""
         if message["type"] == "http.response.start":
-            kind = Headers(raw=message.get("headers", [])).get("content-type", "")
-            self._is_sse = kind.startswith("text/event-stream")
-            self._is_error = message["status"] >= 400 and _is_text(kind)
-            self._start = message
-            if not self._is_error:
-                await self._send(message)
-        elif self._is_error:
-            await self._hold(message)
-        elif self.is_over:
-            return
-        elif self._is_sse and message.get("body", b"").startswith(FAILED_EVENT):
-            await self._fail(bytes(message["body"]))
-        else:
-            self.is_over = not message.get("more_body", False)
-            await self._send(message)
+            return self._begin(message)
+        if self._is_error:
+            return self._hold(message)
+        if self.is_over:
+            return self._nothing()
+        if self._is_sse and message.get("body", b"").startswith(FAILED_EVENT):
+            return self._fail(bytes(message["body"]))
+        self.is_over = not message.get("more_body", False)
+        return self._send(message)
+
+    async def _begin(self, start: Message) -> None:
+        kind = Headers(raw=start.get("headers", [])).get("content-type", "")
+        self._is_sse = kind.startswith("text/event-stream")
+        self._is_error = start["status"] >= 400 and _is_text(kind)
+        self._start = start
+        if not self._is_error:
+            await self._send(start)
+
+    async def _nothing(self) -> None:
+        """What follows the end of a stream that has failed."""
 
     async def _hold(self, message: Message) -> None:
         self._body += message.get("body", b"")

@@ -64,6 +64,7 @@ class NoBackend:
         self.adapters: Adapters = NoAdapters()
         self.facade: Engine = NoEngine()
         self.routes_by_payload: Mapping[str, str] = {}
+        self.direct_paths: tuple[str, ...] = ()
 
     def anticipate(self) -> None:
         """There is nothing to begin."""

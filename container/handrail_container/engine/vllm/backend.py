@@ -43,6 +43,7 @@ class VllmBackend:
         self._engine = VllmEngine(self.adapters, is_strict=is_strict)
         self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
+        self.direct_paths: tuple[str, ...] = ()
         self._model = model
         self._flags = dict(flags)
         self._stall_s = stall_s
@@ -75,6 +76,7 @@ class VllmBackend:
         except Exception as error:  # whatever vLLM raises, it did not start
             raise self._start_error(error) from error
         self.routes_by_payload = routes.by_payload(app)
+        self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
         self._engine.attach(self.client, app.state)
         self.adapters.attach(self.client, app.state.openai_serving_models)
 

@@ -10,6 +10,9 @@ from fastapi import FastAPI
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.streams import lighten
 
+#: What is around the functions of these hears of a client that leaves, and counts, where it is told to, what runs.
+DIRECT = ("/v1/chat/completions", "/v1/completions")
+
 
 async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -> None:
     """Make vLLM's serving objects in `app.state`, and its routes for what the model can do on `app`.
