@@ -24,7 +24,8 @@ RUNNING, WAITING = 2, 3
 
 #: What happens next; where it is about one that waits or runs, which one.
 ACTIONS = st.tuples(
-    st.sampled_from(["enter", "leave", "cancel", "leave_then_cancel", "cancel_then_leave"]), st.integers(0, 9)
+    st.sampled_from(["enter", "leave", "cancel", "leave_then_cancel", "leave_and_cancel", "cancel_then_leave"]),
+    st.integers(0, 9),
 )
 
 
@@ -95,6 +96,13 @@ class Crowd:
             self.waiting.pop(0).cancel()
             self._next()
 
+    async def leave_and_cancel(self, which: int) -> None:
+        """The place is about to be handed to one that is cancelled: the next one has it."""
+        if self.running and self.waiting:
+            self._releases[self.running.pop(which % len(self.running))].set()
+            self.waiting.pop(0).cancel()
+            self._next()
+
     async def cancel_then_leave(self, which: int) -> None:
         """Both before either is noticed."""
         await self.cancel(which)
@@ -131,7 +139,7 @@ def test_no_place_is_ever_lost_and_the_first_to_come_is_the_first_to_go_in(actio
     asyncio.run(happen())
 
 
-@pytest.mark.parametrize("action", ["leave_then_cancel", "cancel_then_leave"])
+@pytest.mark.parametrize("action", ["leave_then_cancel", "leave_and_cancel", "cancel_then_leave"])
 async def test_two_things_in_one_moment(action: str) -> None:
     """What the sequences above find only by chance."""
     crowd = Crowd()
