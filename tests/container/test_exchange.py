@@ -42,3 +42,22 @@ async def test_a_handler_may_refuse_a_handshake_itself(status: int) -> None:
     socket = Socket({"type": "websocket", "path": "/", "headers": []}, nobody, nobody)
     await socket.send({"type": "websocket.http.response.start", "status": status, "headers": []})
     assert socket.code == status
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_what_ends_with_its_client_ends_at_once(ends: bool) -> None:
+    """Whatever the setting for handlers is: it has none."""
+    began, exchanges = asyncio.Event(), list[Exchange]()
+
+    async def work() -> None:
+        exchanges.append(Exchange({"type": "http", "path": "/", "headers": []}, nobody, is_cancelled_by_leaving=False))
+        exchanges[0].ends_with_client = ends
+        began.set()
+        await asyncio.sleep(60)
+
+    working = asyncio.create_task(work())
+    await began.wait()
+    exchanges[0].leave()
+    done, _ = await asyncio.wait({working}, timeout=0.05)
+    assert (bool(done), exchanges[0].verdict is LEFT) == (ends, ends)
+    working.cancel()
