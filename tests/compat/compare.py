@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -41,7 +42,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/compare", description=__doc__)
     parser.add_argument("--launcher", action="append", default=[], choices=["vllm"], help="also on stock vLLM: minutes")
     parser.add_argument(
-        "--newest", metavar="PYTHON", help="a Python with the newest FastAPI, for the library once more"
+        "--newest",
+        metavar="PYTHON",
+        type=os.path.abspath,
+        help="a Python with the newest FastAPI, for the library once more",
     )
     parser.add_argument("--newest-path", default="", metavar="DIR", help="where that Python finds the library")
     parser.add_argument("--at-a-time", type=int, default=3, metavar="N", help="servers at a time (default: 3)")

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
-from handrail_container.collection import collected_later
+from handrail_container.collection import collected_later, kept
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +30,17 @@ def test_who_does_not_collect_goes_on_so() -> None:
         assert not gc.isenabled()
     assert not gc.isenabled()
     assert not gc.get_freeze_count()
+
+
+def test_what_is_kept_is_not_looked_at() -> None:
+    """And what has gone by then is not kept."""
+    gone = weakref.ref(held := Ring())
+    held.itself = held
+    del held
+    kept()
+    assert gone() is None
+    assert gc.get_freeze_count()
+
+
+class Ring:
+    itself: Ring

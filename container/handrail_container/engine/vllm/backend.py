@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import FastAPI
 from handrail.engine import Engine
 
-from handrail_container.collection import collected_later
+from handrail_container.collection import collected_later, kept
 from handrail_container.engine.vllm import arguments, build, causes, processes, routes, spare
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
@@ -96,7 +96,7 @@ class VllmBackend:
                 await self._first(self.client.encode, vllm("PoolingParams")(task=task))
         except Exception as error:  # whatever vLLM raises, it does not answer
             raise self._start_error(error) from error
-        build.settle()
+        kept()
 
     async def _first(self, ask: Callable[..., Any], params: Any) -> None:
         prompt = await self._engine.rendered({"prompt_token_ids": [1]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +53,3 @@ async def adopt(engine: Any) -> None:
     engine.engine_core._ensure_output_queue_task()
     engine._run_output_handler()
     await engine.reset_mm_cache()
-
-
-def settle() -> None:
-    """Keep what is there once the engine runs from the garbage collector, which would stop the server for as long as it
-    takes to look at all of torch and vLLM, in the middle of answers. vLLM's own server does the same."""
-    gc.collect()
-    gc.freeze()
