@@ -88,10 +88,10 @@ class Cycle(RequestResponseCycle):
         head, said = _head(names), b"".join(values)
         if head is None or values[names.index(_LENGTH)] != b"%d" % len(body) or said.translate(None, CONTROLS) != said:
             return False
+        self._write(STATUS_LINE[start["status"]] + head % values, body)
         self._start = None
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = self.chunked_encoding = False
-        self._write(STATUS_LINE[start["status"]] + head % values, body)
         self.message_event.set()
         self.on_response()
         return True

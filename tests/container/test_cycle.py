@@ -121,6 +121,8 @@ ANSWERS = {
     "shorter than it said": [start(LENGTH), body(b"o")],
     "no length at all": [start((b"content-length", b"two")), body()],
     "a name that is none": [start(LENGTH, (b"a b", b"c")), body()],
+    "a body that is no bytes": [start(LENGTH), {"type": "http.response.body", "body": "ok"}],
+    "a piece that is no bytes": [start(TEXT), {"type": "http.response.body", "body": "ok", "more_body": True}],
     "two lengths": [start((b"content-length", b"3"), LENGTH), body()],
     "a line break in a header": [start(LENGTH, (b"a", b"b\r\nc: d")), body()],
     "two heads": [start(LENGTH), start(LENGTH)],
