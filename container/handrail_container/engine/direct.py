@@ -80,14 +80,19 @@ class Direct:
         except Exception as error:  # noqa: BLE001  as around the engine's own routes: it has an answer for each
             await self._failing({**request.scope, "error": error}, request.receive, send)
             return
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError  # vLLM answers a cancellation with an error response
+        _heed_cancellation()
         try:
             await response(request.scope, request.receive, send)
         finally:
             if close := getattr(getattr(response, "body_iterator", None), "aclose", None):
                 await close()  # now, and not when it is collected: the engine may be at work for it
+
+
+def _heed_cancellation() -> None:
+    """vLLM answers one with an error response."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _failing(app: FastAPI) -> ASGIApp:
