@@ -64,9 +64,8 @@ class Cycle(RequestResponseCycle):
     def _begin(self, message: Any) -> Awaitable[None]:
         if self._start is not None:
             return self._one_by_one(message)
-        if self.response_started or message["type"] != _START or not _has_length(message["headers"]):
-            return super().send(message)
-        if self.scope["method"] == "HEAD":
+        is_first = message["type"] == _START and not self.response_started
+        if not is_first or self.scope["method"] == "HEAD" or not _has_length(message["headers"]):
             return super().send(message)
         self._start = message
         return _SENT

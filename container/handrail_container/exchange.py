@@ -165,9 +165,12 @@ class Exchange(Answer):
             return
         self.verdict = verdict
         self.ended_at = time.monotonic()
+        self._cancel_calls()
+        self.task.cancel()
+
+    def _cancel_calls(self) -> None:
         for call in tuple(self.calls):
             call.cancel()
-        self.task.cancel()
 
     def close(self) -> None:
         """It is over. Without a way from the scope back to here both are freed at once, and not by the collector."""
@@ -180,10 +183,10 @@ class Exchange(Answer):
         """The client has gone. What the engine does for it ends at once; a handler may see it, and is cancelled after
         NOTICE_S."""
         self.left_at = time.monotonic()
-        for call in tuple(self.calls):
-            call.cancel()
-        if self.ends_with_client:
+        if self.ends_with_client and not self.is_complete:
             self.end(LEFT)
+        else:
+            self._cancel_calls()
 
     @property
     def has_left(self) -> bool:

@@ -59,7 +59,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._running = cycle  # uvicorn itself forgets it where another request waits behind it
         if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(cycle.scope):
             app = app.app  # it would read the headers again, and change nothing
-
         super()._start_asgi_task(cycle, app)
 
     def unanswered(self) -> list[Any]:

@@ -55,9 +55,11 @@ async def test_what_ends_with_its_client_ends_at_once(ends: bool) -> None:
         began.set()
         await asyncio.sleep(60)
 
-    working = asyncio.create_task(work())
+    working, call = asyncio.create_task(work()), asyncio.create_task(asyncio.sleep(60))
     await began.wait()
+    exchanges[0].calls.add(call)
     exchanges[0].leave()
     done, _ = await asyncio.wait({working}, timeout=0.05)
     assert (bool(done), exchanges[0].verdict is LEFT) == (ends, ends)
+    assert (call.cancelled(), call.cancelling()) == (True, 1)
     working.cancel()
