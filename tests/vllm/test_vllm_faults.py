@@ -127,6 +127,16 @@ def check_failed(whole: list[Future[httpx.Response]], streams: list[Future[httpx
         assert each.result().status_code >= 500 or '"error"' in text
 
 
+def test_log_probabilities_need_no_compiler(start: Start, tmp_path: Path) -> None:
+    """vLLM has torch compile how their ranks are counted, once somebody asks for them: 20 s in which the engine stands
+    still, or its death where there is no compiler, as in an image."""
+    served = start(CXX="/nowhere/c++", TORCHINDUCTOR_CACHE_DIR=str(tmp_path / "compiled"))
+    asked = {"prompt": "a", "max_tokens": 4, "ignore_eos": True, "logprobs": 2}
+    answer = ask(served, "/v1/completions", asked)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["choices"][0]["logprobs"]["top_logprobs"]) == 4
+
+
 def test_a_hung_engine_is_told_from_a_busy_one_and_ends_the_server(start: Start) -> None:
     """Stopped, it is silent: after HANDRAIL_STALL_S /ping is 503, who waits is answered, and the exit status is 5."""
     served = start(HANDRAIL_STALL_S="3")

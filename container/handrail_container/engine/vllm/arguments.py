@@ -33,8 +33,8 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     _warn(parser, given)
     args = _parse_together(parser, model, flags)
     _apply_defaults(parser, args, flags)
-    if args.enable_lora and vllm("current_platform").is_cpu():
-        _keep_one_place_empty(args)
+    if vllm("current_platform").is_cpu():
+        _suit_cpu(args)
     if missing := list(machine.problems(_parallel(args), machine.look(_gpus()))):
         raise SettingsError(*missing)
     return args
@@ -172,6 +172,13 @@ def _served_names(model: str) -> list[str] | None:
     if not path.is_dir():
         return None
     return list(dict.fromkeys([model, path.resolve().name]))
+
+
+def _suit_cpu(args: Namespace) -> None:
+    if args.enable_lora:
+        _keep_one_place_empty(args)
+    if args.enforce_eager:
+        environment.compile_nothing()
 
 
 def _keep_one_place_empty(args: Namespace) -> None:

@@ -11,6 +11,16 @@ def prepare() -> None:
     os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # as `vllm serve` does: this process has threads
 
 
+def compile_nothing() -> None:
+    """Have torch run as it is written what vLLM would have it compile when a request first needs it. On a CPU that is a
+    C++ compiler's work: the engine stands still for as long, and dies where there is none, or a path has a space."""
+    os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
+
+
+def compiles() -> bool:
+    return os.environ.get("TORCH_COMPILE_DISABLE") != "1"
+
+
 def kv_space_set() -> bool:
     return bool(os.environ.get("VLLM_CPU_KVCACHE_SPACE"))
 
