@@ -161,7 +161,8 @@ def _import_and_wait(receiver: Connection) -> None:
     if os.environ.get(_THREADS_ARE_VLLMS):
         importlib.import_module("torch").set_num_threads(int(os.environ[_THREADS]))
     if not environment.compiles():  # torch has read the variable as it was imported
-        importlib.import_module("torch._dynamo.config").disable = True
+        dynamo: Any = importlib.import_module("torch._dynamo.config")
+        dynamo.disable = True
     target, kwargs = pickle.loads(receiver.recv_bytes())
     receiver.close()
     signal.signal(signal.SIGINT, signal.default_int_handler)
