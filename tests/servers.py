@@ -38,9 +38,14 @@ def free_port() -> int:
     """A port nobody listens on, outside the range from which the system takes those of outgoing connections."""
     while True:
         port = random.SystemRandom().randint(10_000, 30_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        if not listens(port):
+            return port
+
+
+def listens(port: int) -> bool:
+    """Whether somebody does on this port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def run(*arguments: str | Path, **given: str) -> subprocess.CompletedProcess[str]:

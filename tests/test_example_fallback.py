@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Launch
 from tests.examples import EXAMPLES
-from tests.servers import Served, eventually, free_port
+from tests.servers import Served, eventually, free_port, listens
 
 FALLBACK = EXAMPLES / "fallback"
 UNREVIEWED = "We cannot review our answers right now. Please try again in a minute."
@@ -29,11 +29,7 @@ class Reviewer:
         self.url = f"http://127.0.0.1:{self.port}/review"
         command = [sys.executable, str(FALLBACK / "review_service.py"), str(self.port)]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        eventually(self._listens, "the review service to listen")
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        eventually(lambda: listens(self.port), "the review service to listen")
 
     def kill(self) -> None:
         self.process.kill()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Launch
 from tests.examples import EXAMPLES, NAMES, Example, commands
-from tests.servers import free_port, run
+from tests.servers import eventually, free_port, listens, run
 
 #: One calls vLLM itself, so it runs in the vllm tier only, and one is of the ray tier; one has a test of its own.
 ELSEWHERE = {"rag", "ray", "multi_step"}
@@ -42,6 +42,7 @@ def test_multi_step_asks_the_service_of_its_readme(tmp_path: Path) -> None:
         try:
             example = Example(folder / "README.md", tmp_path / "log", SERVICE_URL=f"http://127.0.0.1:{port}")
             try:
+                eventually(lambda: listens(port), "the service to listen")
                 message = json.loads(example.ready().answer())["choices"][0]["message"]
             finally:
                 assert example.stop() == 0
