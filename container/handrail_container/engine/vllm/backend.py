@@ -122,6 +122,8 @@ class VllmBackend:
             return
         self._stopped = True
         client, self.client = self.client, None
+        if client is not None:
+            _listen_no_more(client)
         await in_thread(lambda: self._end(client), "engine-end")
 
     def _end(self, client: Any) -> None:
@@ -129,3 +131,9 @@ class VllmBackend:
             client.shutdown(timeout=_GRACE_S)
         processes.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _listen_no_more(client: Any) -> None:
+    """It would take the end of its process for a death, and say so. Who still waits for an output has to be told."""
+    if client.output_handler is not None and not client.output_processor.get_num_unfinished_requests():
+        client.output_handler.cancel()
