@@ -155,4 +155,6 @@ def test_vllm_serves_weights_of_the_model_directory(start: Start, tmp_path: Path
     messages = [{"role": "user", "content": "What does /ping do?"}]
     answer = container.http.post("/invocations", json={"messages": messages, "temperature": 0, "max_tokens": 32})
     assert "503" in answer.json()["text"] or "200" in answer.json()["text"]
+    asked = {"messages": messages, "max_tokens": 4, "logprobs": True}  # vLLM would call a compiler, which is not there
+    assert container.http.post("/v1/chat/completions", json=asked).json()["choices"][0]["logprobs"]["content"]
     assert container.stop() == 0

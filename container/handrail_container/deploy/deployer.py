@@ -81,7 +81,7 @@ class Deployer:
         store = Store(self._aws, plan, self._deployment.kms_key)
         undo.made(f"the files of this try in {plan.folder}", store.take_back)
         total = sum(file.size for file in plan.files)
-        with click.progressbar(length=total, label=f"{len(plan.files)} files", file=sys.stderr) as bar:
+        with click.progressbar(length=total, label=f"files: {len(plan.files)}", file=sys.stderr) as bar:
             store.send(bar.update)
         self._say(f"{plan.folder}: {store.sent}")
 

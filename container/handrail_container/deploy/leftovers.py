@@ -60,4 +60,4 @@ class Leftovers:
         except AwsError as error:
             self._say(f"NOT deleted: {folder}: {error}")
         else:
-            self._say(f"deleted: {count} files in {folder}")
+            self._say(f"deleted: files in {folder}: {count}")
