@@ -68,7 +68,8 @@ def sent_to_adapters(app: ASGIApp, adapters: Adapters) -> ASGIApp:
 
     def sent(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         state = scope["state"]
-        headers = state["exchange"].headers if "exchange" in state else dict(scope["headers"])  # a WebSocket has none
+        exchange = state.get("handrail.exchange")  # a WebSocket has none
+        headers = exchange.headers if exchange is not None else dict(scope["headers"])
         name = state["adapter"] = headers.get(_HEADER, b"").decode("latin-1") or None
         return app(scope, receive, send) if name is None else held(name, scope, receive, send)
 

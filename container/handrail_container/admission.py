@@ -52,7 +52,7 @@ class Lane:
         """`app` for those who get in; the others are told when to come again. Raises Overloaded."""
 
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
-            exchange: Exchange = scope["state"]["exchange"]
+            exchange: Exchange = scope["state"]["handrail.exchange"]
             exchange.lane = self
             if self.when_asked is not None:
                 self.when_asked(exchange)

@@ -177,16 +177,16 @@ def _about(lifecycle: Lifecycle) -> ASGIApp:
 
 
 async def _answer_error(request: Request, error: Any) -> Response:
-    request_id = request.scope["state"]["request_id"]
+    request_id = request.scope["state"]["handrail.request_id"]
     return error_response(explain_ours(error, request_id), request_id)
 
 
 async def _answer_unencodable(request: Request, error: Any) -> Response:
     """JSON can hold what UTF-8 cannot, and an engine's answer repeats some of what it was asked."""
     failure = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
-    return error_response(failure, request.scope["state"]["request_id"])
+    return error_response(failure, request.scope["state"]["handrail.request_id"])
 
 
 async def _answer_bug(request: Request, error: Any) -> Response:
     """Not logged here: Starlette raises the error again after this answer, and the gate logs it."""
-    return error_response(BUG, request.scope["state"]["request_id"])
+    return error_response(BUG, request.scope["state"]["handrail.request_id"])

@@ -61,7 +61,7 @@ class ChatSocket:
                 async for event in _events(pieces):
                     yield event
         except Exception as error:  # noqa: BLE001  whatever an engine raises is an answer: the next message may fare better
-            request_id: str = websocket.state.request_id
+            request_id: str = websocket.scope["state"]["handrail.request_id"]
             yield error_body(explain_ours(error, request_id), request_id).decode()
 
 

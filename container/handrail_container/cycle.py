@@ -58,8 +58,15 @@ class Cycle(RequestResponseCycle):
         if start is None:
             await super().send_500_response()
             return
-        await super().send(start)
-        self.transport.close()  # its client sees that there is more to come, and that it does not
+        try:
+            await super().send(start)
+        finally:
+            self.transport.close()  # its client sees that there is more to come, and that it does not
+
+    def take_back(self) -> bool:
+        """Whether there was a head that was held; another may be sent."""
+        start, self._start = self._start, None
+        return start is not None
 
     def _begin(self, message: Any) -> Awaitable[None]:
         if self._start is not None:

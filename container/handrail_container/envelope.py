@@ -15,7 +15,7 @@ MAX_BYTES = 2048
 #: A client may choose its request's id; a longer one is not taken.
 MAX_ID = 256
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
-_WITHOUT_BODY = (204, 304)
+WITHOUT_BODY = (204, 304)
 #: Where new ids come from: seeded by the system, and nobody else's `random.seed` touches it.
 _IDS = random.Random()
 #: Python 3.13 has other names for these than 3.11.
@@ -84,7 +84,7 @@ def _encode(error: Mapping[str, Any]) -> bytes:
 
 
 def error_response(failure: Failure, request_id: str) -> Response:
-    body = None if failure.status in _WITHOUT_BODY else error_body(failure, request_id)
+    body = None if failure.status in WITHOUT_BODY else error_body(failure, request_id)
     return Response(body, failure.status, headers=failure.headers, media_type="application/json")
 
 

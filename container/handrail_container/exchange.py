@@ -12,7 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container import log_lines
 from handrail_container.cycle import CONTROLS
-from handrail_container.envelope import Explain, Failure, error_body, error_event, error_response, request_id_of
+from handrail_container.envelope import (
+    WITHOUT_BODY,
+    Explain,
+    Failure,
+    error_body,
+    error_event,
+    error_response,
+    request_id_of,
+)
 
 if TYPE_CHECKING:
     from handrail_container.admission import Lane
@@ -57,8 +65,10 @@ class Answer:
         if self.verdict is not None:  # whoever still sends has not heard
             raise asyncio.CancelledError
         if message["type"] == "http.response.start":
-            message["headers"] = self._headers(message)
+            message = {**message, "headers": self._headers(message)}  # it is its sender's, who may send it again
         else:
+            if self.status in WITHOUT_BODY:
+                message = {**message, "body": b""}
             self.is_complete = not message.get("more_body", False)
             self.bytes_out += len(message.get("body", b""))
             if not self.first_chunk_at:
@@ -71,8 +81,10 @@ class Answer:
 
         Raises ValueError for what would end the connection without an answer.
         """
-        headers = [*start.get("headers", ())]
-        status, named = start["status"], dict(headers)
+        headers, status = [*start.get("headers", ())], start["status"]
+        if status in WITHOUT_BODY:
+            headers = [header for header in headers if header[0].lower() != b"content-length"]
+        named = dict(headers)
         if not 200 <= status <= 599:
             raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
         said = b"".join([value for _, value in headers])
@@ -82,10 +94,20 @@ class Answer:
         self.status = status
         return headers if _ID in named else [*headers, (_ID, self.request_id.encode("latin-1"))]
 
+    @property
+    def is_whole(self) -> bool:
+        return self.is_complete
+
+    def take_back(self) -> bool:
+        """Whether what was sent of the answer has not been written, and is forgotten."""
+        return False
+
     async def fail(self, failure: Failure) -> None:
         """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
         failure = self.verdict or failure
-        self.has_failed = self.has_failed or not self.is_complete
+        self.has_failed = self.has_failed or not self.is_whole
+        if self.status and self.take_back():
+            self.status, self.is_complete = 0, False
         if not self.status:
             response = error_response(failure, self.request_id)
             start = {"type": "http.response.start", "status": failure.status, "headers": response.raw_headers}
@@ -113,6 +135,7 @@ class Exchange(Answer):
         "_is_cancelled_by_leaving",
         "began",
         "calls",
+        "connection",
         "ended_at",
         "ends_with_client",
         "handler",
@@ -140,19 +163,33 @@ class Exchange(Answer):
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         state = scope.setdefault("state", {})
-        connection = state.get("connection")  # whose loop it is: Python 3.11 asks the system before it tells
-        task = asyncio.current_task(connection.loop if connection is not None else None)
+        self.connection = connection = state.get("handrail.connection")
+        loop = connection.loop if connection is not None else None  # Python 3.11 asks the system before it tells
+        task = asyncio.current_task(loop)
         assert task is not None  # an ASGI application is called in one
         self.task: asyncio.Task[Any] = task
         log_lines.request_id.set(self.request_id)  # the task is this request's alone
-        state["request_id"], state["exchange"], state["calls"] = self.request_id, self, self.calls
+        state["request_id"] = state["handrail.request_id"] = self.request_id
+        state["handrail.exchange"], state["handrail.calls"] = self, self.calls  # names that no `request.state.x` takes
         state["session"] = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the client has been sent all of it, as far as is known."""
+        return self.is_complete and (self.connection is None or self.connection.is_answered(self.scope))
+
+    def take_back(self) -> bool:
+        return self.connection is not None and bool(self.connection.take_back(self.scope))
+
+    def cut(self) -> None:
+        """What has begun and cannot be ended in its own way ends with its connection."""
+        if self.status and not self.is_complete and self.connection is not None:
+            self.connection.cut()
 
     @property
     def is_being_sent(self) -> bool:
         """Whether its client is still sending the body, and nothing of ours holds it up."""
-        connection = self.scope["state"].get("connection")
-        return connection is not None and connection.is_sending(self.scope)
+        return self.connection is not None and self.connection.is_sending(self.scope)
 
     @property
     def route(self) -> str:
@@ -177,7 +214,8 @@ class Exchange(Answer):
         self.took_s = time.monotonic() - self.began
         if self.has_left:
             self.status = LEFT.status  # whatever was sent, nobody has it
-        self.scope["state"].pop("exchange", None)
+        self.scope["state"].pop("handrail.exchange", None)
+        self.connection = None
 
     def leave(self) -> None:
         """The client has gone. What the engine does for it ends at once; a handler may see it, and is cancelled after
@@ -218,10 +256,12 @@ def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
     """`app` with its errors answered: what stands around it sees a response, never an exception."""
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
-        told = Answer(send, scope["state"]["request_id"])
+        exchange = scope["state"]["handrail.exchange"]
+        told = Answer(send, exchange.request_id)
         try:
             await app(scope, receive, told.send)
         except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
             await tell(error, explain, told)
+            exchange.has_failed = exchange.has_failed or told.has_failed
 
     return answered

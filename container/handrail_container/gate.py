@@ -177,7 +177,7 @@ class Gate:
         """The client of a handler in a thread, or of one that goes on whatever it is told, waits no longer."""
         if exchange.has_failed or exchange.verdict is None:
             return
-        answering = asyncio.ensure_future(exchange.fail(exchange.verdict))
+        answering = asyncio.ensure_future(_answer_late(exchange, exchange.verdict))
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
 
@@ -223,6 +223,11 @@ class Gate:
         if int(length) > self._max_body_bytes:
             raise TooLarge(self._max_body_bytes)
         return receive
+
+
+async def _answer_late(exchange: Exchange, verdict: Failure) -> None:
+    await exchange.fail(verdict)
+    exchange.cut()
 
 
 def _wrong_method(endpoint: Endpoint, scope: Scope) -> Failure:

@@ -76,7 +76,7 @@ class Connection(LimitedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         for cycle in self.unanswered():
-            if exchange := cycle.scope["state"].get("exchange"):
+            if exchange := cycle.scope["state"].get("handrail.exchange"):
                 exchange.leave()
 
 

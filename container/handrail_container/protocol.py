@@ -6,7 +6,9 @@ second, for all connections together.
 
 from __future__ import annotations
 
+import contextvars
 import logging
+import select
 from typing import Any
 
 from starlette.types import Scope
@@ -30,6 +32,8 @@ KEPT_S = 75
 UNREAD_S = 60.0
 
 _LINGER_S = 1.0
+#: Linux says so though nothing is read; elsewhere it shows in the next read.
+_CLOSED = getattr(select, "POLLRDHUP", 0)
 _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 _INVALID = Failure(400, "this is not a request of HTTP/1.1")
@@ -50,8 +54,10 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._is_refused = False
         self._running: Any = None
+        self.headers: list[tuple[bytes, bytes]] = []  # of a head that still comes; then, what comes behind a body
+        self._context = contextvars.copy_context()
         self._chunk_bytes = 0
-        self._head_bytes = 0  # of an unfinished head, without the chunk that it began in
+        self._head_bytes = 0  # of no body: of an unfinished head, without the chunk that it began in, or of trailers
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
 
@@ -74,8 +80,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        if self.pipeline:  # this runs in the request before it, whose variables are its own
+            self._context.run(self._start_asgi_task, *self.pipeline.pop())
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -83,7 +89,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.app_state = {"connection": self}  # which a request finds in its `state`
+        self.app_state = {"handrail.connection": self}  # which a request finds in its `state`
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -91,8 +97,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._chunk_bytes = len(data)
         self._head_bytes += self._chunk_bytes
         super().data_received(data)
-        if self._head_bytes > MAX_HEAD_BYTES and self._is_in_head() and not self._is_refused:
-            self._refuse(self._over_limit() or _LARGE_HEAD)
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            if not self._is_refused and (self._is_in_head() or self._is_unfinished()):
+                self._refuse(self._over_limit() or _LARGE_HEAD)
+        elif self.flow.read_paused and not (self.pipeline or self._is_unfinished() or self.transport.is_closing()):
+            self.flow.resume_reading()  # uvicorn waits until the body is asked for, and would not see its client leave
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -104,6 +113,12 @@ class LimitedProtocol(HttpToolsProtocol):
         if (is_large or len(self.headers) > MAX_HEADERS) and self._over_limit():
             raise _Refused
         super().on_headers_complete()
+        if not self._is_in_head():
+            self.headers = []  # a trailer is no header: what is in front of us has not seen it
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn where the parser cannot go on."""
@@ -117,6 +132,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """To be called every second or so: cut off who has kept us waiting for too long."""
         unread, is_busy = self.transport.get_write_buffer_size(), self._is_busy()
+        if is_busy and self.flow.read_paused and self._has_closed():
+            self.transport.abort()
+            return
         seen = (self.scope, is_busy, unread)
         if not _are_same(seen, self._seen):
             self._seen, self._seen_at = seen, now
@@ -137,6 +155,27 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    def _has_closed(self) -> bool:
+        """Whether the client has, behind what it has sent and nobody reads."""
+        waiting = select.poll()
+        waiting.register(self.transport.get_extra_info("socket").fileno(), _CLOSED)
+        return bool(waiting.poll(0))
+
+    def cut(self) -> None:
+        """End the connection though an answer on it is not whole, which its client sees."""
+        self.transport.close()
+
+    def take_back(self, scope: Scope) -> bool:
+        """Whether nothing of the answer to that request was written, though it has begun; it may begin anew."""
+        return any(cycle.scope is scope and cycle.take_back() for cycle in self.unanswered())
+
+    def is_answered(self, scope: Scope) -> bool:
+        return all(cycle.scope is not scope for cycle in self.unanswered())
+
+    def _is_unfinished(self) -> bool:
+        """Whether the request whose head came last has more to come."""
+        return self.cycle is not None and self.cycle.more_body
 
     def _is_in_head(self) -> bool:
         return self.scope is not None and "path" not in self.scope
@@ -178,7 +217,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """Past the application, which has seen none of it."""
         if self.transport.is_closing():
             return
-        own = request_id_of(dict(self.headers or ()))
+        own = request_id_of(dict(self.scope["headers"] if self.scope is not None else ()))
         response = error_response(failure, own)
         headers = [*self.server_state.default_headers, *response.raw_headers]
         headers += [(b"x-request-id", own.encode()), (b"connection", b"close")]

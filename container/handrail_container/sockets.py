@@ -121,7 +121,8 @@ class Socket:
         self._is_accepted = False
         self._receive = receive
         self._send = send
-        scope.setdefault("state", {})["request_id"] = self.request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = state["handrail.request_id"] = self.request_id
 
     async def receive(self) -> Message:
         message = await self._receive()

@@ -20,7 +20,7 @@ async def unless_left(request: HTTPConnection, work: Coroutine[Any, Any, T]) -> 
     Any number of these may wait on one request.
     """
     working = asyncio.ensure_future(work)
-    calls: set[asyncio.Future[Any]] | None = request.scope.get("state", {}).get("calls")
+    calls: set[asyncio.Future[Any]] | None = request.scope.get("state", {}).get("handrail.calls")
     if calls is not None:  # the server ends them
         calls.add(working)
         try:

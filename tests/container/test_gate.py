@@ -141,7 +141,7 @@ async def test_nothing_leads_from_a_request_to_its_exchange_once_it_is_over() ->
     scopes = []
 
     async def keep(scope: Scope, receive: Receive, send: Send) -> None:
-        assert "exchange" in scope["state"]
+        assert "handrail.exchange" in scope["state"]
         scopes.append(scope)
         await hello(scope, receive, send)
 
@@ -149,7 +149,7 @@ async def test_nothing_leads_from_a_request_to_its_exchange_once_it_is_over() ->
     gate.endpoints["/keep"] = endpoint(keep)
     async with client_of(gate) as client:
         await client.get("/keep")
-    assert "exchange" not in scopes[0]["state"]
+    assert "handrail.exchange" not in scopes[0]["state"]
 
 
 async def test_requests_in_flight_are_counted() -> None:

@@ -35,7 +35,7 @@ def client_of(served: Served) -> httpx.AsyncClient:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         """As the server gives it to the engine."""
-        await called({**scope, "state": {"exchange": SimpleNamespace()}}, receive, send)
+        await called({**scope, "state": {"handrail.exchange": SimpleNamespace()}}, receive, send)
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://engine")
 

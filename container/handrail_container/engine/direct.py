@@ -71,7 +71,7 @@ class Direct:
         except Exception:  # noqa: BLE001  whatever is wrong with it, the framework says it in the engine's words
             await self._otherwise(scope, replay(body, receive), send)
             return
-        scope["state"]["exchange"].ends_with_client = True  # the engine's work is all that there is
+        scope["state"]["handrail.exchange"].ends_with_client = True  # the engine's work is all that there is
         await self._answer(route, asked, request, send)
 
     async def _answer(self, route: _Route, asked: Any, request: Request, send: Send) -> None:

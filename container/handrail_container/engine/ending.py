@@ -24,7 +24,7 @@ def ending(app: ASGIApp) -> ASGIApp:
             await ran
         except asyncio.CancelledError:
             ears.hear_the_end()
-            if not scope["state"]["exchange"].is_streaming:  # a stream listens no more
+            if not scope["state"]["handrail.exchange"].is_streaming:  # a stream listens no more
                 await asyncio.wait({working}, timeout=_HEED_S)
             working.cancel()
             done, _ = await asyncio.wait({working}, timeout=_HEED_S)

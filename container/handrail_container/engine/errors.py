@@ -32,7 +32,7 @@ def enveloped(app: ASGIApp) -> ASGIApp:
                 raise
             if isinstance(error, ClientDisconnect):  # the access log has it
                 return
-            request_id = scope["state"]["request_id"]
+            request_id = scope["state"]["handrail.request_id"]
             logger.error("the engine's %r raised, request_id=%s", scope["path"], request_id, exc_info=error)
 
     return wrapped
@@ -83,15 +83,15 @@ class Envelope:
         status = self._start["status"]
         failure = failure_of(status, self._body)._replace(status=status, headers=kept)
         self.is_over = True
-        response = error_response(failure, self._state["request_id"])
+        response = error_response(failure, self._state["handrail.request_id"])
         await self._send({**self._start, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": response.body})
 
     async def _fail(self, event: bytes) -> None:
         """The last event of the stream: what follows it, `[DONE]` as a rule, is not sent."""
         self.is_over = True
-        self._state["exchange"].has_failed = True
-        body = error_body(failure_of_event(event), self._state["request_id"])
+        self._state["handrail.exchange"].has_failed = True
+        body = error_body(failure_of_event(event), self._state["handrail.request_id"])
         await self._send({"type": "http.response.body", "body": error_event(body), "more_body": False})
 
 

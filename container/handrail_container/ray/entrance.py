@@ -25,7 +25,7 @@ class Entrance:
         except asyncio.CancelledError:
             if not answering.done():
                 client.leave()
-                exchange = scope.get("state", {}).get("exchange")
+                exchange = scope.get("state", {}).get("handrail.exchange")
                 (exchange.leave if exchange else answering.cancel)()
                 await asyncio.wait([answering])
             raise

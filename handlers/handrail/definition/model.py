@@ -69,7 +69,7 @@ class DefinedModel:
         body = await run_in_threadpool(self._to_body, value)
         observe(Stage.PROCESS_INPUT, body)
         try:
-            output = await unless_left(request, self._runner.run(body, request_id=scope["state"]["request_id"]))
+            output = await unless_left(request, self._runner.run(body, request_id=str(scope["state"]["request_id"])))
         except RunFailed as error:
             raise stages.run_failed(error) from error
         observe(Stage.RUN, output)

@@ -111,7 +111,7 @@ def scope_of(method: str = "POST", path: str = CHAT, content_type: str | None = 
         "root_path": "",
         "query_string": b"",
         "headers": headers,
-        "state": {"exchange": SimpleNamespace(ends_with_client=False)},
+        "state": {"handrail.exchange": SimpleNamespace(ends_with_client=False)},
     }
 
 
@@ -198,7 +198,7 @@ async def test_a_request_that_is_cancelled_ends_at_once_and_answers_nothing(does
 
     asking = asyncio.create_task(ask())
     await deeds.began.wait()
-    assert scope["state"]["exchange"].ends_with_client
+    assert scope["state"]["handrail.exchange"].ends_with_client
     before = len(sent)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -33,7 +33,7 @@ class Client:
         self.sent.append(message)
 
     def asks(self, app: Any) -> asyncio.Task[None]:
-        scope: Scope = {"type": "http", "state": {"exchange": self.exchange}}
+        scope: Scope = {"type": "http", "state": {"handrail.exchange": self.exchange}}
 
         async def run() -> None:
             await ending(app)(scope, self.receive, self.send)

@@ -28,7 +28,7 @@ class Asked:
         self.sent: list[Message] = []
 
     async def of(self, app: ASGIApp) -> Asked:
-        state = {"request_id": "id-1", "exchange": self.exchange}
+        state = {"handrail.request_id": "id-1", "handrail.exchange": self.exchange}
         scope: Scope = {"type": "http", "method": "POST", "path": "/v1/x", "headers": [], "state": state}
         scope["asgi"] = {"spec_version": "2.4"}
         await enveloped(app)(scope, nothing, self.send)

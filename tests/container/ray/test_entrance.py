@@ -60,7 +60,7 @@ async def test_a_cancelled_call_is_a_client_that_left() -> None:
             said.append("left")
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"] = {"exchange": Exchange()}
+        scope["state"] = {"handrail.exchange": Exchange()}
         said.append((await receive())["type"])
 
     await cancelled(Entrance(gate), scope())
