@@ -113,7 +113,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if (is_large or len(self.headers) > MAX_HEADERS) and self._over_limit():
             raise _Refused
         super().on_headers_complete()
-        if not self._is_in_head():
+        if "path" in self.scope:  # it is not to be a WebSocket
             self.headers = []  # a trailer is no header: what is in front of us has not seen it
 
     def on_body(self, body: bytes) -> None:
