@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
+from inspect import GEN_CLOSED, getgeneratorstate
 from threading import Lock
 from typing import Any
 
@@ -41,7 +42,7 @@ class Steps:
         """Whether there is something to close, by the caller: no step will be made. It does not wait for one."""
         with self._lock:
             self._is_left = True
-            return not self._runs and self._generator.gi_frame is not None
+            return not self._runs and getgeneratorstate(self._generator) != GEN_CLOSED
 
     def close(self) -> None:
         """Raises what the generator raises."""

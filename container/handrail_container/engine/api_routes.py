@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Protocol
 
 from fastapi import FastAPI
@@ -24,6 +24,7 @@ def api_routes(app: FastAPI) -> Iterator[ApiRoute]:
     """
     for route in app.routes:
         included = getattr(route, "effective_route_contexts", None)  # what FastAPI has since 0.137 for a whole router
-        for each in [route] if included is None else included():
+        found: Iterable[Any] = [route] if included is None else included()
+        for each in found:
             if isinstance(getattr(each, "original_route", each), APIRoute):
                 yield each
