@@ -15,7 +15,6 @@ from __future__ import annotations
 import inspect
 import json.encoder
 import sys
-import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Send
 
 from handrail.slots import AdapterSlot, Slot
+from handrail.steps import ENDED, Steps
 from handrail.threads import run_in_threadpool
 
 _BYTES = bytes | bytearray | memoryview
@@ -142,22 +142,14 @@ async def _streamed(generator: Any) -> Response:
 
 async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
     """A plain generator, each step of it in the thread pool, so that it cannot block the event loop."""
-    ended, running = object(), threading.Lock()
-
-    def step() -> Any:
-        with running:
-            return next(generator, ended)
-
-    def close() -> None:
-        with running:  # a step whose caller was cancelled goes on, and until it is over there is nothing to close
-            generator.close()
-
+    steps = Steps(generator)
     try:
-        while (item := await run_in_threadpool(step)) is not ended:
+        while (item := await run_in_threadpool(steps.next)) is not ENDED:
             yield item
     finally:
-        with CancelScope(shield=True):  # a client that left cancels every further await, and this one has to happen
-            await run_in_threadpool(close)
+        if steps.leave():
+            with CancelScope(shield=True):  # a client that left cancels every further await, and this has to happen
+                await run_in_threadpool(steps.close)
 
 
 def _framing(first: Any) -> Framing:

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from enum import Enum, auto
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter, to_thread
+
+#: So many times the limiter's tokens, calls that nobody awaits any more included.
+_AT_MOST = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,7 +29,9 @@ T = TypeVar("T")
 async def run_in_threadpool(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What `function` returns or raises. In it the caller's context variables and `anyio.from_thread` are as usual.
 
-    As many run at once as AnyIO's default limiter has tokens. Who is cancelled leaves at once, and the call goes on.
+    As many run at once as AnyIO's default limiter has tokens. Who is cancelled leaves at once, and the call goes on
+    beside those; where that makes four times as many, the next waits until one is over. Raises RuntimeError where a
+    thread is needed and none can be started.
     """
     loop = asyncio.get_running_loop()
     threads = _of_loop.get(loop)
@@ -83,6 +88,7 @@ class _Threads:
         self._limit = to_thread.current_default_thread_limiter()
         self._unlimited = CapacityLimiter(math.inf)  # the tokens are for those who ask AnyIO itself
         self._count = 0
+        self._abandoned = 0  # beside those counted
         self._free = 0  # below zero: so many calls wait
         self._kept: set[asyncio.Task[None]] = set()
 
@@ -98,11 +104,12 @@ class _Threads:
                 self._free += 1
             elif call.turns(_State.RUNNING, _State.ABANDONED):
                 self._count -= 1  # it may never end, and the others must not run out of threads
+                self._abandoned += 1
                 self._add_where_one_is_needed(loop)
             raise
 
     def _add_where_one_is_needed(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._free >= 0 or self._count >= self._limit.total_tokens:
+        if self._free >= 0 or not self._has_room():
             return
         self._count += 1
         self._free += 1
@@ -110,13 +117,35 @@ class _Threads:
         self._kept.add(keeping)
         keeping.add_done_callback(self._kept.discard)
 
+    def _has_room(self) -> bool:
+        most = self._limit.total_tokens
+        return self._count < most and self._count + self._abandoned < _AT_MOST * most
+
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A thread, until the loop ends."""
+        """A thread, until the loop ends or its call has been abandoned and is over."""
         try:
             await to_thread.run_sync(self._work, loop, abandon_on_cancel=True, limiter=self._unlimited)
         except asyncio.CancelledError:
             self._calls.put(None)
             raise
+        except RuntimeError as error:  # there is no thread
+            self._count -= 1
+            self._free -= 1
+            self._fail_one(error)
+            if self._count:
+                return  # they come to whoever waits
+        else:
+            self._abandoned -= 1
+        self._add_where_one_is_needed(loop)
+
+    def _fail_one(self, error: RuntimeError) -> None:
+        """Of the calls that wait, unless a thread has come to all of them meanwhile."""
+        with contextlib.suppress(Empty):
+            while True:
+                call = self._calls.get_nowait()
+                if call is not None and call.turns(_State.WAITING, _State.OVER):
+                    self._settle(call.answer, None, error)
+                    return
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while (call := self._calls.get()) is not None:

@@ -27,7 +27,7 @@ class Rate:
 
 
 def ask(server: Running, seconds: float, connections: int = CONNECTIONS, body_bytes: int = 0) -> Rate:
-    """As many requests as the server takes. Raises AssertionError where one is not answered with 2xx."""
+    """As many requests as the server takes. Raises AssertionError where one is not answered, or not with 2xx."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_ASK.format(spaces=max(0, body_bytes - 19)))
         script.flush()
@@ -40,10 +40,17 @@ def ask(server: Running, seconds: float, connections: int = CONNECTIONS, body_by
             check=True,
         ).stdout
         used_s = server.cpu_s() - before
-    assert "Non-2xx" not in said, f"{server.peer.title}: {said}"
-    answered, a_second = _number(r"(\d+) requests in", said), _number(r"Requests/sec:\s+([\d.]+)", said)
-    assert answered, f"{server.peer.title} answered nothing: {said}"
+    answered, a_second = all_answered(server.peer.title, said), _number(r"Requests/sec:\s+([\d.]+)", said)
     return Rate(a_second, used_s / answered * 1e6, _p99_s(said))
+
+
+def all_answered(title: str, said: str) -> float:
+    """How many requests wrk made. Raises AssertionError, with the line that says so, where one was not answered."""
+    failed = re.search(r"(?m)^ *(Non-2xx|Socket errors:).*", said)
+    assert failed is None, f"{title}: {failed[0].strip()}\n{said}"
+    answered = _number(r"(\d+) requests in", said)
+    assert answered, f"{title} answered nothing: {said}"
+    return answered
 
 
 def _number(pattern: str, said: str) -> float:

@@ -17,10 +17,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
-from handrail.answers import HandlerStream, _json_encoder, is_plain, is_stream, json_messages, to_response
+from handrail.answers import HandlerStream, _json_encoder, in_threads, is_plain, is_stream, json_messages, to_response
 from handrail.slots import Slot
+from handrail.threads import run_in_threadpool
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
@@ -383,28 +385,81 @@ async def test_a_cancelled_request_closes_a_plain_generator() -> None:
     assert notes.ended == ["closed"]
 
 
-async def test_a_plain_generator_that_is_busy_is_closed_when_it_is_done() -> None:
-    """Its thread cannot be stopped, and a generator that runs cannot be closed."""
-    busy, go, ended = threading.Event(), threading.Event(), threading.Event()
+class Busy:
+    """A plain generator in the middle of a step, and what becomes of it."""
 
-    def generator() -> Iterator[str]:
+    def __init__(self, ends: Exception | None = None) -> None:
+        self.begun, self.go, self.ended = threading.Event(), threading.Event(), threading.Event()
+        self.closed = 0
+        self._ends = ends
+
+    def generator(self) -> Iterator[str]:
         try:
             yield "first"
-            busy.set()
-            assert go.wait(60)
+            self.begun.set()
+            assert self.go.wait(60)
             yield "second"
         finally:
-            ended.set()
+            self.closed += 1
+            self.ended.set()
+            if self._ends:
+                raise self._ends
 
-    answering = asyncio.create_task(answer_to(generator()))
-    await asyncio.to_thread(busy.wait, 60)
-    answering.cancel()
+    async def left(self) -> None:
+        """Its client is gone, and nobody waits for it."""
+        answering = asyncio.create_task(answer_to(self.generator()))
+        assert await asyncio.to_thread(self.begun.wait, 60)
+        answering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+        assert not self.ended.is_set()
+
+
+async def test_a_plain_generator_that_is_busy_is_closed_when_it_is_done() -> None:
+    """Its thread cannot be stopped, and a generator that runs cannot be closed; who leaves does not wait for that."""
+    busy = Busy()
+    await busy.left()
+    busy.go.set()
+    assert await asyncio.to_thread(busy.ended.wait, 60)
     await asyncio.sleep(0.05)
-    assert not ended.is_set()
-    go.set()
-    with pytest.raises(asyncio.CancelledError):
-        await answering
-    assert ended.is_set()
+    assert busy.closed == 1
+
+
+async def test_plain_generators_that_were_left_hold_no_place_of_others() -> None:
+    """As many of them as calls may run at once."""
+    to_thread.current_default_thread_limiter().total_tokens = 2
+    left = [Busy(), Busy()]
+    for busy in left:
+        await busy.left()
+    assert await asyncio.wait_for(run_in_threadpool(int), 30) == 0
+    for busy in left:
+        busy.go.set()
+        assert await asyncio.to_thread(busy.ended.wait, 60)
+
+
+async def test_what_a_generator_that_was_left_raises_at_its_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody awaits it."""
+    busy = Busy(LookupError("at its end"))
+    await busy.left()
+    busy.go.set()
+    while "at its end" not in caplog.text:
+        await asyncio.sleep(0.01)
+    assert "a generator whose client had left failed when it was closed" in caplog.text
+
+
+async def test_what_a_generator_raises_when_it_is_closed_is_raised() -> None:
+    """Where it was closed at once."""
+
+    def generate() -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise LookupError("at its end")
+
+    items = in_threads(generate())
+    assert await anext(items) == "a"
+    with pytest.raises(LookupError, match="at its end"):
+        await items.aclose()
 
 
 async def test_our_stream_is_a_streaming_response() -> None:

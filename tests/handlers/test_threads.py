@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import anyio.from_thread
@@ -170,6 +172,73 @@ async def test_who_waits_gets_the_place_of_who_is_cancelled() -> None:
     first.go.set()
     second.go.set()
     await running[1]
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_calls_that_nobody_awaits_are_bounded() -> None:
+    """Four times as many as run at once; the next waits until one is over."""
+    before = set(threading.enumerate())
+    held = [Held() for _ in range(8)]
+    for each in held:
+        task = await each.in_task()
+        task.cancel()
+        await asyncio.wait([task])
+    waiting = [asyncio.create_task(run_in_threadpool(threading.get_ident)) for _ in range(3)]
+    waiting[2].cancel()
+    await asyncio.sleep(0.1)
+    assert not any(task.done() for task in waiting[:2])
+    assert len(_theirs(before)) == 8
+    held[0].go.set()
+    assert len(set(await asyncio.wait_for(asyncio.gather(*waiting[:2]), PATIENCE_S))) == 1
+    assert len(_theirs(before)) == 8
+    for each in held[1:]:
+        each.go.set()
+    while await at_once() < 2:
+        await asyncio.sleep(0.01)
+
+
+def _theirs(before: set[threading.Thread]) -> list[str]:
+    """AnyIO's threads since then."""
+    return [each.name for each in set(threading.enumerate()) - before if each.name.startswith("AnyIO")]
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    """None can be started. The real thing would take the machine's."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        yield
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_where_no_thread_can_be_started_every_call_fails() -> None:
+    """Also one that waits for its turn; and they do not count any more."""
+    with no_more_threads():
+        calls = [asyncio.create_task(run_in_threadpool(int)) for _ in range(5)]
+        await asyncio.sleep(0)
+        calls[0].cancel()
+        _, *errors = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE_S)
+    assert calls[0].cancelled()
+    assert [str(error) for error in errors] == ["can't start new thread"] * 4
+    assert await at_once() == 2
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_where_one_more_thread_cannot_be_started_those_there_are_go_on() -> None:
+    """The call that needed it fails; who comes later, and finds one free, does not."""
+    held = Held()
+    running = await held.in_task()
+    with no_more_threads():
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await asyncio.wait_for(run_in_threadpool(int), PATIENCE_S)
+        held.go.set()
+        await running
+        assert await asyncio.wait_for(run_in_threadpool(int), PATIENCE_S) == 0
+    assert await at_once() == 2
 
 
 def test_threads_end_with_their_loop() -> None:

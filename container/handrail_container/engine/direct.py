@@ -14,13 +14,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from handrail.downstream import replay
 from pydantic import BaseModel, TypeAdapter
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handrail_container.engine.api_routes import api_routes
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +42,16 @@ def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str]) -> ASGIApp:
 
 def _route(app: FastAPI, path: str) -> _Route | None:
     """None where it is not there, or its function is not as we know it."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.path == path and "POST" in route.methods:
+    for route in api_routes(app):
+        if route.path == path and "POST" in route.methods:
             call = inspect.unwrap(route.endpoint)
             schema: Any = inspect.get_annotations(call, eval_str=True).get("request")
             is_known = list(inspect.signature(call).parameters) == _PARAMETERS and inspect.isclass(schema)
             if is_known and issubclass(schema, BaseModel):
                 return _Route(call, TypeAdapter(schema))
             log.debug("the engine's %s is not as it was: the framework calls it", path)
+            return None
+    log.debug("the engine has no POST %s", path)
     return None
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from handrail_container.engine.direct import Direct, direct
@@ -174,6 +175,35 @@ async def test_whoever_asks_otherwise_is_answered_as_by_the_framework(scope: dic
 def test_a_route_that_is_not_as_we_know_it_is_left_to_the_framework(path: str) -> None:
     app = engine(Deeds())
     assert direct(app, app, [path]) is app
+
+
+async def test_a_route_of_an_included_router_is_called_so_too() -> None:
+    """However deep, and with the prefixes around it; FastAPI has kept them apart since 0.137."""
+    inner, outer, app = APIRouter(), APIRouter(), FastAPI()
+    app.state.name = "engine"
+
+    async def create(request: Asked, raw_request: Request) -> Any:
+        return await Deeds().does(request, raw_request)
+
+    create.__annotations__ = {"request": Asked, "raw_request": Request}
+    inner.post("/completions")(create)
+    outer.include_router(inner, prefix="/chat")
+    app.include_router(outer, prefix="/v1")
+    ours = direct(app, app, [CHAT])
+    assert isinstance(ours, Direct)
+    assert await told(ours, asks(n=2)) == await told(app, asks(n=2))
+
+
+def test_a_path_that_is_not_there_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A newer engine may have moved it, and nothing else would say so."""
+    caplog.set_level(logging.DEBUG, "handrail_container")
+    app = engine(Deeds())
+    direct(app, app, ["/v1/none", "/v1/others"])
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "the engine has no POST /v1/none",
+        "the engine's /v1/others is not as it was: the framework calls it",
+    ]
 
 
 def test_without_paths_there_is_nothing_in_between() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
 from fastapi import FastAPI
 
+from handrail_container.engine.api_routes import api_routes
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.streams import lighten
+
+log = logging.getLogger(__name__)
 
 #: What is around the functions of these hears of a client that leaves, and counts, where it is told to, what runs.
 DIRECT = ("/v1/chat/completions", "/v1/completions")
@@ -51,8 +55,11 @@ def pooling_task(client: Any, tasks: tuple[str, ...]) -> str | None:
 
 def by_payload(app: FastAPI) -> dict[str, str]:
     """Which key of a body chooses which route, the first that the body has; only routes that this model has."""
-    routes = {getattr(route, "path", "") for route in app.routes}
-    return {key: path for key, paths in _BY_KEY.items() if (path := next((p for p in paths if p in routes), None))}
+    there = {route.path for route in api_routes(app)}
+    chosen = {key: next((path for path in paths if path in there), None) for key, paths in _BY_KEY.items()}
+    for key in (key for key, path in chosen.items() if path is None):
+        log.debug("no route of the engine's takes a body with %r: it has none of %s", key, ", ".join(_BY_KEY[key]))
+    return {key: path for key, path in chosen.items() if path is not None}
 
 
 #: A reranking or scoring body also has keys that others have, so theirs that nobody else has come first.
