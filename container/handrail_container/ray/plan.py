@@ -38,8 +38,6 @@ def _replicas(settings: Settings) -> dict[str, Any]:
     least, most = settings.ray_replicas, settings.ray_max_replicas
     if most is None:
         return {"num_replicas": least}
-    if most < least:
-        raise SettingsError(f"HANDRAIL_RAY_MAX_REPLICAS is {most}: at least HANDRAIL_RAY_REPLICAS, which is {least}")
     autoscaling = {"min_replicas": least, "max_replicas": most, "target_ongoing_requests": settings.ray_target}
     return {"num_replicas": None, "autoscaling_config": autoscaling}
 

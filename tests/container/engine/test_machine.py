@@ -64,10 +64,17 @@ def test_without_ray_its_executor_is_refused(parallel: Parallel, setting: str) -
     assert problem == f"{setting} is 'ray', and Ray is not installed: pip install 'handrail[ray]'"
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:nonsense", "//127.0.0.1:1"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "//127.0.0.1:1"])
 def test_a_cluster_that_does_not_answer_is_said(address: str) -> None:
     (problem,) = problems(Parallel(tensor=64, executor="ray"), Machine(8, 8 << 30, True, address))
     assert problem.startswith(f"RAY_ADDRESS is {address!r}, and no cluster answers there")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:nonsense", "127.0.0.1:65536", "[::1"])
+def test_a_port_that_is_none_is_said(address: str) -> None:
+    (problem,) = problems(Parallel(tensor=64, executor="ray"), Machine(8, 8 << 30, True, address))
+    said = "whose port is no number up to 65535: write the head's host:port"
+    assert problem.startswith(f"RAY_ADDRESS is {address!r}, {said}")
 
 
 @pytest.mark.parametrize("address", ["", "auto", "local", "ray://127.0.0.1:1"])

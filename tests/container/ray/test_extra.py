@@ -44,6 +44,7 @@ def test_what_is_set_for_ray_is_not_what_the_user_has_set(monkeypatch: pytest.Mo
     [
         (("--replicas", "2"), "go with --ray"),
         (("--max-replicas", "2"), "go with --ray"),
+        (("--replicas", "0"), "go with --ray"),
         (("--ray", "--watch"), "not for --ray"),
     ],
 )

@@ -31,11 +31,6 @@ def test_or_between_two(told: Any) -> None:
     assert given["autoscaling_config"] == {"min_replicas": 1, "max_replicas": 4, "target_ongoing_requests": 8}
 
 
-def test_more_at_least_than_at_most_is_refused(told: Any) -> None:
-    with pytest.raises(SettingsError, match="HANDRAIL_RAY_MAX_REPLICAS is 2: at least HANDRAIL_RAY_REPLICAS"):
-        told(HANDRAIL_RAY_REPLICAS="3", HANDRAIL_RAY_MAX_REPLICAS="2")
-
-
 def test_gpus_are_those_of_vllms_flags(told: Any) -> None:
     flags = {"SM_VLLM_TENSOR_PARALLEL_SIZE": "2", "SM_VLLM_PIPELINE_PARALLEL_SIZE": "2"}
     assert told(8, **flags)["ray_actor_options"] == {"num_cpus": 1, "num_gpus": 4}
