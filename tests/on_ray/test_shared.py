@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from tests.compat.on_ray import on_a_cluster
 from tests.on_ray.conftest import READY_S, fleet
-from tests.servers import Served, eventually, run
+from tests.servers import PATIENCE_S, Served, environment, eventually, free_port, listens, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
@@ -34,37 +36,27 @@ def test_a_second_server_leaves_the_first_alone(address: str, tmp_path: Path) ->
         assert first.http.post("/invocations", json={}).json() == who
 
 
-def test_what_a_serve_of_others_listens_on_is_said(address: str, tmp_path: Path) -> None:
-    """It is not ours to end."""
-    import ray
-    from ray import serve
-
-    from tests.servers import free_port
-
-    port = free_port()
-    ray.init(address)
-    try:
-        serve.start(proxy_location="EveryNode", http_options={"host": "127.0.0.1", "port": port})
-        arguments = ("serve", tmp_path, "--engine", "echo", "--ray", "--host", "127.0.0.1")
-        refused = run(*arguments, "--port", str(free_port()), RAY_ADDRESS=address)
-        assert refused.returncode == 2, refused.stderr
-        assert f"whose Ray Serve listens on port {port}, and this server is to have " in refused.stderr
-        assert f"write --port {port}, or end that" in refused.stderr
-        assert serve.status().proxies
-    finally:
-        serve.shutdown()
-        ray.shutdown()
-
-
 def test_what_finds_no_room_is_said(address: str, tmp_path: Path) -> None:
     """And waited for: the cluster may grow."""
-    served = Served(
-        tmp_path, tmp_path / "log", "--ray", "--engine", "echo", RAY_ADDRESS=address, HANDRAIL_RAY_CPUS="99"
-    )
+    given = {"RAY_ADDRESS": address, "HANDRAIL_RAY_CPUS": "99", "HANDRAIL_DRAIN_S": "0"}
+    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo", **given)
     try:
-        eventually(lambda: "to be scheduled" in served.stderr, "Serve's words", READY_S)
-        (line,) = [line for line in served.stderr.splitlines() if "to be scheduled" in line]
-        assert "WARNING" in line
-        assert "'CPU': 99" in line
+        eventually(lambda: "Ray Serve: Deployment" in served.stderr, "Serve's words", READY_S)
+        lines = [line for line in served.stderr.splitlines() if "Ray Serve: " in line]
+        assert all("WARNING" in line and "99" in line for line in lines), lines
+        assert len(lines) == len(set(lines))
     finally:
         assert served.stop() == 0
+
+
+def test_what_a_serve_of_others_listens_on_is_said(address: str, tmp_path: Path) -> None:
+    """It is not ours to end, and goes with its cluster."""
+    port = free_port()
+    start = [Path(sysconfig.get_path("scripts"), "serve"), "start", "--address", address, "--http-port", str(port)]
+    subprocess.run(start, check=True, env=environment({}), timeout=PATIENCE_S)
+    eventually(lambda: listens(port), "Serve's proxy")
+    refused = run("serve", tmp_path, "--engine", "echo", "--ray", "--port", str(free_port()), RAY_ADDRESS=address)
+    assert refused.returncode == 2, refused.stderr
+    assert f"whose Ray Serve listens on port {port}, and this server is to have " in refused.stderr
+    assert f"write --port {port}, or end that" in refused.stderr
+    assert listens(port)
