@@ -70,7 +70,7 @@ def serve(
     max_replicas: int | None,
 ) -> None:
     """Serve /ping and /invocations."""
-    _only_with_ray(on_ray, replicas or max_replicas, watch)
+    _only_with_ray(on_ray, replicas if max_replicas is None else max_replicas, watch)
     init.become()
     _stop_cleanly_from_now()
     given = {"model_path": directory, "engine": engine, "port": port}
@@ -94,7 +94,7 @@ def serve(
 
 
 def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
-    if how_many and not on_ray:
+    if how_many is not None and not on_ray:
         raise click.UsageError("--replicas and --max-replicas go with --ray.")
     if on_ray and watch:
         raise click.UsageError("--watch is for one process, not for --ray.")

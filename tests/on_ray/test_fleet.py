@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.on_ray.conftest import READY_S, fleet
@@ -152,6 +153,30 @@ def test_a_start_up_hook_that_fails_ends_it(tmp_path: Path) -> None:
     served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo")
     assert served.process.wait(READY_S) == 3
     assert "no index" in served.stderr
+    assert "IllegalTransition" not in served.stderr
+
+
+def test_a_server_that_is_not_ready_yet_ends_at_once(tmp_path: Path) -> None:
+    """A replica that loads has nothing to finish."""
+    (tmp_path / "model.py").write_text(
+        "import time\n\nfrom handrail import on_startup\n\n\n@on_startup\ndef load():\n"
+        "    print('loading', flush=True)\n    time.sleep(60)\n"
+    )
+    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo")
+    try:
+        eventually(lambda: "loading" in served.stdout + served.stderr, "the hook", READY_S)
+        children = served.engine_processes()
+        began = time.monotonic()
+    finally:
+        assert served.stop() == 0
+    assert time.monotonic() - began < 10
+    eventually(lambda: not [pid for pid in children if psutil.pid_exists(pid)], "Ray's processes to end")
+
+
+def test_more_than_the_machine_has_is_refused(tmp_path: Path) -> None:
+    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo", HANDRAIL_RAY_CPUS="4096")
+    assert served.process.wait(READY_S) == 2
+    assert "handrail: a replica reserves 4096 CPUs (HANDRAIL_RAY_CPUS), and Ray has " in served.stderr
 
 
 class Load:

@@ -60,10 +60,19 @@ def _own(deployment: Deployment, plan: Plan) -> Iterator[str]:
         yield f"bucket is {plan.bucket!r}: write the name only: 3 to 63 small letters, digits, dots and dashes"
     if bool(deployment.subnets) != bool(deployment.security_groups):
         yield "subnets and security_groups go together: give both, or neither"
-    if deployment.max_instances is not None and deployment.max_instances < deployment.min_instances:
-        yield f"max_instances is {deployment.max_instances}: at least min_instances, {deployment.min_instances}"
+    yield from _instances(deployment)
     if not plan.files and not any(deployment.environment.get(name) for name in _MODELS):
         yield f"DIR has no files to deploy: give the model directory, or a model in environment ({', '.join(_MODELS)})"
+
+
+def _instances(deployment: Deployment) -> Iterator[str]:
+    count, least, most = deployment.instance_count, deployment.min_instances, deployment.max_instances
+    if most is None:
+        return
+    if most < least:
+        yield f"max_instances is {most}: write min_instances, which is {least}, or more"
+    elif not least <= count <= most:
+        yield f"instance_count is {count}: write {least} (min_instances) to {most} (max_instances)"
 
 
 def _environment(environment: Mapping[str, str]) -> Iterator[str]:

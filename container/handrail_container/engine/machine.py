@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from handrail_container.ray import address as cluster
@@ -38,6 +38,11 @@ class Parallel:
         return self.tensor * self.pipeline * data // self.nodes
 
     @property
+    def workers_of_one(self) -> int:
+        """Those of one engine on a machine of `nodes`."""
+        return self.tensor * self.pipeline // self.nodes
+
+    @property
     def settings(self) -> str:
         """What is set of it, for a message."""
         sizes = {
@@ -50,18 +55,21 @@ class Parallel:
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is. `gpus` is None where vLLM runs on the CPU."""
+    """What there is. `gpus` is None where vLLM runs on the CPU; `numa_nodes` where it does not bind workers to them.
+
+    Of GPUs each worker has its own; of the nodes each worker of an engine, and the engines share them."""
 
     gpus: int | None
     shared_memory: int
     has_ray: bool
     ray_address: str = ""
+    numa_nodes: int | None = None
 
 
-def look(gpus: int | None) -> Machine:
-    """This machine, with as many GPUs as vLLM sees."""
+def look(gpus: int | None, numa_nodes: int | None = None) -> Machine:
+    """This machine, with as many GPUs and nodes as vLLM sees."""
     size = shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else 0
-    return Machine(gpus, size, variables.is_installed(), variables.address())
+    return Machine(gpus, size, variables.is_installed(), variables.address(), numa_nodes)
 
 
 def problems(parallel: Parallel, machine: Machine) -> Iterator[str]:
@@ -71,12 +79,24 @@ def problems(parallel: Parallel, machine: Machine) -> Iterator[str]:
     elif machine.gpus is not None and parallel.workers_here > machine.gpus:
         needs = f"{parallel.settings or 'vLLM'} needs {parallel.workers_here} GPU(s) on this machine"
         yield f"{needs}, and vLLM sees {machine.gpus}: set less, or give the container more (docker run --gpus all)"
+    elif machine.numa_nodes is not None and parallel.workers_of_one > machine.numa_nodes:
+        yield _too_few_nodes(parallel, machine.numa_nodes)
     if parallel.workers_here > 1 and machine.shared_memory <= _TOO_LITTLE:
         found = f"/dev/shm has {machine.shared_memory >> 20} MiB"
         yield (
             f"{parallel.settings}: its workers speak through shared memory, and {found}: "
             "docker run --shm-size=8g, or --ipc=host"
         )
+
+
+def _too_few_nodes(parallel: Parallel, nodes: int) -> str:
+    workers = parallel.workers_of_one
+    there = "is 1" if nodes == 1 else f"are {nodes}"
+    cores = "|".join(map(str, range(workers)))
+    return (
+        f"{replace(parallel, data=1).settings} needs {workers} NUMA nodes on a CPU, one for each worker, and there "
+        f"{there}: set less, or bind the workers yourself (VLLM_CPU_OMP_THREADS_BIND={cores})"
+    )
 
 
 def _ray(parallel: Parallel, machine: Machine) -> Iterator[str]:

@@ -15,12 +15,14 @@ def unreachable(address: str) -> str | None:
     """A sentence where nobody answers there, to go on with what happens without it."""
     if address in _FOUND_BY_RAY or address.startswith("ray://"):
         return None
-    place = urlsplit(f"//{address.removeprefix('//')}")
+    instead = "write the head's host:port, or unset it"
     try:
-        with socket.create_connection((place.hostname, place.port or _PORT), _CONNECT_S):
+        place = urlsplit(f"//{address.removeprefix('//')}")
+        host, port = place.hostname, place.port or _PORT
+    except ValueError:
+        return f"RAY_ADDRESS is {address!r}, whose port is no number up to 65535: {instead}"
+    try:
+        with socket.create_connection((host, port), _CONNECT_S):
             return None
     except (OSError, ValueError) as error:
-        return (
-            f"RAY_ADDRESS is {address!r}, and no cluster answers there ({error}): "
-            "write the head's host:port, or unset it"
-        )
+        return f"RAY_ADDRESS is {address!r}, and no cluster answers there ({error}): {instead}"

@@ -61,8 +61,10 @@ class Fleet:
         self._fallback_model = fallback_model
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
-        with bind(host, settings.port) as probe:  # Ray's own complaint is in a log of its own
-            self.port: int = probe.getsockname()[1]
+        self.port = settings.port
+        if not (self.port and variables.names_a_cluster()):  # where a proxy of Serve may be, which is no problem
+            with bind(host, self.port) as probe:
+                self.port = int(probe.getsockname()[1])
         self._settings = settings.model_copy(update={"port": self.port})
         self._asked_to_stop = asyncio.Event()
         self._was_signalled = False

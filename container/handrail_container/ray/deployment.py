@@ -65,7 +65,8 @@ class Deployment:
         return dict(one for one in found if not isinstance(one, BaseException))
 
     async def __del__(self) -> None:
-        await self._replica.end()
+        if hasattr(self, "_replica"):  # its settings may have been refused
+            await self._replica.end()
 
 
 def build(args: Mapping[str, str]) -> Any:

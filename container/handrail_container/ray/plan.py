@@ -12,6 +12,8 @@ from handrail_container.settings import Settings
 
 #: After the drain: the rest is told to end, hooks run, the engine stops.
 _STOP_S = 15.0
+#: Ray counts in ten-thousandths.
+_NOTHING = 1e-4
 _HEALTH_PERIOD_S = 2.0
 #: Requests to `/ping` and `/metrics`, which are never refused.
 _SPARE = 64
@@ -26,7 +28,7 @@ def options(settings: Settings, gpus_there: float) -> dict[str, Any]:
         **_resources(settings, gpus_there),
         "max_ongoing_requests": 2 * most + _SPARE,  # the replica itself says who has to wait, and until when
         "max_queued_requests": -1,
-        "graceful_shutdown_timeout_s": settings.drain_s + _STOP_S,
+        "graceful_shutdown_timeout_s": stop_s(settings),
         "graceful_shutdown_wait_loop_s": 0.1,
         "health_check_period_s": _HEALTH_PERIOD_S,
         "health_check_timeout_s": settings.stall_s,
@@ -34,12 +36,43 @@ def options(settings: Settings, gpus_there: float) -> dict[str, Any]:
     }
 
 
+def stop_s(settings: Settings) -> float:
+    """Seconds that a replica has to stop."""
+    return settings.drain_s + _STOP_S
+
+
+def unmet(settings: Settings, there: Mapping[str, float]) -> list[str]:
+    """A sentence for each reservation that is more than `there` is, by the names that Ray has for resources. Raises
+    SettingsError."""
+    given = options(settings, there.get("GPU", 0.0))
+    actor, workers = given["ray_actor_options"], given.get("placement_group_bundles")
+    bundles = workers or [{"CPU": actor["num_cpus"], "GPU": actor["num_gpus"]}]
+    by = {
+        "CPU": "HANDRAIL_RAY_CPUS" + (", and 1 for each worker of vLLM" if workers else ""),
+        "GPU": "HANDRAIL_RAY_GPUS" if settings.ray_gpus is not None else "by vLLM's flags",
+    }
+    each = {name: sum(bundle.get(name, 0.0) for bundle in bundles) for name in by}
+    least = settings.ray_replicas
+    return [
+        _too_much(least, each[name], f"{name}{'s' * (each[name] != 1)} ({by[name]})", there.get(name, 0.0))
+        for name in by
+        if least * each[name] > there.get(name, 0.0) + _NOTHING
+    ]
+
+
+def _too_much(replicas: int, each: float, of_what: str, has: float) -> str:
+    if replicas == 1:
+        return f"a replica reserves {each:g} {of_what}, and Ray has {has:g} here: write less"
+    return (
+        f"HANDRAIL_RAY_REPLICAS is {replicas} and each reserves {each:g} {of_what}: {replicas * each:g} in all, and "
+        f"Ray has {has:g} here: write fewer replicas, or less for each"
+    )
+
+
 def _replicas(settings: Settings) -> dict[str, Any]:
     least, most = settings.ray_replicas, settings.ray_max_replicas
     if most is None:
         return {"num_replicas": least}
-    if most < least:
-        raise SettingsError(f"HANDRAIL_RAY_MAX_REPLICAS is {most}: at least HANDRAIL_RAY_REPLICAS, which is {least}")
     autoscaling = {"min_replicas": least, "max_replicas": most, "target_ongoing_requests": settings.ray_target}
     return {"num_replicas": None, "autoscaling_config": autoscaling}
 

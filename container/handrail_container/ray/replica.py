@@ -127,7 +127,10 @@ class Replica:
             await asyncio.sleep(_POLL_S)
 
     async def end(self) -> None:
-        """Run the shutdown hooks, and stop the engine."""
+        """Run the shutdown hooks, and stop the engine. Nothing where that is done: Serve ends what a failed start has
+        ended."""
+        if self.lifecycle.state is State.STOPPED:
+            return
         if self.lifecycle.is_ready:
             self.lifecycle.move(State.DRAINING, "the server is stopping")
         for task in self._tasks:

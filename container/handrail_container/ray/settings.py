@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from handrail_container.variable import variable
@@ -22,3 +23,11 @@ class RaySettings(BaseSettings):
         "Under Ray: GPUs that a replica reserves. Unset: as many as vLLM's flags ask for.",
         ge=0,
     )
+
+    @field_validator("ray_max_replicas")
+    @classmethod
+    def _not_below_the_fewest(cls, most: int | None, info: ValidationInfo) -> int | None:
+        least = info.data.get("ray_replicas", 1)  # it may have been refused itself
+        if most is not None and most < least:
+            raise ValueError(f"HANDRAIL_RAY_MAX_REPLICAS is {most}: at least HANDRAIL_RAY_REPLICAS, which is {least}")
+        return most

@@ -28,3 +28,8 @@ def is_installed() -> bool:
 def address() -> str:
     """The cluster there is; empty where one has to be started."""
     return os.environ.get("RAY_ADDRESS", "")
+
+
+def names_a_cluster() -> bool:
+    """Whether there is one to join, or to be found."""
+    return address() not in ("", "local")

@@ -109,7 +109,15 @@ def test_a_dry_run_of_delete(deploy: Deploy, tmp_path: Path) -> None:
         ({"instance_type": "ml.g5.xlrage"}, "Did you mean ml.g5.xlarge"),
         ({"instance_type": "?"}, "instance_type is '?': this boto3 knows no such one"),
         ({"subnets": "subnet-1"}, "subnets and security_groups go together"),
-        ({"max_instances": "1", "min_instances": "2"}, "max_instances is 1: at least min_instances, 2"),
+        ({"max_instances": "1", "min_instances": "2"}, "max_instances is 1: write min_instances, which is 2, or more"),
+        (
+            {"instance_count": "9", "max_instances": "8"},
+            "instance_count is 9: write 1 (min_instances) to 8 (max_instances)",
+        ),
+        (
+            {"instance_count": "1", "min_instances": "2", "max_instances": "8"},
+            "instance_count is 1: write 2 (min_instances) to 8 (max_instances)",
+        ),
         ({"startup_timeout_s": "5"}, "--startup-timeout-s is '5'"),
         ({"concurrency": "many"}, "--concurrency is 'many'"),
         ({"kms_key": "no key!"}, "kms_key is 'no key!'"),

@@ -43,6 +43,45 @@ def test_on_a_cpu_no_gpus_are_counted() -> None:
     assert problems(Parallel(data=2), Machine(gpus=None, shared_memory=8 << 30, has_ray=False)) == []
 
 
+@pytest.mark.parametrize(
+    ("parallel", "nodes", "says"),
+    [
+        (
+            Parallel(tensor=2),
+            1,
+            "SM_VLLM_TENSOR_PARALLEL_SIZE=2 needs 2 NUMA nodes on a CPU, one for each worker, and "
+            "there is 1: set less, or bind the workers yourself (VLLM_CPU_OMP_THREADS_BIND=0|1)",
+        ),
+        (
+            Parallel(tensor=2, pipeline=2, data=2),
+            2,
+            "SM_VLLM_TENSOR_PARALLEL_SIZE=2 with "
+            "SM_VLLM_PIPELINE_PARALLEL_SIZE=2 needs 4 NUMA nodes on a CPU, one for each worker, and there are 2: "
+            "set less, or bind the workers yourself (VLLM_CPU_OMP_THREADS_BIND=0|1|2|3)",
+        ),
+    ],
+)
+def test_on_a_cpu_each_worker_of_an_engine_needs_a_node(parallel: Parallel, nodes: int, says: str) -> None:
+    there = Machine(gpus=None, shared_memory=8 << 30, has_ray=False, numa_nodes=nodes)
+    assert problems(parallel, there) == [says]
+
+
+@pytest.mark.parametrize(
+    ("parallel", "nodes"),
+    [
+        (Parallel(data=2), 1),
+        (Parallel(tensor=2), 2),
+        (Parallel(tensor=2, data=2), 2),
+        (Parallel(tensor=2, nodes=2), 1),
+        (Parallel(tensor=2, executor="ray"), 1),
+        (Parallel(tensor=2), None),
+    ],
+)
+def test_engines_share_the_nodes(parallel: Parallel, nodes: int | None) -> None:
+    there = Machine(gpus=None, shared_memory=8 << 30, has_ray=True, numa_nodes=nodes)
+    assert problems(parallel, there) == []
+
+
 def test_the_shared_memory_of_a_plain_container_is_too_little_for_several() -> None:
     there = Machine(gpus=2, shared_memory=64 << 20, has_ray=False)
     (problem,) = problems(Parallel(tensor=2), there)
@@ -64,10 +103,17 @@ def test_without_ray_its_executor_is_refused(parallel: Parallel, setting: str) -
     assert problem == f"{setting} is 'ray', and Ray is not installed: pip install 'handrail[ray]'"
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:nonsense", "//127.0.0.1:1"])
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "//127.0.0.1:1"])
 def test_a_cluster_that_does_not_answer_is_said(address: str) -> None:
     (problem,) = problems(Parallel(tensor=64, executor="ray"), Machine(8, 8 << 30, True, address))
     assert problem.startswith(f"RAY_ADDRESS is {address!r}, and no cluster answers there")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:nonsense", "127.0.0.1:65536", "[::1"])
+def test_a_port_that_is_none_is_said(address: str) -> None:
+    (problem,) = problems(Parallel(tensor=64, executor="ray"), Machine(8, 8 << 30, True, address))
+    said = "whose port is no number up to 65535: write the head's host:port"
+    assert problem.startswith(f"RAY_ADDRESS is {address!r}, {said}")
 
 
 @pytest.mark.parametrize("address", ["", "auto", "local", "ray://127.0.0.1:1"])

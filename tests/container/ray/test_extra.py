@@ -39,11 +39,18 @@ def test_what_is_set_for_ray_is_not_what_the_user_has_set(monkeypatch: pytest.Mo
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
 
 
+@pytest.mark.parametrize(("address", "joins"), [("", False), ("local", False), ("auto", True), ("head:6379", True)])
+def test_a_cluster_is_named_or_started(monkeypatch: pytest.MonkeyPatch, address: str, joins: bool) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert variables.names_a_cluster() is joins
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("--replicas", "2"), "go with --ray"),
         (("--max-replicas", "2"), "go with --ray"),
+        (("--replicas", "0"), "go with --ray"),
         (("--ray", "--watch"), "not for --ray"),
     ],
 )

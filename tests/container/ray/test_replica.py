@@ -63,6 +63,17 @@ async def test_it_serves(begun: Begin) -> None:
     assert replica.lifecycle.state == "stopped"
 
 
+async def test_what_has_ended_ends_no_more(begun: Begin, make: Callable[..., Replica]) -> None:
+    """Serve ends a replica also where its start has failed, and so has ended it."""
+    async with begun() as (replica, _):
+        await replica.end()
+    failed = make("startup_hook_fails.py")
+    with pytest.raises(ReplicaFailed):
+        await failed.begin()
+    await failed.end()
+    assert (replica.lifecycle.state, failed.lifecycle.state) == ("stopped", "stopped")
+
+
 async def test_among_others_it_has_their_metrics_too(begun: Begin) -> None:
     async with begun() as (replica, http):
 

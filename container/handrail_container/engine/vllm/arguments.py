@@ -35,7 +35,7 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     _apply_defaults(parser, args, flags)
     if vllm("current_platform").is_cpu():
         _suit_cpu(args)
-    if missing := list(machine.problems(_parallel(args), machine.look(_gpus()))):
+    if missing := list(machine.problems(_parallel(args), machine.look(_gpus(), _numa_nodes()))):
         raise SettingsError(*missing)
     return args
 
@@ -58,6 +58,12 @@ def _gpus() -> int | None:
     import torch
 
     return int(torch.cuda.device_count())
+
+
+def _numa_nodes() -> int | None:
+    """None where no worker needs one of its own."""
+    is_bound = vllm("current_platform").is_cpu() and environment.binds_threads_itself()
+    return processes.numa_nodes() if is_bound and not environment.simulates_nodes() else None
 
 
 def _parser() -> Any:

@@ -28,3 +28,14 @@ def kv_space_set() -> bool:
 def binds_threads_itself() -> bool:
     """Whether vLLM chooses the cores of its threads: the user has not."""
     return os.environ.get("VLLM_CPU_OMP_THREADS_BIND", "auto") == "auto"
+
+
+def simulates_nodes() -> bool:
+    """Whether vLLM takes cores for NUMA nodes."""
+    return os.environ.get("VLLM_CPU_SIM_MULTI_NUMA", "0") != "0"
+
+
+def chosen_nodes() -> frozenset[int] | None:
+    """The NUMA nodes that vLLM may use; None for all of them."""
+    chosen = os.environ.get("CPU_VISIBLE_MEMORY_NODES", "").split(",")
+    return frozenset(int(node) for node in chosen if node.strip().isdecimal()) or None

@@ -8,6 +8,8 @@ import json
 import logging
 import multiprocessing
 import os
+import platform
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from handrail_container.log_lines import Json
 #: What vLLM calls the processes it starts from this one; those under them are found by descent.
 _NAMES = ("EngineCore", "VLLM_")
 
+_STATUS = Path("/proc/self/status")
 _BINDING = ("OMP_PLACES", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 _CONFIG = "VLLM_LOGGING_CONFIG_PATH"
 _JSON = "handrail_container.log_lines.Json"
@@ -106,3 +109,21 @@ def _kill_tree(pid: int) -> None:
 def available_memory() -> int:
     """Bytes of this machine's memory that nothing else holds."""
     return int(psutil.virtual_memory().available)
+
+
+def numa_nodes() -> int | None:
+    """Those that this process may have memory of, and that vLLM may use; None where the system does not say, or vLLM
+    counts otherwise."""
+    if platform.machine() == "s390x" or not _STATUS.exists():
+        return None
+    allowed = re.search(r"(?m)^Mems_allowed_list:\s*(\S+)$", _STATUS.read_text())
+    if allowed is None:
+        return None
+    chosen = environment.chosen_nodes()
+    return sum(chosen is None or node in chosen for part in allowed[1].split(",") for node in _span(part))
+
+
+def _span(part: str) -> range:
+    """`0-3`, or one number."""
+    first, _, last = part.partition("-")
+    return range(int(first), int(last or first) + 1)
