@@ -215,9 +215,10 @@ async def test_a_stream_that_fails_behind_others_has_failed() -> None:
     assert exchange.has_failed
 
 
-def test_a_plain_stream_is_cut_when_its_time_is_over(serving: Launch) -> None:
+@pytest.mark.parametrize("script", ["streams_slowly.py", "streams_whatever_it_is_told.py"])
+def test_a_plain_stream_is_cut_when_its_time_is_over(serving: Launch, script: str) -> None:
     """Also where its handler does not heed that."""
-    served = serving("streams_slowly.py")
+    served = serving(script)
     began = time.monotonic()
     with (
         pytest.raises(Exception, match="peer closed connection"),

@@ -71,7 +71,7 @@ def _instances(deployment: Deployment) -> Iterator[str]:
         return
     if most < least:
         yield f"max_instances is {most}: write min_instances, which is {least}, or more"
-    elif not least <= count <= most:
+    elif count > most or (count < least and "instance_count" in deployment.model_fields_set):
         yield f"instance_count is {count}: write {least} (min_instances) to {most} (max_instances)"
 
 

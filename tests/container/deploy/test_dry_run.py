@@ -79,6 +79,12 @@ def test_an_instance_with_a_disk_of_its_own_takes_no_key_for_it(deploy: Deploy, 
     assert seen["PutObject"]["SSEKMSKeyId"] == "alias/mine"
 
 
+def test_a_start_with_one_instance_may_be_scaled_at_once(deploy: Deploy) -> None:
+    """Who names only the bounds has not asked for anything else."""
+    seen = calls(deploy, "--min-instances", "2", "--max-instances", "4")
+    assert seen["CreateEndpointConfig"]["ProductionVariants"][0]["InitialInstanceCount"] == 1
+
+
 def test_names_are_the_same_for_the_same(deploy: Deploy, folder: Path) -> None:
     """And others for anything else."""
     names = [calls(deploy)["CreateModel"]["ModelName"] for _ in range(2)]
