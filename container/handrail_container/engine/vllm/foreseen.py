@@ -63,17 +63,17 @@ def _cores() -> list[int]:
     """The last thread of every core of the first node; the last core is left to the server."""
     allowed = os.sched_getaffinity(0)
     if _FIRST_NODE.exists():
-        allowed &= _numbers(_FIRST_NODE.read_text())
+        allowed &= numbers(_FIRST_NODE.read_text())
     cores = sorted({max(_siblings(cpu) & allowed) for cpu in allowed})
     return cores[:-1] or cores
 
 
 def _siblings(cpu: int) -> set[int]:
     listed = _CPUS / f"cpu{cpu}" / "topology" / "thread_siblings_list"
-    return _numbers(listed.read_text()) if listed.exists() else {cpu}
+    return numbers(listed.read_text()) if listed.exists() else {cpu}
 
 
-def _numbers(listed: str) -> set[int]:
+def numbers(listed: str) -> set[int]:
     """Of a list as Linux writes it: `0-3,8`."""
     ranges = (found.groups() for found in re.finditer(r"(\d+)(?:-(\d+))?", listed))
     return {number for first, last in ranges for number in range(int(first), int(last or first) + 1)}

@@ -18,6 +18,7 @@ import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
 from handrail_container import logs
 from handrail_container.engine.vllm import environment
+from handrail_container.engine.vllm.foreseen import numbers
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.log_lines import Json
 
@@ -119,11 +120,5 @@ def numa_nodes() -> int | None:
     allowed = re.search(r"(?m)^Mems_allowed_list:\s*(\S+)$", _STATUS.read_text())
     if allowed is None:
         return None
-    chosen = environment.chosen_nodes()
-    return sum(chosen is None or node in chosen for part in allowed[1].split(",") for node in _span(part))
-
-
-def _span(part: str) -> range:
-    """`0-3`, or one number."""
-    first, _, last = part.partition("-")
-    return range(int(first), int(last or first) + 1)
+    nodes, chosen = numbers(allowed[1]), environment.chosen_nodes()
+    return len(nodes if chosen is None else nodes & chosen)
