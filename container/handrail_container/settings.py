@@ -14,6 +14,7 @@ from handrail.slots import Place, Slot
 from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from handrail_container.limits import LimitSettings
 from handrail_container.ray.settings import RaySettings
 from handrail_container.variable import variable
 
@@ -21,7 +22,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class ServerSettings(BaseSettings):
-    """What means the same wherever the server runs."""
+    """What means the same wherever the server runs, but for the limits."""
 
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -134,42 +135,6 @@ class ServerSettings(BaseSettings):
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         None,
         "Where OpenTelemetry's spans are sent, by OTLP over HTTP; OpenTelemetry's other variables have their effect.",
-    )
-    max_body_mb: float = variable(
-        "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB of 1,048,576 bytes; a larger one is 413.", gt=0
-    )
-    max_concurrency: int = variable(
-        "HANDRAIL_MAX_CONCURRENCY",
-        1024,
-        "Requests to `/invocations` that run at once; those to `/v1/…` are counted apart.",
-        ge=1,
-    )
-    max_queue: int = variable(
-        "HANDRAIL_MAX_QUEUE", 1024, "Requests of either kind that wait for their turn; one more is 503.", ge=0
-    )
-    invocation_timeout_s: float = variable(
-        "HANDRAIL_INVOCATION_TIMEOUT_S",
-        60,
-        "Seconds to the whole answer, or to the first piece of a stream, waiting included; then it is 504.",
-        gt=0,
-    )
-    stream_timeout_s: float = variable(
-        "HANDRAIL_STREAM_TIMEOUT_S", 480, "Seconds to the end of a stream, from the request on.", gt=0
-    )
-    cancel_on_disconnect: bool = variable(
-        "HANDRAIL_CANCEL_ON_DISCONNECT",
-        True,
-        "Whether a handler is cancelled when its client leaves. Its calls of the engine are in any case.",
-    )
-    stall_s: float = variable(
-        "HANDRAIL_STALL_S",
-        120,
-        "Seconds without any progress, while requests run, after which the engine counts as hung; or of a blocked "
-        "event loop, after which `/ping` is 503.",
-        gt=0,
-    )
-    drain_s: float = variable(
-        "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
     )
     model_routes: Literal["engine", "strict"] = variable(
         "HANDRAIL_MODEL_ROUTES",
@@ -289,7 +254,7 @@ class ServerSettings(BaseSettings):
         return {role: value for role, value in given.items() if value}
 
 
-class Settings(RaySettings, ServerSettings):
+class Settings(RaySettings, LimitSettings, ServerSettings):
     """All of them."""
 
 
