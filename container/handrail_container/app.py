@@ -37,6 +37,7 @@ from handrail_container.gate import MB, Gate
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.openapi import describe
+from handrail_container.origins import Origins
 from handrail_container.routing import no_such_route, ours
 from handrail_container.sessions import find_sessions
 from handrail_container.settings import Settings
@@ -129,6 +130,8 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         cancels_on_disconnect=settings.cancel_on_disconnect,
     )
     gate.keys = gate.sockets.keys = Keys(settings)
+    gate.sockets.origins = Origins(settings.origins)
+    gate.sockets.most = settings.max_websockets
     gate.sessions = find_sessions(settings)
     gate.endpoints["/metrics"] = ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)

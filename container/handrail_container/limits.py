@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import field_validator
 from pydantic_settings import BaseSettings
 
+from handrail_container.origins import is_origin
 from handrail_container.variable import variable
 
 
@@ -36,6 +38,14 @@ class LimitSettings(BaseSettings):
         True,
         "Whether a handler is cancelled when its client leaves. Its calls of the engine are in any case.",
     )
+    max_websockets: int = variable(
+        "HANDRAIL_MAX_WEBSOCKETS", 1024, "WebSockets that are open at once; one more is 503.", ge=0
+    )
+    allowed_origins: str | None = variable(
+        "HANDRAIL_ALLOWED_ORIGINS",
+        None,
+        "The origins of pages, separated by commas, that may open WebSockets beside the server's own; `*` for any.",
+    )
     stall_s: float = variable(
         "HANDRAIL_STALL_S",
         120,
@@ -46,3 +56,23 @@ class LimitSettings(BaseSettings):
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
     )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        for origin in _listed(value):
+            if not is_origin(origin):
+                raise ValueError(
+                    f"HANDRAIL_ALLOWED_ORIGINS has {origin!r}, which is no origin: write each as a browser does, "
+                    "scheme://host or scheme://host:port without a path, as https://example.com"
+                )
+        return value
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The pages that may open WebSockets, beside the server's own."""
+        return tuple(_listed(self.allowed_origins))
+
+
+def _listed(value: str | None) -> list[str]:
+    return [one.strip() for one in value.split(",")] if value else []
