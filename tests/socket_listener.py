@@ -1,4 +1,4 @@
-"""A listener in this process with an application of the test's own behind it, and clients that speak WebSocket to it."""
+"""A listener in this process, an application of the test's own behind it, and clients that speak WebSocket to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which pages may open a WebSocket from a browser.
 
-A browser lets any page open a WebSocket to any host, with the cookies and from the network of whoever looks at the page,
-and says in `Origin` whose page it is. Other clients send no `Origin`, or that of the server itself.
+A browser lets any page open a WebSocket to any host, with the cookies and from the network of whoever looks at the
+page, and says in `Origin` whose page it is. Other clients send no `Origin`, or that of the server itself.
 """
 
 from __future__ import annotations
