@@ -13,7 +13,10 @@ class LimitSettings(BaseSettings):
     """A limit each; its description names the unit and what happens beyond it."""
 
     max_body_mb: float = variable(
-        "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB of 1,048,576 bytes; a larger one is 413.", gt=0
+        "HANDRAIL_MAX_BODY_MB",
+        25,
+        "The largest body, in MB of 1,048,576 bytes, and the largest message of a WebSocket; then 413, or 1009.",
+        gt=0,
     )
     max_concurrency: int = variable(
         "HANDRAIL_MAX_CONCURRENCY",

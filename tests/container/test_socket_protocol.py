@@ -414,3 +414,15 @@ class _Full:
 
     def get_write_buffer_size(self) -> int:
         return self.get_write_buffer_limits()[1] + 1
+
+
+async def test_nothing_is_written_to_a_client_that_is_gone() -> None:
+    """Which its application has not heard of yet."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        run.protocol.transport.abort()
+        await send({"type": "websocket.close"})
+
+    async with listening(app) as run, run.raw(HANDSHAKE) as raw:
+        assert await raw.rest() == b""
+        await until(lambda: not run.connections)
