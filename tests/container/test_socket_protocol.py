@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Opcode
 
-from tests.socket_listener import HANDSHAKE, KEY, UPGRADE, VERSION, Raw, frame, listening, until
+from tests.socket_listener import HANDSHAKE, KEY, UPGRADE, VERSION, frame, listening, until
 
 LARGE = b"x" * (1 << 20)
 
@@ -269,23 +269,6 @@ async def test_a_handler_s_send_waits_for_a_client_that_does_not_read() -> None:
         run.let_pass(63)
         await until(lambda: app.heard)
         assert isinstance(app.heard[0], OSError)
-
-
-async def test_a_handler_that_only_sends_leaves_the_loop_to_others() -> None:
-    """Though its client takes all of it as it comes."""
-    app = App(flood)
-    async with listening(app) as run, run.open() as raw, run.open() as other:
-
-        async def read(one: Raw) -> None:
-            while await one.reader.read(1 << 20):
-                pass
-
-        reading = [asyncio.create_task(read(one)) for one in (raw, other)]
-        for _ in range(5):
-            async with asyncio.timeout(5), run.open():
-                pass
-        for one in reading:
-            one.cancel()
 
 
 async def test_a_server_s_close_waits_for_the_client_s() -> None:

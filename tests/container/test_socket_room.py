@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from handrail_container.server import _ended
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served, eventually
-from tests.socket_listener import KEY, UPGRADE, VERSION
+from tests.socket_listener import KEY, UPGRADE, VERSION, frame
 
 PATH = "/invocations-bidirectional-stream"
 SCRIPT = "socket_sins.py"
@@ -67,7 +70,29 @@ def test_a_handler_that_sends_on_whatever_it_is_told_stops_nobody(launch: Launch
         connection.send("insist")
         connection.recv(timeout=30)
     for _ in range(5):
-        assert served.http.get("/ping", timeout=5).status_code == 200
+        assert served.http.get("/", timeout=5).status_code == 200
+
+
+def test_a_handler_that_only_sends_leaves_the_loop_to_others(launch: Launch) -> None:
+    """Though its client takes all of it as it comes."""
+    served = launch(SCRIPTS, CUSTOM_SCRIPT_FILENAME=SCRIPT, HANDRAIL_DRAIN_S="0.2").ready()
+    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as client:
+        client.sendall(asking(VERSION + KEY))
+        assert client.recv(4096).startswith(b"HTTP/1.1 101 ")
+        client.sendall(frame(Opcode.TEXT, b"flood"))
+        reading = threading.Thread(target=_read_on, args=(client,))
+        reading.start()
+        for _ in range(5):
+            with opened(served):
+                assert served.http.get("/", timeout=15).status_code == 200
+        client.shutdown(socket.SHUT_RDWR)
+        reading.join()
+
+
+def _read_on(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while client.recv(1 << 20):
+            pass
 
 
 def test_pages_of_other_origins_are_refused(served: Served) -> None:
@@ -128,7 +153,7 @@ def test_what_clients_do_wrong_is_no_error_of_ours(launch: Launch) -> None:
     assert "Traceback" not in served.stderr
 
 
-def wrong(more: bytes) -> bytes:
+def asking(more: bytes) -> bytes:
     return f"GET {PATH} HTTP/1.1\r\n".encode() + UPGRADE + more + b"\r\n"
 
 
@@ -146,7 +171,7 @@ def handshakes(launch: Launch) -> Iterator[Served]:
     with ExitStack() as stack:
         for head in heads:
             client = stack.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=30))
-            client.sendall(wrong(head))
+            client.sendall(asking(head))
         yield served
 
 

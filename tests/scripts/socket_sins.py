@@ -22,6 +22,9 @@ async def converse(websocket):
                 await websocket._send({"type": "websocket.send", "text": "x"})
             except OSError:
                 pass
+    if said == "flood":
+        while True:
+            await websocket.send_text("x")
     await asyncio.sleep(float(json.loads(said)))
 
 
