@@ -18,6 +18,24 @@ class LimitSettings(BaseSettings):
         "The largest body, in MB of 1,048,576 bytes, and the largest message of a WebSocket; then 413, or 1009.",
         gt=0,
     )
+    max_json_values: int = variable(
+        "HANDRAIL_MAX_JSON_VALUES",
+        1_000_000,
+        "The most items, keys, objects and arrays in a JSON body or message together; one with more is 413.",
+        ge=10_000,
+    )
+    max_json_objects: int = variable(
+        "HANDRAIL_MAX_JSON_OBJECTS",
+        50_000,
+        "The most objects and arrays in what the engine is asked: messages, their parts, tools; more is 413.",
+        ge=5_000,
+    )
+    max_json_depth: int = variable(
+        "HANDRAIL_MAX_JSON_DEPTH",
+        200,
+        "How deep the brackets of a JSON body may be in each other; deeper is 400.",
+        ge=8,
+    )
     max_concurrency: int = variable(
         "HANDRAIL_MAX_CONCURRENCY",
         1024,
