@@ -195,7 +195,7 @@ class RequestReader(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:  # this runs in the request before it, whose variables are its own
             self._context.run(self._start_asgi_task, *self.pipeline.pop())
-        elif self._held:
+        if self._held:  # of a body, perhaps, of the one that begins
             self.loop.call_soon(self._read_what_is_behind, context=self._context)
 
     def unanswered(self) -> list[Any]:
