@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+from abc import abstractmethod
 from typing import Any
 
 import httptools
@@ -215,9 +216,9 @@ class RequestReader(HttpToolsProtocol):
     def _is_in_head(self) -> bool:
         return self.scope is not None and "path" not in self.scope
 
+    @abstractmethod
     def _refuse(self, failure: Failure | None) -> None:
         """Let nothing more in; the client is told `failure`, or that it sent no request."""
-        raise NotImplementedError
 
 
 def _is_forwarded(scope: Scope) -> bool:

@@ -152,6 +152,41 @@ async def test_pipelined_answers_come_in_order() -> None:
             assert await seen(port, parts) == ((200,) * 201, expected)
 
 
+async def test_a_large_body_behind_another_request_waits_to_be_read() -> None:
+    """Beyond 64 KiB of it nothing more is read until somebody asks for it."""
+    may_read, began = asyncio.Event(), asyncio.Event()
+
+    async def count(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/late":
+            began.set()
+            await may_read.wait()
+        await PlainTextResponse(str(len(await Request(scope, receive).body())))(scope, receive, send)
+
+    post = b"POST /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n"
+    async with listening(count) as (port, listener):
+        said = asyncio.create_task(said_to(port, [TINY + post + b"x" * 100_000]))
+        await began.wait()
+        (connection,) = listener.server_state.connections
+        assert isinstance(connection, Connection)
+        await until(lambda: connection.flow.read_paused and not connection.flow.is_held)
+        said.cancel()
+        may_read.set()
+
+
+async def test_what_is_behind_an_answer_is_left_where_its_client_has_gone() -> None:
+    """The connection ends in the very step in which the answer does."""
+    asked_for: list[str] = []
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        asked_for.append(scope["path"])
+        await PlainTextResponse(b"ok")(scope, receive, send)
+        scope["state"]["handrail.connection"].transport.abort()
+
+    async with listening(answer) as (port, _):
+        await said_to(port, [TINY + corpus.SMUGGLED])
+    assert asked_for == ["/"]
+
+
 @asynccontextmanager
 async def asked(app: ASGIApp) -> AsyncIterator[tuple[Running, Client]]:
     async with running() as run, run.client() as client:

@@ -90,6 +90,9 @@ HOSTS = [
     _refused("two Hosts", _request(b"GET /it HTTP/1.1", b"Host: y"), 400),
     _refused("the same Host twice", _request(b"GET /it HTTP/1.1", b"host: x"), 400),
     _refused("a Host with a space", _request(b"GET /it HTTP/1.1", host=b"Host: a b"), 400),
+    _refused(
+        "a Host with a space, and a key", _request(b"GET /it HTTP/1.1", b"Authorization: z", host=b"Host: a b"), 400
+    ),
     _refused("a Host with a path", _request(b"GET /it HTTP/1.1", host=b"Host: a/c?"), 400),
     _refused("a Host with a user", _request(b"GET /it HTTP/1.1", host=b"Host: me@a"), 400),
     _refused("a Host whose port is none", _request(b"GET /it HTTP/1.1", host=b"Host: a:b"), 400),
