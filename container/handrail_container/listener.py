@@ -69,6 +69,8 @@ class Connection(LimitedProtocol):
             super().shutdown()
 
     def _has_unread(self) -> bool:
+        if self._held:
+            return True
         waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
         return any(waiting)
 
