@@ -22,14 +22,16 @@ from starlette.websockets import WebSocketDisconnect
 from handrail_container.envelope import error_body
 from handrail_container.failures import explain_ours
 from handrail_container.inbox import Inbox
+from handrail_container.json_bounds import NO_BOUNDS, JsonBounds, require_bounded
 
 _DATA = b"data: "
 _TAKEN = 'a message is a JSON object with "messages", a chat, or "prompt", a completion'
 
 
 class ChatSocket:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, bounds: JsonBounds = NO_BOUNDS) -> None:
         self._engine = engine
+        self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises WebSocketDisconnect once the client has left; what it asked for has been aborted by then."""
@@ -53,7 +55,7 @@ class ChatSocket:
 
     async def _texts(self, websocket: Stream, message: Message) -> AsyncGenerator[str]:
         try:
-            body = _body(message)
+            body = _body(message, self._bounds)
             call = self._engine.chat_completions if "messages" in body else self._engine.completions
             answer = await call(request=websocket, model_input={**body, "stream": True})
             async with aclosing(answer.body_iterator) as pieces:
@@ -71,9 +73,11 @@ async def _read(receive: Receive, waiting: Inbox) -> None:
     raise WebSocketDisconnect(message.get("code") or 1005)
 
 
-def _body(message: Message) -> dict[str, Any]:
+def _body(message: Message, bounds: JsonBounds) -> dict[str, Any]:
+    said = message.get("text") or message.get("bytes") or b""
+    require_bounded(said, bounds)
     try:
-        body = json.loads(message.get("text") or message.get("bytes") or b"")
+        body = json.loads(said)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the message is not JSON: {error}; {_TAKEN}") from None
     if not isinstance(body, dict) or not {"messages", "prompt"} & body.keys():

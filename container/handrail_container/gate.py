@@ -109,7 +109,7 @@ class Gate:
         self._opened = Routes({}, {}, {})
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
-        self._engine_bounds = json_bounds
+        self.engine_bounds = json_bounds
         self._json_bounds = json_bounds._replace(objects=json_bounds.values)
         self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
@@ -229,7 +229,7 @@ class Gate:
                 return receive
             if int(length) > self._max_body_bytes:
                 raise TooLarge(self._max_body_bytes)
-        bounds = self._engine_bounds if endpoint.is_the_engines else self._json_bounds
+        bounds = self.engine_bounds if endpoint.is_the_engines else self._json_bounds
         return _counting(receive, self._max_body_bytes, bounds)
 
 

@@ -27,6 +27,7 @@ from handrail_container.engine.errors import enveloped
 from handrail_container.exchange import answering
 from handrail_container.failures import explain_definition, explain_handler, explain_ours, explain_wrappers
 from handrail_container.gate import Endpoint, Gate, Routes
+from handrail_container.json_bounds import JsonBounds
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.session_layer import SessionLayer
 from handrail_container.sessions import Sessions
@@ -76,7 +77,9 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         readiness = DefaultPing(backend, model)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: ours(of_models, ()), **prefixes}
-    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(program, backend, settings))
+    return Routes(
+        endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(program, backend, settings, gate.engine_bounds)
+    )
 
 
 def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
@@ -86,8 +89,8 @@ def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoin
     return ours(AdapterRoutes(backend.adapters, own), ())
 
 
-def _sockets(program: Program, backend: Backend, settings: Settings) -> dict[str, SocketEndpoint]:
-    chat: ASGIApp = ChatSocket(backend.facade)
+def _sockets(program: Program, backend: Backend, settings: Settings, bounds: JsonBounds) -> dict[str, SocketEndpoint]:
+    chat: ASGIApp = ChatSocket(backend.facade, bounds)
     if not backend.routes_by_payload:
         chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
     of_model = program.model.socket if program.model is not None else None

@@ -202,6 +202,18 @@ def test_an_error_is_an_answer(default: Served, said: str | bytes, status: int, 
         assert text_of(answer_of(connection, 30)) == "next"
 
 
+def test_a_message_s_json_is_bounded_as_a_body_s(serving: Launch) -> None:
+    """Before it is parsed; the connection goes on."""
+    with opened(serving(None)) as connection:
+        for said in ('{"messages":[' + "{}," * 60_000 + "{}]}", '{"messages":' + "[" * 5_000 + "]" * 5_000 + "}"):
+            connection.send(said)
+            (answer,) = answer_of(connection, 30)
+            assert answer["error"]["code"] in (400, 413)
+            assert "HANDRAIL_MAX_JSON_" in answer["error"]["message"]
+        connection.send(json.dumps(chat("next")))
+        assert text_of(answer_of(connection, 30)) == "next"
+
+
 def test_it_streams_as_the_engine_does(serving: Launch) -> None:
     """The first message is there before the second is made, and a client that leaves ends the engine's request."""
     served = serving(None, HANDRAIL_ECHO_ITL_MS="60000")
