@@ -98,7 +98,7 @@ class Sockets:
                 await socket.fail(endpoint.explain(error, socket.request_id))
             else:
                 await socket.close(_RESTART, "service restart")
-        except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+        except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, its SystemExit too
             await socket.fail(endpoint.explain(error, socket.request_id))
 
     def _log(self, socket: Socket) -> None:
