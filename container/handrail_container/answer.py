@@ -23,8 +23,8 @@ _START = "http.response.start"
 _ID = b"x-request-id"
 _LENGTH = b"content-length"
 _FRAMING = b"transfer-encoding"
-#: A stream that awaits nothing gives the event loop a turn after so many pieces, and after so many seconds.
-_PIECES_A_TURN = 16
+#: A stream that awaits nothing gives the event loop a turn after so many pieces at most, which shall not take longer.
+_PIECES_A_TURN = 256
 _TURN_S = 0.005
 
 
@@ -47,6 +47,9 @@ class Answer:
     """
 
     __slots__ = (
+        "_batch",
+        "_gives_turns",
+        "_is_flowing",
         "_is_head",
         "_length",
         "_pieces",
@@ -74,7 +77,10 @@ class Answer:
         self.refusal: BaseException | None = None
         self._is_head = is_head
         self._length: int | None = None
-        self._pieces = 0.0 if gives_turns else -math.inf
+        self._gives_turns = gives_turns
+        self._is_flowing = False  # pieces come that need no look
+        self._batch = 1
+        self._pieces = 0.0  # to come before the next turn
         self._turn_at = 0.0
         self._send = send
         self._stop: type[BaseException] | None = None  # for whoever still sends, and has not heard
@@ -87,32 +93,38 @@ class Answer:
         if self._stop is not None:
             raise self._stop
         is_start = message["type"] == _START
-        passed = self._start(message) if is_start else self._piece(message)
+        if is_start:
+            message = self._start(message)
+        elif not self._is_flowing:
+            message = self._piece(message)
         try:
-            await self._send(passed)
+            await self._send(message)
         except BaseException as error:
             self.refusal = error
             raise
         if is_start:
-            self.status = passed["status"]
+            self.status = message["status"]
             return
-        self.bytes_out += len(passed.get("body", b""))
-        self.is_complete = not passed.get("more_body", False)
-        if not self.first_chunk_at:
-            self.first_chunk_at = self._turn_at = time.monotonic()
-            self.is_streaming = not self.is_complete
-        if not self.is_complete:
-            self._pieces += 1
-            if self._pieces > 0 and self._is_turn():
-                await asyncio.sleep(0)
+        self.bytes_out += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            self.is_complete, self._is_flowing = True, False
+            self.first_chunk_at = self.first_chunk_at or time.monotonic()
+            return
+        self._pieces -= 1
+        if self._pieces < 0:
+            await self._turn()
 
-    def _is_turn(self) -> bool:
-        """Whether others have waited long enough: a client that reads fast holds up no generator."""
+    async def _turn(self) -> None:
+        """Others have waited long enough: no client that reads fast is a reason to hold them up. So many pieces come
+        before the next turn as have taken, of late, the time that others may wait."""
         now = time.monotonic()
-        if self._pieces < _PIECES_A_TURN and now - self._turn_at < _TURN_S:
-            return False
-        self._pieces, self._turn_at = 0, now
-        return True
+        if not self.first_chunk_at:
+            self.first_chunk_at, self.is_streaming = now, True
+            self._is_flowing = self._length is None and self.status not in WITHOUT_BODY
+        elif self._gives_turns:
+            self._batch = 1 if now - self._turn_at > _TURN_S else min(2 * self._batch, _PIECES_A_TURN)
+            await asyncio.sleep(0)
+        self._pieces, self._turn_at = self._batch if self._gives_turns else math.inf, now
 
     def _start(self, start: Message) -> Message:
         """An answer's beginning, with the request's id: a new message, for a response may be sent twice.
@@ -174,7 +186,7 @@ class Answer:
             self.bytes_out = len(response.body)
             await self._pass({"type": "http.response.body", "body": response.body})
         elif self.is_sse and not self.is_complete:
-            self.is_complete = True
+            self.is_complete, self._is_flowing = True, False
             body = error_event(error_body(failure, self.request_id))
             self.bytes_out += len(body)
             await self._pass({"type": "http.response.body", "body": body, "more_body": False})

@@ -145,9 +145,10 @@ class HandlerStream(StreamingResponse):
         async with aclosing(self._items):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": self._first, "more_body": True})
+            pour = getattr(getattr(send, "__self__", None), "handrail_pour", send)
             try:
                 async for item in self._items:
-                    await send({"type": "http.response.body", "body": encode(item), "more_body": True})
+                    await pour({"type": "http.response.body", "body": encode(item), "more_body": True})
             except ClientLeft:
                 await self._unheard()
                 raise
