@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from handrail_container.cycle import CONTROLS
 from handrail_container.envelope import WITHOUT_BODY, Explain, Failure, error_body, error_event, error_response
+from handrail_container.framing import framed
 
 _START = "http.response.start"
 _ID = b"x-request-id"
 _LENGTH = b"content-length"
-_FRAMING = b"transfer-encoding"
 #: A stream that awaits nothing gives the event loop a turn after so many pieces at most, which shall not take longer.
 _PIECES_A_TURN = 256
 _TURN_S = 0.005
@@ -133,9 +133,8 @@ class Answer:
         """
         if self.status:
             raise RuntimeError("http.response.start was sent twice")
-        headers, status = [*start.get("headers", ())], start["status"]
-        if status in WITHOUT_BODY:
-            headers = [header for header in headers if header[0].lower() != _LENGTH]
+        status = start["status"]
+        headers = framed(status, [*start.get("headers", ())])
         named = dict(headers)
         if not 200 <= status <= 599:
             raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
@@ -144,7 +143,7 @@ class Answer:
             raise _unsendable(headers)
         self.is_sse = named.get(b"content-type", b"").startswith(b"text/event-stream")
         length = named.get(_LENGTH)
-        self._length = None if length is None or self._is_head or _FRAMING in named else _number(length)
+        self._length = None if length is None or self._is_head else int(length)
         if _ID not in named:
             headers.append((_ID, self.request_id.encode("latin-1")))
         return {**start, "headers": headers}
@@ -259,12 +258,6 @@ def _cause(error: BaseException, told: Answer) -> BaseException:
     cause = error.__context__
     is_own = isinstance(cause, OSError) and not isinstance(cause, ClientLeft) and cause is not told.refusal
     return cause if is_own and type(error) is ClientDisconnect and cause is not None else error
-
-
-def _number(length: bytes) -> int:
-    if not length.isdigit():
-        raise ValueError(f"the header Content-Length is {length.decode('latin-1')!r}, which is no number of bytes")
-    return int(length)
 
 
 def _unsendable(headers: list[tuple[bytes, bytes]]) -> ValueError:

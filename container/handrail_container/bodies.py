@@ -6,11 +6,10 @@ from fastapi import HTTPException
 from starlette.types import Message, Receive
 
 from handrail_container.exchange import Exchange
+from handrail_container.json_bounds import NO_BOUNDS, UNCOUNTED, JsonBounds, JsonCount
 
 #: As SageMaker has counted its limits of a body: what it lets through is taken.
 MB = 1 << 20
-#: A body that says it is no larger is not counted: there are fewer of them at once than would matter.
-_SMALL = 64 * 1024
 
 
 class TooLarge(HTTPException):
@@ -38,23 +37,23 @@ class Bodies:
         self._largest = largest
         self._together = max(largest, together)
 
-    def limited(self, exchange: Exchange, receive: Receive) -> Receive:
+    def limited(self, exchange: Exchange, receive: Receive, bounds: JsonBounds = NO_BOUNDS) -> Receive:
         """`receive` with the limits upheld. Raises TooLarge where the announced length is already over its own."""
         length = exchange.headers.get(b"content-length")
         if length is None:
-            return self._counted(exchange, receive)
+            return self._counted(exchange, receive, bounds)
         size = int(length)
         if size > self._largest:
             raise TooLarge(self._largest)
-        return receive if size <= _SMALL else self._counted(exchange, receive)
+        return receive if size <= UNCOUNTED else self._counted(exchange, receive, bounds)
 
     def release(self, exchange: Exchange) -> None:
         """It is over."""
         self.held -= exchange.body_bytes
         exchange.body_bytes = 0
 
-    def _counted(self, exchange: Exchange, receive: Receive) -> Receive:
-        read = 0
+    def _counted(self, exchange: Exchange, receive: Receive, bounds: JsonBounds) -> Receive:
+        read, count = 0, JsonCount(bounds)
 
         async def counted() -> Message:
             nonlocal read
@@ -69,6 +68,8 @@ class Bodies:
             if size and self.held > self._together:
                 exchange.was_rejected = True
                 raise TooMany(self._together)
+            if size:
+                count.add(message["body"])
             return message
 
         return counted

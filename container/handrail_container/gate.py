@@ -22,6 +22,7 @@ from handrail_container.bodies import Bodies
 from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import LEFT, Exchange
 from handrail_container.failures import explain_ours
+from handrail_container.json_bounds import NO_BOUNDS, JsonBounds
 from handrail_container.keys import Keys
 from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
@@ -39,7 +40,8 @@ _HEED_S = 1.0
 class Endpoint:
     """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
     there: the user's function, or the engine. One that `serves_own` lets in what runs here, such as a snippet in its
-    process, also while the server drains: its request could not be finished else."""
+    process, also while the server drains: its request could not be finished else. What `is_the_engines` may have fewer
+    objects in its body than a handler's own."""
 
     app: ASGIApp
     methods: tuple[str, ...]
@@ -47,6 +49,7 @@ class Endpoint:
     is_always_open: bool = False
     handler: str = ""
     serves_own: bool = False
+    is_the_engines: bool = False
 
 
 class InFlight:
@@ -81,6 +84,7 @@ class Gate:
         max_body_bytes: float,
         access_log: str,
         max_bodies_bytes: float = math.inf,
+        json_bounds: JsonBounds = NO_BOUNDS,
         cancels_on_disconnect: bool = True,
     ) -> None:
         self.lifecycle = lifecycle
@@ -99,6 +103,8 @@ class Gate:
         self._opened = Routes({}, {}, {})
         self._application: Any = None
         self.bodies = Bodies(max_body_bytes, max_bodies_bytes)
+        self._engine_bounds = json_bounds
+        self._json_bounds = json_bounds._replace(objects=json_bounds.values)
         self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
 
@@ -200,7 +206,7 @@ class Gate:
         exchange.handler = endpoint.handler
         try:
             try:
-                await endpoint.app(exchange.scope, self.bodies.limited(exchange, receive), exchange.send)
+                await endpoint.app(exchange.scope, self._limited(exchange, endpoint, receive), exchange.send)
                 if not exchange.is_complete:
                     require_whole(exchange, is_over=exchange.is_over)
             except asyncio.CancelledError:
@@ -212,6 +218,10 @@ class Gate:
             if exchange.verdict is not None:
                 exchange.task.uncancel()
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
+
+    def _limited(self, exchange: Exchange, endpoint: Endpoint, receive: Receive) -> Receive:
+        bounds = self._engine_bounds if endpoint.is_the_engines else self._json_bounds
+        return self.bodies.limited(exchange, receive, bounds)
 
 
 async def _answer_late(exchange: Exchange, verdict: Failure) -> None:
