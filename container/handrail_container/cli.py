@@ -185,6 +185,7 @@ def _run_to_the_end(main: Callable[[], Coroutine[Any, Any, int]], settings: Sett
     import uvloop
 
     from handrail_container import children
+    from handrail_container.strays import strays
 
     async def run() -> NoReturn:
         code = await main()
@@ -193,7 +194,7 @@ def _run_to_the_end(main: Callable[[], Coroutine[Any, Any, int]], settings: Sett
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run())
+            strays.run(runner, run())
     except SettingsError as error:
         _exit(_refuse(error, settings))
 

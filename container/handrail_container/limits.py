@@ -36,6 +36,20 @@ class LimitSettings(BaseSettings):
         "How deep the brackets of a JSON body may be in each other; deeper is 400.",
         ge=8,
     )
+    max_bodies_mb: float = variable(
+        "HANDRAIL_MAX_BODIES_MB",
+        1024,
+        "MB of request bodies over 4 KiB that are held at once, by all requests in flight; beyond it a body that "
+        "comes is 503. Never less than one body.",
+        gt=0,
+    )
+    max_unread_mb: float = variable(
+        "HANDRAIL_MAX_UNREAD_MB",
+        1024,
+        "MB of answers that wait for their clients to read them, over all connections; beyond it those that wait for "
+        "most are cut.",
+        gt=0,
+    )
     max_concurrency: int = variable(
         "HANDRAIL_MAX_CONCURRENCY",
         1024,

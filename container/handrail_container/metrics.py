@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from handrail_container.admission import Lanes
 from handrail_container.exchange import LEFT, Exchange
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.strays import strays
 
 OUTCOMES = ("ok", "client_error", "handler_error", "timeout", "cancelled", "rejected")
 #: How a request ended that we ended, by the status of what its client was told.
@@ -95,6 +96,8 @@ class Tally(Collector):
         yield _gauge("handrail_in_flight", "Requests that run.", sum(lane.running for lane in self._lanes))
         yield _gauge("handrail_tasks", "Tasks on the event loop.", len(asyncio.all_tasks(self._loop)))
         yield _gauge("handrail_queued", "Requests that wait.", sum(lane.waiting for lane in self._lanes))
+        text = "SystemExit and KeyboardInterrupt of tasks, callbacks and threads that handlers started."
+        yield CounterMetricFamily("handrail_strays", text, value=strays.count)
         state = GaugeMetricFamily("handrail_state", "1 for the state the server is in.", labels=["state"])
         for each in State:
             state.add_metric([each], float(each is self._lifecycle.state))

@@ -16,6 +16,8 @@ from handrail_container.gate import Endpoint
 LIMIT_S = 1.0
 _HEED_S = 0.05
 
+_Outcome = tuple[list[Message], BaseException | None]
+
 
 def unhealthy(explain: Explain, *, keeps_status: bool) -> Explain:
     """What fails at /ping is a 503 with the reason; with `keeps_status`, an HTTPException says which it is."""
@@ -37,7 +39,7 @@ class BoundedPing:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._app = endpoint.app
-        self._asked: asyncio.Task[list[Message]] | None = None
+        self._asked: asyncio.Task[_Outcome] | None = None
         self._asked_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,20 +50,29 @@ class BoundedPing:
         for message in await self._answer(self._asked):
             await send(message)
 
-    async def _answer(self, asked: asyncio.Task[list[Message]]) -> list[Message]:
+    async def _answer(self, asked: asyncio.Task[_Outcome]) -> list[Message]:
         done, _ = await asyncio.wait({asked}, timeout=LIMIT_S)
         if not done:
             asked.cancel()
             await asyncio.wait({asked}, timeout=_HEED_S)  # the next one finds it gone, if it heeds
             raise HTTPException(503, f"/ping took over {LIMIT_S:g} s, with what stands around it")
-        return asked.result()
+        messages, error = asked.result()
+        if error is not None:
+            raise error
+        return messages
 
-    async def _messages(self, scope: Scope, receive: Receive) -> list[Message]:
-        """What it sends, not sent yet: after its time nobody wants it."""
+    async def _messages(self, scope: Scope, receive: Receive) -> _Outcome:
+        """What it sends, not sent yet: after its time nobody wants it. Some exceptions of a task end the loop, so none
+        leaves this one."""
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await self._app(scope, receive, keep)
-        return messages
+        try:
+            await self._app(scope, receive, keep)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  it is raised again where it is awaited
+            return messages, error
+        return messages, None

@@ -14,8 +14,8 @@ from handrail.resolve import Program
 
 from handrail_container import app as composition
 from handrail_container import children
+from handrail_container.bodies import MB
 from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.gate import MB
 from handrail_container.guard import Door, Guard
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, admit_nobody_new, bind
@@ -64,7 +64,7 @@ class Server:
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
-        self._listener = Listener(self._gate, settings.max_body_mb * MB)
+        self._listener = Listener(self._gate, settings.max_body_mb * MB, settings.max_unread_mb * MB)
 
     @property
     def port(self) -> int:

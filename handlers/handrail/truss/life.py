@@ -141,7 +141,7 @@ class Health:
         function = self._life.instance.is_healthy
         try:
             return bool(await _call(function))
-        except Exception:
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit):  # the last three of the author's own
             logger.exception("%s is_healthy raised, which counts as unhealthy", definition(function))
             return False
         finally:
