@@ -193,7 +193,7 @@ class Outcome:
 
 
 class Fuzz:
-    """Sends them. A connection that is quiet for `quiet_s` is asked to answer and end; it hangs if it is for `hung_s`."""
+    """Sends them. A connection quiet for `quiet_s` is asked to answer and end; it hangs if it then is for `hung_s`."""
 
     def __init__(self, port: int, quiet_s: float, at_once: int = 100, hung_s: float = 20) -> None:
         self._port = port

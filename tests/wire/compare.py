@@ -65,9 +65,13 @@ def _server(command: Command) -> Iterator[int]:
             process.wait()
 
 
-def _statuses(port: int, case: Case) -> str:
+async def _all(port: int) -> list[str]:
+    return await asyncio.gather(*(_statuses(port, case) for case in CASES))
+
+
+async def _statuses(port: int, case: Case) -> str:
     try:
-        answers = taken_apart(asyncio.run(said_to(port, [case.sent], _QUIET_S)))
+        answers = taken_apart(await said_to(port, [case.sent], _QUIET_S))
     except TimeoutError:
         return "waits"
     except ValueError:
@@ -82,10 +86,11 @@ def main() -> int:
     print("not found:", ", ".join({"nginx", "hypercorn"} - commands.keys()) or "none")
     with ExitStack() as stack:
         ports = {name: stack.enter_context(_server(command)) for name, command in commands.items()}
-        rows = [(case, {name: _statuses(port, case) for name, port in ports.items()}) for case in CASES]
+        said = {name: asyncio.run(_all(port)) for name, port in ports.items()}
+    rows = [(case, {name: said[name][place] for name in said}) for place, case in enumerate(CASES)]
     for case, found in rows:
         if len(set(found.values())) > 1:
-            print(f"{case.name}: " + ", ".join(f"{name} {said}" for name, said in found.items()))
+            print(f"{case.name}: " + ", ".join(f"{name} {statuses}" for name, statuses in found.items()))
     wrong = [case.name for case, found in rows if found["ours"] != " ".join(map(str, case.statuses))]
     print(f"{len(rows)} cases; ours not as the corpus says: {', '.join(wrong) or 'none'}")
     return bool(wrong)
