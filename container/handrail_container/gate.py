@@ -25,6 +25,7 @@ from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.sessions import Sessions
 from handrail_container.sockets import SocketEndpoint, Sockets
+from handrail_container.steady import Steady
 
 #: As SageMaker has counted its limits of a body: what it lets through is taken.
 MB = 1 << 20
@@ -107,6 +108,7 @@ class Gate:
         self._max_body_bytes = max_body_bytes
         self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
+        self._steady = Steady("the sweep of requests that are over their time")
 
     def open(self, application: Any, routes: Routes) -> None:
         """From now on `routes` answer, and user code finds `application` at `request.app`.
@@ -160,12 +162,16 @@ class Gate:
             await asyncio.sleep(_SWEEP_S)
             self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
-                if exchange.is_to_be_left(now):
-                    exchange.end(LEFT)
-                if exchange.is_overdue(now):
-                    exchange.end(_overdue(exchange))
-                if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
-                    self._answer_for(exchange)
+                with self._steady:
+                    self._look(exchange, now)
+
+    def _look(self, exchange: Exchange, now: float) -> None:
+        if exchange.is_to_be_left(now):
+            exchange.end(LEFT)
+        if exchange.is_overdue(now):
+            exchange.end(_overdue(exchange))
+        if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
+            self._answer_for(exchange)
 
     async def end_all(self) -> None:
         """End what is in flight: the server no longer waits for it."""

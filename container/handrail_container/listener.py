@@ -19,6 +19,7 @@ from uvicorn.config import WS_PROTOCOLS
 from handrail_container.cycle import install_cycle
 from handrail_container.errors import SettingsError
 from handrail_container.protocol import KEPT_S, LimitedProtocol
+from handrail_container.steady import Steady
 
 _BACKLOG = 2048
 #: The largest message of a WebSocket, in bytes, as Truss has it.
@@ -85,6 +86,7 @@ class Listener(uvicorn.Server):
 
     def __init__(self, app: ASGIApp) -> None:
         install_cycle()
+        self._steady = Steady("the look at open connections")
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -104,7 +106,8 @@ class Listener(uvicorn.Server):
         if counter % _TICKS_A_LOOK == 0:
             now = time.monotonic()
             for connection in [one for one in self.server_state.connections if isinstance(one, Connection)]:
-                connection.look(now)
+                with self._steady:
+                    connection.look(now)
         return await super().on_tick(counter)
 
     @property
