@@ -101,6 +101,8 @@ class Gate:
         self.last_pings = LastPings(lifecycle)
         #: When the loop was last seen to turn.
         self.beat_at = time.monotonic()
+        #: What `/ping` says instead of its own answer, where no handler could run for as long as a stall lasts.
+        self.stalled: Failure | None = None
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = Routes({}, {}, {})
@@ -197,6 +199,8 @@ class Gate:
         refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
         if refusal is not None:
             return refusal
+        if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
+            return self.stalled
         if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange.scope)):
             return self.lifecycle.refusal()
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:

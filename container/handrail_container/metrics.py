@@ -7,10 +7,11 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import REGISTRY, Counter
+from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from handrail_container import outlet
 from handrail_container.admission import Lanes
 from handrail_container.exchange import LEFT, Exchange
 from handrail_container.lifecycle import Lifecycle, State
@@ -20,10 +21,6 @@ OUTCOMES = ("ok", "client_error", "handler_error", "timeout", "cancelled", "reje
 _ENDED = {504: "timeout", 408: "client_error"}
 #: Seconds: from a handler that computes nothing to the longest stream.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 480)
-
-reloads = Counter("handrail_reloads", "Reloads of the handlers after an edit, by how they ended.", ["result"])
-for _result in ("ok", "refused"):
-    reloads.labels(_result)  # a series that is there from the start, at zero
 
 
 def outcome(exchange: Exchange) -> str:
@@ -85,6 +82,14 @@ class Tally(Collector):
         for name, count in self._outcomes.items():
             invocations.add_metric([name], count)
         yield invocations
+        reloads = CounterMetricFamily(
+            "handrail_reloads", "Reloads of the handlers after an edit, by how they ended.", labels=["result"]
+        )
+        for result, count in self._lifecycle.reloads.items():
+            reloads.add_metric([result], count)
+        yield reloads
+        text = "Lines of standard output and error that were dropped, as nobody read them."
+        yield CounterMetricFamily("handrail_log_dropped", text, value=outlet.dropped())
         yield self._seconds.family("handrail_invocation_seconds", "From the request to the end of its answer.")
         yield self._first_chunk.family("handrail_first_chunk_seconds", "From the request to a stream's first piece.")
         yield _gauge("handrail_in_flight", "Requests that run.", sum(lane.running for lane in self._lanes))

@@ -1,4 +1,4 @@
-"""Standard output and error that never make their writer wait: a thread passes on what is written, at its reader's pace.
+"""Standard output and error that never make their writer wait: a thread passes on what is written to them.
 
 A pipe, a socket or a terminal is full once its reader stops; to write to it then blocks whoever writes, which may be
 the event loop. A file never is, and is written to directly.
@@ -142,8 +142,10 @@ def install(most: int) -> None:
 
 def may_block(stream: io.TextIOWrapper | None) -> bool:
     """Whether it is a pipe, a socket or a terminal: not a file, and nothing of Python's own."""
+    if stream is None:
+        return False
     try:
-        mode = os.fstat(stream.fileno()).st_mode if stream is not None else 0
+        mode = os.fstat(stream.fileno()).st_mode
     except (OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or (stat.S_ISCHR(mode) and os.isatty(stream.fileno()))

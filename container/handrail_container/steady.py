@@ -13,7 +13,7 @@ _MOST_KNOWN = 32
 
 
 class Steady:
-    """`with steady: one turn` survives what the turn raises, but for `fatal`. Each fault is logged once, not each turn."""
+    """`with steady: one turn` survives what the turn raises, but for `fatal`. The same fault is logged once."""
 
     def __init__(self, watcher: str, fatal: type[Exception] | None = None) -> None:
         self._watcher = watcher
