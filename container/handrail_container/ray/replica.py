@@ -67,8 +67,8 @@ class Replica:
         tally = counted.enter_context(counting(self.lifecycle, self._gate.lanes))
         observe(self._gate, self._backend, tally, self._tracing)
         self._teardown.push("the metrics", counted.close, _ENDING_S)
-        if self._tracing is not None:
-            self._teardown.push("the tracing", self._tracing.close, _FAILED_S)
+        if (tracing := self._tracing) is not None:
+            self._teardown.push("the tracing", lambda: tracing.close(), _FAILED_S)
         self._teardown.push("the engine", self._backend.stop, _ENGINE_S)
         try:
             program = await self._startup.load()
