@@ -77,6 +77,7 @@ def serve(
 
     outlet.install(int(settings.log_buffer_mb * (1 << 20)))
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
+    logs.log_what_threads_raise()
     if on_ray:
         from handrail_container.ray.command import serve_fleet
 

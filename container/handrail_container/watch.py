@@ -23,9 +23,13 @@ async def on_edit(folder: Path, reload: Callable[[], Awaitable[None]]) -> None:
     """
     edits = PythonFilter(extra_extensions=(".yaml", ".yml", ".jinja", ".env"))
     watching, reloading = Steady("the watch for edits"), Steady("a reload")
+
+    async def reload_each() -> None:
+        async for _ in awatch(folder, watch_filter=edits, step=_QUIET_MS, rust_timeout=1000):
+            with reloading:
+                await reload()
+
     while True:
         with watching:
-            async for _ in awatch(folder, watch_filter=edits, step=_QUIET_MS, rust_timeout=1000):
-                with reloading:
-                    await reload()
+            await reload_each()
         await asyncio.sleep(_AGAIN_S)
