@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Counter, Gauge
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,6 +21,12 @@ OUTCOMES = ("ok", "client_error", "handler_error", "timeout", "cancelled", "reje
 _ENDED = {504: "timeout", 408: "client_error"}
 #: Seconds: from a handler that computes nothing to the longest stream.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 480)
+
+#: Shown while a server counts; importing this registers nothing.
+open_websockets = Gauge("handrail_open_websockets", "WebSockets that are open.", registry=None)
+websockets = Counter("handrail_websockets", "WebSockets, by how they ended.", ["outcome"], registry=None)
+for _outcome in OUTCOMES:
+    websockets.labels(_outcome)
 
 
 def outcome(exchange: Exchange) -> str:
@@ -105,11 +111,14 @@ class Tally(Collector):
 def counting(lifecycle: Lifecycle, lanes: Lanes) -> Iterator[Tally]:
     """A tally that `/metrics` shows for as long as the server runs."""
     tally = Tally(lifecycle, lanes)
-    REGISTRY.register(tally)
+    shown = (tally, open_websockets, websockets)
+    for collector in shown:
+        REGISTRY.register(collector)
     try:
         yield tally
     finally:
-        REGISTRY.unregister(tally)
+        for collector in shown:
+            REGISTRY.unregister(collector)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -16,6 +16,7 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import children, signals
 from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.gate import MB
 from handrail_container.guard import Door, Guard
 from handrail_container.health import Health
 from handrail_container.lifecycle import Lifecycle, State
@@ -70,7 +71,7 @@ class Server:
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
-        self._listener = Listener(self._gate)
+        self._listener = Listener(self._gate, settings.max_body_mb * MB)
 
     @property
     def port(self) -> int:
@@ -110,7 +111,7 @@ class Server:
 
     async def _stop_listening(self, listening: asyncio.Task[None]) -> None:
         self._listener.should_exit = True
-        await listening
+        await _ended(listening)
 
     async def _end_program(self) -> None:
         """Also one whose start was under way: what of it has begun ends there."""
@@ -186,3 +187,10 @@ class Server:
                 return True
             await asyncio.sleep(_POLL_S)
         return not self._gate.requests.total
+
+
+async def _ended(listening: asyncio.Task[None]) -> None:
+    """A connection that cannot be ended keeps nothing else from ending."""
+    await asyncio.wait({listening})
+    if (error := listening.exception()) is not None:
+        logger.error("a bug in Handrail: the listener did not end in order", exc_info=error)

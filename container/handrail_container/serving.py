@@ -62,6 +62,7 @@ class Serving:
         """
         self._app.state.engine_client = self._backend.client
         begun = Teardown()
+        self._backend.facade.most_objects = self._settings.max_json_objects
         try:
             routes = await self._start(program, begun)
         except BaseException as error:  # a Model may raise anything, and the server may be told to stop meanwhile
