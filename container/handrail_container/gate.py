@@ -28,6 +28,7 @@ from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.sessions import Sessions
 from handrail_container.sockets import SocketEndpoint, Sockets
+from handrail_container.steady import Steady
 
 _ALIAS = "/sync/v1/"
 #: How often the time of what is in flight is looked at.
@@ -98,6 +99,8 @@ class Gate:
         self.last_pings = LastPings(lifecycle)
         #: When the loop was last seen to turn.
         self.beat_at = time.monotonic()
+        #: What `/ping` says instead of its own answer, where no handler could run for as long as a stall lasts.
+        self.stalled: Failure | None = None
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = Routes({}, {}, {})
@@ -107,6 +110,7 @@ class Gate:
         self._json_bounds = json_bounds._replace(objects=json_bounds.values)
         self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
+        self._steady = Steady("the sweep of requests that are over their time")
 
     def open(self, application: Any, routes: Routes) -> None:
         """From now on `routes` answer, and user code finds `application` at `request.app`.
@@ -160,12 +164,16 @@ class Gate:
             await asyncio.sleep(_SWEEP_S)
             self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
-                if exchange.is_to_be_left(now):
-                    exchange.end(LEFT)
-                if exchange.is_overdue(now):
-                    exchange.end(_overdue(exchange))
-                if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
-                    self._answer_for(exchange)
+                with self._steady:
+                    self._look(exchange, now)
+
+    def _look(self, exchange: Exchange, now: float) -> None:
+        if exchange.is_to_be_left(now):
+            exchange.end(LEFT)
+        if exchange.is_overdue(now):
+            exchange.end(_overdue(exchange))
+        if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
+            self._answer_for(exchange)
 
     async def end_all(self) -> None:
         """End what is in flight: the server no longer waits for it."""
@@ -191,6 +199,8 @@ class Gate:
         refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
         if refusal is not None:
             return refusal
+        if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
+            return self.stalled
         if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange.scope)):
             return self.lifecycle.refusal()
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:

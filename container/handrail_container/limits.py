@@ -91,6 +91,13 @@ class LimitSettings(BaseSettings):
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
     )
+    log_buffer_mb: float = variable(
+        "HANDRAIL_LOG_BUFFER_MB",
+        4,
+        "MB of standard output, and of standard error, that wait where whoever reads it is slow; lines beyond it are "
+        "dropped and counted.",
+        gt=0,
+    )
 
     @field_validator("allowed_origins")
     @classmethod

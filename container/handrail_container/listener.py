@@ -23,6 +23,7 @@ from handrail_container.errors import SettingsError
 from handrail_container.open_files import OpenFiles
 from handrail_container.protocol import KEPT_S, LimitedProtocol
 from handrail_container.socket_protocol import SocketProtocol
+from handrail_container.steady import Steady
 
 logger = logging.getLogger("handrail.access")
 
@@ -94,6 +95,7 @@ class Listener(uvicorn.Server):
     ) -> None:
         install_cycle()
         self._max_unread_bytes = max_unread_bytes
+        self._steady = Steady("the look at open connections")
         self._open_files = OpenFiles()
         config = uvicorn.Config(
             app,
@@ -115,9 +117,12 @@ class Listener(uvicorn.Server):
             now = time.monotonic()
             kinds = (Connection, SocketProtocol)
             for connection in [one for one in self.server_state.connections if isinstance(one, kinds)]:
-                connection.look(now)
-            self._open_files.look()
-        self._cut_unread()
+                with self._steady:
+                    connection.look(now)
+            with self._steady:
+                self._open_files.look()
+        with self._steady:
+            self._cut_unread()
         return await super().on_tick(counter)
 
     def _cut_unread(self) -> None:
@@ -125,7 +130,7 @@ class Listener(uvicorn.Server):
         unread = [
             (connection.transport.get_write_buffer_size(), connection)
             for connection in self.server_state.connections
-            if isinstance(connection, Connection)
+            if isinstance(connection, (Connection, SocketProtocol))
         ]
         over = sum(size for size, _ in unread) - self._max_unread_bytes
         for size, connection in sorted(unread, key=itemgetter(0), reverse=True) if over > 0 else ():
