@@ -149,6 +149,17 @@ async def test_a_handshake_within_the_limits_of_a_request_is_one(head: bytes) ->
         (b"\x83\x80\0\0\0\0", 1002),
         (frame(Opcode.CLOSE, b"\x03"), 1002),
     ],
+    ids=(
+        "large",
+        "large in pieces",
+        "not text",
+        "not text at first",
+        "no beginning",
+        "reserved",
+        "unmasked",
+        "opcode",
+        "close",
+    ),
 )
 async def test_who_breaks_the_rules_is_told_the_code_and_let_go(
     sent: bytes, code: int, caplog: pytest.LogCaptureFixture
