@@ -28,6 +28,8 @@ logger = logging.getLogger("handrail")
 _REFUSALS = (400, 429, 503)
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
+_NO_MEMORY = Failure(503, "the server has no memory left to read this body")
+
 
 def explain_ours(error: BaseException, request_id: str) -> Failure:
     """What one of our own endpoints raised: an answer on purpose, or a bug."""
@@ -103,6 +105,8 @@ def redacted(failure: Failure, redactor: Redactor) -> Failure:
 def _expected(error: BaseException) -> Failure | None:
     """The answer to what is not a failure of the code that raised it."""
     if isinstance(error, HTTPException):
+        if error.status_code == 400 and isinstance(error.__cause__, MemoryError):
+            return _NO_MEMORY  # FastAPI takes whatever is raised while it parses for bad JSON
         detail = None if isinstance(error.detail, str) else error.detail
         return Failure(error.status_code, _text(error.detail), detail=detail, headers=error.headers)
     if isinstance(error, RequestValidationError):

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from handrail_container.failures import explain_ours
+from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served
@@ -218,3 +220,12 @@ def test_a_cut_stream_closes_the_connection(told: Served) -> None:
         connection.getresponse().read()
     connection.close()
     assert cut.value.partial == b"the beginning"
+
+
+def test_no_memory_for_a_body_is_not_its_clients_fault() -> None:
+    """FastAPI says 400 of whatever is raised while it parses."""
+    refused = HTTPException(400, "There was an error parsing the body")
+    refused.__cause__ = MemoryError()
+    assert explain_ours(refused, "an-id").status == 503
+    refused.__cause__ = ValueError()
+    assert explain_ours(refused, "an-id").status == 400
