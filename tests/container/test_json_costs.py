@@ -1,4 +1,4 @@
-"""What a body of any shape costs everybody else: the processor time for which the loop of this process does not turn."""
+"""What a body of any shape costs everybody else: the processor time for which this process's loop does not turn."""
 
 from __future__ import annotations
 
