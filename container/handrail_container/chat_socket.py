@@ -21,22 +21,23 @@ from starlette.websockets import WebSocketDisconnect
 
 from handrail_container.envelope import error_body
 from handrail_container.failures import explain_ours
+from handrail_container.inbox import Inbox
+from handrail_container.json_bounds import NO_BOUNDS, JsonBounds, require_bounded
 
-#: Messages that may wait for their turn; while so many do, the client is not read from.
-_MOST_WAITING = 64
 _DATA = b"data: "
 _TAKEN = 'a message is a JSON object with "messages", a chat, or "prompt", a completion'
 
 
 class ChatSocket:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, bounds: JsonBounds = NO_BOUNDS) -> None:
         self._engine = engine
+        self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises WebSocketDisconnect once the client has left; what it asked for has been aborted by then."""
         websocket = Stream(scope, receive, send)
         await websocket.accept()
-        waiting: asyncio.Queue[Message] = asyncio.Queue(_MOST_WAITING)
+        waiting = Inbox()
         tasks = [asyncio.ensure_future(work) for work in (_read(receive, waiting), self._answer(websocket, waiting))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -46,7 +47,7 @@ class ChatSocket:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, websocket: Stream, waiting: asyncio.Queue[Message]) -> None:
+    async def _answer(self, websocket: Stream, waiting: Inbox) -> None:
         while True:
             async with aclosing(self._texts(websocket, await waiting.get())) as texts:
                 async for text in texts:
@@ -54,7 +55,7 @@ class ChatSocket:
 
     async def _texts(self, websocket: Stream, message: Message) -> AsyncGenerator[str]:
         try:
-            body = _body(message)
+            body = _body(message, self._bounds)
             call = self._engine.chat_completions if "messages" in body else self._engine.completions
             answer = await call(request=websocket, model_input={**body, "stream": True})
             async with aclosing(answer.body_iterator) as pieces:
@@ -65,15 +66,18 @@ class ChatSocket:
             yield error_body(explain_ours(error, request_id), request_id).decode()
 
 
-async def _read(receive: Receive, waiting: asyncio.Queue[Message]) -> None:
+async def _read(receive: Receive, waiting: Inbox) -> None:
     while (message := await receive())["type"] == "websocket.receive":
-        await waiting.put(message)
+        waiting.put(message)
+        await waiting.room()  # while there is none, the client is not read from
     raise WebSocketDisconnect(message.get("code") or 1005)
 
 
-def _body(message: Message) -> dict[str, Any]:
+def _body(message: Message, bounds: JsonBounds) -> dict[str, Any]:
+    said = message.get("text") or message.get("bytes") or b""
+    require_bounded(said, bounds)
     try:
-        body = json.loads(message.get("text") or message.get("bytes") or b"")
+        body = json.loads(said)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the message is not JSON: {error}; {_TAKEN}") from None
     if not isinstance(body, dict) or not {"messages", "prompt"} & body.keys():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import field_validator
 from pydantic_settings import BaseSettings
 
+from handrail_container.origins import is_origin
 from handrail_container.variable import variable
 
 
@@ -11,7 +13,10 @@ class LimitSettings(BaseSettings):
     """A limit each; its description names the unit and what happens beyond it."""
 
     max_body_mb: float = variable(
-        "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB of 1,048,576 bytes; a larger one is 413.", gt=0
+        "HANDRAIL_MAX_BODY_MB",
+        25,
+        "The largest body, in MB of 1,048,576 bytes, and the largest message of a WebSocket; then 413, or 1009.",
+        gt=0,
     )
     max_json_values: int = variable(
         "HANDRAIL_MAX_JSON_VALUES",
@@ -41,6 +46,20 @@ class LimitSettings(BaseSettings):
     max_n: int = variable(
         "HANDRAIL_MAX_N", 1024, "The most answers that one request may ask vLLM for, as `n`; more is 400.", ge=1
     )
+    max_bodies_mb: float = variable(
+        "HANDRAIL_MAX_BODIES_MB",
+        1024,
+        "MB of request bodies over 4 KiB that are held at once, by all requests in flight; beyond it a body that "
+        "comes is 503. Never less than one body.",
+        gt=0,
+    )
+    max_unread_mb: float = variable(
+        "HANDRAIL_MAX_UNREAD_MB",
+        1024,
+        "MB of answers that wait for their clients to read them, over all connections; beyond it those that wait for "
+        "most are cut.",
+        gt=0,
+    )
     max_concurrency: int = variable(
         "HANDRAIL_MAX_CONCURRENCY",
         1024,
@@ -64,6 +83,14 @@ class LimitSettings(BaseSettings):
         True,
         "Whether a handler is cancelled when its client leaves. Its calls of the engine are in any case.",
     )
+    max_websockets: int = variable(
+        "HANDRAIL_MAX_WEBSOCKETS", 1024, "WebSockets that are open at once; one more is 503.", ge=0
+    )
+    allowed_origins: str | None = variable(
+        "HANDRAIL_ALLOWED_ORIGINS",
+        None,
+        "The origins of pages, separated by commas, that may open WebSockets beside the server's own; `*` for any.",
+    )
     stall_s: float = variable(
         "HANDRAIL_STALL_S",
         120,
@@ -74,3 +101,30 @@ class LimitSettings(BaseSettings):
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
     )
+    log_buffer_mb: float = variable(
+        "HANDRAIL_LOG_BUFFER_MB",
+        4,
+        "MB of standard output, and of standard error, that wait where whoever reads it is slow; lines beyond it are "
+        "dropped and counted.",
+        gt=0,
+    )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        for origin in _listed(value):
+            if not is_origin(origin):
+                raise ValueError(
+                    f"HANDRAIL_ALLOWED_ORIGINS has {origin!r}, which is no origin: write each as a browser does, "
+                    "scheme://host or scheme://host:port without a path, as https://example.com"
+                )
+        return value
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The pages that may open WebSockets, beside the server's own."""
+        return tuple(_listed(self.allowed_origins))
+
+
+def _listed(value: str | None) -> list[str]:
+    return [one.strip() for one in value.split(",")] if value else []

@@ -6,25 +6,30 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import logging
+import math
 import socket
 import struct
 import termios
 import time
 from collections.abc import Iterator
+from operator import itemgetter
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.config import WS_PROTOCOLS
 
 from handrail_container.cycle import install_cycle
 from handrail_container.errors import SettingsError
+from handrail_container.open_files import OpenFiles
 from handrail_container.protocol import KEPT_S, LimitedProtocol
+from handrail_container.socket_protocol import SocketProtocol
+from handrail_container.steady import Steady
+
+logger = logging.getLogger("handrail.access")
 
 _BACKLOG = 2048
-#: The largest message of a WebSocket, in bytes, as Truss has it.
-_MAX_MESSAGE = 100 << 20
-#: Of uvicorn's two the newer, which older releases do not have.
-_SANS_IO = "websockets-sansio"
+#: The largest message of a WebSocket, in bytes, where nobody says.
+_MAX_MESSAGE = 25 << 20
 _TICKS_A_LOOK = 10
 
 #: Linux's number of it, which Python's socket module has no name for.
@@ -70,6 +75,8 @@ class Connection(LimitedProtocol):
             super().shutdown()
 
     def _has_unread(self) -> bool:
+        if self._held:
+            return True
         waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
         return any(waiting)
 
@@ -83,14 +90,19 @@ class Connection(LimitedProtocol):
 class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, max_message_bytes: float = _MAX_MESSAGE, max_unread_bytes: float = math.inf
+    ) -> None:
         install_cycle()
+        self._max_unread_bytes = max_unread_bytes
+        self._steady = Steady("the look at open connections")
+        self._open_files = OpenFiles()
         config = uvicorn.Config(
             app,
             http=Connection,
             lifespan="off",
-            ws=_SANS_IO if _SANS_IO in WS_PROTOCOLS else "websockets",
-            ws_max_size=_MAX_MESSAGE,
+            ws=SocketProtocol,
+            ws_max_size=int(max_message_bytes),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -103,9 +115,29 @@ class Listener(uvicorn.Server):
         """Ten times a second."""
         if counter % _TICKS_A_LOOK == 0:
             now = time.monotonic()
-            for connection in [one for one in self.server_state.connections if isinstance(one, Connection)]:
-                connection.look(now)
+            kinds = (Connection, SocketProtocol)
+            for connection in [one for one in self.server_state.connections if isinstance(one, kinds)]:
+                with self._steady:
+                    connection.look(now)
+            with self._steady:
+                self._open_files.look()
+        with self._steady:
+            self._cut_unread()
         return await super().on_tick(counter)
+
+    def _cut_unread(self) -> None:
+        """Where clients leave more unread than there is memory for, those go that leave the most."""
+        unread = [
+            (connection.transport.get_write_buffer_size(), connection)
+            for connection in self.server_state.connections
+            if isinstance(connection, (Connection, SocketProtocol))
+        ]
+        over = sum(size for size, _ in unread) - self._max_unread_bytes
+        for size, connection in sorted(unread, key=itemgetter(0), reverse=True) if over > 0 else ():
+            if over > 0:
+                over -= size
+                connection.transport.abort()
+                logger.warning("a client was cut off: %d bytes for it were not read (HANDRAIL_MAX_UNREAD_MB)", size)
 
     @property
     def has_connections(self) -> bool:

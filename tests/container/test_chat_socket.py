@@ -12,6 +12,7 @@ from handrail_container.chat_socket import ChatSocket
 from handrail_container.engine.echo import EchoClient, Pace
 from handrail_container.engine.echo_adapters import EchoAdapters
 from handrail_container.engine.echo_backend import EchoEngine
+from handrail_container.inbox import MOST_WAITING_BYTES
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -201,6 +202,18 @@ def test_an_error_is_an_answer(default: Served, said: str | bytes, status: int, 
         assert text_of(answer_of(connection, 30)) == "next"
 
 
+def test_a_message_s_json_is_bounded_as_a_body_s(serving: Launch) -> None:
+    """Before it is parsed; the connection goes on."""
+    with opened(serving(None)) as connection:
+        for said in ('{"messages":[' + "{}," * 60_000 + "{}]}", '{"messages":' + "[" * 5_000 + "]" * 5_000 + "}"):
+            connection.send(said)
+            (answer,) = answer_of(connection, 30)
+            assert answer["error"]["code"] in (400, 413)
+            assert "HANDRAIL_MAX_JSON_" in answer["error"]["message"]
+        connection.send(json.dumps(chat("next")))
+        assert text_of(answer_of(connection, 30)) == "next"
+
+
 def test_it_streams_as_the_engine_does(serving: Launch) -> None:
     """The first message is there before the second is made, and a client that leaves ends the engine's request."""
     served = serving(None, HANDRAIL_ECHO_ITL_MS="60000")
@@ -286,3 +299,25 @@ async def test_what_a_client_asked_for_ends_with_it() -> None:
         await ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send)
     assert ended.value.code == 1005
     assert not client.running
+
+
+async def test_what_waits_for_its_turn_is_bounded_in_bytes() -> None:
+    """However few messages it is: its client is not read from meanwhile."""
+    client = EchoClient(Pace(first_token_s=60))
+    large = {"type": "websocket.receive", "text": json.dumps(chat("x" * MOST_WAITING_BYTES))}
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        taken += 1
+        return {"type": "websocket.connect"} if taken == 1 else large
+
+    async def send(message: Message) -> None:
+        """Nobody is there."""
+
+    scope: Any = {"type": "websocket", "headers": [], "path": PATH, "state": {"request_id": "mine"}}
+    talking = asyncio.create_task(ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send))
+    await asyncio.sleep(0.5)
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    assert taken == 3  # the connection, what is being answered, what waits

@@ -7,7 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container.failures import explain_ours
+from handrail.calling import adapt
+from handrail.slots import Slot
+from handrail_container.failures import explain_handler, explain_ours
+from handrail_container.settings import Settings
 from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch
@@ -229,3 +232,16 @@ def test_no_memory_for_a_body_is_not_its_clients_fault() -> None:
     assert explain_ours(refused, "an-id").status == 503
     refused.__cause__ = ValueError()
     assert explain_ours(refused, "an-id").status == 400
+
+
+@pytest.mark.parametrize(("text", "status"), [("\ud800", 400), ("a file named \udcff", 500)])
+def test_half_a_character_that_a_handler_cannot_send_is_its_client_s(text: str, status: int) -> None:
+    """But those that Python makes of a file's name are not."""
+
+    def handler(request: object) -> None:
+        """Encodes what it was sent."""
+
+    with pytest.raises(UnicodeEncodeError) as raised:
+        text.encode()
+    explain = explain_handler(adapt(handler, Slot.INVOCATION), Settings())
+    assert explain(raised.value, "id").status == status
