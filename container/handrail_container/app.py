@@ -100,7 +100,9 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     from handrail_container.engine.vllm import VllmBackend
 
     flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
-    return VllmBackend(find_model(settings, fallback_model, config.model), flags, settings.stall_s, is_strict=is_strict)
+    model = find_model(settings, fallback_model, config.model)
+    most = {"most_grammar": settings.max_grammar_size, "most_answers": settings.max_n}
+    return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, **most)
 
 
 def open_tracing(settings: Settings) -> Tracing | None:

@@ -31,6 +31,8 @@ _REFUSALS = (400, 429, 503)
 HALF_A_CHARACTER = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
+_NO_MEMORY = Failure(503, "the server has no memory left to read this body")
+
 
 def explain_ours(error: BaseException, request_id: str) -> Failure:
     """What one of our own endpoints raised: an answer on purpose, or a bug."""
@@ -108,6 +110,8 @@ def _expected(error: BaseException) -> Failure | None:
     if isinstance(error, AnswerCut):
         return error.failure
     if isinstance(error, HTTPException):
+        if error.status_code == 400 and isinstance(error.__cause__, MemoryError):
+            return _NO_MEMORY  # FastAPI takes whatever is raised while it parses for bad JSON
         detail = None if isinstance(error.detail, str) else error.detail
         return Failure(error.status_code, _text(error.detail), detail=detail, headers=error.headers)
     if isinstance(error, RequestValidationError):

@@ -36,6 +36,16 @@ class LimitSettings(BaseSettings):
         "How deep the brackets of a JSON body may be in each other; deeper is 400.",
         ge=8,
     )
+    max_grammar_size: int = variable(
+        "HANDRAIL_MAX_GRAMMAR_SIZE",
+        50_000,
+        "The most characters of a schema, a choice or a regular expression that vLLM is to follow, and the most "
+        "repetitions that a schema asks for (`minItems`, `maxLength`, …); more is 400.",
+        ge=1,
+    )
+    max_n: int = variable(
+        "HANDRAIL_MAX_N", 1024, "The most answers that one request may ask vLLM for, as `n`; more is 400.", ge=1
+    )
     max_bodies_mb: float = variable(
         "HANDRAIL_MAX_BODIES_MB",
         1024,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.routing import Route
 
 from handrail_container.envelope import MAX_ID
+from handrail_container.threads import in_thread
 
 _ERROR_SCHEMA = {
     "type": "object",
@@ -82,6 +86,8 @@ def describe(app: FastAPI) -> None:
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
+        if app.openapi_schema:
+            return app.openapi_schema
         schema = generate()
         for path, operations in _own_paths().items():
             schema["paths"].setdefault(path, operations)
@@ -92,7 +98,22 @@ def describe(app: FastAPI) -> None:
                     operations[method] = _with_our_errors(operations[method])
         return schema
 
+    _describe_in_thread(app)
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def _describe_in_thread(app: FastAPI) -> None:
+    """The first description of an engine's routes takes a second, which nobody else is to wait for."""
+    (index, route), *_ = ((i, one) for i, one in enumerate(app.routes) if getattr(one, "path", "") == app.openapi_url)
+    assert isinstance(route, Route)
+    answer, turn = route.endpoint, asyncio.Lock()
+
+    async def described(request: Request) -> Any:
+        async with turn:
+            await in_thread(app.openapi, "openapi")
+        return await answer(request)
+
+    app.router.routes[index] = Route(route.path, described, include_in_schema=False)
 
 
 def _with_our_errors(operation: dict[str, Any]) -> dict[str, Any]:

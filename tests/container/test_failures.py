@@ -9,8 +9,9 @@ import httpx
 import pytest
 from handrail.calling import adapt
 from handrail.slots import Slot
-from handrail_container.failures import explain_handler
+from handrail_container.failures import explain_handler, explain_ours
 from handrail_container.settings import Settings
+from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served
@@ -222,6 +223,15 @@ def test_a_cut_stream_closes_the_connection(told: Served) -> None:
         connection.getresponse().read()
     connection.close()
     assert cut.value.partial == b"the beginning"
+
+
+def test_no_memory_for_a_body_is_not_its_clients_fault() -> None:
+    """FastAPI says 400 of whatever is raised while it parses."""
+    refused = HTTPException(400, "There was an error parsing the body")
+    refused.__cause__ = MemoryError()
+    assert explain_ours(refused, "an-id").status == 503
+    refused.__cause__ = ValueError()
+    assert explain_ours(refused, "an-id").status == 400
 
 
 @pytest.mark.parametrize(("text", "status"), [("\ud800", 400), ("a file named \udcff", 500)])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DEFAULT_MAX_TOKENS = 16  # what vLLM's SamplingParams has
+#: Of a text without white space at its end, at which it would look from every place anew.
 _WORD = re.compile(r"\s*\S+")
 
 
@@ -86,7 +87,7 @@ def _completion(words: list[str], finish_reason: str | None) -> CompletionOutput
 
 def tokens(text: str) -> list[str]:
     """The words of `text`, each with the white space before it; an empty text is one empty token."""
-    return _WORD.findall(text) or [""]
+    return _WORD.findall(text.rstrip()) or [""]
 
 
 def token_id(word: str) -> int:
@@ -95,7 +96,7 @@ def token_id(word: str) -> int:
 
 
 def token_ids(text: str) -> list[int]:
-    return [token_id(word) for word in _WORD.findall(text)]
+    return [token_id(word) for word in _WORD.findall(text.rstrip())]
 
 
 def prompt_text(prompt: Any) -> str:

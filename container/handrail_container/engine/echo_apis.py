@@ -6,9 +6,9 @@ import json
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from handrail_container.engine.echo import RequestOutput, prompt_text, token_ids
 from handrail_container.engine.openai import ChatRequest, OpenAIRequest
@@ -25,7 +25,7 @@ class Body(BaseModel):
 
 
 class EmbeddingRequest(OpenAIRequest):
-    input: str | list[str]
+    input: str | Annotated[list[str], Field(max_length=8192)]  # four times what OpenAI takes
 
 
 class MessagesRequest(ChatRequest):

@@ -146,7 +146,18 @@ def asks(does: str = "answers", **more: Any) -> bytes:
     [
         *(asks(does, n=2) for does in ("answers", "streams", "breaks")),
         *(asks(does) for does in ("is wrong", "is refused", "fails", "does not know")),
-        *(asks(n="two"), asks(n="2"), b"", b"{", b"null", b"[]", b'{"model": "\xff"}', b"[" * 100_000, b'"text"'),
+        *(
+            asks(n="two"),
+            asks(n="2"),
+            b"",
+            b"{",
+            b"null",
+            b"[]",
+            asks(pad="x" * 50_000),
+            b'{"model": "\xff"}',
+            b"[" * 100_000,
+            b'"text"',
+        ),
     ],
     ids=lambda body: body[:60].decode("latin-1"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 import tempfile
 import uuid
 from argparse import Namespace
@@ -16,6 +17,7 @@ from fastapi import FastAPI
 from handrail.engine import Engine
 
 from handrail_container.collection import collected_later, kept
+from handrail_container.engine.grammars import require_compilable, require_few
 from handrail_container.engine.vllm import arguments, build, causes, processes, routes, spare
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
@@ -34,9 +36,19 @@ _GRACE_S = 2.0
 class VllmBackend:
     name = "vllm"
 
-    def __init__(self, model: str, flags: Mapping[str, str], stall_s: float = 120, *, is_strict: bool = False) -> None:
+    def __init__(
+        self,
+        model: str,
+        flags: Mapping[str, str],
+        stall_s: float = 120,
+        *,
+        is_strict: bool = False,
+        most_grammar: int = sys.maxsize,
+        most_answers: int = sys.maxsize,
+    ) -> None:
         """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables; `stall_s` without any progress
-        while requests run is a hang; `is_strict` where the facade takes no name of a model but those that are served.
+        while requests run is a hang; `is_strict` where the facade takes no name of a model but those that are served;
+        `most_grammar` is how large a grammar may be, `most_answers` how large `n`.
         """
         self.client: Any = None
         self.adapters = VllmAdapters()
@@ -47,6 +59,7 @@ class VllmBackend:
         self._model = model
         self._flags = dict(flags)
         self._stall_s = stall_s
+        self._most = (most_grammar, most_answers)
         self._progress: Progress | None = None
         self._args = Namespace()  # until `prepare`
         self._tasks: tuple[str, ...] = ()
@@ -71,6 +84,7 @@ class VllmBackend:
             self.client = await in_thread(self._build, "engine-build")
             self._progress = Progress(self.client, self._stall_s)
             await build.adopt(self.client)
+            _bound_requests(self.client, *self._most)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
         except Exception as error:  # whatever vLLM raises, it did not start
@@ -131,6 +145,18 @@ class VllmBackend:
             client.shutdown(timeout=_GRACE_S)
         processes.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _bound_requests(client: Any, most_grammar: int, most_answers: int) -> None:
+    """Every request passes here, of whatever route and of user code: one that is too large is refused."""
+    generate = client.generate
+
+    def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
+        require_compilable(getattr(params, "structured_outputs", None), most_grammar)
+        require_few(getattr(params, "n", None), most_answers)
+        return generate(prompt, params, *given, **named)
+
+    client.generate = bounded
 
 
 def _listen_no_more(client: Any) -> None:

@@ -1,0 +1,53 @@
+"""What one request may ask of an engine beside its tokens: a grammar, which takes minutes to compile where it is large
+and keeps all others waiting, and many answers at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import HTTPException
+
+_SETTING = "HANDRAIL_MAX_GRAMMAR_SIZE"
+_FIELDS = ("json", "regex", "choice", "grammar", "structural_tag")
+#: What a schema repeats so many times in its grammar.
+_REPEATING = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
+
+
+def require_compilable(outputs: Any, most: int) -> None:
+    """Raises HTTPException with 400 where vLLM's `structured_outputs` hold more than `most` characters, or a schema
+    repeats something so often. None is nothing to compile."""
+    for field in _FIELDS if outputs is not None else ():
+        given = getattr(outputs, field, None)
+        size = 0 if given is None else _size(given, most)
+        if size > most:
+            raise HTTPException(
+                400, f"structured outputs: {field!r} has a size of {size:,}, and {_SETTING} allows {most:,}"
+            )
+
+
+def require_few(n: int | None, most: int) -> None:
+    """Raises HTTPException with 400 where one request asks for more than `most` answers."""
+    if n is not None and n > most:
+        raise HTTPException(400, f"n is {n:,}, and HANDRAIL_MAX_N allows {most:,}")
+
+
+def _size(given: Any, most: int) -> int:
+    """In characters as JSON, or the largest repetition where that is more."""
+    text = given if isinstance(given, str) else json.dumps(given)
+    if len(text) > most:
+        return len(text)
+    try:
+        schema = json.loads(text)
+    except ValueError:  # a regular expression, or a grammar in a language of its own
+        return len(text)
+    return max(len(text), *_repetitions(schema), 0)
+
+
+def _repetitions(schema: Any) -> Iterator[int]:
+    inner = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
+    for key, value in inner:
+        if key in _REPEATING and isinstance(value, int):
+            yield value
+        yield from _repetitions(value)

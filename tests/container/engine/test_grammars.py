@@ -1,0 +1,58 @@
+"""How large a grammar may be."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import HTTPException
+from handrail_container.engine.grammars import require_compilable, require_few
+
+
+def outputs(**given: Any) -> SimpleNamespace:
+    return SimpleNamespace(**given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"json": {"enum": [f"value {i}" for i in range(1000)]}},
+        {"json": json.dumps({"enum": ["x" * 2000]})},
+        {"json": {"type": "array", "items": {"anyOf": [{"minItems": 100_000}]}}},
+        {"json": json.dumps({"properties": {"a": {"type": "string", "maxLength": 1001}}})},
+        {"choice": ["a"] * 1000},
+        {"regex": "|".join(f"a{i}" for i in range(20_000))},
+        {"grammar": "root ::= " + "a " * 1000},
+        {"structural_tag": json.dumps({"format": {"json_schema": {"minItems": 2000}}})},
+    ],
+)
+def test_what_takes_an_engine_minutes_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(HTTPException, match="HANDRAIL_MAX_GRAMMAR_SIZE allows 1,000") as refused:
+        require_compilable(outputs(**given), 1000)
+    assert refused.value.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"json": None, "json_object": True},
+        {"json": {"type": "array", "minItems": 3, "items": {"enum": ["a", "b"]}}},
+        {"json": {"properties": {"minItems": {"type": "integer"}}, "required": ["minItems"]}},
+        {"regex": "[0-9]{3}"},
+        {"choice": ["yes", "no"]},
+        {"grammar": "root ::= a"},
+    ],
+)
+def test_what_honest_clients_ask_for_is_not(given: dict[str, Any]) -> None:
+    require_compilable(outputs(**given), 1000)
+    require_compilable(None, 1000)
+
+
+def test_one_request_asks_for_few_answers() -> None:
+    for few in (None, 1, 8):
+        require_few(few, 8)
+    with pytest.raises(HTTPException, match="HANDRAIL_MAX_N allows 8"):
+        require_few(9, 8)
