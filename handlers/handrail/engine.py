@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail import legacy
+from handrail.arguments import require_well_called
 from handrail.presence import unless_left
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class Engine(ABC):
 
         The latter answers with text alone: an async generator of it, or a string where the body says `"stream": false`.
         """
+        require_well_called("predict", request, model_input)
         if "messages" in model_input:
             return self.chat_completions(request, model_input)
         return legacy.text(self.completions(request, legacy.completion_body(model_input)))
@@ -114,6 +116,7 @@ class Engine(ABC):
     def _serve(
         self, operation: str, request: HTTPConnection | None, model_input: Mapping[str, Any] | None
     ) -> Awaitable[Any]:
+        require_well_called(operation, request, model_input)
         body = copy.deepcopy(dict(model_input or {}))  # now, not when awaited: callers reuse one dict in a gather
         body["request_id"] = f"{body.get('request_id') or request_id_of(request)}-{uuid.uuid4().hex[:8]}"
         return self._answer(operation, body, request)

@@ -15,7 +15,7 @@ from handrail.engine import Engine
 from handrail.errors import HookFailed, SignatureRefused
 from handrail.signature import annotations_of
 from handrail.threads import run_in_threadpool
-from handrail.tracebacks import definition, signature_text, user_traceback
+from handrail.tracebacks import definition, message_of, signature_text, user_traceback
 
 logger = logging.getLogger("handrail")
 
@@ -42,7 +42,7 @@ async def start(hooks: Sequence[Hook], app: Starlette) -> None:
             await _run(hook, app)
         except (Exception, SystemExit) as error:  # a hook that exits must not end the server as if all were well
             where = definition(hook)
-            message = f"{where} {_name(hook)} failed at start-up: {type(error).__name__}: {error}"
+            message = f"{where} {_name(hook)} failed at start-up: {type(error).__name__}: {message_of(error)}"
             raise HookFailed(message, user_traceback(error, Path(where.rpartition(":")[0]).parent)) from error
 
 
