@@ -30,7 +30,7 @@ def test_a_body_is_a_file_s_or_json(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert question.body(None) == DEFAULT_INPUT
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"given")))
     assert question.body("-") == b"given"
-    with pytest.raises(ValueError, match="--input is 'gone.json', and it cannot be read: No such file"):
+    with pytest.raises(ValueError, match=r"--input is 'gone.json', and it cannot be read: No such file"):
         question.body("gone.json")
 
 
