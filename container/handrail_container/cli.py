@@ -110,7 +110,7 @@ def check(
     has_all: bool,
     elsewhere: bool,
 ) -> None:
-    """Say who would answer each slot, and what is wrong, without starting anything."""
+    """Say who would answer and what is wrong; start nothing."""
     from handrail_container.check import check_program
 
     report = check_program(default_model, is_elsewhere=elsewhere, model_path=directory, engine=engine)

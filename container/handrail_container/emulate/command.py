@@ -69,5 +69,9 @@ def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, An
     place = Place(given["host"], given["port"], given["names"])
     emulator = Emulator(place, limits, target or (container.url if container else ""), container)
     url = f"http://{given['host']}:{emulator.port}"
-    click.echo(f"boto3.client('sagemaker-runtime', endpoint_url='{url}', region_name='us-east-1')", err=True)
+    click.echo(
+        f"boto3.client('sagemaker-runtime', endpoint_url='{url}', region_name='us-east-1', "
+        "aws_access_key_id='any', aws_secret_access_key='any')",
+        err=True,
+    )
     return int(asyncio.run(emulator.run()))
