@@ -48,7 +48,9 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     around, model, lanes = program.around, program.model, gate.lanes
     health = DefaultPing(backend, workers=program.definition)
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths))
-    engine = replace(ours(of_engine, ()), handler=ENGINE, serves_own=program.definition is not None)
+    engine = replace(
+        ours(of_engine, ()), handler=ENGINE, serves_own=program.definition is not None, is_the_engines=True
+    )
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
     invocation = _surrounded(invocation, around.wrappers, settings)
@@ -148,7 +150,7 @@ def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settin
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     if resolution.handler is None:
-        return replace(ours(default, methods), handler=ENGINE)
+        return replace(ours(default, methods), handler=ENGINE, is_the_engines=True)
     return _of_handler(resolution.handler, methods, settings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import sys
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail import legacy
 from handrail.arguments import require_well_called
+from handrail.json_trees import copied
 from handrail.presence import unless_left
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Engine(ABC):
 
     #: The server's; not for handlers.
     watch: Watch | None = None
+    #: The server's limit of objects and arrays in a body; beyond it is 413.
+    most_objects: int = sys.maxsize
 
     @property
     @abstractmethod
@@ -117,7 +120,8 @@ class Engine(ABC):
         self, operation: str, request: HTTPConnection | None, model_input: Mapping[str, Any] | None
     ) -> Awaitable[Any]:
         require_well_called(operation, request, model_input)
-        body = copy.deepcopy(dict(model_input or {}))  # now, not when awaited: callers reuse one dict in a gather
+        # Now, not when awaited: callers reuse one dict in a gather.
+        body: dict[str, Any] = copied(dict(model_input or {}), self.most_objects)
         body["request_id"] = f"{body.get('request_id') or request_id_of(request)}-{uuid.uuid4().hex[:8]}"
         return self._answer(operation, body, request)
 

@@ -101,4 +101,4 @@ def _boto3() -> Any:
     try:
         return import_module("boto3")
     except ImportError:
-        raise SettingsError("deploy needs boto3: pip install boto3") from None
+        raise SettingsError("deploy needs boto3: pip install 'handrail[aws]'") from None

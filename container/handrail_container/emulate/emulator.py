@@ -94,7 +94,7 @@ class Emulator:
             try:
                 return await self._watch(health)
             finally:
-                health.reason = "it is being stopped"  # on purpose: no news for the log
+                health.judge("it is being stopped")
                 await self._stop_container()
                 listener.should_exit = True
                 await listening
