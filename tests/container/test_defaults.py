@@ -25,7 +25,7 @@ def ask(served: Served, payload: Any, **headers: str) -> httpx.Response:
 
 
 def refusal(answer: httpx.Response) -> str:
-    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "bad_request")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (415, "unsupported_media_type")
     message: str = answer.json()["error"]["message"]
     return message
 
@@ -107,7 +107,7 @@ def test_a_body_without_a_type_is_taken_for_json(echo: Served) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png", "nonsense"])
-def test_another_content_type_is_400(echo: Served, content_type: str) -> None:
+def test_another_content_type_is_415(echo: Served, content_type: str) -> None:
     """It is quoted, with the one to send."""
     message = refusal(ask(echo, CHAT, **{"Content-Type": content_type}))
     assert repr(content_type) in message
