@@ -6,11 +6,12 @@ import json
 import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from handrail.around import Wrapper
 from handrail.calling import Handler
-from handrail.errors import HandlerFault, ProgramFault
+from handrail.errors import HandlerFault, ImportFailed, ProgramFault
 from handrail.ladder import Rung
 from handrail.resolve import Program, Resolution
 from handrail.signature import Signature
@@ -45,7 +46,8 @@ _FOLD_ANSWER: dict[str, Any] = {**_FOLD, "subsequent_indent": " " * 13}
 
 @dataclass(frozen=True)
 class Report:
-    """What serving would find. `faults` are the program's and those of its requirements."""
+    """What serving would find. `faults` are the program's and those of its requirements; `undecided` is what is not
+    known before pip has installed them."""
 
     settings: Settings
     known: tuple[Known, ...]
@@ -57,7 +59,29 @@ class Report:
     @property
     def faults(self) -> tuple[HandlerFault, ...]:
         refused = self.requirements.refused if self.requirements else ()
-        return (*map(ProgramFault, refused), *self.program.faults)
+        faults = [fault for fault in self.program.faults if not self._may_be_mended(fault)]
+        return (*map(ProgramFault, refused), *faults)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        if not self._lacks:
+            return ()
+        unknown = f"whether pip can install {self._lacks} is not known before it runs, when the server starts"
+        awaiting = [fault for fault in self.program.faults if self._may_be_mended(fault)]
+        instead = "To know now, install them here (pip install …) and check again"
+        return (unknown, *(f"who answers cannot be told before pip has run: {fault}. {instead}" for fault in awaiting))
+
+    @property
+    def _lacks(self) -> str:
+        """What pip would be run for."""
+        if self.settings.installs_requirements and self.settings.pip_args:
+            return masked(self.settings.pip_args)
+        found = self.requirements
+        return masked(", ".join(found.unmet)) if found and not found.refused else ""
+
+    def _may_be_mended(self, fault: HandlerFault | None) -> bool:
+        """Whether it is an import of what may be there once pip has run."""
+        return bool(self._lacks) and isinstance(fault, ImportFailed) and isinstance(fault.__cause__, ImportError)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -73,8 +97,9 @@ class Report:
             return exit_code(self.problems, self.faults)
         return ExitCode.CLEAN
 
-    def to_text(self) -> str:
-        """For a terminal: 80 columns, but for what an author wrote and paths."""
+    def to_text(self, *, has_all: bool = False) -> str:
+        """For a terminal: 80 columns, but for what an author wrote and paths. Settings that nobody gave are left out,
+        unless it `has_all`."""
         lines = [
             f"model directory  {self.settings.model_path}",
             f"script           {self.program.script or 'none'}",
@@ -82,7 +107,7 @@ class Report:
             f"engine           {self.settings.engine}",
         ]
         for resolution in self.program.resolutions.values():
-            lines += ["", resolution.slot.path, *_table(resolution)]
+            lines += ["", resolution.slot.path, *_table(resolution, is_open=self._may_be_mended(resolution.fault))]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
         lines += _section("Model", _methods(self.program))
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
@@ -90,7 +115,8 @@ class Report:
         lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
         lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
-        lines += _section("settings", (f"{row.name}={row.value} ({row.source})" for row in self.known))
+        lines += _section("settings", _settings(self.known, has_all=has_all))
+        lines += _section("not known yet", self.undecided)
         lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
         if self.problems or self.faults:
             lines += ["", refusal(self.problems, self.faults)]
@@ -112,6 +138,7 @@ class Report:
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
             "requirements": _requirements_data(self.requirements),
             "settings": [asdict(row) for row in self.known],
+            "undecided": list(self.undecided),
             "warnings": list(self.warnings),
             "problems": [*self.problems, *map(str, self.faults)],
             "exit_code": int(self.exit_code),
@@ -119,13 +146,14 @@ class Report:
         return json.dumps(self.settings.redactor.within(data), indent=2, ensure_ascii=False)
 
 
-def check_program(**given: Any) -> Report:
-    """What serving would find; `given` as in `environment.read`."""
+def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = False, **given: Any) -> Report:
+    """What serving would find; `given` as in `environment.read`. Where it serves on another machine, `is_elsewhere`,
+    the engine's flags are not held against this one, which may not even have the engine."""
     problems: tuple[str, ...] = ()
     try:
         settings = read(**given)
         find_sessions(settings)
-        _check_engine(settings)
+        _check_engine(settings, fallback_model, is_elsewhere=is_elsewhere)
     except SettingsError as error:
         problems = error.problems
         settings = error.usable or read(**given)
@@ -135,10 +163,14 @@ def check_program(**given: Any) -> Report:
     return Report(settings, rows, program, requirements, problems, truss_config.read(settings))
 
 
-def _check_engine(settings: Settings) -> None:
+def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhere: bool) -> None:
     """The model, and vLLM's flags where any is set: only then is vLLM's parser worth its import."""
-    backend = open_backend(settings, None)
-    if settings.engine == "vllm" and set(truss_config.read(settings).flags or ()) - {"SM_VLLM_MODEL"}:
+    backend = open_backend(settings, fallback_model)
+    if (
+        settings.engine == "vllm"
+        and not is_elsewhere
+        and set(truss_config.read(settings).flags or ()) - {"SM_VLLM_MODEL"}
+    ):
         backend.prepare()
 
 
@@ -210,7 +242,13 @@ def _hooks(program: Program) -> list[str]:
     return [f"{moment}: {definition(hook)}" for moment, hooks in program.hooks.items() for hook in hooks]
 
 
-def _table(resolution: Resolution) -> list[str]:
+def _settings(rows: Iterable[Known], *, has_all: bool) -> list[str]:
+    shown = [row for row in rows if has_all or row.source != "default"]
+    more = [] if has_all else ["the others have their defaults: --all shows them"]
+    return [*(f"{row.name}={row.value} ({row.source})" for row in shown), *more]
+
+
+def _table(resolution: Resolution, *, is_open: bool) -> list[str]:
     lines = []
     for rung in Rung:
         offers = [candidate for candidate in resolution.candidates if candidate.rung is rung]
@@ -218,11 +256,15 @@ def _table(resolution: Resolution) -> list[str]:
         found = "; ".join(candidate.found for candidate in offers) if offers else "-"
         head = f"  {mark} {int(rung)} {_RUNG_NAMES[rung]:14} "
         lines.append(textwrap.fill(found, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head), **_FOLD))
-    lines.append(textwrap.fill(_answer(resolution), _WIDTH, initial_indent="    answers: ", **_FOLD_ANSWER))
+    lines.append(
+        textwrap.fill(_answer(resolution, is_open=is_open), _WIDTH, initial_indent="    answers: ", **_FOLD_ANSWER)
+    )
     return lines
 
 
-def _answer(resolution: Resolution) -> str:
+def _answer(resolution: Resolution, *, is_open: bool) -> str:
+    if is_open:
+        return "not known before pip has run, see below"
     if resolution.fault is not None:
         return "nobody, see below"
     if resolution.handler is None:

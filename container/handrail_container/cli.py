@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
@@ -14,16 +14,15 @@ import click
 
 from handrail_container import init, signals
 from handrail_container.deploy.command import deploy
+from handrail_container.directory import DEFAULT_MODEL, DIRECTORY, no_directory
 from handrail_container.emulate.command import emulate
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.hints import print_hints
 
 if TYPE_CHECKING:
+    from handrail_container.question import Question
     from handrail_container.settings import Settings
 
-_DIRECTORY = click.argument(
-    "directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[DIR]"
-)
 _ENGINE = click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE")
 
 
@@ -41,15 +40,11 @@ main.add_command(emulate)
 
 
 @main.command()
-@_DIRECTORY
+@DIRECTORY
 @_ENGINE
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, help="SAGEMAKER_BIND_TO_PORT [default: 8080]")
-@click.option(
-    "--default-model",
-    type=click.Path(exists=True, path_type=Path),
-    help="Model to load where neither the environment nor DIR names one.",
-)
+@DEFAULT_MODEL
 @click.option("--watch", is_flag=True, help="Reload the handlers, never the engine, when a file in DIR changes.")
 @click.option("--hints", is_flag=True, help="When ready, print who answers and what to try.")
 @click.option("--ray", "on_ray", is_flag=True, help="On a Ray cluster: its own, or that of RAY_ADDRESS.")
@@ -101,27 +96,42 @@ def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
 
 
 @main.command()
-@_DIRECTORY
+@DIRECTORY
 @_ENGINE
+@DEFAULT_MODEL
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def check(directory: Path | None, engine: str | None, as_json: bool) -> None:
-    """Say who would answer each slot, and what is wrong, without starting anything."""
+@click.option("--all", "has_all", is_flag=True, help="Settings that have their defaults, too.")
+@click.option("--elsewhere", is_flag=True, help="It serves on another machine: this one need not have the engine.")
+def check(
+    directory: Path | None,
+    engine: str | None,
+    default_model: Path | None,
+    as_json: bool,
+    has_all: bool,
+    elsewhere: bool,
+) -> None:
+    """Say who would answer and what is wrong; start nothing."""
     from handrail_container.check import check_program
 
-    report = check_program(model_path=directory, engine=engine)
-    click.echo(report.to_json() if as_json else report.to_text())
+    report = check_program(default_model, is_elsewhere=elsewhere, model_path=directory, engine=engine)
+    click.echo(report.to_json() if as_json else report.to_text(has_all=has_all))
     _exit(report.exit_code)
 
 
 @main.command()
 @click.argument("target", required=False, metavar="[DIR|URL]")
 @_ENGINE
-@click.option("--input", "source", type=click.File("rb"), metavar="FILE|-", help='The body [default: "Hello!"].')
+@DEFAULT_MODEL
+@click.option("--input", "source", metavar="FILE|-|JSON", help='The body, or where it is [default: "Hello!"].')
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; may be repeated.")
+@click.option("--path", metavar="PATH", help="Such as /v1/chat/completions [default: /invocations].")
+@click.option("--method", metavar="METHOD", help="[default: POST; for /ping, /health, /metrics and /: GET]")
 @click.option("--stream", is_flag=True, help="Ask for a stream, and show it as it comes.")
-def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stream: bool) -> None:
+def invoke(target: str | None, engine: str | None, default_model: Path | None, stream: bool, **asked: Any) -> None:
     """Send one request: to a server, or to DIR as it would be served, without serving it.
 
-    The answer's body goes to standard output, everything else to standard error.
+    The answer's body goes to standard output, everything else to standard error. HANDRAIL_API_KEY of the environment is
+    sent as the key.
     """
     from handrail_container import invoke as invoking
     from handrail_container import logs
@@ -131,18 +141,35 @@ def invoke(target: str | None, engine: str | None, source: BinaryIO | None, stre
     if url and engine:
         raise click.UsageError("--engine is for a directory: a server has its own.")
     settings = _settings(model_path=_existing(None if url else target), engine=engine)
-    logs.configure(settings.log_level, settings.log_format, settings.redactor)
-    body = source.read() if source else invoking.DEFAULT_INPUT
-    question = invoking.Question(body, stream, next(iter(settings.api_keys), None))
+    # For a person, as its own lines are, also where standard error is a pipe.
+    form = "plain" if settings.log_format == "auto" else settings.log_format
+    logs.configure(settings.log_level, form, settings.redactor)
+    question = _question(asked, next(iter(settings.api_keys), None), streams=stream)
     transcript = Transcript(_take_stdout(), settings.redactor, live=stream)
-    directory = invoking.invoke_directory
-    asking = invoking.invoke_url(url, question, transcript) if url else directory(settings, question, transcript)
+    asking = (
+        invoking.invoke_url(url, question, transcript)
+        if url
+        else invoking.invoke_directory(settings, question, transcript, default_model)
+    )
     _run_to_the_end(lambda: invoking.unless_stopped(asking), settings)
+
+
+def _question(asked: Mapping[str, Any], key: str | None, *, streams: bool) -> Question:
+    from handrail_container import question
+
+    try:
+        headers = question.headers(asked["headers"])
+        body = question.body(asked["source"])
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return question.Question(body, streams, key, headers, asked["path"], asked["method"])
 
 
 def _existing(folder: str | None) -> Path | None:
     if folder is None:
         return None
+    if Path(folder).is_file():
+        raise click.UsageError(no_directory(Path(folder)))
     if not Path(folder).is_dir():
         raise click.UsageError(f"{folder!r} is neither a directory nor a URL that begins with http:// or https://.")
     return Path(folder)

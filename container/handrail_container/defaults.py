@@ -103,7 +103,11 @@ def _require_json(content_type: str | None) -> None:
     """A body without a type is taken for JSON: SageMaker clients need not name one."""
     media_type = (content_type or "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
-        raise HTTPException(400, f"the content type is {media_type!r}; send 'Content-Type: application/json'")
+        raise HTTPException(
+            415,
+            f"the content type is {media_type!r}, and the engine takes JSON, one object a request: send "
+            "'Content-Type: application/json'. A handler of model.py may take any other",
+        )
 
 
 def _accepts_events_alone(request: Request) -> bool:

@@ -67,6 +67,13 @@ def process_environment() -> Mapping[str, str]:
     return os.environ
 
 
+def beside(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process whose settings are `given`: this one's own settings are not for it."""
+    known = variables()
+    kept = {n: v for n, v in os.environ.items() if n not in known and not n.startswith((*OUR_PREFIXES, _VLLM_PREFIX))}
+    return {**kept, **given}
+
+
 def has_sagemaker_variables() -> bool:
     """Whether any is set that a laptop has no use for."""
     return any(name.startswith(_SAGEMAKER) and name != "SAGEMAKER_MODEL_PATH" for name in os.environ)

@@ -145,7 +145,10 @@ def _problem(details: dict[str, Any]) -> str:
     """`body.prompt: Field required`, or what is wrong with the JSON."""
     if details["type"] == "json_invalid":
         return f"the body is not JSON: {details.get('ctx', {}).get('error', details['msg'])}"
-    return f"{'.'.join(map(str, details['loc']))}: {details['msg']}"
+    hint = ""
+    if details["loc"] == ("body",) and isinstance(details.get("input"), bytes):
+        hint = ". The body was not read as JSON: send 'Content-Type: application/json'"
+    return f"{'.'.join(map(str, details['loc']))}: {details['msg']}{hint}"
 
 
 def _was_reading_the_body(error: BaseException) -> bool:

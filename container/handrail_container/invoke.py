@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import re
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from handrail.definition.stages import Stage, observe_with
 from handrail.resolve import Program
@@ -20,6 +21,7 @@ from handrail_container.errors import ExitCode
 from handrail_container.gate import Gate
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.listener import Listener, bind
+from handrail_container.question import Question, method_of
 from handrail_container.report import say
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
@@ -28,35 +30,15 @@ from handrail_container.transcript import Transcript
 if TYPE_CHECKING:
     import httpx
 
-#: What is asked where nobody says what to ask.
-DEFAULT_INPUT = b'{"messages": [{"role": "user", "content": "Hello!"}]}'
-
 _LOOPBACK = "127.0.0.1"
+#: What clients of HTTP call a port that nobody listens on.
+_UNREACHED = re.compile(r"ConnectError|ConnectionRefused|Connection refused|connection attempts failed", re.IGNORECASE)
+_NOT_SERVED = (
+    "handrail: it could not connect. If it asks this server: `handrail invoke` listens on no port. Serve it "
+    "(handrail serve DIR) and invoke its URL, or ask the engine without one: take a parameter of the type "
+    "handrail.Engine, or, in run_inference, one named engine"
+)
 _NAMES = {Stage.PROCESS_INPUT: "input", Stage.RUN: "snippet", Stage.PROCESS_OUTPUT: "output"}
-
-
-@dataclass(frozen=True)
-class Question:
-    """The body of the request; `streams` asks for a stream where the body is a JSON object; `key` is the server's."""
-
-    given: bytes = DEFAULT_INPUT
-    streams: bool = False
-    key: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        authorization = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        return {"Content-Type": "application/json", **authorization}
-
-    @property
-    def body(self) -> bytes:
-        if not self.streams:
-            return self.given
-        try:
-            value = json.loads(self.given)
-        except (ValueError, RecursionError):  # the handler's to judge
-            return self.given
-        return json.dumps({**value, "stream": True}).encode() if isinstance(value, dict) else self.given
 
 
 async def unless_stopped(work: Coroutine[Any, Any, ExitCode]) -> int:
@@ -84,9 +66,12 @@ async def invoke_url(url: str, question: Question, transcript: Transcript) -> Ex
     except httpx.InvalidURL as error:
         say(f"handrail: {url!r} is not a URL: {error}")
         return ExitCode.SETTINGS
-    if address.path == "/":
+    if question.path is not None:
+        address = address.copy_with(raw_path=question.target.encode())
+    elif address.path == "/":
         address = address.copy_with(path=Slot.INVOCATION.path)
-    asking = httpx.Request("POST", address, content=question.body, headers=question.headers)
+    method = question.method or method_of(address.path)
+    asking = httpx.Request(method, address, content=question.body, headers=question.headers)
     try:
         async with httpx.AsyncClient(timeout=None) as client:
             response = await client.send(asking, stream=True)
@@ -105,18 +90,23 @@ async def _follow(response: httpx.Response, transcript: Transcript) -> None:
     transcript.completed()
 
 
-async def invoke_directory(settings: Settings, question: Question, transcript: Transcript) -> ExitCode:
+async def invoke_directory(
+    settings: Settings, question: Question, transcript: Transcript, fallback_model: Path | None = None
+) -> ExitCode:
     """Start what serving would start, ask it as a client would, and stop it. Raises SettingsError."""
     lifecycle = Lifecycle()
     gate = composition.create_gate(settings, lifecycle)
-    startup = Startup(settings, lifecycle, gate, composition.open_backend(settings, None))
+    startup = Startup(settings, lifecycle, gate, composition.open_backend(settings, fallback_model))
     try:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(startup.backend.stop)
             stack.callback(asyncio.create_task(gate.sweep()).cancel)
             await _begin(startup, transcript, stack)
             await ask(gate, question, transcript, settings.drain_s)
-            return _code(transcript)
+            code = _code(transcript)
+            if code and transcript.tells(_UNREACHED):
+                say(_NOT_SERVED)
+            return code
     except Exception as error:  # noqa: BLE001  a refusal, or a bug of ours: it says which
         return startup.failed(error)
 
@@ -161,7 +151,7 @@ async def _listening(gate: Gate) -> AsyncIterator[int]:
 async def ask(gate: Gate, question: Question, transcript: Transcript, patience_s: float) -> None:
     """Send the request through the gate, as a client's would come; what goes on after the answer has `patience_s`."""
     body, is_answered = question.body, asyncio.Event()
-    scope = _scope({"Host": _LOOPBACK, **question.headers, "Content-Length": str(len(body))})
+    scope = _scope(question, {"Host": _LOOPBACK, **question.headers, "Content-Length": str(len(body))})
     observe_with(lambda stage, text: transcript.stage_of_its_own(_NAMES[stage], text), scope)
     incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -184,19 +174,19 @@ async def ask(gate: Gate, question: Question, transcript: Transcript, patience_s
         answering.cancel()
 
 
-def _scope(headers: Mapping[str, str]) -> Scope:
-    path = Slot.INVOCATION.path
+def _scope(question: Question, headers: Mapping[str, str]) -> Scope:
+    path, _, query = question.target.partition("?")
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": "POST",
+        "method": question.method or method_of(path),
         "scheme": "http",
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
         "client": (_LOOPBACK, 0),
         "server": (_LOOPBACK, 0),
     }

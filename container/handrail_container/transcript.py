@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from typing import BinaryIO
@@ -18,7 +19,8 @@ _ERROR_STATUS = 400
 
 
 class Transcript:
-    """`out` gets the body: piece by piece where it is `live`, else at the end; all without what `hidden` hides."""
+    """`out` gets the body as a client does: piece by piece where it is `live`, else at the end. What is shown beside it
+    is without what `hidden` hides."""
 
     def __init__(self, out: BinaryIO, hidden: Redactor, *, live: bool) -> None:
         self._out = out
@@ -87,10 +89,13 @@ class Transcript:
         has_failed_midway = body.startswith(_ERROR_EVENT) or b"\n" + _ERROR_EVENT in body
         return self._is_complete and status < _ERROR_STATUS and not has_failed_midway
 
+    def tells(self, form: re.Pattern[str]) -> bool:
+        """Whether the answer has that in it."""
+        return form.search(b"".join(self._pieces).decode(errors="replace")) is not None
+
     def _write(self, body: bytes) -> None:
-        shown = self._hidden(body.decode(errors="surrogateescape")).encode(errors="surrogateescape")
         with contextlib.suppress(BrokenPipeError):  # who reads has read enough
-            self._out.write(shown)
+            self._out.write(body)
             self._out.flush()
 
 

@@ -112,11 +112,39 @@ def encoded(value: Any) -> Any:
     """As FastAPI encodes it; arrays and numbers of NumPy too, where it is imported."""
     if is_plain(value):
         return value
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return jsonable_encoder(value)
-    plain: Callable[[Any], Any] = lambda item: item.tolist()  # noqa: E731  the same for both
-    return jsonable_encoder(value, custom_encoder={numpy.ndarray: plain, numpy.generic: plain})
+    if inspect.iscoroutine(value):
+        value.close()  # Python would warn, where it is collected, of a line of ours
+        raise TypeError("it answered with a coroutine, which is not awaited: write `await` before what it returns")
+    numpy, known = sys.modules.get("numpy"), {}
+    if numpy is not None:
+        plain: Callable[[Any], Any] = lambda item: item.tolist()  # noqa: E731  the same for both
+        known = {numpy.ndarray: plain, numpy.generic: plain}
+    try:
+        return jsonable_encoder(value, custom_encoder=known)
+    except ValueError as error:
+        kinds = error.args[0] if error.args else None
+        if not isinstance(kinds, list):  # the value's own, as of a number out of range
+            raise
+        raise TypeError(_no_json(value)) from error
+
+
+def _no_json(value: Any) -> str:
+    return (
+        f"it answered with {_kind(value)}, which is no JSON: return a dict, a list, text, a number, a pydantic "
+        "model or a dataclass, made of these, or a Starlette response"
+    )
+
+
+def _kind(value: Any) -> str:
+    """The type of what cannot be encoded, and where it is: `a Thing`, `a dict with a Thing in it`."""
+    name = type(value).__name__
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
+    for item in items:
+        try:
+            encoded(item)
+        except Exception:  # noqa: BLE001  whatever it is that cannot be encoded, this is it
+            return f"a {name} with {_kind(item)} in it"
+    return f"a {name}"
 
 
 def is_stream(value: Any) -> bool:

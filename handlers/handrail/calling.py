@@ -17,6 +17,7 @@ from handrail.answers import Json, is_plain, is_stream, json_messages, to_respon
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
 from handrail.first_error import route_at_first_error
+from handrail.remarks import Remarks
 from handrail.signature import ACCEPTED, Argument, Signature, Source, inspect_handler
 from handrail.slots import AdapterSlot, Slot
 from handrail.threads import run_in_threadpool
@@ -78,13 +79,18 @@ def _plain(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIAp
     """The common case: nothing to parse, so FastAPI has no part in it."""
     with_request = _with_request(call, signature)
     is_ping = slot is Slot.PING  # where some plain values have a meaning of their own
+    look = Remarks(signature.name, signature.where).look
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         value = await with_request(Request(scope, receive, send))
         if is_ping or not is_plain(value):
+            if type(value) is tuple:
+                look(value)
             response = await to_response(value, slot)
             await response(scope, receive, send)
             return
+        if value is None:
+            look(value)
         start, body = json_messages(value)
         await send(start)
         await send(body)
@@ -116,9 +122,12 @@ def _typed(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIAp
     async def endpoint(**kwargs: Any) -> Any:
         positional = [kwargs.pop(name) for name in positional_only]
         value = await call(*positional, **kwargs)
+        if type(value) is tuple or (value is None and slot is Slot.INVOCATION):
+            look(value)
         # Plain data goes back as it is: FastAPI encodes it and adds what the handler set on a `response: Response`.
         return await to_response(value, slot) if is_stream(value) or (slot is Slot.PING and value is False) else value
 
+    look = Remarks(signature.name, signature.where).look
     positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:

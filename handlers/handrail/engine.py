@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail import legacy
+from handrail.arguments import require_well_called
 from handrail.json_trees import copied
 from handrail.presence import unless_left
 
@@ -110,6 +111,7 @@ class Engine(ABC):
 
         The latter answers with text alone: an async generator of it, or a string where the body says `"stream": false`.
         """
+        require_well_called("predict", request, model_input)
         if "messages" in model_input:
             return self.chat_completions(request, model_input)
         return legacy.text(self.completions(request, legacy.completion_body(model_input)))
@@ -117,6 +119,7 @@ class Engine(ABC):
     def _serve(
         self, operation: str, request: HTTPConnection | None, model_input: Mapping[str, Any] | None
     ) -> Awaitable[Any]:
+        require_well_called(operation, request, model_input)
         # Now, not when awaited: callers reuse one dict in a gather.
         body: dict[str, Any] = copied(dict(model_input or {}), self.most_objects)
         body["request_id"] = f"{body.get('request_id') or request_id_of(request)}-{uuid.uuid4().hex[:8]}"

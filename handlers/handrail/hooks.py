@@ -15,7 +15,7 @@ from handrail.engine import Engine
 from handrail.errors import HookFailed, SignatureRefused
 from handrail.signature import annotations_of
 from handrail.threads import run_in_threadpool
-from handrail.tracebacks import definition, signature_text, user_traceback
+from handrail.tracebacks import definition, message_of, signature_text, user_traceback
 
 logger = logging.getLogger("handrail")
 
@@ -44,7 +44,7 @@ async def start(hooks: Sequence[Hook], app: Starlette) -> None:
             if is_cancelled(error):
                 raise
             where = definition(hook)
-            message = f"{named(hook)} failed at start-up: {type(error).__name__}: {error}"
+            message = f"{named(hook)} failed at start-up: {type(error).__name__}: {message_of(error)}"
             raise HookFailed(message, user_traceback(error, Path(where.rpartition(":")[0]).parent)) from error
 
 

@@ -101,7 +101,9 @@ def resolve(sources: Sources) -> Program:
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
     style, found = _whole_models(sources, script, is_answered=bool(asked[Slot.INVOCATION]))
     whole = {slot: (*defined(slot, found), *style.candidates(slot)) for slot in Slot}
-    resolutions = {slot: _settle(slot, (*asked[slot], *whole[slot], *default(slot, script))) for slot in Slot}
+    resolutions = {
+        slot: _settle(slot, (*asked[slot], *whole[slot], *default(slot, script)), script_fault) for slot in Slot
+    }
     around = resolve_around(sources, loader, script)
     of_hooks, hook_faults = _hooks(script)
     of_sessions, session_faults = _session_handlers(script)
@@ -156,8 +158,10 @@ def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> 
     return (*from_environment(slot, sources, loader, script), *decorated(slot, script), *named(slot, script))
 
 
-def _settle(slot: Slot, candidates: tuple[Candidate, ...]) -> Resolution:
-    """The winner, adapted; the fault where it cannot be."""
+def _settle(slot: Slot, candidates: tuple[Candidate, ...], script_fault: HandlerFault | None) -> Resolution:
+    """The winner, adapted; the fault where it cannot be, or where a script that cannot be had may have a better one."""
+    if script_fault is not None and candidates[0].rung is Rung.DEFAULT:
+        return Resolution(slot, candidates, fault=script_fault)
     if candidates[0].rung is Rung.STYLE and candidates[0].fault is not None:  # one for all slots, and says where it is
         return Resolution(slot, candidates, fault=candidates[0].fault)
     try:

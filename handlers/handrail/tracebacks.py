@@ -16,6 +16,8 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
+from handrail.advice import advice
+
 _OURS = str(Path(__file__).parent)
 _IMPORTLIB = str(Path(importlib.__file__).parent)
 #: Not the user's code where a model directory holds them: a virtual environment beside `model.py`, say.
@@ -39,10 +41,17 @@ def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     inside = [f"{file}:{line}" for file, line in lines if _is_theirs(file, folder)]
     where = inside[-1] if inside else definition(function)
-    return Raised(type(error).__name__, message_of(error), where, user_traceback(error, folder))
+    told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error))]))
+    return Raised(type(error).__name__, message_of(error), where, told)
 
 
 def message_of(error: BaseException) -> str:
+    """Its own message, and what to write instead where that is known."""
+    message = _own_message(error)
+    return ". ".join(filter(None, [message, advice(error, message)]))
+
+
+def _own_message(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:  # noqa: BLE001  a user's exception may have a broken `__str__`

@@ -24,8 +24,8 @@ def ask(served: Served, payload: Any, **headers: str) -> httpx.Response:
     return served.http.post("/invocations", content=json.dumps(payload), headers=headers)
 
 
-def refusal(answer: httpx.Response) -> str:
-    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "bad_request")
+def refusal(answer: httpx.Response, status: int = 400, kind: str = "bad_request") -> str:
+    assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
     message: str = answer.json()["error"]["message"]
     return message
 
@@ -107,9 +107,9 @@ def test_a_body_without_a_type_is_taken_for_json(echo: Served) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png", "nonsense"])
-def test_another_content_type_is_400(echo: Served, content_type: str) -> None:
+def test_another_content_type_is_415(echo: Served, content_type: str) -> None:
     """It is quoted, with the one to send."""
-    message = refusal(ask(echo, CHAT, **{"Content-Type": content_type}))
+    message = refusal(ask(echo, CHAT, **{"Content-Type": content_type}), 415, "unsupported_media_type")
     assert repr(content_type) in message
     assert "application/json" in message
 

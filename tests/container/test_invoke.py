@@ -15,6 +15,7 @@ from handrail.redaction import Redactor
 from handrail_container import invoke
 from handrail_container.environment import read
 from handrail_container.errors import ExitCode
+from handrail_container.question import Question
 from handrail_container.transcript import Transcript
 from starlette.types import Receive, Scope, Send
 
@@ -101,7 +102,7 @@ def test_a_stream_is_asked_for_and_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", ["not JSON", '["a list"]'])
 def test_what_cannot_ask_for_a_stream_goes_as_it_is(body: str) -> None:
-    assert invoke.Question(body.encode(), streams=True).body == body.encode()
+    assert Question(body.encode(), streams=True).body == body.encode()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_one_that_is_refused_ends_as_serving_does(
 
 
 def test_a_definition_shows_its_stages() -> None:
-    """What came out of each, without the secrets, which the answer has not either."""
+    """What came out of each, without the secrets; the answer is what a client gets of a server."""
     asked = ask(SCRIPTS / "tells_secrets", TOKEN="the-secret")
     assert asked.returncode == 0
     assert stages(asked.stderr) == ["script", "engine", "workers", "input", "snippet", "output", "result"]
@@ -160,8 +161,8 @@ def test_a_definition_shows_its_stages() -> None:
     assert "Hello!" in asked.stderr
     assert "with ***" in asked.stderr
     assert "characters more)" in asked.stderr
-    assert "the-secret" not in asked.stderr + asked.stdout
-    assert json.loads(asked.stdout)["choices"][0]["message"]["content"] == "***" + "!" * 5000
+    assert "the-secret" not in asked.stderr
+    assert json.loads(asked.stdout)["choices"][0]["message"]["content"] == "the-secret" + "!" * 5000
 
 
 def test_a_definition_finds_its_engine() -> None:
@@ -185,7 +186,7 @@ def _run(folder: Path, out: io.BytesIO) -> ExitCode:
     import asyncio
 
     settings = read(model_path=folder, engine="echo")
-    return asyncio.run(invoke.invoke_directory(settings, invoke.Question(), Transcript(out, Redactor(), live=False)))
+    return asyncio.run(invoke.invoke_directory(settings, Question(), Transcript(out, Redactor(), live=False)))
 
 
 def test_a_server_is_asked(serving: Launch) -> None:
@@ -249,7 +250,7 @@ async def test_who_listens_after_the_answer_hears_its_client_leave() -> None:
         heard.append((await receive())["type"])
 
     transcript = Transcript(io.BytesIO(), Redactor(), live=False)
-    await invoke.ask(application, invoke.Question(), transcript, PATIENCE_S)  # type: ignore[arg-type]  # a Gate is one
+    await invoke.ask(application, Question(), transcript, PATIENCE_S)  # type: ignore[arg-type]  # a Gate is one
     assert heard == ["http.request", "http.disconnect"]
 
 

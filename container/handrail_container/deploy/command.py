@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.errors import ExitCode, SettingsError, StartError
 
 _FAILED = 1
 #: A flag that is repeated names one.
@@ -70,8 +70,11 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 )
 @click.option("--dry-run", is_flag=True, help="Print the calls as JSON, and make none; needs no credentials.")
 @click.option("--delete", is_flag=True, help="Delete the endpoint and all that was made for it.")
+@click.option("--no-check", is_flag=True, help="Do not ask `handrail check` first.")
 @click.option("--keep", is_flag=True, help="Leave what a failed deployment made.")
-def deploy(directory: Path, config: Path | None, dry_run: bool, delete: bool, keep: bool, **given: Any) -> None:
+def deploy(
+    directory: Path, config: Path | None, dry_run: bool, delete: bool, no_check: bool, keep: bool, **given: Any
+) -> None:
     """Put DIR on a SageMaker endpoint; run again, it moves the endpoint to what DIR has now."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it takes back what it made, as for Ctrl-C
 
@@ -83,13 +86,13 @@ def deploy(directory: Path, config: Path | None, dry_run: bool, delete: bool, ke
         if delete:
             _delete(deployment, dry_run=dry_run)
         else:
-            _deploy(directory, deployment, dry_run=dry_run, keep=keep)
+            _deploy(directory, deployment, dry_run=dry_run, keep=keep, checks=not no_check)
 
     raise SystemExit(_status(run))
 
 
-def _deploy(directory: Path, deployment: Any, *, dry_run: bool, keep: bool) -> None:
-    from handrail_container.deploy import files, limits, plan
+def _deploy(directory: Path, deployment: Any, *, dry_run: bool, keep: bool, checks: bool) -> None:
+    from handrail_container.deploy import files, limits, plan, rehearsal
     from handrail_container.deploy.aws import Aws
     from handrail_container.deploy.deployer import Deployer
 
@@ -98,6 +101,8 @@ def _deploy(directory: Path, deployment: Any, *, dry_run: bool, keep: bool) -> N
     planned = plan.make(deployment, files.scan(directory))
     if found := limits.problems(deployment, planned):
         raise SettingsError(*found)
+    if checks:
+        rehearsal.check(directory, deployment.environment, _say)
     if dry_run:
         _print(planned.calls)
         return
@@ -126,16 +131,16 @@ def _delete(deployment: Any, *, dry_run: bool) -> None:
 
 
 def _status(run: Callable[[], None]) -> int:
-    """What the operator reads of an error, and the exit status: 2 for settings, 1 where AWS fails."""
+    """What the operator reads of an error, and the exit status: 2 for settings, 3 for the script, 1 where AWS fails."""
     from handrail_container.deploy.advice import advice
     from handrail_container.deploy.errors import AwsError, DeployError
 
     try:
         run()
-    except SettingsError as error:
+    except StartError as error:
         for problem in error.problems:
             _say(f"handrail: {problem}")
-        return ExitCode.SETTINGS
+        return error.exit_code
     except (AwsError, DeployError) as error:
         _say("\n".join(filter(None, [f"handrail: {error}", advice(str(error))])))
         return _FAILED

@@ -92,8 +92,8 @@ class Deployer:
             undo.made(f"endpoint {self._name}", lambda: self._endpoint.delete(_DELETE_S))
             self._aws.make(plan.endpoint)
         else:
-            undo.made("the update", lambda: self._endpoint.revert(current.config, _DELETE_S))
             self._update(plan)
+            undo.made("the update", lambda: self._endpoint.revert(current.config, _DELETE_S))
         times = self._deployment.download_timeout_s + self._deployment.startup_timeout_s
         self._endpoint.serve(plan.config_name, times + _PROVISION_S)
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import click
 
+from handrail_container.directory import DIRECTORY
 from handrail_container.errors import SettingsError
 
 
 @click.command()
-@click.argument(
-    "directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[DIR]"
-)
+@DIRECTORY
 @click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE of the container.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, envvar="SAGEMAKER_BIND_TO_PORT", default=8080, show_default=True)
@@ -70,5 +69,9 @@ def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, An
     place = Place(given["host"], given["port"], given["names"])
     emulator = Emulator(place, limits, target or (container.url if container else ""), container)
     url = f"http://{given['host']}:{emulator.port}"
-    click.echo(f"boto3.client('sagemaker-runtime', endpoint_url='{url}', region_name='us-east-1')", err=True)
+    click.echo(
+        f"boto3.client('sagemaker-runtime', endpoint_url='{url}', region_name='us-east-1', "
+        "aws_access_key_id='any', aws_secret_access_key='any')",
+        err=True,
+    )
     return int(asyncio.run(emulator.run()))

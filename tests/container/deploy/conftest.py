@@ -56,13 +56,16 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def deploy(folder: Path) -> Iterator[Deploy]:
-    """`handrail deploy FOLDER` with what it needs; a flag given as None is left out."""
+    """`handrail deploy FOLDER` with what it needs; a flag given as None is left out. Unless a test is about that,
+    nobody checks it first: that is a process more."""
     heeded = signal.getsignal(signal.SIGTERM)
 
-    def run(*arguments: str, **given: str | None) -> Result:
+    def run(*arguments: str, checks: bool = False, **given: str | None) -> Result:
         flags = {**NEEDED, **{"--" + name.replace("_", "-"): value for name, value in given.items()}}
         words = [word for name, value in flags.items() if value is not None for word in (name, value)]
-        return CliRunner().invoke(main, ["deploy", str(folder), *words, *arguments])
+        return CliRunner().invoke(
+            main, ["deploy", str(folder), *words, *arguments, *([] if checks else ["--no-check"])]
+        )
 
     yield run
     signal.signal(signal.SIGTERM, heeded)

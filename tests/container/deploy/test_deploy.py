@@ -350,7 +350,10 @@ def test_stopping_it_leaves_nothing(aws: Aws, folder: Path, tmp_path_factory: An
     log = tmp_path_factory.mktemp("deploy") / "log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [HANDRAIL, "deploy", folder, *words], env=environment(aws.environment()), stdout=output, stderr=output
+            [HANDRAIL, "deploy", folder, *words, "--no-check"],
+            env=environment(aws.environment()),
+            stdout=output,
+            stderr=output,
         )
     eventually(lambda: "demo is Creating" in log.read_text(), "the endpoint to be made")
     process.send_signal(number)
@@ -402,7 +405,7 @@ def test_without_credentials(folder: Path) -> None:
     kept = {
         name: value for name, value in environment(nowhere).items() if not name.startswith("AWS_") or name in nowhere
     }
-    command = [HANDRAIL, "deploy", folder, *words, "--max-instances", "2"]
+    command = [HANDRAIL, "deploy", folder, *words, "--max-instances", "2", "--no-check"]
     dry = subprocess.run([*command, "--dry-run"], env=kept, capture_output=True, text=True, check=False)
     assert (dry.returncode, dry.stderr) == (0, "")
     calls = json.loads(dry.stdout)

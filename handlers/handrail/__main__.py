@@ -1,0 +1,9 @@
+"""`python -m handrail` is the command `handrail` that is installed, as launchers of editors want it."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+if __name__ == "__main__":
+    (command, *_) = entry_points(group="console_scripts", name="handrail")
+    command.load()(prog_name="handrail")

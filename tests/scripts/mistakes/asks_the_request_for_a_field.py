@@ -1,0 +1,2 @@
+def custom_sagemaker_invocation_handler(request):
+    return request.messages

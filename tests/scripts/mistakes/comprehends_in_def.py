@@ -1,0 +1,2 @@
+def custom_sagemaker_invocation_handler(request):
+    return [item async for item in request.stream()]

@@ -1,0 +1,5 @@
+from handrail import Engine
+
+
+async def custom_sagemaker_invocation_handler(request, engine: Engine):
+    return await engine.predict(["Hello!"], request)

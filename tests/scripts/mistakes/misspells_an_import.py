@@ -1,0 +1,1 @@
+from handrail import custom_invocation_handlr

@@ -1,0 +1,6 @@
+from handrail import Engine
+
+
+async def custom_sagemaker_invocation_handler(request, engine: Engine):
+    completion = await engine.chat_completions(request=request, model_input=await request.json())
+    return completion["choices"]
