@@ -126,7 +126,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         Lanes(settings),
         max_body_bytes=settings.max_body_mb * MB,
         access_log=settings.access_log,
-        cancels_on_disconnect=settings.cancel_on_disconnect,
+        cancels_on_disconnect=settings.cancel_on_disconnect is not False,
     )
     gate.keys = gate.sockets.keys = Keys(settings)
     gate.sessions = find_sessions(settings)
