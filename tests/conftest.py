@@ -19,6 +19,13 @@ settings.load_profile("handrail")
 Launch = Callable[..., Served]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file that share servers run in one worker of xdist, so that none of their servers starts twice."""
+    for item in items:
+        if "serving" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
     """Start `handrail serve FOLDER --engine echo` with arguments and environment; it is stopped when the test ends."""

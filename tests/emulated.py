@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests import forked
 from tests.servers import HANDRAIL, PATIENCE_S, environment, eventually, free_port
 
 ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=PATIENCE_S)
@@ -39,7 +39,7 @@ class Emulated:
         self._log = log
         command = [HANDRAIL, "emulate", *arguments, "--port", str(self.port)]
         with log.open("w") as output:
-            self.process = subprocess.Popen(command, env=environment(given), stdout=output, stderr=output)
+            self.process = forked.start(command, environment(given), output, output)
         self.runtime = client("sagemaker-runtime", self.url)
 
     @property

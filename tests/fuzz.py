@@ -18,6 +18,8 @@ from pathlib import Path
 from tests.servers import Served
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+#: Faults of the server. A version or a coding that it does not speak is its client's fault: 505, 501.
+_FAULTS = frozenset({500, 502, 503, 504})
 _CHAT = b'{"messages":[{"role":"user","content":"hello"}],"max_tokens":4,"stream":true}'
 
 Mutation = Callable[[random.Random, bytes], bytes]
@@ -255,7 +257,7 @@ class Fuzz:
         elif has_ended:
             self.outcome.silent += 1
         self.outcome.waiting += not has_ended
-        if any(status >= 500 for status in statuses) or (answer and not answer.startswith(b"HTTP/1.1 ")):
+        if not _FAULTS.isdisjoint(statuses) or (answer and not answer.startswith(b"HTTP/1.1 ")):
             self.outcome.faults.append((request, answer))
 
 

@@ -12,11 +12,13 @@ import sysconfig
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import psutil
 from handrail_container import settings
+
+from tests import forked
 
 SCRIPTS = Path(__file__).parent / "scripts"
 HANDRAIL = Path(sysconfig.get_path("scripts")) / "handrail"
@@ -50,18 +52,13 @@ def listens(port: int) -> bool:
 
 def run(*arguments: str | Path, **given: str) -> subprocess.CompletedProcess[str]:
     """A command that ends by itself."""
-    return _run([HANDRAIL, *arguments], given)
+    return forked.run([HANDRAIL, *arguments], environment(given), PATIENCE_S)
 
 
 def run_without_vllm(*arguments: str | Path, **given: str) -> subprocess.CompletedProcess[str]:
     """The same where vLLM cannot be imported, installed or not."""
-    return _run([sys.executable, "-c", _WITHOUT_VLLM, *arguments], given)
-
-
-def _run(command: list[str | Path], given: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, env=environment(given), capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+    command = [sys.executable, "-c", _WITHOUT_VLLM, *arguments]
+    return forked.run(command, environment(given), PATIENCE_S)
 
 
 def eventually(happens: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
@@ -76,6 +73,8 @@ class Served:
 
     #: The number of the user it runs as; None is whoever runs the tests.
     user: int | None = None
+    #: Whether it may be forked from a process that has imported everything, which is faster.
+    may_fork = True
     program: tuple[str | Path, ...] = (HANDRAIL,)
 
     def __init__(self, folder: Path, log: Path, *arguments: str | Path, **given: str) -> None:
@@ -86,9 +85,16 @@ class Served:
         self._out = log.with_suffix(".out")
         self.began = time.monotonic()
         command = self.command(folder, arguments, given)
-        as_user: Any = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
         with log.open("w") as stderr, self._out.open("w") as stdout:
-            self.process = subprocess.Popen(command, env=environment(given), stdout=stdout, stderr=stderr, **as_user)
+            self.process = self._start(command, environment(given), stdout, stderr)
+
+    def _start(
+        self, command: list[str | Path], given: Mapping[str, str], stdout: IO[str], stderr: IO[str]
+    ) -> forked.Process:
+        if self.user is None and self.may_fork:
+            return forked.start(command, given, stdout, stderr)
+        as_user: Any = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+        return subprocess.Popen(command, env=given, stdout=stdout, stderr=stderr, **as_user)
 
     def command(self, folder: Path, arguments: Sequence[str | Path], given: Mapping[str, str]) -> list[str | Path]:
         return [*self.program, "serve", folder, "--host", "127.0.0.1", "--port", str(self.port), *arguments]

@@ -34,9 +34,11 @@ from handrail_container.envelope import Failure, error_response
 from handrail_container.environment import process_environment
 from handrail_container.failures import BUG, explain_ours
 from handrail_container.gate import MB, Gate
+from handrail_container.json_bounds import JsonBounds
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.openapi import describe
+from handrail_container.origins import Origins
 from handrail_container.routing import no_such_route, ours
 from handrail_container.sessions import find_sessions
 from handrail_container.settings import Settings
@@ -116,6 +118,10 @@ def open_tracing(settings: Settings) -> Tracing | None:
     return Tracing()
 
 
+def json_bounds(settings: Settings) -> JsonBounds:
+    return JsonBounds(settings.max_json_values, settings.max_json_objects, settings.max_json_depth)
+
+
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`.
 
@@ -125,10 +131,13 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         lifecycle,
         Lanes(settings),
         max_body_bytes=settings.max_body_mb * MB,
+        json_bounds=json_bounds(settings),
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect is not False,
     )
     gate.keys = gate.sockets.keys = Keys(settings)
+    gate.sockets.origins = Origins(settings.origins)
+    gate.sockets.most = settings.max_websockets
     gate.sessions = find_sessions(settings)
     gate.endpoints["/metrics"] = ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)

@@ -21,9 +21,8 @@ from starlette.websockets import WebSocketDisconnect
 
 from handrail_container.envelope import error_body
 from handrail_container.failures import explain_ours
+from handrail_container.inbox import Inbox
 
-#: Messages that may wait for their turn; while so many do, the client is not read from.
-_MOST_WAITING = 64
 _DATA = b"data: "
 _TAKEN = 'a message is a JSON object with "messages", a chat, or "prompt", a completion'
 
@@ -36,7 +35,7 @@ class ChatSocket:
         """Raises WebSocketDisconnect once the client has left; what it asked for has been aborted by then."""
         websocket = Stream(scope, receive, send)
         await websocket.accept()
-        waiting: asyncio.Queue[Message] = asyncio.Queue(_MOST_WAITING)
+        waiting = Inbox()
         tasks = [asyncio.ensure_future(work) for work in (_read(receive, waiting), self._answer(websocket, waiting))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -46,7 +45,7 @@ class ChatSocket:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, websocket: Stream, waiting: asyncio.Queue[Message]) -> None:
+    async def _answer(self, websocket: Stream, waiting: Inbox) -> None:
         while True:
             async with aclosing(self._texts(websocket, await waiting.get())) as texts:
                 async for text in texts:
@@ -65,9 +64,10 @@ class ChatSocket:
             yield error_body(explain_ours(error, request_id), request_id).decode()
 
 
-async def _read(receive: Receive, waiting: asyncio.Queue[Message]) -> None:
+async def _read(receive: Receive, waiting: Inbox) -> None:
     while (message := await receive())["type"] == "websocket.receive":
-        await waiting.put(message)
+        waiting.put(message)
+        await waiting.room()  # while there is none, the client is not read from
     raise WebSocketDisconnect(message.get("code") or 1005)
 
 

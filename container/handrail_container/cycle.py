@@ -13,9 +13,12 @@ from typing import Any
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, RequestResponseCycle
 
+from handrail_container.envelope import WITHOUT_BODY
+
 _START = "http.response.start"
 _BODY = "http.response.body"
 _LENGTH = b"content-length"
+_DATE = b"date"
 _FRAMING = frozenset({b"connection", b"transfer-encoding"})
 #: What no header's value may have: it would begin a header, or an answer, of its own.
 CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
@@ -39,6 +42,8 @@ class Cycle(RequestResponseCycle):
     """
 
     _start: Any = None
+    #: Whether its body ends with the connection: HTTP/1.0 knows no chunks.
+    _ends_by_closing = False
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # uvicorn has it a coroutine
         """As ASGI has it. What it returns has to be awaited at once: the message may have been sent already."""
@@ -50,7 +55,7 @@ class Cycle(RequestResponseCycle):
         if message.get("more_body") and message.get("body") and self._is_stream():
             self.transport.write(b"%x\r\n%b\r\n" % (len(message["body"]), message["body"]))
             return _SENT
-        return super().send(message)
+        return self._begin(message)
 
     async def send_500_response(self) -> None:
         """Called by uvicorn where the application has ended, and nothing has been written."""
@@ -59,7 +64,7 @@ class Cycle(RequestResponseCycle):
             await super().send_500_response()
             return
         try:
-            await super().send(start)
+            await super().send(self._prepared(start))
         finally:
             self.transport.close()  # its client sees that there is more to come, and that it does not
 
@@ -72,8 +77,12 @@ class Cycle(RequestResponseCycle):
         if self._start is not None:
             return self._one_by_one(message)
         is_first = message["type"] == _START and not self.response_started
-        if not is_first or self.scope["method"] == "HEAD" or not _has_length(message["headers"]):
+        if not is_first:
+            if self._ends_by_closing:
+                self.expected_content_length = len(message.get("body", b""))
             return super().send(message)
+        if self.scope["method"] == "HEAD" or not _has_length(message["headers"]):
+            return super().send(self._prepared(message))
         self._start = message
         return _SENT
 
@@ -82,8 +91,17 @@ class Cycle(RequestResponseCycle):
 
     async def _one_by_one(self, message: Any) -> None:
         start, self._start = self._start, None
-        await super().send(start)
+        await super().send(self._prepared(start))
         await super().send(message)
+
+    def _prepared(self, start: Any) -> Any:
+        """The head of an answer, as uvicorn may write it: with one Date, and to HTTP/1.0 without chunks."""
+        names = [name.lower() for name, _ in start.get("headers", ())]
+        if _DATE in names:  # the answer's own
+            self.default_headers = [header for header in self.default_headers if header[0] != _DATE]
+        if self.scope["http_version"] == "1.0" and not (_LENGTH in names or start["status"] in WITHOUT_BODY):
+            self._ends_by_closing, self.chunked_encoding = True, False
+        return start
 
     def _is_written(self, start: Any, message: Any) -> bool:
         """Write the whole answer. False, and nothing written, where uvicorn has more to do, or something against it."""
@@ -123,6 +141,6 @@ def _has_length(headers: Any) -> bool:
 def _head(names: tuple[bytes, ...]) -> bytes | None:
     """The headers of an answer, their values left open; None where a name frames the answer anew, or is no name."""
     lower = [name.lower() for name in names]
-    if any(map(HEADER_RE.search, names)) or not _FRAMING.isdisjoint(lower):
+    if any(map(HEADER_RE.search, names)) or not _FRAMING.isdisjoint(lower) or lower.count(_DATE) > 1:
         return None
     return b"".join(b"%b: %%b\r\n" % name.replace(b"%", b"%%") for name in lower) + b"\r\n"

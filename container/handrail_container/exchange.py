@@ -21,6 +21,7 @@ from handrail_container.envelope import (
     error_response,
     request_id_of,
 )
+from handrail_container.framing import framed
 
 if TYPE_CHECKING:
     from handrail_container.admission import Lane
@@ -83,9 +84,8 @@ class Answer:
 
         Raises ValueError for what would end the connection without an answer.
         """
-        headers, status = [*start.get("headers", ())], start["status"]
-        if status in WITHOUT_BODY:
-            headers = [header for header in headers if header[0].lower() != b"content-length"]
+        status = start["status"]
+        headers = framed(status, [*start.get("headers", ())])
         named = dict(headers)
         if not 200 <= status <= 599:
             raise ValueError(f"{status} is no status of an answer: it is 200 to 599")

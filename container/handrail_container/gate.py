@@ -20,6 +20,7 @@ from handrail_container.admission import Lanes
 from handrail_container.envelope import Explain, Failure
 from handrail_container.exchange import LEFT, Exchange, tell
 from handrail_container.failures import explain_ours
+from handrail_container.json_bounds import NO_BOUNDS, UNCOUNTED, JsonBounds, JsonCount
 from handrail_container.keys import Keys
 from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
@@ -39,7 +40,8 @@ _HEED_S = 1.0
 class Endpoint:
     """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
     there: the user's function, or the engine. One that `serves_own` lets in what runs here, such as a snippet in its
-    process, also while the server drains: its request could not be finished else."""
+    process, also while the server drains: its request could not be finished else. What `is_the_engines` may have fewer
+    objects in its body than a handler's own."""
 
     app: ASGIApp
     methods: tuple[str, ...]
@@ -48,6 +50,7 @@ class Endpoint:
     handler: str = ""
     serves_own: bool = False
     outlives_client: bool = False
+    is_the_engines: bool = False
 
 
 class TooLarge(HTTPException):
@@ -88,6 +91,7 @@ class Gate:
         *,
         max_body_bytes: float,
         access_log: str,
+        json_bounds: JsonBounds = NO_BOUNDS,
         cancels_on_disconnect: bool = True,
     ) -> None:
         self.lifecycle = lifecycle
@@ -106,6 +110,8 @@ class Gate:
         self._opened = Routes({}, {}, {})
         self._application: Any = None
         self._max_body_bytes = max_body_bytes
+        self._engine_bounds = json_bounds
+        self._json_bounds = json_bounds._replace(objects=json_bounds.values)
         self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
 
@@ -207,7 +213,7 @@ class Gate:
         exchange.handler, exchange.outlives_client = endpoint.handler, endpoint.outlives_client
         try:
             try:
-                await endpoint.app(exchange.scope, self._limited(exchange, receive), exchange.send)
+                await endpoint.app(exchange.scope, self._limited(exchange, endpoint, receive), exchange.send)
             except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
                 await tell(error, endpoint.explain, exchange)
         except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
@@ -216,14 +222,16 @@ class Gate:
                 exchange.task.uncancel()
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
 
-    def _limited(self, exchange: Exchange, receive: Receive) -> Receive:
-        """`receive` with the body limit upheld. Raises TooLarge where the announced length is already over it."""
+    def _limited(self, exchange: Exchange, endpoint: Endpoint, receive: Receive) -> Receive:
+        """`receive` with the limits of a body upheld. Raises TooLarge where the announced length is over."""
         length = exchange.headers.get(b"content-length")
-        if length is None:
-            return _counting(receive, self._max_body_bytes)
-        if int(length) > self._max_body_bytes:
-            raise TooLarge(self._max_body_bytes)
-        return receive
+        if length is not None:
+            if int(length) <= UNCOUNTED:
+                return receive
+            if int(length) > self._max_body_bytes:
+                raise TooLarge(self._max_body_bytes)
+        bounds = self._engine_bounds if endpoint.is_the_engines else self._json_bounds
+        return _counting(receive, self._max_body_bytes, bounds)
 
 
 async def _answer_late(exchange: Exchange, verdict: Failure) -> None:
@@ -248,15 +256,19 @@ def _overdue(exchange: Exchange) -> Failure:
     return Failure(504, message, "timeout")
 
 
-def _counting(receive: Receive, limit: float) -> Receive:
+def _counting(receive: Receive, limit: float, bounds: JsonBounds) -> Receive:
     read = 0
+    count: JsonCount | None = None
 
     async def counted() -> Message:
-        nonlocal read
+        nonlocal read, count
         message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
-            raise TooLarge(limit)
+        if body := message.get("body"):
+            read += len(body)
+            if read > limit:
+                raise TooLarge(limit)
+            count = count or JsonCount(bounds)
+            count.add(body)
         return message
 
     return counted

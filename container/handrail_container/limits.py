@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pydantic import field_validator
 from pydantic_settings import BaseSettings
 
+from handrail_container.origins import is_origin
 from handrail_container.variable import variable
 
 
@@ -11,7 +13,28 @@ class LimitSettings(BaseSettings):
     """A limit each; its description names the unit and what happens beyond it."""
 
     max_body_mb: float = variable(
-        "HANDRAIL_MAX_BODY_MB", 25, "The largest request body, in MB of 1,048,576 bytes; a larger one is 413.", gt=0
+        "HANDRAIL_MAX_BODY_MB",
+        25,
+        "The largest body, in MB of 1,048,576 bytes, and the largest message of a WebSocket; then 413, or 1009.",
+        gt=0,
+    )
+    max_json_values: int = variable(
+        "HANDRAIL_MAX_JSON_VALUES",
+        1_000_000,
+        "The most items, keys, objects and arrays in a JSON body or message together; one with more is 413.",
+        ge=10_000,
+    )
+    max_json_objects: int = variable(
+        "HANDRAIL_MAX_JSON_OBJECTS",
+        50_000,
+        "The most objects and arrays in what the engine is asked: messages, their parts, tools; more is 413.",
+        ge=5_000,
+    )
+    max_json_depth: int = variable(
+        "HANDRAIL_MAX_JSON_DEPTH",
+        200,
+        "How deep the brackets of a JSON body may be in each other; deeper is 400.",
+        ge=8,
     )
     max_concurrency: int = variable(
         "HANDRAIL_MAX_CONCURRENCY",
@@ -37,6 +60,14 @@ class LimitSettings(BaseSettings):
         "Whether a handler is cancelled when its client leaves. Where it is not set, every handler is, but for a Truss "
         "Model's, which asks `request.is_disconnected()`. Its calls of the engine are in any case.",
     )
+    max_websockets: int = variable(
+        "HANDRAIL_MAX_WEBSOCKETS", 1024, "WebSockets that are open at once; one more is 503.", ge=0
+    )
+    allowed_origins: str | None = variable(
+        "HANDRAIL_ALLOWED_ORIGINS",
+        None,
+        "The origins of pages, separated by commas, that may open WebSockets beside the server's own; `*` for any.",
+    )
     stall_s: float = variable(
         "HANDRAIL_STALL_S",
         120,
@@ -47,3 +78,23 @@ class LimitSettings(BaseSettings):
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
     )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        for origin in _listed(value):
+            if not is_origin(origin):
+                raise ValueError(
+                    f"HANDRAIL_ALLOWED_ORIGINS has {origin!r}, which is no origin: write each as a browser does, "
+                    "scheme://host or scheme://host:port without a path, as https://example.com"
+                )
+        return value
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The pages that may open WebSockets, beside the server's own."""
+        return tuple(_listed(self.allowed_origins))
+
+
+def _listed(value: str | None) -> list[str]:
+    return [one.strip() for one in value.split(",")] if value else []

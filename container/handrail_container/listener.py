@@ -14,17 +14,16 @@ from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.config import WS_PROTOCOLS
 
 from handrail_container.cycle import install_cycle
 from handrail_container.errors import SettingsError
+from handrail_container.open_files import OpenFiles
 from handrail_container.protocol import KEPT_S, LimitedProtocol
+from handrail_container.socket_protocol import SocketProtocol
 
 _BACKLOG = 2048
-#: The largest message of a WebSocket, in bytes, as Truss has it.
-_MAX_MESSAGE = 100 << 20
-#: Of uvicorn's two the newer, which older releases do not have.
-_SANS_IO = "websockets-sansio"
+#: The largest message of a WebSocket, in bytes, where nobody says.
+_MAX_MESSAGE = 25 << 20
 _TICKS_A_LOOK = 10
 
 #: Linux's number of it, which Python's socket module has no name for.
@@ -70,6 +69,8 @@ class Connection(LimitedProtocol):
             super().shutdown()
 
     def _has_unread(self) -> bool:
+        if self._held:
+            return True
         waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
         return any(waiting)
 
@@ -83,14 +84,15 @@ class Connection(LimitedProtocol):
 class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, max_message_bytes: float = _MAX_MESSAGE) -> None:
         install_cycle()
+        self._open_files = OpenFiles()
         config = uvicorn.Config(
             app,
             http=Connection,
             lifespan="off",
-            ws=_SANS_IO if _SANS_IO in WS_PROTOCOLS else "websockets",
-            ws_max_size=_MAX_MESSAGE,
+            ws=SocketProtocol,
+            ws_max_size=int(max_message_bytes),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -103,8 +105,10 @@ class Listener(uvicorn.Server):
         """Ten times a second."""
         if counter % _TICKS_A_LOOK == 0:
             now = time.monotonic()
-            for connection in [one for one in self.server_state.connections if isinstance(one, Connection)]:
+            kinds = (Connection, SocketProtocol)
+            for connection in [one for one in self.server_state.connections if isinstance(one, kinds)]:
                 connection.look(now)
+            self._open_files.look()
         return await super().on_tick(counter)
 
     @property

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import REGISTRY, Counter
+from prometheus_client import REGISTRY, Counter, Gauge
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -24,6 +24,11 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 reloads = Counter("handrail_reloads", "Reloads of the handlers after an edit, by how they ended.", ["result"])
 for _result in ("ok", "refused"):
     reloads.labels(_result)  # a series that is there from the start, at zero
+
+open_websockets = Gauge("handrail_open_websockets", "WebSockets that are open.")
+websockets = Counter("handrail_websockets", "WebSockets, by how they ended.", ["outcome"])
+for _outcome in OUTCOMES:
+    websockets.labels(_outcome)
 
 
 def outcome(exchange: Exchange) -> str:

@@ -6,16 +6,15 @@ second, for all connections together.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import select
 from typing import Any
 
 from starlette.types import Scope
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from handrail_container.envelope import Failure, error_response, request_id_of
+from handrail_container.reading import Refused, RequestReader
 
 logger = logging.getLogger("handrail.access")
 
@@ -34,54 +33,31 @@ UNREAD_S = 60.0
 _LINGER_S = 1.0
 #: Linux says so though nothing is read; elsewhere it shows in the next read.
 _CLOSED = getattr(select, "POLLRDHUP", 0)
-_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 _INVALID = Failure(400, "this is not a request of HTTP/1.1")
 _LARGE_HEAD = Failure(431, f"the request's line and headers are larger than {MAX_HEAD_BYTES >> 10} KiB")
 _MANY_HEADERS = Failure(431, f"there are more than {MAX_HEADERS} headers")
 _LONG_TARGET = Failure(414, f"the path and the query are longer than {MAX_TARGET_BYTES >> 10} KiB")
+
 _LATE = Failure(408, f"the request's headers had not come within {HEAD_S:g} s")
 
 
-class _Refused(Exception):
-    """Ends the parser's work on a connection."""
-
-
-class LimitedProtocol(HttpToolsProtocol):
-    """Uvicorn's, with limits, and with our own errors in place of its texts."""
+class LimitedProtocol(RequestReader):
+    """With limits, and with our own errors in place of uvicorn's texts."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._is_refused = False
-        self._running: Any = None
-        self.headers: list[tuple[bytes, bytes]] = []  # of a head that still comes; then, what comes behind a body
-        self._context = contextvars.copy_context()
+        self._last_word: Failure | None = None  # once all that came before a fault is answered
         self._chunk_bytes = 0
         self._head_bytes = 0  # of no body: of an unfinished head, without the chunk that it began in, or of trailers
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
 
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._running = cycle  # uvicorn itself forgets it where another request waits behind it
-        if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(cycle.scope):
-            app = app.app  # it would read the headers again, and change nothing
-        super()._start_asgi_task(cycle, app)
-
-    def unanswered(self) -> list[Any]:
-        """Uvicorn's cycles of the requests that run or wait."""
-        cycles = {
-            id(cycle): cycle for cycle in (self._running, self.cycle, *(one for one, _ in self.pipeline)) if cycle
-        }
-        return [cycle for cycle in cycles.values() if not cycle.response_complete]
-
     def on_response_complete(self) -> None:
-        """Uvicorn's without its timer, which every request would set and cancel: `look` ends what is kept too long."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        self.flow.resume_reading()
-        if self.pipeline:  # this runs in the request before it, whose variables are its own
-            self._context.run(self._start_asgi_task, *self.pipeline.pop())
+        super().on_response_complete()
+        if self._last_word is not None and not self._is_busy():
+            self._answer(self._last_word)
+            self._hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -91,12 +67,10 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.app_state = {"handrail.connection": self}  # which a request finds in its `state`
 
-    def data_received(self, data: bytes) -> None:
-        if self._is_refused:
-            return
+    def _feed(self, data: bytes) -> None:
         self._chunk_bytes = len(data)
         self._head_bytes += self._chunk_bytes
-        super().data_received(data)
+        super()._feed(data)
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             if not self._is_refused and (self._is_in_head() or self._is_unfinished()):
                 self._refuse(self._over_limit() or _LARGE_HEAD)
@@ -105,24 +79,17 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["asgi"]["spec_version"] = "2.4"  # a stream need not listen, too
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         is_large = self._head_bytes + self._chunk_bytes > MAX_TARGET_BYTES
         if (is_large or len(self.headers) > MAX_HEADERS) and self._over_limit():
-            raise _Refused
+            raise Refused
         super().on_headers_complete()
-        if "path" in self.scope:  # it is not to be a WebSocket
-            self.headers = []  # a trailer is no header: what is in front of us has not seen it
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
         super().on_body(body)
-
-    def send_400_response(self, msg: str) -> None:
-        """Called by uvicorn where the parser cannot go on."""
-        self._refuse(self._over_limit() if self._is_in_head() else None)
 
     def is_sending(self, scope: Scope) -> bool:
         """Whether the body of that request is still coming, and is read as it comes."""
@@ -153,9 +120,6 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _is_busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
-
     def _has_closed(self) -> bool:
         """Whether the client has, behind what it has sent and nobody reads."""
         waiting = select.poll()
@@ -173,13 +137,6 @@ class LimitedProtocol(HttpToolsProtocol):
     def is_answered(self, scope: Scope) -> bool:
         return all(cycle.scope is not scope for cycle in self.unanswered())
 
-    def _is_unfinished(self) -> bool:
-        """Whether the request whose head came last has more to come."""
-        return self.cycle is not None and self.cycle.more_body
-
-    def _is_in_head(self) -> bool:
-        return self.scope is not None and "path" not in self.scope
-
     def _over_limit(self) -> Failure | None:
         if len(self.url) > MAX_TARGET_BYTES:
             return _LONG_TARGET
@@ -191,12 +148,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, failure: Failure | None) -> None:
         """Answer with an error where an answer is due, and let nothing more in."""
         self._is_refused = True
+        failure = failure or (self._over_limit() if self._is_in_head() else None) or _INVALID
         cycle = self.cycle if self._is_busy() else None
-        if cycle is not None and not cycle.more_body and not self.pipeline:
-            cycle.keep_alive = False  # what came before the fault is still answered
+        if cycle is not None and not cycle.more_body:
+            self._last_word = failure  # what came before the fault is still answered
             return
         if cycle is None or not (cycle.response_started or self.pipeline):
-            self._answer(failure or _INVALID)
+            self._answer(failure)
         self._tell_that_nobody_listens()
         self._hang_up()
 
@@ -224,13 +182,6 @@ class LimitedProtocol(HttpToolsProtocol):
         lines = [STATUS_LINE[failure.status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
         self.transport.write(b"".join(lines) + bytes(response.body))
         logger.info("refused %d %s request_id=%s", failure.status, failure.message, own)
-
-
-def _is_forwarded(scope: Scope) -> bool:
-    for name, _ in scope["headers"]:  # noqa: SIM110  in half the time of `any`
-        if name in _FORWARDED:
-            return True
-    return False
 
 
 def _are_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

@@ -53,6 +53,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         ours(beside_predict(of_engine) if is_behind_predict else of_engine, ()),
         handler=ENGINE,
         serves_own=program.definition is not None,
+        is_the_engines=True,
     )
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
@@ -164,7 +165,7 @@ def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settin
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
     if resolution.handler is None:
-        return replace(ours(default, methods), handler=ENGINE)
+        return replace(ours(default, methods), handler=ENGINE, is_the_engines=True)
     return _of_handler(resolution.handler, methods, settings)
 
 

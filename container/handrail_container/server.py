@@ -15,6 +15,7 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import children
 from handrail_container.errors import ExitCode, SettingsError
+from handrail_container.gate import MB
 from handrail_container.guard import Door, Guard
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, admit_nobody_new, bind
@@ -63,7 +64,7 @@ class Server:
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
-        self._listener = Listener(self._gate)
+        self._listener = Listener(self._gate, settings.max_body_mb * MB)
 
     @property
     def port(self) -> int:
@@ -83,7 +84,7 @@ class Server:
             finally:
                 self._guard.stop()
                 self._listener.should_exit = True
-                await listening
+                await _ended(listening)
                 sweeping.cancel()
                 if self._serving is not None:
                     await self._serving.end()
@@ -169,3 +170,10 @@ class Server:
                 return True
             await asyncio.sleep(_POLL_S)
         return not self._gate.requests.total
+
+
+async def _ended(listening: asyncio.Task[None]) -> None:
+    """A connection that cannot be ended keeps nothing else from ending."""
+    await asyncio.wait({listening})
+    if (error := listening.exception()) is not None:
+        logger.error("a bug in Handrail: the listener did not end in order", exc_info=error)

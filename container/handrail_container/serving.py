@@ -51,6 +51,7 @@ class Serving:
     async def begin(self, program: Program) -> None:
         """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused."""
         self._app.state.engine_client = self._backend.client
+        self._backend.facade.most_objects = self._settings.max_json_objects
         try:
             routes = routing.routes(self._app, self._backend, program, self._settings, self._gate)
             await hooks.start(program.hooks[Moment.STARTUP], self._app)

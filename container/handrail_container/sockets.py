@@ -3,7 +3,11 @@
 | code | means                                                          |
 |------|----------------------------------------------------------------|
 | 1000 | the handler returned                                           |
+| 1002 | the client broke the protocol's rules                          |
 | 1003 | nothing here speaks WebSocket on this path                     |
+| 1006 | the connection was lost, or cut as its client took nothing     |
+| 1007 | a text was not UTF-8                                           |
+| 1009 | a message was larger than `HANDRAIL_MAX_BODY_MB`               |
 | 1011 | the handler raised; the log has it                             |
 | 1012 | the server stops, and the time to finish is over               |
 
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,15 +30,20 @@ from starlette.exceptions import WebSocketException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from handrail_container import log_lines
 from handrail_container.envelope import Explain, Failure, error_response, request_id_of
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
+from handrail_container.metrics import open_websockets, websockets
+from handrail_container.origins import Origins
 
 logger = logging.getLogger("handrail.access")
 
 _DONE, _NONE_HERE, _FAILED, _RESTART = 1000, 1003, 1011, 1012
 #: How a connection ends that nobody need hear of: done, and the client left.
 _DULL = (_DONE, 1001, 1005)
+#: The client's doing: it broke the rules, did not read, did not answer our pings.
+_FAULTS = (1002, 1006, 1007, 1009, _FAILED)
 #: A close frame holds 125 bytes, two of them the code.
 _LONGEST_REASON = 123
 
@@ -52,18 +62,22 @@ class Sockets:
     def __init__(self, lifecycle: Lifecycle, access_log: str) -> None:
         self.endpoints: Mapping[str, SocketEndpoint] = {}
         self.keys: Keys | None = None
+        self.origins = Origins()
+        #: So many may be open.
+        self.most: float = math.inf
         self._lifecycle = lifecycle
         self._access_log = access_log
         self._open: set[Socket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
-        self._open.add(socket)
         try:
             with suppress(OSError):  # the client left while it was told
                 await self._admit(socket)
         finally:
             self._open.discard(socket)
+            open_websockets.set(len(self._open))
+            websockets.labels(_outcome(socket)).inc()
             self._log(socket)
 
     async def close_all(self) -> None:
@@ -75,14 +89,19 @@ class Sockets:
     async def _admit(self, socket: Socket) -> None:
         path = socket.scope["path"]
         endpoint = self.endpoints.get(path)
-        refusal = self.keys.refusal(path, dict(socket.scope["headers"])) if self.keys else None
+        headers = dict(socket.scope["headers"])
+        refusal = (self.keys.refusal(path, headers) if self.keys else None) or self.origins.refusal(headers)
         if refusal is not None:
             await socket.refuse(refusal)
         elif not self._lifecycle.is_ready:
             await socket.refuse(self._lifecycle.refusal())
         elif endpoint is None:
             await socket.refuse(Failure(404, f"there is no WebSocket at {path}"))
+        elif len(self._open) >= self.most:
+            await socket.refuse(_full(len(self._open)))
         else:
+            self._open.add(socket)
+            open_websockets.set(len(self._open))
             await self._serve(endpoint, socket)
 
     async def _serve(self, endpoint: SocketEndpoint, socket: Socket) -> None:
@@ -98,7 +117,7 @@ class Sockets:
                 await socket.fail(endpoint.explain(error, socket.request_id))
             else:
                 await socket.close(_RESTART, "service restart")
-        except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+        except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, sys.exit() too, is answered here
             await socket.fail(endpoint.explain(error, socket.request_id))
 
     def _log(self, socket: Socket) -> None:
@@ -118,9 +137,11 @@ class Socket:
         self.request_id = request_id_of(dict(scope["headers"]))
         self.began = time.monotonic()
         self.code = 0
+        self.failure: Failure | None = None
         self._is_accepted = False
         self._receive = receive
         self._send = send
+        log_lines.request_id.set(self.request_id)  # the task is this connection's alone
         state = scope.setdefault("state", {})
         state["request_id"] = state["handrail.request_id"] = self.request_id
 
@@ -133,6 +154,7 @@ class Socket:
     async def send(self, message: Message) -> None:
         """Raises OSError once it is closed, as the listener does where the client left."""
         if self.code:
+            await asyncio.sleep(0)  # a handler that goes on whatever it is told stops nobody else
             raise ConnectionAbortedError("the WebSocket is closed")
         if message["type"] == "websocket.accept":
             self._is_accepted = True
@@ -141,6 +163,7 @@ class Socket:
             message = {**message, "headers": headers.raw}
         elif message["type"] == "websocket.close":
             self.code = message.get("code", _DONE)
+            message = {**message, "reason": _short(message.get("reason") or "")}
         elif message["type"] == "websocket.http.response.start":
             self.code = message["status"]
         await self._send(message)
@@ -150,11 +173,11 @@ class Socket:
         if not self._is_accepted and not self.code:
             await self.refuse(Failure(503, reason or "nobody accepted the WebSocket"))
         elif not self.code:
-            short = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
-            await self.send({"type": "websocket.close", "code": code, "reason": short})
+            await self.send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def fail(self, failure: Failure) -> None:
         """What the handler raised is for the log; what it raised for the client, an HTTPException, is the reason."""
+        self.failure = failure
         hidden = f"Internal Server Error; the log has it under request_id={self.request_id}"
         if not self._is_accepted and not self.code:
             await self.refuse(failure)
@@ -169,6 +192,24 @@ class Socket:
         self.code = failure.status
         await self._send({"type": "websocket.http.response.start", **start})
         await self._send({"type": "websocket.http.response.body", "body": response.body})
+
+
+def _short(reason: str) -> str:
+    return reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
+
+
+def _full(number: int) -> Failure:
+    message = f"{number} WebSockets are open, which is all there is room for (HANDRAIL_MAX_WEBSOCKETS)"
+    return Failure(503, message, headers={"Retry-After": "5"})
+
+
+def _outcome(socket: Socket) -> str:
+    """One of those that requests have."""
+    if socket.failure is not None:
+        return "handler_error" if socket.failure.status >= 500 else "client_error"
+    if socket.code in (503, _RESTART):
+        return "rejected" if socket.code == 503 else "cancelled"
+    return "client_error" if socket.code in _FAULTS or 400 <= socket.code < 1000 else "ok"
 
 
 def no_socket(reason: str) -> ASGIApp:

@@ -16,12 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from handrail.answers import is_plain, is_stream, json_messages, to_response
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
+from handrail.first_error import route_at_first_error
 from handrail.signature import ACCEPTED, Argument, Signature, Source, inspect_handler
 from handrail.slots import AdapterSlot, Slot
 from handrail.threads import run_in_threadpool
 
 Call = Callable[..., Awaitable[Any]]
 
+#: Bodies of so many items and keys hear of all that is wrong with them.
+_WHOLE = 256
 _BY_POSITION_ONLY = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
 
 
@@ -123,6 +126,7 @@ def _typed(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIAp
     except Exception as error:  # FastAPI raises its own, pydantic's and bare assertions for what it cannot parse
         cause = "".join(str(error).splitlines()[:1]) or type(error).__name__
         raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error
+    route_at_first_error(route, _WHOLE)
     return AsyncExitStackMiddleware(route.app)
 
 

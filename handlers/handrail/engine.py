@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import sys
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail import legacy
+from handrail.json_trees import copied
 from handrail.presence import unless_left
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Engine(ABC):
     watch: Watch | None = None
     #: What a Truss's tag asks of `predict`; the server's too.
     answers_with_text = False
+    #: The server's limit of objects and arrays in a body; beyond it is 413.
+    most_objects: int = sys.maxsize
 
     @property
     @abstractmethod
@@ -119,7 +122,8 @@ class Engine(ABC):
     def _serve(
         self, operation: str, request: HTTPConnection | None, model_input: Mapping[str, Any] | None
     ) -> Awaitable[Any]:
-        body = copy.deepcopy(dict(model_input or {}))  # now, not when awaited: callers reuse one dict in a gather
+        # Now, not when awaited: callers reuse one dict in a gather.
+        body: dict[str, Any] = copied(dict(model_input or {}), self.most_objects)
         body["request_id"] = f"{body.get('request_id') or request_id_of(request)}-{uuid.uuid4().hex[:8]}"
         return self._answer(operation, body, request)
 

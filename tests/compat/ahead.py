@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +18,17 @@ from tests.compat.table import Scenario
 SERVERS_AT_A_TIME = 3
 
 Observe = Callable[[Scenario], Observed]
+
+
+def together(rows: Sequence[Scenario], table: str) -> list[Any]:
+    """Parameters of a test, with those that share a server in one group: one worker of xdist has all of them."""
+    firsts: dict[object, str] = {}
+    return [
+        pytest.param(
+            row, id=row.name, marks=pytest.mark.xdist_group(f"{table}: {firsts.setdefault(row.start, row.name)}")
+        )
+        for row in rows
+    ]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from tests import forked
 from tests.servers import HANDRAIL, PATIENCE_S, environment, free_port
 
 HOST = "127.0.0.1"
@@ -84,9 +85,7 @@ class Server:
         )
         known = {**_OURS, "SAGEMAKER_MODEL_PATH": str(folder), **launcher.environment, **given}
         with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                launcher.command(port), env=known, cwd=folder.parent, stdout=log, stderr=subprocess.STDOUT
-            )
+            self._process = forked.start(launcher.command(port), known, log, log, cwd=folder.parent)
 
     @property
     def pid(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compat.ahead import Observe, observing
+from tests.compat.ahead import Observe, observing, together
 from tests.compat.launchers import HANDRAIL_ECHO
 from tests.compat.observe import differences
 from tests.compat.scenarios import ALL
@@ -19,7 +19,7 @@ def observed(request: pytest.FixtureRequest) -> Iterator[Observe]:
         yield observe
 
 
-@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", together(ALL, "compat"))
 def test_a_row_of_the_table(scenario: Scenario, observed: Observe) -> None:
     assert not differences(scenario.ours, observed(scenario))
 

@@ -12,6 +12,7 @@ from handrail_container.chat_socket import ChatSocket
 from handrail_container.engine.echo import EchoClient, Pace
 from handrail_container.engine.echo_adapters import EchoAdapters
 from handrail_container.engine.echo_backend import EchoEngine
+from handrail_container.inbox import MOST_WAITING_BYTES
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -286,3 +287,25 @@ async def test_what_a_client_asked_for_ends_with_it() -> None:
         await ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send)
     assert ended.value.code == 1005
     assert not client.running
+
+
+async def test_what_waits_for_its_turn_is_bounded_in_bytes() -> None:
+    """However few messages it is: its client is not read from meanwhile."""
+    client = EchoClient(Pace(first_token_s=60))
+    large = {"type": "websocket.receive", "text": json.dumps(chat("x" * MOST_WAITING_BYTES))}
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        taken += 1
+        return {"type": "websocket.connect"} if taken == 1 else large
+
+    async def send(message: Message) -> None:
+        """Nobody is there."""
+
+    scope: Any = {"type": "websocket", "headers": [], "path": PATH, "state": {"request_id": "mine"}}
+    talking = asyncio.create_task(ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send))
+    await asyncio.sleep(0.5)
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    assert taken == 3  # the connection, what is being answered, what waits

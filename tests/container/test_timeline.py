@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from handrail_container.timeline import Timeline, process_began
 
-from tests.conftest import Launch
-from tests.servers import SCRIPTS
+from tests.servers import SCRIPTS, Served
 
 _READY = re.compile(r"ready after ([\d.]+) s on port \d+: (.+)")
 
@@ -18,9 +18,20 @@ def parts_of(line: str) -> dict[str, float]:
     return {name: float(seconds) for name, seconds in re.findall(r"(\D+) ([\d.]+)(?:, |$)", line)}
 
 
-def test_a_start_says_what_took_how_long(launch: Launch) -> None:
+class Anew(Served):
+    may_fork = False  # what its process took is in the line
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    given = {"CUSTOM_SCRIPT_FILENAME": "sync_handler.py", "HANDRAIL_ECHO_LOAD_S": "0.6"}
+    served = Anew(SCRIPTS, tmp_path / "log", "--engine", "echo", **given)
+    yield served
+    served.stop()
+
+
+def test_a_start_says_what_took_how_long(served: Served) -> None:
     """In one line, and the parts are all there was: none is left out, and none counted twice."""
-    served = launch(SCRIPTS, CUSTOM_SCRIPT_FILENAME="sync_handler.py", HANDRAIL_ECHO_LOAD_S="0.6")
     served.says("ready after")
     waited = time.monotonic() - served.began
     found = _READY.search(served.stderr)

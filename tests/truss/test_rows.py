@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compat.ahead import Observe, observing
+from tests.compat.ahead import Observe, observing, together
 from tests.compat.observe import differences
 from tests.compat.table import Scenario
 from tests.truss.launchers import OURS
@@ -19,7 +19,7 @@ def observed(request: pytest.FixtureRequest) -> Iterator[Observe]:
         yield observe
 
 
-@pytest.mark.parametrize("row", ALL, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", together(ALL, "truss"))
 def test_a_row(row: Scenario, observed: Observe) -> None:
     assert not differences(row.ours, observed(row))
 

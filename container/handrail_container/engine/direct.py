@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from handrail.downstream import replay
+from handrail.first_error import at_first_error
+from handrail.threads import run_in_threadpool
 from pydantic import BaseModel, TypeAdapter
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -26,6 +28,8 @@ from handrail_container.engine.api_routes import api_routes
 log = logging.getLogger(__name__)
 
 _PARAMETERS = ["request", "raw_request"]
+#: A larger body is parsed and validated beside the event loop.
+_LARGE = 16_384
 
 
 class _Route(NamedTuple):
@@ -48,7 +52,7 @@ def _route(app: FastAPI, path: str) -> _Route | None:
             schema: Any = inspect.get_annotations(call, eval_str=True).get("request")
             is_known = list(inspect.signature(call).parameters) == _PARAMETERS and inspect.isclass(schema)
             if is_known and issubclass(schema, BaseModel):
-                return _Route(call, TypeAdapter(schema))
+                return _Route(call, at_first_error(TypeAdapter(schema)))
             log.debug("the engine's %s is not as it was: the framework calls it", path)
             return None
     log.debug("the engine has no POST %s", path)
@@ -70,7 +74,7 @@ class Direct:
         request = Request({**scope, "app": self._app}, receive)
         body = await request.body()
         try:
-            asked = route.schema.validate_python(json.loads(body))
+            asked = _parsed(route, body) if len(body) <= _LARGE else await run_in_threadpool(_parsed, route, body)
         except Exception:  # noqa: BLE001  whatever is wrong with it, the framework says it in the engine's words
             await self._otherwise(scope, replay(body, receive), send)
             return
@@ -89,6 +93,10 @@ class Direct:
         finally:
             if close := getattr(getattr(response, "body_iterator", None), "aclose", None):
                 await close()  # now, and not when it is collected: the engine may be at work for it
+
+
+def _parsed(route: _Route, body: bytes) -> Any:
+    return route.schema.validate_python(json.loads(body))
 
 
 def _heed_cancellation() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI, HTTPException, Request
 from handrail.engine import Engine
-from pydantic import BaseModel, ValidationError
+from handrail.first_error import at_first_error
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from handrail_container import usage
 from handrail_container.engine import echo_apis
@@ -94,11 +96,16 @@ async def _last(outputs: AsyncIterator[RequestOutput]) -> RequestOutput:
         return [output async for output in outputs][-1]
 
 
+@functools.cache
+def _adapter(schema: type[BaseModel]) -> TypeAdapter[Any]:
+    return at_first_error(TypeAdapter(schema))
+
+
 def _parsed(schema: type[S], body: dict[str, Any]) -> S:
     try:
-        return schema.model_validate(body)
+        return cast("S", _adapter(schema).validate_python(body))
     except ValidationError as error:
-        details = error.errors()[0]
+        details = error.errors(include_url=False)[0]
         raise HTTPException(400, f"{'.'.join(map(str, details['loc']))}: {details['msg']}") from None
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.requests import HTTPConnection
 
 from handrail.errors import SignatureRefused
+from handrail.first_error import at_first_error
 from handrail.signature import Argument, Signature, Source, annotations_of, without_none
 from handrail.tracebacks import definition, signature_text
 
@@ -42,6 +43,10 @@ ACCEPTED = (
 )
 _EMPTY = inspect.Parameter.empty
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+#: Bodies of so many items and keys hear of all that is wrong with them.
+_WHOLE = 256
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def _model(arguments: list[Argument]) -> TypeAdapter[Any] | None:
     for argument in arguments:
         bare = without_none(argument.parameter.annotation)
         if argument.source is Source.INPUT and inspect.isclass(bare) and issubclass(bare, BaseModel):
-            return TypeAdapter(argument.parameter.annotation)
+            return at_first_error(TypeAdapter(argument.parameter.annotation), _WHOLE)
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import HTTPException
 from handrail.engine import Engine
+from handrail.first_error import at_first_error
 from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
@@ -110,7 +111,7 @@ class VllmEngine(Engine):
 
 @functools.cache
 def _schema(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(vllm(name))
+    return at_first_error(TypeAdapter(vllm(name)))
 
 
 async def _served(serving: Any, called: Operation, body: dict[str, Any], request: Request | None) -> Any:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from fastapi import FastAPI
+from handrail.first_error import route_at_first_error
 
 from handrail_container.engine.api_routes import api_routes
 from handrail_container.engine.vllm.names import vllm
@@ -35,6 +36,8 @@ async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -
         vllm(name)(app)
     _attach_tasks(app, client, tasks)
     vllm("init_exception_handler")(app)
+    for route in api_routes(app):
+        route_at_first_error(getattr(route, "original_route", route))
 
 
 def _attach_tasks(app: FastAPI, client: Any, tasks: tuple[str, ...]) -> None:

@@ -1,0 +1,87 @@
+"""The frames of one WebSocket: what a client's bytes say, and the bytes of what we say.
+
+`websockets` takes them apart and puts them together. Messages are not compressed: 100 kB on the wire could be 100 MB.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import cast
+
+from starlette.types import Message
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+_NOT_UTF8, _TOO_LARGE, _INTERNAL = 1007, 1009, 1011
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+class Frames:
+    """`fault` is how a client broke the rules, `left` what it closed the connection with."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.fault: Close | None = None
+        self._most_bytes = most_bytes
+        self._protocol = ServerProtocol(state=State.OPEN, max_size=most_bytes)
+        self._message = bytearray()
+        self._is_text = False
+
+    @property
+    def left(self) -> Close | None:
+        return self._protocol.close_rcvd
+
+    def take(self, data: bytes) -> Iterator[Message]:
+        """The messages that are whole now."""
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            frame = cast(Frame, event)
+            if frame.opcode in _DATA and self.fault is None and (message := self._added(frame)) is not None:
+                yield message
+        if self._protocol.parser_exc is not None and self.fault is None:
+            said = self._protocol.close_sent or Close(_INTERNAL, "")
+            self.fault = Close(said.code, self._too_large() if said.code == _TOO_LARGE else said.reason)
+
+    def _added(self, frame: Frame) -> Message | None:
+        if frame.opcode is not Opcode.CONT:
+            self._is_text = frame.opcode is Opcode.TEXT
+        self._message += frame.data  # in one piece: each byte could come in a frame of its own
+        if not frame.fin:
+            return None
+        whole, self._message = self._message, bytearray()
+        try:
+            said = {"text": whole.decode()} if self._is_text else {"bytes": bytes(whole)}
+        except UnicodeDecodeError as error:
+            self.fault = Close(_NOT_UTF8, f"{error.reason} at position {error.start}")
+            return None
+        return {"type": "websocket.receive", **said}
+
+    def _too_large(self) -> str:
+        return f"a message is larger than {self._most_bytes / (1 << 20):g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
+
+    def replies(self) -> bytes:
+        """What the rules say to the client's frames: pongs, and the answer to its close."""
+        return b"".join(self._protocol.data_to_send())
+
+    def message(self, message: Message) -> bytes:
+        text = message.get("text")
+        if text is not None:
+            self._protocol.send_text(text.encode())
+        else:
+            self._protocol.send_binary(message.get("bytes") or b"")
+        return self.replies()
+
+    def ping(self) -> bytes:
+        self._protocol.send_ping(random.randbytes(4))
+        return self.replies()
+
+    def close(self, code: int, reason: str) -> bytes:
+        """The client is to answer it. Raises ValueError where nobody may send that code."""
+        self._protocol.send_close(code, reason)
+        return self.replies()
+
+
+def last(code: int, reason: str) -> bytes:
+    """The close frame of a connection whose client is not listened to any more."""
+    return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)

@@ -1,0 +1,43 @@
+"""Which pages may open a WebSocket from a browser.
+
+A browser lets any page open a WebSocket to any host, with the cookies and from the network of whoever looks at the
+page, and says in `Origin` whose page it is. Other clients send no `Origin`, or that of the server itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from handrail_container.envelope import Failure
+
+ANY = "*"
+
+
+class Origins:
+    """Those of `HANDRAIL_ALLOWED_ORIGINS`, beside the server's own."""
+
+    def __init__(self, allowed: tuple[str, ...] = ()) -> None:
+        self._allowed = frozenset(origin.lower() for origin in allowed)
+
+    def refusal(self, headers: Mapping[bytes, bytes]) -> Failure | None:
+        """What a page is told that may not."""
+        given = headers.get(b"origin")
+        if given is None or ANY in self._allowed:
+            return None
+        _, _, host = given.lower().partition(b"://")
+        is_own = bool(host) and host == headers.get(b"host", b"").lower()
+        named = given.decode("latin-1")
+        if is_own or named.lower() in self._allowed:
+            return None
+        return Failure(403, f"no WebSocket for pages of {named[:100]!r}: HANDRAIL_ALLOWED_ORIGINS does not name it")
+
+
+def is_origin(text: str) -> bool:
+    """As a browser writes it: `https://example.com`, with its port where that is not the scheme's own; or `null`."""
+    try:
+        parts = urlsplit(text)
+        is_whole = bool(parts.scheme and parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+    return text in (ANY, "null") or (is_whole and text == f"{parts.scheme}://{parts.netloc}" and "@" not in text)

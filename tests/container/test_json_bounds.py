@@ -1,0 +1,99 @@
+"""How much a JSON body may hold, whatever its bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from handrail_container.json_bounds import NO_BOUNDS, JsonBounds, JsonCount, TooMuchJson, require_bounded
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+TREES = st.recursive(
+    st.none() | st.integers() | st.text(alphabet='a",:[]{}\\\n\u2222\u5b7b'),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet='b"[\\:'), inner, max_size=4),
+)
+
+
+def counts(tree: Any) -> JsonBounds:
+    """As the product counts, by walking: an item or a key costs one unless it is the first, which its bracket pays."""
+    inner = list(tree.values()) if isinstance(tree, dict) else tree if isinstance(tree, list) else None
+    if inner is None:
+        return JsonBounds(0, 0, 0)
+    below = [counts(one) for one in inner]
+    own = 1 + max(0, len(inner) - 1) + (len(inner) if isinstance(tree, dict) else 0)
+    return JsonBounds(
+        own + sum(one.values for one in below),
+        1 + sum(one.objects for one in below),
+        1 + max((one.depth for one in below), default=0),
+    )
+
+
+def refused(document: bytes, bounds: JsonBounds, step: int) -> str:
+    count = JsonCount(bounds)
+    try:
+        for begin in range(0, len(document), step):
+            count.add(document[begin : begin + step])
+    except TooMuchJson as error:
+        return str(error.detail)
+    return ""
+
+
+@given(
+    st.lists(TREES, min_size=1) | st.dictionaries(st.text(), TREES, min_size=1),
+    st.integers(1, 12),
+    st.booleans(),
+    st.sampled_from(["", " \n\t"]),
+)
+@settings(deadline=None, max_examples=300)
+def test_what_is_counted_is_what_a_parser_would_make(tree: Any, step: int, is_ascii: bool, space: str) -> None:
+    """However it comes in pieces, and whatever its strings hold."""
+    document = (space + json.dumps(tree, ensure_ascii=is_ascii)).encode(errors="surrogatepass")
+    has = counts(tree)
+    assert refused(document, has, step) == ""
+    if len(document) < 4:
+        return
+    assert "HANDRAIL_MAX_JSON_VALUES" in refused(document, has._replace(values=has.values - 1), step)
+    assert "HANDRAIL_MAX_JSON_OBJECTS" in refused(document, has._replace(objects=has.objects - 1), step)
+    assert "HANDRAIL_MAX_JSON_DEPTH" in refused(document, has._replace(depth=has.depth - 1), step)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("step", [1, 3, 10_000])
+def test_no_encoding_that_a_parser_reads_hides_what_is_inside(encoding: str, step: int) -> None:
+    """In UTF-16, half of a sign may be a quotation mark."""
+    text = '["\u2222", ' + ", ".join(["[]"] * 50) + "]"
+    document = text.encode(encoding)
+    assert json.loads(document)
+    assert "objects" in refused(document, NO_BOUNDS._replace(objects=50), step)
+    assert refused(document, NO_BOUNDS._replace(objects=51), step) == ""
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"a,b,c\n" * 50,
+        b"\x89PNG[[[[[[[[[[{{{{{{{{{{::::::::::,,,,,,,,,,",
+        b'"' + b"[" * 50 + b'"',
+        b'{"a":[1]}\n' * 50,  # lines of JSON, of which a parser takes none
+        b"[1]]]]" + b"[" * 50,
+        b" " * 100,
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_what_is_no_json_document_is_left_to_whoever_reads_it(document: bytes, step: int) -> None:
+    assert refused(document, JsonBounds(8, 4, 4), step) == ""
+
+
+def test_a_message_is_held_to_the_same_bounds() -> None:
+    bounds = JsonBounds(10_000, 5000, 8)
+    for honest in ("x" * 100_000, '{"a":"' + "[" * 100_000 + '"}', "[" + "0," * 9000 + "0]", "[" * 100):
+        require_bounded(honest, bounds)
+        require_bounded(honest.encode(), bounds)
+    for large in ("[" + "[]," * 6000 + "0]", "[" + "0," * 20_000 + "0]", '{"a":' + "[" * 5000):
+        with pytest.raises(TooMuchJson, match="HANDRAIL_MAX_JSON_"):
+            require_bounded(large, bounds)
+        with pytest.raises(TooMuchJson, match="HANDRAIL_MAX_JSON_"):
+            require_bounded(large.encode(), bounds)
+    require_bounded('{"a":"\ud800' + "x" * 5000 + '"}', bounds)
