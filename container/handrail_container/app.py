@@ -137,7 +137,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         max_bodies_bytes=settings.max_bodies_mb * MB,
         json_bounds=json_bounds(settings),
         access_log=settings.access_log,
-        cancels_on_disconnect=settings.cancel_on_disconnect,
+        cancels_on_disconnect=settings.cancel_on_disconnect is not False,
     )
     gate.keys = gate.sockets.keys = Keys(settings)
     gate.sockets.origins = Origins(settings.origins)

@@ -30,11 +30,20 @@ _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", boo
 class DefaultPing:
     """200 while the engine is alive; the gate has answered already where the server is not ready.
 
-    `model` is a Truss Model that may say otherwise, `workers` those of a definition.
+    `model` is a Truss Model that may say otherwise, `workers` those of a definition. Where `is_fresh`, each request
+    asks the Model.
     """
 
-    def __init__(self, backend: Backend, model: TrussModel | None = None, workers: DefinedModel | None = None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        model: TrussModel | None = None,
+        workers: DefinedModel | None = None,
+        *,
+        is_fresh: bool = False,
+    ) -> None:
         self._backend = backend
+        self._is_fresh = is_fresh
         self._model = model
         self._workers = workers
 
@@ -43,7 +52,7 @@ class DefaultPing:
             await self._backend.check_health()
         except EngineDeadError as error:
             raise HTTPException(503, str(error)) from error
-        if self._model is not None and not await self._model.is_healthy():
+        if self._model is not None and not await self._model.is_healthy(is_fresh=self._is_fresh):
             raise HTTPException(503, "the Model's is_healthy says that it is not, or does not say in time")
         if self._workers is not None and not self._workers.is_healthy:
             raise HTTPException(503, "the workers of run_inference end as soon as they are started; the log says why")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LEFT = Failure(499, "the client left")
 #: How long a handler has to find out by itself that its client has left.
 NOTICE_S = 0.3
+#: The same for a stream of a Truss Model, which may ask once a second whether its client is there.
+STREAM_NOTICE_S = 2.0
 
 
 class Exchange(Answer):
@@ -45,6 +47,7 @@ class Exchange(Answer):
         "lane",
         "left_at",
         "limit_s",
+        "outlives_client",
         "scope",
         "stream_limit_s",
         "task",
@@ -62,7 +65,7 @@ class Exchange(Answer):
         self.body_bytes = 0
         self.calls: set[asyncio.Future[Any]] = set()
         self.lane: Lane | None = None
-        self.was_rejected = self.ends_with_client = False
+        self.was_rejected = self.ends_with_client = self.outlives_client = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         state = scope.setdefault("state", {})
@@ -154,7 +157,9 @@ class Exchange(Answer):
         return self.took_s > 0
 
     def is_to_be_left(self, now: float) -> bool:
-        return self._is_cancelled_by_leaving and now - self.left_at > NOTICE_S
+        if not self._is_cancelled_by_leaving or (self.outlives_client and not self.is_streaming):
+            return False
+        return now - self.left_at > (STREAM_NOTICE_S if self.outlives_client else NOTICE_S)
 
     def is_overdue(self, now: float) -> bool:
         return now - self.began > (self.stream_limit_s if self.is_streaming else self.limit_s)

@@ -50,6 +50,7 @@ class Endpoint:
     is_always_open: bool = False
     handler: str = ""
     serves_own: bool = False
+    outlives_client: bool = False
     is_the_engines: bool = False
 
 
@@ -213,7 +214,7 @@ class Gate:
         return endpoint.is_always_open or (is_own and self.lifecycle.state is State.DRAINING)
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
-        exchange.handler = endpoint.handler
+        exchange.handler, exchange.outlives_client = endpoint.handler, endpoint.outlives_client
         try:
             try:
                 await endpoint.app(exchange.scope, self._limited(exchange, endpoint, receive), exchange.send)

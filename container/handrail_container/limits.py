@@ -78,10 +78,11 @@ class LimitSettings(BaseSettings):
     stream_timeout_s: float = variable(
         "HANDRAIL_STREAM_TIMEOUT_S", 480, "Seconds to the end of a stream, from the request on.", gt=0
     )
-    cancel_on_disconnect: bool = variable(
+    cancel_on_disconnect: bool | None = variable(
         "HANDRAIL_CANCEL_ON_DISCONNECT",
-        True,
-        "Whether a handler is cancelled when its client leaves. Its calls of the engine are in any case.",
+        None,
+        "Whether a handler is cancelled when its client leaves. Where it is not set, every handler is, but for a Truss "
+        "Model's, which asks `request.is_disconnected()`. Its calls of the engine are in any case.",
     )
     max_websockets: int = variable(
         "HANDRAIL_MAX_WEBSOCKETS", 1024, "WebSockets that are open at once; one more is 503.", ge=0

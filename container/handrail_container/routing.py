@@ -12,7 +12,7 @@ from handrail.calling import Handler
 from handrail.ladder import Rung
 from handrail.resolve import Program, Resolution
 from handrail.slots import Slot
-from handrail.truss.methods import SOCKET
+from handrail.truss.methods import ROUTES, SOCKET
 from handrail.truss.model import TrussModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -36,7 +36,7 @@ from handrail_container.session_layer import SessionLayer
 from handrail_container.sessions import Sessions
 from handrail_container.settings import Settings
 from handrail_container.sockets import SocketEndpoint, no_socket
-from handrail_container.truss_routes import MODELS, ModelRoutes
+from handrail_container.truss_routes import MODELS, ModelRoutes, beside_predict
 
 #: Who answers, in the log, where no function of the user's does.
 ENGINE = "engine"
@@ -52,8 +52,12 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     around, model, lanes = program.around, program.model, gate.lanes
     health = DefaultPing(backend, workers=program.definition)
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths))
+    is_behind_predict = settings.model_routes == "predict" and _is_predict(program)
     engine = replace(
-        ours(of_engine, ()), handler=ENGINE, serves_own=program.definition is not None, is_the_engines=True
+        ours(beside_predict(of_engine) if is_behind_predict else of_engine, ()),
+        handler=ENGINE,
+        serves_own=program.definition is not None,
+        is_the_engines=True,
     )
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
@@ -74,15 +78,22 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     }
     if model is not None:
         of_model = _of_model(model, around.wrappers, settings)
+        if is_behind_predict:
+            endpoints |= dict.fromkeys(ROUTES.values(), invocation)
         endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
         if settings.model_routes == "strict":
             of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
-        readiness = DefaultPing(backend, model)
+        readiness = DefaultPing(backend, model, is_fresh=True)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: ours(of_models, ()), **prefixes}
     return Routes(
         endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(program, backend, settings, gate.engine_bounds)
     )
+
+
+def _is_predict(program: Program) -> bool:
+    """Whether a Truss Model's `predict` answers /invocations."""
+    return program.definition is None and program.resolutions[Slot.INVOCATION].winner.rung is Rung.STYLE
 
 
 def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
@@ -125,7 +136,8 @@ def _in_session(endpoint: Endpoint, program: Program, settings: Settings, sessio
 def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
     if program.definition is not None:
         return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
-    return _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
+    endpoint = _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
+    return replace(endpoint, outlives_client=_is_predict(program) and settings.cancel_on_disconnect is None)
 
 
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
@@ -148,7 +160,10 @@ def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
 def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
     """The `/v1` routes that a Model answers itself."""
     return {
-        path: _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings)
+        path: replace(
+            _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings),
+            outlives_client=settings.cancel_on_disconnect is None,
+        )
         for path, handler in model.routes.items()
     }
 

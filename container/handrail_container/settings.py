@@ -136,10 +136,11 @@ class ServerSettings(BaseSettings):
         None,
         "Where OpenTelemetry's spans are sent, by OTLP over HTTP; OpenTelemetry's other variables have their effect.",
     )
-    model_routes: Literal["engine", "strict"] = variable(
+    model_routes: Literal["predict", "engine", "strict"] = variable(
         "HANDRAIL_MODEL_ROUTES",
-        "engine",
-        "A route that a Truss Model does not define: the `engine` answers, or it is 404 (`strict`).",
+        "predict",
+        "A route that generates and that a Truss Model does not define: its `predict` answers, where it has one, the "
+        "`engine` does, or it is 404 (`strict`).",
     )
     model_names: Literal["lenient", "strict"] = variable(
         "HANDRAIL_MODEL_NAMES",

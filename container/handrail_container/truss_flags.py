@@ -83,8 +83,8 @@ _WHY_IGNORED_BELOW = {
 
 
 def fields(config: Config, *, on_gpu: bool) -> list[Field]:
-    """Every field of the file, and of its engine blocks every one in them, in order."""
-    return [_field(config, name, value, on_gpu) for name, value in _flat(config.data)]
+    """Every field of the file, and of its engine blocks every one in them, in order; null is none."""
+    return [_field(config, name, value, on_gpu) for name, value in _flat(config.data) if value is not None]
 
 
 def engine_flags(rows: list[Field]) -> dict[str, str]:
@@ -128,13 +128,20 @@ def _field(config: Config, name: str, value: Any, on_gpu: bool) -> Field:
     if refused:
         return Field(name, where, Outcome.REFUSED, refused)
     mapped = _mapped(name, value)
-    needs_gpu = not on_gpu and (name == "resources" or name == "trt_llm.build.quantization_type")
+    needs_gpu = not on_gpu and (
+        (name == "resources" and _wants_gpu(value)) or name == "trt_llm.build.quantization_type"
+    )
     if needs_gpu and mapped:
         return Field(name, where, Outcome.IGNORED, "there is no GPU for it", needs_gpu=True)
     if isinstance(mapped, str):
         return Field(name, where, Outcome.IGNORED, mapped)
     flags = {f"{_PREFIX}{flag}": _text(given) for flag, given in mapped.items()}
     return Field(name, where, Outcome.MAPPED, ", ".join(f"{flag}={given}" for flag, given in flags.items()), flags)
+
+
+def _wants_gpu(resources: Any) -> bool:
+    """`truss` writes out `accelerator: null` and `use_gpu: false` where none is asked for."""
+    return isinstance(resources, Mapping) and bool(resources.get("accelerator") or resources.get("use_gpu"))
 
 
 def _refusal(name: str, value: Any) -> str | None:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 MODELS = "/v1/models/"
+_HARMLESS = frozenset({"/tokenize", "/detokenize"})
 
 
 class ModelRoutes:
@@ -42,6 +43,22 @@ class ModelRoutes:
         if schema is None:
             raise HTTPException(404, "there is no schema: annotate what predict takes with a pydantic model")
         await JSONResponse(schema)(scope, receive, send)
+
+
+def beside_predict(engine: ASGIApp) -> ASGIApp:
+    """The engine's other routes beside a Model whose `predict` answers: none of them generates, which would bypass what
+    `predict` checks."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST" and scope["path"] not in _HARMLESS:
+            raise HTTPException(
+                404,
+                f"there is no {scope['path']} beside the Model's predict; HANDRAIL_MODEL_ROUTES=engine lets the engine "
+                "answer what the Model does not define",
+            )
+        await engine(scope, receive, send)
+
+    return app
 
 
 def _require(scope: Scope, method: str) -> None:

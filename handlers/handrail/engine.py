@@ -52,6 +52,8 @@ class Engine(ABC):
 
     #: The server's; not for handlers.
     watch: Watch | None = None
+    #: What a Truss's tag asks of `predict`; the server's too.
+    answers_with_text = False
     #: The server's limit of objects and arrays in a body; beyond it is 413.
     most_objects: int = sys.maxsize
 
@@ -107,14 +109,17 @@ class Engine(ABC):
         return self._serve("responses", request, model_input)
 
     def predict(self, model_input: Mapping[str, Any], request: HTTPConnection | None = None) -> Awaitable[Any]:
-        """A chat where the body has `messages`; else a completion by the keys of older Truss engines.
+        """A chat where the body has `messages`; else a completion, by the keys of older Truss engines too.
 
-        The latter answers with text alone: an async generator of it, or a string where the body says `"stream": false`.
+        Where `answers_with_text`, a completion is text alone: an async generator of it, or a string where the body says
+        `"stream": false`.
         """
         require_well_called("predict", request, model_input)
         if "messages" in model_input:
             return self.chat_completions(request, model_input)
-        return legacy.text(self.completions(request, legacy.completion_body(model_input)))
+        if not self.answers_with_text:
+            return self.completions(request, legacy.completion_body(model_input, is_streamed=False))
+        return legacy.text(self.completions(request, legacy.completion_body(model_input, is_streamed=True)))
 
     def _serve(
         self, operation: str, request: HTTPConnection | None, model_input: Mapping[str, Any] | None

@@ -13,9 +13,9 @@ _LISTS = {"stop_words": "stop", "bad_words": "bad_words"}
 _EVENT = b"data: "
 
 
-def completion_body(model_input: Mapping[str, Any]) -> dict[str, Any]:
-    """The completion that `model_input` asks for; streamed unless it says otherwise."""
-    body: dict[str, Any] = {"stream": True}
+def completion_body(model_input: Mapping[str, Any], *, is_streamed: bool) -> dict[str, Any]:
+    """The completion that `model_input` asks for; `is_streamed` where it does not say."""
+    body: dict[str, Any] = {"stream": is_streamed}
     for key, value in model_input.items():
         if key in _LISTS:
             body[_LISTS[key]] = [word for word in value.split(",") if word] if isinstance(value, str) else value

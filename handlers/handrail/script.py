@@ -202,7 +202,11 @@ def hidden_siblings(script: Path | None) -> list[str]:
     """A warning for each file beside the script that `import` does not reach: what is installed comes first."""
     if script is None:
         return []
-    siblings = [path for path in sorted(script.parent.glob("*.py")) if path != script and path.stem.isidentifier()]
+    siblings = [
+        path
+        for path in sorted(script.parent.glob("*.py"))
+        if path not in (script, script.parent / "__init__.py") and path.stem.isidentifier()
+    ]
     return [
         f"{path} is hidden: `import {path.stem}` gives {origin}; rename the file"
         for path in siblings

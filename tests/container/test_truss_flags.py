@@ -185,3 +185,12 @@ def test_what_is_refused_stops_the_start(tmp_path: Path) -> None:
 
 def test_a_gpu_is_a_device() -> None:
     assert truss_flags.has_gpu() is any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def test_what_truss_writes_out_as_null_is_not_there(tmp_path: Path) -> None:
+    """It writes every field, the server of its own that there is none of among them; a machine without a GPU asks for
+    none."""
+    nulls = ("docker_server", "trt_llm", "vllm", "model_name", "requirements_file", "base_image", "runtime")
+    text = "".join(f"{name}: null\n" for name in nulls) + "resources:\n  accelerator: null\n  use_gpu: false\n"
+    config = truss_config.read(settings(tmp_path, text))
+    assert (config.problems, config.warnings, config.flags) == ((), (), {})

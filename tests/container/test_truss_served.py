@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.conftest import Launch
@@ -52,11 +53,44 @@ def test_truss_routes_beside_the_engines(plain: Served, method: str, path: str, 
 
 @pytest.mark.parametrize("prefix", ["", "/sync"])
 def test_a_route_is_the_models_or_the_engines(plain: Served, prefix: str) -> None:
-    """The Model's where it defines the method."""
+    """The method's where the Model defines it, else predict's: what predict checks is bypassed nowhere."""
     own = plain.http.post(f"{prefix}/v1/completions", json={"prompt": "mine"}).json()
     assert own["choices"][0]["text"] == "from the Model"
-    chat = {"messages": [{"role": "user", "content": "the engine's"}]}
-    assert plain.http.post(f"{prefix}/v1/chat/completions", json=chat).status_code == 200
+    chat = {"messages": [{"role": "user", "content": "predict's"}]}
+    for path in ("/v1/chat/completions", "/v1/messages", "/v1/embeddings", "/v1/responses"):
+        assert plain.http.post(f"{prefix}{path}", json=chat).json()["input"] == chat, path
+    for path in ("/v1/chat/completions/batch", "/inference/v1/generate", "/pooling"):
+        refused = plain.http.post(f"{prefix}{path}", json=chat)
+        assert (refused.status_code, "MODEL_ROUTES=engine" in refused.text) == (404, True), path
+
+
+def test_is_healthy_is_asked_anew(launch: Launch, tmp_path: Path) -> None:
+    """A Model that has just turned sick is not said to be well."""
+    lines = (
+        "class Model:",
+        "    well = True",
+        "    def predict(self): Model.well = False",
+        "    def is_healthy(self):",
+    )
+    (tmp_path / "model.py").write_text("\n".join((*lines, "        return self.well")))
+    served = launch(tmp_path).ready()
+    assert served.http.get("/v1/models/model").status_code == 200
+    served.http.post("/invocations", json={})
+    assert served.http.get("/v1/models/model").status_code == 503
+
+
+def test_a_model_cleans_up_after_its_client_has_left(launch: Launch, tmp_path: Path) -> None:
+    """It asks once a second, as Truss's own do."""
+    (tmp_path / "model.py").write_text(
+        "import asyncio\nfrom fastapi import Request\n\n\nclass Model:\n    cleaned = asyncio.Event()\n\n"
+        "    async def predict(self, request: Request):\n        while not await request.is_disconnected():\n"
+        "            await asyncio.sleep(1)\n        self.cleaned.set()\n\n"
+        "    async def chat_completions(self):\n        await self.cleaned.wait()\n        return 'clean'\n"
+    )
+    served = launch(tmp_path).ready()
+    with pytest.raises(httpx.ReadTimeout):
+        served.http.post("/invocations", json={}, timeout=0.2)
+    assert served.http.post("/v1/chat/completions", json={}).json() == "clean"
 
 
 def test_a_bad_body_is_our_error(plain: Served) -> None:
@@ -70,6 +104,12 @@ def test_a_strict_server_has_only_the_models_routes(launch: Launch) -> None:
     served = launch(PLAIN, HANDRAIL_MODEL_ROUTES="strict").ready()
     assert served.http.post("/v1/chat/completions", json={"messages": []}).status_code == 404
     assert served.http.post("/v1/completions", json={}).status_code == 200
+
+
+def test_the_engine_answers_what_the_model_does_not_where_it_is_told_to(launch: Launch) -> None:
+    served = launch(PLAIN, HANDRAIL_MODEL_ROUTES="engine").ready()
+    chat = {"messages": [{"role": "user", "content": "hi"}]}
+    assert served.http.post("/v1/chat/completions", json=chat).json()["object"] == "chat.completion"
 
 
 def test_a_sick_model_is_not_closed(launch: Launch) -> None:
@@ -116,7 +156,7 @@ def test_an_edit_takes_a_route_away(launch: Launch, tmp_path: Path) -> None:
     """What the new Model does not define is the engine's again."""
     script = tmp_path / "model.py"
     script.write_text("class Model:\n    def predict(self): return 1\n    def completions(self): return 'mine'\n")
-    served = launch(tmp_path, "--watch").ready()
+    served = launch(tmp_path, "--watch", HANDRAIL_MODEL_ROUTES="engine").ready()
     assert served.http.post("/v1/completions", json={"prompt": "a"}).json() == "mine"
     script.write_text("class Model:\n    def predict(self): return 2\n")
     served.says("reloaded in")

@@ -116,7 +116,8 @@ def test_output_that_is_canonical(task: Task, value: Any, result: Any) -> None:
             "refusal is a string or null, not 1",
         ),
         (Task.CHAT, '{"items": []}', "`items` has at least one item"),
-        (Task.CHAT, '{"items": [{"role": "a"}]}', 'items[0] is {"type": …}'),
+        (Task.CHAT, '{"items": [{"type": 5, "role": "a"}]}', 'items[0] is {"type": …}'),
+        (Task.CHAT, '{"items": [{}]}', 'items[0] is {"type": …}'),
         (Task.CHAT, '{"items": [{"type": "message"}], "usage": 3}', "`usage` is an object, not 3"),
         (Task.EMBEDDINGS, "[[1]]", 'it is {"embeddings": [[…], …]}'),
         (Task.EMBEDDINGS, '{"embeddings": []}', "it is {"),
@@ -128,3 +129,9 @@ def test_output_that_is_not(task: Task, text: str, said: str) -> None:
     with pytest.raises(NotCanonical) as refused:
         read_output(task, text)
     assert said in str(refused.value)
+
+
+def test_an_item_may_leave_out_its_type() -> None:
+    """As pydantic models that leave out defaults write themselves."""
+    value = {"items": [{"role": "assistant", "content": [{"text": "hello"}]}]}
+    assert read_output(Task.CHAT, json.dumps(value)) == value

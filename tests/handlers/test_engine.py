@@ -225,7 +225,7 @@ class TestLegacy:
             "beam_width": 1,
             "stop_words": "a,b",
         }
-        assert completion_body({**given, "bad_words": ["c"], "stream": False}) == {
+        assert completion_body({**given, "bad_words": ["c"], "stream": False}, is_streamed=True) == {
             **{"stream": False, "prompt": "p", "top_k": 3, "top_p": 0.5},
             **{"stop_token_ids": [7], "stop": ["a", "b"], "bad_words": ["c"]},
         }
@@ -258,7 +258,9 @@ class TestLegacy:
             async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
                 return SimpleNamespace(choices=[SimpleNamespace(text=f"{operation} {body['prompt']}")])
 
-        assert await Answering().predict({"prompt": "a", "stream": False}) == "completions a"
+        engine = Answering()
+        engine.answers_with_text = True
+        assert await engine.predict({"prompt": "a", "stream": False}) == "completions a"
 
     async def test_a_stream_may_end_without_a_last_word(self) -> None:
         async def events() -> AsyncIterator[bytes]:

@@ -34,6 +34,10 @@ def test_fields_are_what_they_say() -> None:
         runtime={"predict_concurrency": 4, "streaming_read_timeout": 1.5},
     )
     assert (given.script, given.names_class, given.secrets) == ("src/a.py", True, {"key": None})
+    assert (given.names_engine, given.is_legacy) == (False, False)
+    assert config(vllm={}).names_engine
+    assert config(model_metadata={"tags": ["force-legacy-api-non-openai-compatible"]}).is_legacy
+    assert not config(model_class_name=None, model_class_filename=None).names_class
     assert (pings(given), pings(config(runtime={"transport": {"ping_interval_seconds": 5}}))) == (
         (None, None),
         (5, None),

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fastapi import HTTPException
@@ -17,7 +17,7 @@ from handrail.truss.streams import StreamStalled
 from handrail.truss.surroundings import Surroundings
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, StreamingResponse
 
 from tests.handlers.driver import Answer, WordEngine, send
@@ -207,15 +207,26 @@ class Counted:
         return self.most if value == "most" else await self._run("predict", value)
 
 
+class CountedOfEngine(Counted):
+    def __init__(self, trt_llm: Any) -> None:
+        super().__init__()
+
+
 @pytest.mark.parametrize(
-    ("engine", "runtime", "at_once"),
-    [(WordEngine, {"predict_concurrency": 2}, 2), (WordEngine, {}, 6), (NoEngine, {}, 1)],
+    ("cls", "engine", "runtime", "at_once"),
+    [
+        (Counted, WordEngine, {"predict_concurrency": 2}, 2),
+        (Counted, WordEngine, {}, 1),
+        (CountedOfEngine, WordEngine, {}, 6),
+        (CountedOfEngine, WordEngine, {"predict_concurrency": 3}, 3),
+        (CountedOfEngine, NoEngine, {}, 1),
+    ],
 )
 async def test_predict_runs_as_often_at_once_as_it_may(
-    engine: type[WordEngine], runtime: dict[str, int], at_once: int
+    cls: type, engine: type[WordEngine], runtime: dict[str, int], at_once: int
 ) -> None:
-    """As often as asked where an engine batches; one at a time without one. Steps are outside of the limit."""
-    model = await started(Counted, engine(), **runtime)
+    """Once, as on Truss, unless the Model takes an engine, which batches. Steps are outside of the limit."""
+    model = await started(cls, engine(), **runtime)
     app = model.handlers["predict"].app
     await asyncio.gather(*(send(app, i) for i in range(6)))
     assert (await send(app, "most")).json() == {"preprocess": 6, "predict": at_once}
@@ -234,6 +245,48 @@ async def test_a_stream_keeps_its_slot_until_it_ends() -> None:
     with pytest.raises(RuntimeError):
         await send(app, "bad")
     assert [answer.text for answer in await asyncio.gather(send(app, 1), send(app, 2))] == ["a", "a"]
+
+
+async def test_a_client_that_leaves_while_it_waits_for_its_turn_is_not_predicted_for() -> None:
+    class Model:
+        predicted: ClassVar[list[Any]] = []
+        goes_on = asyncio.Event()
+
+        async def predict(self, model_input: Any) -> Any:
+            self.predicted.append(model_input)
+            await self.goes_on.wait()
+            return model_input
+
+    app = (await started(Model)).handlers["predict"].app
+    first = asyncio.create_task(send(app, "first"))
+    while not Model.predicted:
+        await asyncio.sleep(0)
+
+    async def gone(scope: Any, receive: Any, answer: Any) -> None:
+        messages = iter([{"type": "http.request", "body": b'"second"', "more_body": False}])
+
+        async def received() -> Any:
+            return next(messages, {"type": "http.disconnect"})
+
+        await app(scope, received, answer)
+
+    second = asyncio.create_task(send(gone, "second"))
+    await asyncio.sleep(0.01)
+    Model.goes_on.set()
+    with pytest.raises(ClientDisconnect):
+        await second
+    assert ((await first).json(), Model.predicted) == ("first", ["first"])
+
+
+async def test_preprocess_may_take_the_request_alone() -> None:
+    class Model:
+        async def preprocess(self, request: Request) -> Any:
+            return await request.json()
+
+        def predict(self, value: Any) -> Any:
+            return [value]
+
+    assert (await ask(Model)).json() == [BODY]
 
 
 async def test_a_method_can_watch_for_the_client() -> None:

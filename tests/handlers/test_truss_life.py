@@ -213,9 +213,11 @@ async def test_health_is_asked_once_a_second(monkeypatch: pytest.MonkeyPatch) ->
     assert await asyncio.gather(health.is_healthy(), health.is_healthy()) == [True, True]
     assert await health.is_healthy()
     assert len(asked) == 1
+    await health.is_healthy(is_fresh=True)
+    assert len(asked) == 2
     monkeypatch.setattr(life, "_HEALTH_KEPT_S", 0)
     await health.is_healthy()
-    assert len(asked) == 2
+    assert len(asked) == 3
 
 
 async def test_health_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,8 @@ def _chat_output(value: Any) -> Any:
     if isinstance(value.get("items"), list):
         _require(value["items"], "`items` has at least one item", value["items"])
         for number, item in enumerate(value["items"]):
-            is_one = isinstance(item, dict) and isinstance(item.get("type"), str)
+            # a `type` that holds its default may be left out, as pydantic models write themselves
+            is_one = isinstance(item, dict) and bool(item) and isinstance(item.get("type", ""), str)
             _require(is_one, f'items[{number}] is {{"type": …}}', item)
         return _with_usage(value)
     choices = value.get("choices")

@@ -9,6 +9,8 @@ from typing import Any
 
 from handrail.errors import DefinitionRefused
 
+_LEGACY = "force-legacy-api-non-openai-compatible"
+
 
 @dataclass(frozen=True)
 class Config:
@@ -34,7 +36,7 @@ class Config:
     @property
     def names_class(self) -> bool:
         """Whether the file itself says that there is a Model."""
-        return "model_class_name" in self.data or "model_class_filename" in self.data
+        return self.value("model_class_name") is not None or self.value("model_class_filename") is not None
 
     @property
     def packages(self) -> Path:
@@ -59,6 +61,17 @@ class Config:
     def predict_concurrency(self) -> int | None:
         given = self.number("runtime.predict_concurrency", least=1)
         return None if given is None else int(given)
+
+    @property
+    def names_engine(self) -> bool:
+        """Whether the file sets up the engine that the Model asks: Truss lets predict run 512 times at once then."""
+        return self.value("trt_llm") is not None or self.value("vllm") is not None
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether `engine.predict` answers with bare text; Truss's default is OpenAI's form."""
+        tags = self.value("model_metadata.tags")
+        return isinstance(tags, list) and _LEGACY in tags
 
     @property
     def streaming_read_timeout(self) -> float:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -21,26 +21,31 @@ from handrail.truss import inputs
 from handrail.truss.methods import Method
 from handrail.truss.streams import gathered, timed, wants_whole
 
-Slots = AbstractAsyncContextManager[Any]
+_UNLIMITED: AbstractAsyncContextManager[None] = nullcontext()
 
 
 class Flow:
-    """`app_of` makes the ASGI application of one of the Model's endpoints; they raise what the Model raises."""
+    """`app_of` makes the ASGI application of one of the Model's endpoints; they raise what the Model raises.
 
-    def __init__(self, methods: dict[str, Method], concurrency: int | None, timeout_s: float) -> None:
+    `concurrency` is the number of predict calls that run at once. Where it is None, one runs at a time, as on Truss,
+    unless the Model `batches`: then the engine takes all requests at once.
+    """
+
+    def __init__(
+        self, methods: dict[str, Method], concurrency: int | None, timeout_s: float, *, batches: bool = False
+    ) -> None:
         self._methods = methods
         self._calls: dict[str, Call] = {}
         self._concurrency = concurrency
-        self._slots: Slots = nullcontext()
+        self._batches = batches
+        self._semaphore: asyncio.Semaphore | None = None
         self._timeout_s = timeout_s
 
     def begin(self, engine: Engine, instance: Any) -> None:
-        """Before the first request, with the Model as it was made. An engine batches what it is asked at once; a Model
-        without one works on one request at a time, unless its config.yaml says otherwise."""
+        """Before the first request, with the Model as it was made."""
         self._calls = {name: on_loop(getattr(instance, name)) for name in self._methods}
-        concurrency = self._concurrency or (1 if engine.raw is None else None)
-        if concurrency is not None:
-            self._slots = asyncio.Semaphore(concurrency)
+        if self._concurrency is not None or not self._batches or engine.raw is None:
+            self._semaphore = asyncio.Semaphore(self._concurrency or 1)
 
     def app_of(self, name: str) -> ASGIApp:
         answer = self._predict if name == "predict" else partial(self._answer, name)
@@ -63,7 +68,10 @@ class Flow:
     async def _predict(self, value: Any, request: Request, send: Send) -> None:
         if "preprocess" in self._methods:
             value = await self._call("preprocess", value, request)
-        async with self._slots:
+        waits = self._semaphore is not None and self._semaphore.locked()
+        async with self._semaphore or _UNLIMITED:
+            if waits and await request.is_disconnected():
+                raise ClientDisconnect
             result = await self._call("predict", value, request)
             if is_stream(result) or isinstance(result, Response):
                 self._refuse_postprocess(result)

@@ -52,6 +52,7 @@ class Life:
 
     async def start(self, engine: Engine) -> None:
         """Make the Model, and load it. Raises LoadFailed with the cause."""
+        engine.answers_with_text = self._config.is_legacy
         made = await self._attempt("__init__", partial(_in_thread, partial(self._cls, **self._keywords(engine))))
         if self._environment is not None and hasattr(made, "setup_environment"):
             await self._attempt("setup_environment", partial(_call, made.setup_environment, self._environment))
@@ -97,6 +98,12 @@ class Life:
             ) from error
 
 
+def takes_engine(cls: type) -> bool:
+    """Whether `__init__` names the engine as something it takes: the Model is written for one that batches."""
+    init = inspect.getattr_static(cls, "__init__")
+    return init is not object.__init__ and not {"trt_llm", "engine"}.isdisjoint(inspect.signature(cls).parameters)
+
+
 def check_init(cls: type) -> None:
     """Raises SignatureRefused where `__init__` wants what it cannot get."""
     init = inspect.getattr_static(cls, "__init__")
@@ -127,15 +134,17 @@ async def _call(function: Callable[..., Any], *args: Any) -> Any:
 
 
 class Health:
-    """What `is_healthy` says: asked once a second at most, and never waited for longer than a probe would."""
+    """What `is_healthy` says: asked once at a time, and never waited for longer than a probe would."""
 
     def __init__(self, life: Life) -> None:
         self._life = life
         self._asked: asyncio.Task[bool] | None = None
         self._answered_at = 0.0
 
-    async def is_healthy(self) -> bool:
-        if self._asked is None or (self._asked.done() and time.monotonic() - self._answered_at > _HEALTH_KEPT_S):
+    async def is_healthy(self, *, is_fresh: bool = False) -> bool:
+        """What it said within the last second will do, unless the answer is to be `is_fresh`."""
+        is_old = is_fresh or time.monotonic() - self._answered_at > _HEALTH_KEPT_S
+        if self._asked is None or (self._asked.done() and is_old):
             self._asked = asyncio.create_task(self._ask())
         done, _ = await asyncio.wait({self._asked}, timeout=_HEALTH_S)
         return bool(done) and self._asked.result()

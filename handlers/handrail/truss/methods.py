@@ -171,7 +171,8 @@ def _refuse_combinations(cls: type, methods: dict[str, Method]) -> None:
         _require(predict is None, "it defines both predict and websocket; keep one", where)
         _require(not steps, f"websocket has no {' and '.join(steps)}; do that work in websocket", where)
     for step in steps:
-        _require(methods[step].takes_input, f"{step} takes what it works on; write `(self, value)`", where)
+        has_work = methods[step].takes_input or (step == "preprocess" and bool(methods[step].signature.arguments))
+        _require(has_work, f"{step} takes what it works on; write `(self, value)`", where)
         needless = step == "preprocess" and predict is not None and not predict.takes_input
         _require(not needless, "predict does not take what preprocess makes; write `predict(self, model_input)`", where)
 

@@ -14,7 +14,7 @@ from handrail.engine import Engine
 from handrail.errors import NameMissing
 from handrail.truss.config import Config
 from handrail.truss.flow import Flow
-from handrail.truss.life import Health, Life, check_init
+from handrail.truss.life import Health, Life, check_init, takes_engine
 from handrail.truss.methods import ENDPOINTS, ROUTES, defines, inspect_class
 from handrail.truss.schema import schema_of
 from handrail.truss.surroundings import Surroundings
@@ -31,7 +31,12 @@ class TrussModel:
         self.methods = inspect_class(cls)
         self._life = Life(cls, config, surroundings)
         self._health = Health(self._life) if "is_healthy" in self.methods else None
-        self._flow = Flow(self.methods, config.predict_concurrency, config.streaming_read_timeout)
+        self._flow = Flow(
+            self.methods,
+            config.predict_concurrency,
+            config.streaming_read_timeout,
+            batches=config.names_engine or takes_engine(cls),
+        )
         self.handlers = {
             name: Handler(method.function, method.signature, self._flow.app_of(name))
             for name, method in self.methods.items()
@@ -64,9 +69,9 @@ class TrussModel:
         await self._life.start(engine)
         self._flow.begin(engine, self._life.instance)
 
-    async def is_healthy(self) -> bool:
+    async def is_healthy(self, *, is_fresh: bool = False) -> bool:
         """What the Model says of itself, where it does: within 2 s, and at most a second old."""
-        return self._health is None or await self._health.is_healthy()
+        return self._health is None or await self._health.is_healthy(is_fresh=is_fresh)
 
 
 def find_class(module: ModuleType, config: Config, *, is_declared: bool) -> type | None:

@@ -71,8 +71,12 @@ async def test_embeddings_are_the_same_for_the_same_text(backend: EchoBackend) -
 
 
 async def test_predict_is_a_chat_or_text(backend: EchoBackend) -> None:
-    """As Truss's engines take it: a prompt is streamed as text unless the body says otherwise."""
+    """As Truss's engines take it: OpenAI's form, or by the older tag text, streamed by default."""
     engine = backend.facade
+    whole = await engine.predict({"prompt": "a b"})
+    assert whole.choices[0].text == "a b"
+    assert isinstance(await engine.predict({"prompt": "a b", "stream": True}), StreamingResponse)
+    engine.answers_with_text = True
     chat = await engine.predict({"messages": [{"role": "user", "content": "a b"}]})
     assert chat.choices[0].message.content == "a b"
     pieces = await engine.predict({"prompt": "a b", "end_id": 2, "stop_words": "x,y", "beam_width": 1}, None)

@@ -185,6 +185,11 @@ ROWS = (
         serves(at_once(6, predict(1, 200, 1)), predict("most", 200, {"predict": 2})),
     ),
     row(
+        "one predict at a time without `predict_concurrency`",
+        files(COUNTS, "model_name: one\n"),
+        serves(at_once(4, predict(1, 200, 1)), predict("most", 200, {"predict": 1})),
+    ),
+    row(
         "postprocess is not limited",
         files(COUNTS, TWO + "model_name: post\n"),
         serves(at_once(8, predict(1, 200, 1)), predict("most", 200, {"post": 2})),

@@ -51,9 +51,9 @@ ROWS = (
     row(
         "a route that the Model has no method for",
         PLAIN,
-        post("/v1/chat/completions", CHAT, 200, {"object": "chat.completion"}),
+        post("/v1/chat/completions", CHAT, 200, CHAT),
         post("/v1/chat/completions", CHAT, 404),
-        reason="The engine's own route answers; `HANDRAIL_MODEL_ROUTES=strict` makes it 404.",
+        reason="`predict` answers, as Baseten documents it; `HANDRAIL_MODEL_ROUTES` has `engine` and `strict`.",
     ),
     row(
         "the same, strictly",
