@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Mapping
 
 from handrail_container import environment
@@ -21,23 +22,39 @@ _REFUSAL = Failure(
 
 
 class Keys:
-    """The keys of `HANDRAIL_API_KEY`; false where there is none, and everybody may ask."""
+    """The operator's keys; false where there is none, and everybody may ask.
 
-    def __init__(self, settings: Settings) -> None:
-        self._keys = tuple(key.encode() for key in settings.api_keys)
-        self._public = _PUBLIC if settings.protect_metrics else _PUBLIC | {"/metrics"}
+    `own` is a random key of this process. What it starts itself, such as a definition's workers, asks with it; nobody
+    else learns it.
+    """
+
+    def __init__(self, keys: tuple[str, ...] = (), *, protects_metrics: bool = False) -> None:
+        self.own = secrets.token_urlsafe(32)
+        self._own = self.own.encode()
+        self._keys = tuple(key.encode() for key in keys)
+        self._public = _PUBLIC if protects_metrics else _PUBLIC | {"/metrics"}
 
     def __bool__(self) -> bool:
         return bool(self._keys)
+
+    def is_own(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a process of ours asks."""
+        return hmac.compare_digest(_given(headers), self._own)
 
     def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> Failure | None:
         """What somebody without a key is told, and None for who has one or needs none."""
         if not self._keys or path in self._public:
             return None
-        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        given = _given(headers)
         # Every key is compared, each in constant time: how long it takes says nothing of any.
-        fits = [hmac.compare_digest(given.strip(), key) for key in self._keys]
-        return None if scheme.lower() == _SCHEME and any(fits) else _REFUSAL
+        fits = [hmac.compare_digest(given, key) for key in (*self._keys, self._own)]
+        return None if any(fits) else _REFUSAL
+
+
+def _given(headers: Mapping[bytes, bytes]) -> bytes:
+    """The key that a request carries; empty, which no key is, where it carries none."""
+    scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+    return given.strip() if scheme.lower() == _SCHEME else b""
 
 
 def key_warnings(settings: Settings) -> list[str]:

@@ -65,14 +65,15 @@ class Startup:
         self.backend.anticipate()
         self.backend.prepare()
 
-    async def begin(self, program: Program, app: FastAPI, port: int) -> Serving:
-        """Start what the program itself has to start, and let requests through. Raises Refused."""
+    async def begin(self, program: Program, app: FastAPI, engine_url: str) -> Serving:
+        """Start what the program itself has to start, and let requests through. Its snippet asks the engine at
+        `engine_url`. Raises Refused."""
         self.lifecycle.step("the handlers are starting", "handlers")
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
         if program.definition is not None:
             self.lifecycle.step("the definition's workers are starting")
-        serving = Serving(self.settings, self.gate, self.backend, app, port)
+        serving = Serving(self.settings, self.gate, self.backend, app, engine_url)
         await serving.begin(program)
         self.lifecycle.move(State.READY, "ready")
         return serving

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from handrail_container.check import check_program
 from handrail_container.environment import read
 from handrail_container.errors import SettingsError
 from handrail_container.keys import Keys
-from handrail_container.settings import Settings
 
 from tests.conftest import Launch
 from tests.servers import Served
@@ -93,23 +91,31 @@ def test_no_key_is_in_the_log(guarded: Served) -> None:
     assert not any(key in guarded.stderr for key in ("old-key", "new-key", "tried-key"))
 
 
-def settings(**given: Any) -> Settings:
-    return Settings(**given)
-
-
 @pytest.mark.parametrize("protects", [True, False])
 def test_metrics_ask_for_a_key_where_they_are_to(protects: bool) -> None:
     """HANDRAIL_PROTECT_METRICS."""
-    keys = Keys(settings(HANDRAIL_API_KEY="k", HANDRAIL_PROTECT_METRICS=protects))
+    keys = Keys(("k",), protects_metrics=protects)
     assert bool(keys.refusal("/metrics", {})) is protects
     assert keys.refusal("/metrics", {b"authorization": b"Bearer k"}) is None
 
 
 def test_without_keys_everybody_may_ask() -> None:
     """The default."""
-    keys = Keys(settings())
+    keys = Keys()
     assert not keys
     assert keys.refusal("/invocations", {}) is None
+
+
+def test_a_process_of_the_server_has_a_key_of_its_own() -> None:
+    """A new one for each server, which no client's header happens to be."""
+    keys, others = Keys(("k",)), Keys(("k",))
+    own = {b"authorization": f"Bearer {keys.own}".encode()}
+    assert keys.refusal("/v1/models", own) is None
+    assert keys.is_own(own)
+    assert others.refusal("/v1/models", own) is not None
+    for given in (b"", b"Bearer", b"Bearer k", b"Basic " + keys.own.encode()):
+        assert not keys.is_own({b"authorization": given})
+    assert not Keys().is_own({})
 
 
 @pytest.mark.parametrize("value", [",", "a,", "hunter2,,b", "hunter\t2", "hunter2é", " "])
