@@ -58,12 +58,28 @@ def _given(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 def key_warnings(settings: Settings) -> list[str]:
-    """What an operator who protects a SageMaker endpoint with a key has to know before it is up."""
+    """What an operator who sets a key has to know before the server is up: what it does not guard, and what it does
+    that vLLM's own server would not."""
+    if settings.vllm_api_key and settings.engine == "none":
+        said = [
+            "VLLM_API_KEY guards nothing with the engine `none`, where it is taken for the key of a server that the "
+            "script asks: set HANDRAIL_API_KEY to ask clients for a key"
+        ]
+    elif settings.vllm_api_key:
+        also = ", and so are those of HANDRAIL_API_KEY" if settings.api_key else ""
+        said = [
+            f"VLLM_API_KEY is valid here{also}. Every route asks for a key, but for /ping, /health and /: vLLM's own "
+            "server would ask on /v1 only"
+        ]
+    else:
+        said = []
     if not settings.api_keys or not _may_be_on_sagemaker(settings):
-        return []
+        return said
+    name = "HANDRAIL_API_KEY" if settings.api_key else "VLLM_API_KEY"
     return [
-        "HANDRAIL_API_KEY is set, and SageMaker removes the Authorization header of its clients: there every request "
-        "to /invocations would be 401. Unset it on SageMaker, where IAM decides who may ask."
+        *said,
+        f"{name} is set, and SageMaker removes the Authorization header of its clients: there every request "
+        "to /invocations would be 401. Unset it on SageMaker, where IAM decides who may ask.",
     ]
 
 

@@ -11,6 +11,7 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import requirements, truss_config
 from handrail_container.engine import Backend
+from handrail_container.environment import of_vllms_server
 from handrail_container.errors import EngineDeadError, ExitCode, StartError
 from handrail_container.gate import Gate
 from handrail_container.keys import key_warnings
@@ -41,7 +42,8 @@ class Startup:
             await in_thread(lambda: requirements.install(arguments), "requirements")
             self.lifecycle.step("the script is loading", "script")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
-        configured = (*truss_config.read(self.settings).warnings, *key_warnings(self.settings))
+        of_keys, of_vllm = key_warnings(self.settings), of_vllms_server(self.settings)
+        configured = (*truss_config.read(self.settings).warnings, *of_keys, *of_vllm)
         for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)
         if program.faults:
