@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import random
 import re
 import sys
@@ -20,6 +21,8 @@ from tests.servers import Served
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 #: Faults of the server. A version or a coding that it does not speak is its client's fault: 505, 501.
 _FAULTS = frozenset({500, 502, 503, 504})
+#: Sent to a connection that is quiet: the end of a head that is not whole, and a request that closes.
+_LAST = b"\r\n\r\nGET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 _CHAT = b'{"messages":[{"role":"user","content":"hello"}],"max_tokens":4,"stream":true}'
 
 Mutation = Callable[[random.Random, bytes], bytes]
@@ -171,10 +174,11 @@ def requests(seed: int, count: int) -> Iterator[list[bytes]]:
 
 @dataclass
 class Outcome:
-    """`statuses` are those of first answers; `silent` were hung up on without one, and `waiting` were not at all."""
+    """`statuses`: of first answers; `silent`: hung up on without one; `kept`: answer one more; `waiting`: hang."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     silent: int = 0
+    kept: int = 0
     waiting: int = 0
     faults: list[tuple[bytes, bytes]] = field(default_factory=list)
     slowest_ping_s: float = 0.0
@@ -183,17 +187,18 @@ class Outcome:
     def __str__(self) -> str:
         answers = ", ".join(f"{status}: {count}" for status, count in sorted(self.statuses.items()))
         return (
-            f"answers {answers}; hung up on {self.silent}, left waiting {self.waiting}; "
+            f"answers {answers}; hung up on {self.silent}, kept {self.kept}, left waiting {self.waiting}; "
             f"slowest /ping {self.slowest_ping_s * 1000:.0f} ms; {self.seconds:.0f} s"
         )
 
 
 class Fuzz:
-    """Sends them, so many at a time; a connection that is quiet for `quiet_s` counts as waiting, and is left."""
+    """Sends them. A connection quiet for `quiet_s` is asked to answer and end; it hangs if it then is for `hung_s`."""
 
-    def __init__(self, port: int, quiet_s: float, at_once: int = 100) -> None:
+    def __init__(self, port: int, quiet_s: float, at_once: int = 100, hung_s: float = 20) -> None:
         self._port = port
         self._quiet_s = quiet_s
+        self._hung_s = hung_s
         self._room = asyncio.Semaphore(at_once)
         self.outcome = Outcome()
 
@@ -236,13 +241,19 @@ class Fuzz:
                     await asyncio.sleep(0)
             except (ConnectionError, TimeoutError):
                 pass  # it has hung up already; what it said may still be read
-            answer, has_ended = await self._read(reader)
-        self._count(b"".join(parts), answer, has_ended)
+            answer, has_ended = await self._read(reader, self._quiet_s)
+            is_kept = False
+            if not has_ended:
+                with contextlib.suppress(ConnectionError):
+                    writer.write(_LAST)
+                more, has_ended = await self._read(reader, self._hung_s)
+                answer, is_kept = answer + more, bool(more)
+        self._count(b"".join(parts), answer, has_ended, is_kept=is_kept)
 
-    async def _read(self, reader: asyncio.StreamReader) -> tuple[bytes, bool]:
+    async def _read(self, reader: asyncio.StreamReader, quiet_s: float) -> tuple[bytes, bool]:
         answer = b""
         try:
-            while piece := await asyncio.wait_for(reader.read(1 << 20), self._quiet_s):
+            while piece := await asyncio.wait_for(reader.read(1 << 20), quiet_s):
                 answer += piece
         except TimeoutError:
             return answer, False
@@ -250,12 +261,13 @@ class Fuzz:
             return answer, True
         return answer, True
 
-    def _count(self, request: bytes, answer: bytes, has_ended: bool) -> None:
+    def _count(self, request: bytes, answer: bytes, has_ended: bool, *, is_kept: bool) -> None:
         statuses = [int(status) for status in _STATUS.findall(answer) if status != b"100"]
         if statuses:
             self.outcome.statuses[statuses[0]] += 1
         elif has_ended:
             self.outcome.silent += 1
+        self.outcome.kept += is_kept
         self.outcome.waiting += not has_ended
         if not _FAULTS.isdisjoint(statuses) or (answer and not answer.startswith(b"HTTP/1.1 ")):
             self.outcome.faults.append((request, answer))
@@ -265,13 +277,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Send malformed requests to a server of the echo engine.")
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quiet-s", type=float, default=20.0, help="silence after which a connection hangs")
+    parser.add_argument("--quiet-s", type=float, default=2.0, help="silence after which a connection is asked again")
+    parser.add_argument("--hung-s", type=float, default=20.0, help="silence after that, which is a hang")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         environment = {"HANDRAIL_ENGINE": "echo", "HANDRAIL_INVOCATION_TIMEOUT_S": "5"}
         served = Served(Path(folder), Path(folder, "log"), **environment).ready()
         try:
-            outcome = asyncio.run(Fuzz(served.port, given.quiet_s, at_once=250).run(given.seed, given.count))
+            outcome = asyncio.run(Fuzz(served.port, given.quiet_s, 250, given.hung_s).run(given.seed, given.count))
         finally:
             served.stop()
         _, *traces = served.stderr.split("Traceback")

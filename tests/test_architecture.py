@@ -117,6 +117,10 @@ def note(method):
 for name in ("__getitem__", "__iter__", "__len__"):
     setattr(os._Environ, name, note(getattr(os._Environ, name)))
 
+def metrics():
+    known = sys.modules.get("prometheus_client")
+    return [] if known is None else [metric.name for metric in known.REGISTRY.collect()]
+
 def state():
     ours = [log for name, log in logging.Logger.manager.loggerDict.items()
             if name.startswith(("handrail", "model_hosting")) and isinstance(log, logging.Logger)]
@@ -129,6 +133,7 @@ def state():
         "bytecode": sys.dont_write_bytecode,
         "SIGTERM": str(signal.getsignal(signal.SIGTERM)),
         "threads": threading.active_count(),
+        "metrics": [name for name in metrics() if name.startswith("handrail")],
     }
 
 before, known, began = state(), set(sys.modules), time.perf_counter()

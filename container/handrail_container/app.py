@@ -25,14 +25,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container import truss_config
 from handrail_container.admission import Lanes
+from handrail_container.bodies import MB
 from handrail_container.definition import find_config
 from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
 from handrail_container.engine.none import NoBackend
-from handrail_container.envelope import Failure, error_response
+from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
-from handrail_container.failures import BUG, explain_ours
-from handrail_container.gate import MB, Gate
+from handrail_container.failures import BUG, HALF_A_CHARACTER, explain_ours
+from handrail_container.gate import Gate
 from handrail_container.json_bounds import JsonBounds
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
@@ -130,6 +131,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         lifecycle,
         Lanes(settings),
         max_body_bytes=settings.max_body_mb * MB,
+        max_bodies_bytes=settings.max_bodies_mb * MB,
         json_bounds=json_bounds(settings),
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect,
@@ -188,9 +190,7 @@ async def _answer_error(request: Request, error: Any) -> Response:
 
 
 async def _answer_unencodable(request: Request, error: Any) -> Response:
-    """JSON can hold what UTF-8 cannot, and an engine's answer repeats some of what it was asked."""
-    failure = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
-    return error_response(failure, request.scope["state"]["handrail.request_id"])
+    return error_response(HALF_A_CHARACTER, request.scope["state"]["handrail.request_id"])
 
 
 async def _answer_bug(request: Request, error: Any) -> Response:

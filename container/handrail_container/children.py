@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
+from handrail_container import outlet
+
 
 def kill() -> None:
     """Kill whatever still runs: a pip, an engine, what a script started; none of them outlives the server.
@@ -23,6 +25,7 @@ def kill() -> None:
 
 
 def exit_with(code: int) -> NoReturn:
-    """At once, whatever is under way, here and below."""
+    """At once, whatever is under way, here and below; what was logged has a moment to be read."""
     kill()
+    outlet.last_words()
     os._exit(code)

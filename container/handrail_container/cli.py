@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 import click
 
-from handrail_container import init
+from handrail_container import init, signals
 from handrail_container.deploy.command import deploy
 from handrail_container.emulate.command import emulate
 from handrail_container.errors import ExitCode, SettingsError
@@ -75,9 +73,11 @@ def serve(
     _stop_cleanly_from_now()
     given = {"model_path": directory, "engine": engine, "port": port}
     settings = _settings(**given, ray_replicas=replicas, ray_max_replicas=max_replicas)
-    from handrail_container import logs
+    from handrail_container import logs, outlet
 
+    outlet.install(int(settings.log_buffer_mb * (1 << 20)))
     logs.configure(settings.log_level, settings.log_format, settings.redactor)
+    logs.log_what_threads_raise()
     if on_ray:
         from handrail_container.ray.command import serve_fleet
 
@@ -157,9 +157,7 @@ def _take_stdout() -> BinaryIO:
 
 def _stop_cleanly_from_now() -> None:
     """A signal to stop exits 0 also before there is a loop to hear it."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
-            signal.signal(number, lambda number, frame: os._exit(ExitCode.CLEAN))
+    signals.heed(lambda number, frame: os._exit(ExitCode.CLEAN))
 
 
 def _settings(**given: Any) -> Settings:
@@ -185,6 +183,7 @@ def _run_to_the_end(main: Callable[[], Coroutine[Any, Any, int]], settings: Sett
     import uvloop
 
     from handrail_container import children
+    from handrail_container.strays import strays
 
     async def run() -> NoReturn:
         code = await main()
@@ -193,15 +192,15 @@ def _run_to_the_end(main: Callable[[], Coroutine[Any, Any, int]], settings: Sett
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run())
+            strays.run(runner, run())
     except SettingsError as error:
         _exit(_refuse(error, settings))
 
 
 def _exit(code: int) -> NoReturn:
     """Leave without finalizing the interpreter: an engine's threads may still be in native code."""
+    from handrail_container import outlet
+
     logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # whoever read it has gone
-            stream.flush()
+    outlet.last_words()
     os._exit(code)

@@ -14,6 +14,8 @@ from starlette.responses import Response
 MAX_BYTES = 2048
 #: A client may choose its request's id; a longer one is not taken.
 MAX_ID = 256
+#: What an id may consist of: visible ASCII. A space or a quote would end it where a line of the log is read.
+_OF_AN_ID = bytes({*range(0x21, 0x7F)} - {*b"\"'`"})
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
 WITHOUT_BODY = (204, 304)
 #: Where new ids come from: seeded by the system, and nobody else's `random.seed` touches it.
@@ -44,8 +46,8 @@ Explain = Callable[[BaseException, str], Failure]
 def request_id_of(headers: Mapping[bytes, bytes]) -> str:
     """The client's own where it can be echoed and logged as it is, else a new one."""
     given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
-    if given and len(given) <= MAX_ID and given.isascii() and (text := given.decode()).isprintable():
-        return text
+    if given and len(given) <= MAX_ID and not given.translate(None, _OF_AN_ID):
+        return given.decode()
     return f"{_IDS.getrandbits(128):032x}"
 
 

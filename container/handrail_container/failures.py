@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -13,11 +12,13 @@ from handrail.calling import Handler
 from handrail.definition.stages import StageFailed
 from handrail.downstream import StreamCut
 from handrail.middleware import WrapperRaised
+from handrail.presence import ClientLeft
 from handrail.redaction import Redactor
 from handrail.tracebacks import explain
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from handrail_container.answer import AnswerCut
 from handrail_container.envelope import Explain, Failure, to_json
 from handrail_container.exchange import LEFT
 from handrail_container.settings import Settings
@@ -26,6 +27,8 @@ logger = logging.getLogger("handrail")
 
 #: A definition's answers before its snippet runs: the client's doing, or the hour's.
 _REFUSALS = (400, 429, 503)
+#: JSON can hold what UTF-8 cannot; whoever answers with what was asked repeats it.
+HALF_A_CHARACTER = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
 
@@ -68,15 +71,15 @@ def explain_definition(settings: Settings) -> Explain:
     return explained
 
 
-def explain_wrappers(wrappers: Sequence[Wrapper], settings: Settings) -> Explain:
-    """What the user's code around a handler raised; the handler's own errors are answered inside of it."""
+def explain_wrapper(wrapper: Wrapper, settings: Settings) -> Explain:
+    """What the user's code around a handler raised; the errors of what is inside of it are answered there."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
         if isinstance(error, StreamCut):  # what is inside has logged why
-            return Failure(500, str(error))
-        function, cause = wrappers[0].candidate.function, error
+            return error.failure if isinstance(error, AnswerCut) else Failure(500, str(error))
+        function, cause = wrapper.candidate.function, error
         if isinstance(error, WrapperRaised):
-            function, cause = error.function, error.__cause__ or error
+            cause = error.__cause__ or error
         name = getattr(function, "__name__", repr(function))
         failure = _expected(cause) or _raised(cause, function, name, settings.error_detail, request_id)
         return redacted(failure, settings.redactor)
@@ -102,6 +105,8 @@ def redacted(failure: Failure, redactor: Redactor) -> Failure:
 
 def _expected(error: BaseException) -> Failure | None:
     """The answer to what is not a failure of the code that raised it."""
+    if isinstance(error, AnswerCut):
+        return error.failure
     if isinstance(error, HTTPException):
         detail = None if isinstance(error.detail, str) else error.detail
         return Failure(error.status_code, _text(error.detail), detail=detail, headers=error.headers)
@@ -109,9 +114,16 @@ def _expected(error: BaseException) -> Failure | None:
         return _invalid(error)
     if isinstance(error, ValueError | RecursionError) and _was_reading_the_body(error):
         return Failure(400, f"the body is not JSON: {error}")
-    if isinstance(error, ClientDisconnect):
+    if isinstance(error, UnicodeEncodeError) and _is_of_json(error):
+        return HALF_A_CHARACTER
+    if isinstance(error, ClientDisconnect | ClientLeft):
         return LEFT
     return None
+
+
+def _is_of_json(error: UnicodeEncodeError) -> bool:
+    """Whether it is half a surrogate pair, which JSON brings; those of file names that are not UTF-8 are others."""
+    return error.reason == "surrogates not allowed" and not 0xDC80 <= ord(error.object[error.start]) <= 0xDCFF
 
 
 def _text(detail: Any) -> str:

@@ -7,28 +7,29 @@ Pure ASGI, in front of the application: `/ping` and `/invocations` reach their h
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fastapi import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.access import AccessLog
 from handrail_container.admission import Lanes
+from handrail_container.answer import require_whole, tell
+from handrail_container.bodies import Bodies
 from handrail_container.envelope import Explain, Failure
-from handrail_container.exchange import LEFT, Exchange, tell
+from handrail_container.exchange import LEFT, Exchange
 from handrail_container.failures import explain_ours
-from handrail_container.json_bounds import NO_BOUNDS, UNCOUNTED, JsonBounds, JsonCount
+from handrail_container.json_bounds import NO_BOUNDS, JsonBounds
 from handrail_container.keys import Keys
 from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.sessions import Sessions
 from handrail_container.sockets import SocketEndpoint, Sockets
+from handrail_container.steady import Steady
 
-#: As SageMaker has counted its limits of a body: what it lets through is taken.
-MB = 1 << 20
 _ALIAS = "/sync/v1/"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
@@ -52,24 +53,17 @@ class Endpoint:
     is_the_engines: bool = False
 
 
-class TooLarge(HTTPException):
-    """FastAPI's own kind, which it passes on where it reads the body; it takes any other for bad JSON."""
-
-    def __init__(self, limit: float) -> None:
-        message = f"the body is larger than {limit / MB:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
-        super().__init__(413, message, headers={"Connection": "close"})
-
-
 class InFlight:
     """Requests that entered the gate since it was last opened; `total` counts those from before as well."""
 
     def __init__(self, before: InFlight | None = None) -> None:
         self.count = 0
-        self._before = before if before is not None and before.total else None
+        every: tuple[InFlight, ...] = (before, *before._before) if before is not None else ()
+        self._before: tuple[InFlight, ...] = tuple(one for one in every if one.count)
 
     @property
     def total(self) -> int:
-        return self.count + (self._before.total if self._before is not None else 0)
+        return self.count + sum(one.count for one in self._before)
 
 
 class Routes(NamedTuple):
@@ -90,6 +84,7 @@ class Gate:
         *,
         max_body_bytes: float,
         access_log: str,
+        max_bodies_bytes: float = math.inf,
         json_bounds: JsonBounds = NO_BOUNDS,
         cancels_on_disconnect: bool = True,
     ) -> None:
@@ -104,15 +99,18 @@ class Gate:
         self.last_pings = LastPings(lifecycle)
         #: When the loop was last seen to turn.
         self.beat_at = time.monotonic()
+        #: What `/ping` says instead of its own answer, where no handler could run for as long as a stall lasts.
+        self.stalled: Failure | None = None
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = Routes({}, {}, {})
         self._application: Any = None
-        self._max_body_bytes = max_body_bytes
+        self.bodies = Bodies(max_body_bytes, max_bodies_bytes)
         self.engine_bounds = json_bounds
         self._json_bounds = json_bounds._replace(objects=json_bounds.values)
         self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
+        self._steady = Steady("the sweep of requests that are over their time")
 
     def open(self, application: Any, routes: Routes) -> None:
         """From now on `routes` answer, and user code finds `application` at `request.app`.
@@ -148,13 +146,13 @@ class Gate:
                     await exchange.fail(refusal or self.lifecycle.refusal())
                 else:
                     await self._answer(endpoint, exchange, receive)
-                if not exchange.status:
-                    raise RuntimeError(f"{path} was not answered")
             except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
                 await exchange.fail(explain_ours(error, exchange.request_id))
             finally:
                 self._exchanges.discard(exchange)
                 exchange.close()
+                if exchange.body_bytes:
+                    self.bodies.release(exchange)
                 self.when_over(exchange)
                 self._access.note(exchange)
         finally:
@@ -166,12 +164,16 @@ class Gate:
             await asyncio.sleep(_SWEEP_S)
             self.beat_at = now = time.monotonic()
             for exchange in tuple(self._exchanges):
-                if exchange.is_to_be_left(now):
-                    exchange.end(LEFT)
-                if exchange.is_overdue(now):
-                    exchange.end(_overdue(exchange))
-                if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
-                    self._answer_for(exchange)
+                with self._steady:
+                    self._look(exchange, now)
+
+    def _look(self, exchange: Exchange, now: float) -> None:
+        if exchange.is_to_be_left(now):
+            exchange.end(LEFT)
+        if exchange.is_overdue(now):
+            exchange.end(_overdue(exchange))
+        if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
+            self._answer_for(exchange)
 
     async def end_all(self) -> None:
         """End what is in flight: the server no longer waits for it."""
@@ -197,6 +199,8 @@ class Gate:
         refusal = self.keys.refusal(exchange.scope["path"], exchange.headers)
         if refusal is not None:
             return refusal
+        if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
+            return self.stalled
         if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange)):
             return self.lifecycle.refusal()
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
@@ -214,7 +218,11 @@ class Gate:
         try:
             try:
                 await endpoint.app(exchange.scope, self._limited(exchange, endpoint, receive), exchange.send)
-            except Exception as error:  # noqa: BLE001  whatever a user's handler raised is answered here
+                if not exchange.is_complete:
+                    require_whole(exchange, is_over=exchange.is_over)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, its SystemExit too
                 await tell(error, endpoint.explain, exchange)
         except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
             is_own = exchange.verdict is None and self.lifecycle.is_ready
@@ -223,15 +231,8 @@ class Gate:
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
 
     def _limited(self, exchange: Exchange, endpoint: Endpoint, receive: Receive) -> Receive:
-        """`receive` with the limits of a body upheld. Raises TooLarge where the announced length is over."""
-        length = exchange.headers.get(b"content-length")
-        if length is not None:
-            if int(length) <= UNCOUNTED:
-                return receive
-            if int(length) > self._max_body_bytes:
-                raise TooLarge(self._max_body_bytes)
         bounds = self.engine_bounds if endpoint.is_the_engines else self._json_bounds
-        return _counting(receive, self._max_body_bytes, bounds)
+        return self.bodies.limited(exchange, receive, bounds)
 
 
 async def _answer_late(exchange: Exchange, verdict: Failure) -> None:
@@ -254,21 +255,3 @@ def _overdue(exchange: Exchange) -> Failure:
         setting, limit = "HANDRAIL_STREAM_TIMEOUT_S", exchange.stream_limit_s
     message = f"not done within {limit:g} s ({setting}, or what X-Handrail-Timeout-S asked for); the work was cancelled"
     return Failure(504, message, "timeout")
-
-
-def _counting(receive: Receive, limit: float, bounds: JsonBounds) -> Receive:
-    read = 0
-    count: JsonCount | None = None
-
-    async def counted() -> Message:
-        nonlocal read, count
-        message = await receive()
-        if body := message.get("body"):
-            read += len(body)
-            if read > limit:
-                raise TooLarge(limit)
-            count = count or JsonCount(bounds)
-            count.add(body)
-        return message
-
-    return counted

@@ -19,6 +19,7 @@ from handrail_container.gate import Gate
 from handrail_container.last_pings import said_by, wire
 from handrail_container.stack import place_of
 from handrail_container.stand_in import StandIn
+from handrail_container.steady import Steady
 
 logger = logging.getLogger("handrail")
 
@@ -50,6 +51,9 @@ class Guard:
         #: When the process ends though the loop is blocked: nobody else could end it.
         self.ends_at = math.inf
         self._stopped = threading.Event()
+        #: The beat that began the stall which the log has told of.
+        self._warned_of = -math.inf
+        self._steady = Steady("the guard of the event loop")
         self._adopting: set[asyncio.Future[None]] = set()
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
 
@@ -69,36 +73,43 @@ class Guard:
 
     def _watch(self) -> None:
         while not self._stopped.wait(_WAKE_S):
-            if self._late_s > _LATE_S:
-                self._stand_in()
+            with self._steady:
+                if self._late_s > _LATE_S:
+                    self._stand_in()
 
     def _stand_in(self) -> None:
-        """Returns when the loop is back."""
-        began, warned = self._gate.beat_at, False
+        """Returns when the loop is back. Where a turn fails, the next one begins anew with who is there then."""
+        began = self._gate.beat_at
         stand_in = StandIn(self._door.listening, self._hand_over, self._reply)
-        while self._gate.beat_at == began and not self._stopped.is_set():
-            stand_in.serve(_WAKE_S)
-            if not warned and self._late_s > _WARN_S:
-                warned = self._warn()
-            if time.monotonic() > self.ends_at:
-                logger.warning("the server was asked to stop, and its event loop is still blocked: it ends as it is")
-                children.exit_with(ExitCode.CLEAN)
-        stand_in.end()
-        if warned:
+        try:
+            while self._gate.beat_at == began and not self._stopped.is_set():
+                self._end_in_time()
+                stand_in.serve(_WAKE_S)
+                if self._warned_of != began and self._late_s > _WARN_S:
+                    self._warn(began)
+        finally:
+            stand_in.end()
+        if self._warned_of == began:
             logger.warning("the event loop is free again; it was blocked for %.1f s", self._gate.beat_at - began)
 
-    def _warn(self) -> bool:
-        """Whether there was anything to say: before the server is ready, only the user's code is news."""
+    def _end_in_time(self) -> None:
+        """Before anything else in a turn: nothing that fails or takes long in it may hold up the end."""
+        if time.monotonic() > self.ends_at:
+            logger.warning("the server was asked to stop, and its event loop is still blocked: it ends as it is")
+            children.exit_with(ExitCode.CLEAN)
+
+    def _warn(self, began: float) -> None:
+        """Once a stall. Before the server is ready, only the user's code is news."""
         place = place_of(self._loops_thread)
         if place is None or not (place.is_users or self._gate.lifecycle.is_ready):
-            return False
+            return
+        self._warned_of = began
         logger.warning(
             "the event loop has been blocked for %.1f s, and no request gets on: %s. Await what takes long, or do it "
             "in a `def` handler, which runs in a thread; /ping repeats its last answer meanwhile.",
             self._late_s,
             place,
         )
-        return True
 
     def _reply(self, method: str, path: str) -> bytes | None:
         said, late_s = self._gate.last_pings.last(path), self._late_s

@@ -48,6 +48,8 @@ class Lifecycle:
         self.timeline = Timeline()
         self.state = State.STARTING
         self.reason = "the server is starting"
+        #: Edits that were served and that were not, with `--watch`.
+        self.reloads = {"ok": 0, "refused": 0}
 
     def __repr__(self) -> str:
         return f"<Lifecycle {self.state}: {self.reason}>"

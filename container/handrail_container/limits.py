@@ -38,6 +38,20 @@ class LimitSettings(BaseSettings):
         "How deep the brackets of a JSON body may be in each other; deeper is 400.",
         ge=8,
     )
+    max_bodies_mb: float = variable(
+        "HANDRAIL_MAX_BODIES_MB",
+        1024,
+        "MB of request bodies over 4 KiB that are held at once, by all requests in flight; beyond it a body that "
+        "comes is 503. Never less than one body.",
+        gt=0,
+    )
+    max_unread_mb: float = variable(
+        "HANDRAIL_MAX_UNREAD_MB",
+        1024,
+        "MB of answers that wait for their clients to read them, over all connections; beyond it those that wait for "
+        "most are cut.",
+        gt=0,
+    )
     max_concurrency: int = variable(
         "HANDRAIL_MAX_CONCURRENCY",
         1024,
@@ -91,6 +105,13 @@ class LimitSettings(BaseSettings):
     )
     drain_s: float = variable(
         "HANDRAIL_DRAIN_S", 25, "Seconds that requests in flight have to finish after SIGTERM.", ge=0
+    )
+    log_buffer_mb: float = variable(
+        "HANDRAIL_LOG_BUFFER_MB",
+        4,
+        "MB of standard output, and of standard error, that wait where whoever reads it is slow; lines beyond it are "
+        "dropped and counted.",
+        gt=0,
     )
 
     @field_validator("allowed_origins")

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import ctypes
 import fcntl
+import logging
+import math
 import socket
 import struct
 import termios
 import time
 from collections.abc import Iterator
+from operator import itemgetter
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -20,6 +23,9 @@ from handrail_container.errors import SettingsError
 from handrail_container.open_files import OpenFiles
 from handrail_container.protocol import KEPT_S, LimitedProtocol
 from handrail_container.socket_protocol import SocketProtocol
+from handrail_container.steady import Steady
+
+logger = logging.getLogger("handrail.access")
 
 _BACKLOG = 2048
 #: The largest message of a WebSocket, in bytes, where nobody says.
@@ -84,8 +90,12 @@ class Connection(LimitedProtocol):
 class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
-    def __init__(self, app: ASGIApp, max_message_bytes: float = _MAX_MESSAGE) -> None:
+    def __init__(
+        self, app: ASGIApp, max_message_bytes: float = _MAX_MESSAGE, max_unread_bytes: float = math.inf
+    ) -> None:
         install_cycle()
+        self._max_unread_bytes = max_unread_bytes
+        self._steady = Steady("the look at open connections")
         self._open_files = OpenFiles()
         config = uvicorn.Config(
             app,
@@ -107,9 +117,27 @@ class Listener(uvicorn.Server):
             now = time.monotonic()
             kinds = (Connection, SocketProtocol)
             for connection in [one for one in self.server_state.connections if isinstance(one, kinds)]:
-                connection.look(now)
-            self._open_files.look()
+                with self._steady:
+                    connection.look(now)
+            with self._steady:
+                self._open_files.look()
+        with self._steady:
+            self._cut_unread()
         return await super().on_tick(counter)
+
+    def _cut_unread(self) -> None:
+        """Where clients leave more unread than there is memory for, those go that leave the most."""
+        unread = [
+            (connection.transport.get_write_buffer_size(), connection)
+            for connection in self.server_state.connections
+            if isinstance(connection, (Connection, SocketProtocol))
+        ]
+        over = sum(size for size, _ in unread) - self._max_unread_bytes
+        for size, connection in sorted(unread, key=itemgetter(0), reverse=True) if over > 0 else ():
+            if over > 0:
+                over -= size
+                connection.transport.abort()
+                logger.warning("a client was cut off: %d bytes for it were not read (HANDRAIL_MAX_UNREAD_MB)", size)
 
     @property
     def has_connections(self) -> bool:

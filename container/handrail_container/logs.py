@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 
 from handrail.redaction import Redactor
 
 from handrail_container.log_lines import Json, Plain
+
+logger = logging.getLogger("handrail")
 
 #: What uvicorn says of streams that are cut and of requests that are refused, and of each request for HTTP/2.
 _NO_NEWS = (
@@ -35,6 +38,17 @@ def configure(level: str, form: str, redactor: Redactor) -> None:
     for chatty in ("httpx", "watchfiles"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def log_what_threads_raise() -> None:
+    """Python prints it past the log, and says nothing of a `sys.exit()`, which in a thread ends the thread only."""
+    threading.excepthook = _thread_raised
+
+
+def _thread_raised(raised: threading.ExceptHookArgs) -> None:
+    name = raised.thread.name if raised.thread is not None else "?"
+    error = raised.exc_value or raised.exc_type()
+    logger.error("thread %r ended with %r; the server goes on", name, error, exc_info=error)
 
 
 def is_json() -> bool:

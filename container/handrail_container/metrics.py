@@ -11,9 +11,11 @@ from prometheus_client import REGISTRY, Counter, Gauge
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from handrail_container import outlet
 from handrail_container.admission import Lanes
 from handrail_container.exchange import LEFT, Exchange
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.strays import strays
 
 OUTCOMES = ("ok", "client_error", "handler_error", "timeout", "cancelled", "rejected")
 #: How a request ended that we ended, by the status of what its client was told.
@@ -21,12 +23,9 @@ _ENDED = {504: "timeout", 408: "client_error"}
 #: Seconds: from a handler that computes nothing to the longest stream.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 480)
 
-reloads = Counter("handrail_reloads", "Reloads of the handlers after an edit, by how they ended.", ["result"])
-for _result in ("ok", "refused"):
-    reloads.labels(_result)  # a series that is there from the start, at zero
-
-open_websockets = Gauge("handrail_open_websockets", "WebSockets that are open.")
-websockets = Counter("handrail_websockets", "WebSockets, by how they ended.", ["outcome"])
+#: Shown while a server counts; importing this registers nothing.
+open_websockets = Gauge("handrail_open_websockets", "WebSockets that are open.", registry=None)
+websockets = Counter("handrail_websockets", "WebSockets, by how they ended.", ["outcome"], registry=None)
 for _outcome in OUTCOMES:
     websockets.labels(_outcome)
 
@@ -90,11 +89,21 @@ class Tally(Collector):
         for name, count in self._outcomes.items():
             invocations.add_metric([name], count)
         yield invocations
+        reloads = CounterMetricFamily(
+            "handrail_reloads", "Reloads of the handlers after an edit, by how they ended.", labels=["result"]
+        )
+        for result, count in self._lifecycle.reloads.items():
+            reloads.add_metric([result], count)
+        yield reloads
+        text = "Lines of standard output and error that were dropped, as nobody read them."
+        yield CounterMetricFamily("handrail_log_dropped", text, value=outlet.dropped())
         yield self._seconds.family("handrail_invocation_seconds", "From the request to the end of its answer.")
         yield self._first_chunk.family("handrail_first_chunk_seconds", "From the request to a stream's first piece.")
         yield _gauge("handrail_in_flight", "Requests that run.", sum(lane.running for lane in self._lanes))
         yield _gauge("handrail_tasks", "Tasks on the event loop.", len(asyncio.all_tasks(self._loop)))
         yield _gauge("handrail_queued", "Requests that wait.", sum(lane.waiting for lane in self._lanes))
+        text = "SystemExit and KeyboardInterrupt of tasks, callbacks and threads that handlers started."
+        yield CounterMetricFamily("handrail_strays", text, value=strays.count)
         state = GaugeMetricFamily("handrail_state", "1 for the state the server is in.", labels=["state"])
         for each in State:
             state.add_metric([each], float(each is self._lifecycle.state))
@@ -105,11 +114,14 @@ class Tally(Collector):
 def counting(lifecycle: Lifecycle, lanes: Lanes) -> Iterator[Tally]:
     """A tally that `/metrics` shows for as long as the server runs."""
     tally = Tally(lifecycle, lanes)
-    REGISTRY.register(tally)
+    shown = (tally, open_websockets, websockets)
+    for collector in shown:
+        REGISTRY.register(collector)
     try:
         yield tally
     finally:
-        REGISTRY.unregister(tally)
+        for collector in shown:
+            REGISTRY.unregister(collector)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

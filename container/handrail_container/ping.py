@@ -16,6 +16,8 @@ from handrail_container.gate import Endpoint
 LIMIT_S = 1.0
 _HEED_S = 0.05
 
+_Said = tuple[list[Message], BaseException | None]
+
 
 def unhealthy(explain: Explain, *, keeps_status: bool) -> Explain:
     """What fails at /ping is a 503 with the reason; with `keeps_status`, an HTTPException says which it is."""
@@ -37,18 +39,28 @@ class BoundedPing:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._app = endpoint.app
-        self._asked: asyncio.Task[list[Message]] | None = None
+        self._asked: asyncio.Task[_Said] | None = None
+        self._asking: set[asyncio.Task[_Said]] = set()
         self._asked_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stuck_s = time.monotonic() - self._asked_at
         if self._asked is not None and not self._asked.done() and stuck_s > LIMIT_S:
             raise HTTPException(503, f"/ping was asked {stuck_s:.0f} s ago, and has not answered yet")
-        self._asked, self._asked_at = asyncio.create_task(self._messages(scope, receive)), time.monotonic()
-        for message in await self._answer(self._asked):
+        asked, self._asked_at = asyncio.create_task(self._messages(scope, receive)), time.monotonic()
+        self._asked = asked
+        self._asking.add(asked)  # where another is asked before it is over, nobody else holds it
+        asked.add_done_callback(self._asking.discard)
+        try:
+            messages, error = await self._answer(asked)
+        finally:
+            asked.cancel()  # nobody waits for it any more
+        if error is not None:
+            raise error
+        for message in messages:
             await send(message)
 
-    async def _answer(self, asked: asyncio.Task[list[Message]]) -> list[Message]:
+    async def _answer(self, asked: asyncio.Task[_Said]) -> _Said:
         done, _ = await asyncio.wait({asked}, timeout=LIMIT_S)
         if not done:
             asked.cancel()
@@ -56,12 +68,18 @@ class BoundedPing:
             raise HTTPException(503, f"/ping took over {LIMIT_S:g} s, with what stands around it")
         return asked.result()
 
-    async def _messages(self, scope: Scope, receive: Receive) -> list[Message]:
-        """What it sends, not sent yet: after its time nobody wants it."""
+    async def _messages(self, scope: Scope, receive: Receive) -> _Said:
+        """What it sends, not sent yet: after its time nobody wants it. And what it raises: a task that raises
+        SystemExit or KeyboardInterrupt ends the event loop."""
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        await self._app(scope, receive, keep)
-        return messages
+        try:
+            await self._app(scope, receive, keep)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  it is raised again, in the request's own task
+            return messages, error
+        return messages, None

@@ -47,17 +47,9 @@ class LimitedProtocol(RequestReader):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._last_word: Failure | None = None  # once all that came before a fault is answered
         self._chunk_bytes = 0
-        self._head_bytes = 0  # of no body: of an unfinished head, without the chunk that it began in, or of trailers
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self._last_word is not None and not self._is_busy():
-            self._answer(self._last_word)
-            self._hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -76,10 +68,6 @@ class LimitedProtocol(RequestReader):
                 self._refuse(self._over_limit() or _LARGE_HEAD)
         elif self.flow.read_paused and not (self.pipeline or self._is_unfinished() or self.transport.is_closing()):
             self.flow.resume_reading()  # uvicorn waits until the body is asked for, and would not see its client leave
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         is_large = self._head_bytes + self._chunk_bytes > MAX_TARGET_BYTES
@@ -156,6 +144,10 @@ class LimitedProtocol(RequestReader):
         if cycle is None or not (cycle.response_started or self.pipeline):
             self._answer(failure)
         self._tell_that_nobody_listens()
+        self._hang_up()
+
+    def _say_last_word(self, failure: Failure) -> None:
+        self._answer(failure)
         self._hang_up()
 
     def _hang_up(self) -> None:

@@ -58,6 +58,8 @@ class RequestReader(HttpToolsProtocol):
         self._fault: Failure | None = None  # of the head that comes
         self._checked: list[tuple[bytes, bytes]] = []
         self._held, self._held_from = b"", 0
+        self._head_bytes = 0  # of no body: of an unfinished head, without the chunk that it began in, or of trailers
+        self._last_word: Failure | None = None  # once all that came before a fault is answered
         self._running: Any = None
         self._context = contextvars.copy_context()
 
@@ -68,7 +70,9 @@ class RequestReader(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
-        if self._held or self._is_waiting() or data.count(_HEAD_END) > 1:
+        cycle = self.cycle
+        is_waiting = cycle is not None and not (cycle.more_body or cycle.response_complete)
+        if is_waiting or self._held or self.pipeline or data.count(_HEAD_END) > 1:
             self._held, self._held_from = self._held[self._held_from :] + data, 0
             self._read_one()
         else:
@@ -145,6 +149,7 @@ class RequestReader(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["asgi"]["spec_version"] = "2.4"  # a stream need not listen, too
         self._checked = []
+        self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -179,8 +184,10 @@ class RequestReader(HttpToolsProtocol):
         self.headers[:] = [(b"host", host), *(header for header in self.headers if header[0] != b"host")]
 
     def on_message_complete(self) -> None:
-        if not self._is_in_head():  # else it is the end of a head that `_on_upgrade` has yet to see
-            super().on_message_complete()
+        cycle = self.cycle
+        if "path" in self.scope and not cycle.response_complete:  # else `_on_upgrade` has yet to see the head
+            cycle.more_body = False
+            cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._running = cycle  # uvicorn itself forgets it where another request waits behind it
@@ -196,6 +203,8 @@ class RequestReader(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:  # this runs in the request before it, whose variables are its own
             self._context.run(self._start_asgi_task, *self.pipeline.pop())
+        elif self._last_word is not None:
+            self._say_last_word(self._last_word)
         if self._held:  # of a body, perhaps, of the one that begins
             self.loop.call_soon(self._read_what_is_behind, context=self._context)
 
@@ -215,6 +224,10 @@ class RequestReader(HttpToolsProtocol):
 
     def _is_in_head(self) -> bool:
         return self.scope is not None and "path" not in self.scope
+
+    @abstractmethod
+    def _say_last_word(self, failure: Failure) -> None:
+        """All that came before a fault is answered."""
 
     @abstractmethod
     def _refuse(self, failure: Failure | None) -> None:

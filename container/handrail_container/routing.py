@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from fastapi import FastAPI
 from handrail.around import Wrapper
@@ -19,14 +21,15 @@ from handrail_container.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.adapters import PATH as ADAPTERS
 from handrail_container.adapters import AdapterRoutes, sent_to_adapters
 from handrail_container.admission import Lane
+from handrail_container.answer import answering
 from handrail_container.chat_socket import ChatSocket
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.engine import Backend
 from handrail_container.engine.direct import direct
 from handrail_container.engine.ending import ending
 from handrail_container.engine.errors import enveloped
-from handrail_container.exchange import answering
-from handrail_container.failures import explain_definition, explain_handler, explain_ours, explain_wrappers
+from handrail_container.envelope import Explain
+from handrail_container.failures import explain_definition, explain_handler, explain_ours, explain_wrapper
 from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.json_bounds import JsonBounds
 from handrail_container.origins import Origins
@@ -139,8 +142,7 @@ def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
     if resolution.handler is not None:
         ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
     if pre_post:
-        ping = _surrounded(ping, pre_post, settings)
-        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=False))
+        ping = _surrounded(ping, pre_post, settings, partial(unhealthy, keeps_status=False))
     return bounded(ping) if pre_post or resolution.handler is not None else ping
 
 
@@ -166,14 +168,17 @@ def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) 
     return Endpoint(handler.app, methods, explain_handler(handler, settings), handler=handler.signature.name)
 
 
-def _surrounded(endpoint: Endpoint, wrappers: tuple[Wrapper, ...], settings: Settings) -> Endpoint:
-    """`endpoint` inside the user's wrappers, the first outermost."""
-    if not wrappers:
-        return endpoint
-    app = answering(endpoint.app, endpoint.explain)
+def _surrounded(
+    endpoint: Endpoint,
+    wrappers: tuple[Wrapper, ...],
+    settings: Settings,
+    told: Callable[[Explain], Explain] = lambda explain: explain,
+) -> Endpoint:
+    """`endpoint` inside the user's wrappers, the first outermost; each answers for itself, in the words of `told`."""
     for wrapper in reversed(wrappers):
-        app = wrapper.wrap(app)
-    return replace(endpoint, app=app, explain=explain_wrappers(wrappers, settings))
+        app = wrapper.wrap(answering(endpoint.app, endpoint.explain))
+        endpoint = replace(endpoint, app=app, explain=told(explain_wrapper(wrapper, settings)))
+    return endpoint
 
 
 def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from handrail.resolve import Program
 
 from handrail_container import app as composition
-from handrail_container import children, own_address
+from handrail_container import children, own_address, signals
+from handrail_container.bodies import MB
 from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.gate import MB
 from handrail_container.guard import Door, Guard
+from handrail_container.health import Health
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, admit_nobody_new, bind
 from handrail_container.metrics import counting
@@ -24,19 +26,22 @@ from handrail_container.observers import observe
 from handrail_container.serving import Serving
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
+from handrail_container.teardown import Teardown, ends_within
 from handrail_container.watch import on_edit
 
 logger = logging.getLogger("handrail")
 
-_HEALTH_INTERVAL_S = 0.5
 _POLL_S = 0.02
 #: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
 _FAILED_S = 5.0
 #: What was told to end has so long to do so.
 _ENDING_S = 1.5
+#: How long the engine has to end.
+_ENGINE_S = 15.0
+#: How long all that is ended after the drain may take.
+_LAST_S = 30.0
 #: A request may be under way to us when the last one is answered.
 _LINGER_S = 0.1
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: After the drain's time a loop that is blocked has so long to come back.
 _GIVE_UP_S = 3.0
 
@@ -55,6 +60,8 @@ class Server:
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
         self._guard: Guard | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._teardown = Teardown()
         self._asked_to_stop = asyncio.Event()
         self._was_signalled = False
         self._heed_signals()  # before anybody can connect: who has is answered
@@ -64,7 +71,7 @@ class Server:
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
-        self._listener = Listener(self._gate, settings.max_body_mb * MB)
+        self._listener = Listener(self._gate, settings.max_body_mb * MB, settings.max_unread_mb * MB)
 
     @property
     def port(self) -> int:
@@ -73,33 +80,48 @@ class Server:
 
     async def run(self) -> ExitCode:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
-        listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
-        sweeping = asyncio.create_task(self._gate.sweep())
-        self._guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
-        self._guard.start()
-        with counting(self.lifecycle, self._gate.lanes) as tally:
-            observe(self._gate, self._backend, tally, self._tracing)
-            try:
-                code = await self._until_stopped()
-            finally:
-                self._guard.stop()
-                self._listener.should_exit = True
-                await _ended(listening)
-                sweeping.cancel()
-                if self._serving is not None:
-                    await self._serving.end()
-                await self._backend.stop()
-                if self._tracing is not None:
-                    await self._tracing.close()
+        self._begin()
+        code = ExitCode.BUG
+        try:
+            code = await self._until_stopped()
+        finally:
+            with ends_within(_LAST_S, code):
+                await self._teardown.run()
         self.lifecycle.move(State.STOPPED, "the server has stopped")
         return code
 
+    def _begin(self) -> None:
+        """All but the program; what ends each part is pushed in the order in which it must not end."""
+        counted = ExitStack()
+        tally = counted.enter_context(counting(self.lifecycle, self._gate.lanes))
+        observe(self._gate, self._backend, tally, self._tracing)
+        ends = self._teardown.push
+        ends("the metrics", counted.close, _ENDING_S)
+        if self._tracing is not None:
+            ends("the tracing", self._tracing.close, _FAILED_S)
+        ends("the engine", self._backend.stop, _ENGINE_S)
+        ends("the program", self._end_program, None)
+        sweeping = asyncio.create_task(self._gate.sweep())
+        ends("the sweep of requests", sweeping.cancel, _ENDING_S)
+        listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
+        ends("the listener", partial(self._stop_listening, listening), _FAILED_S)
+        self._guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
+        ends("the guard", self._guard.stop, _ENDING_S)
+        self._guard.start()
+
+    async def _stop_listening(self, listening: asyncio.Task[None]) -> None:
+        self._listener.should_exit = True
+        await _ended(listening)
+
+    async def _end_program(self) -> None:
+        """Also one whose start was under way: what of it has begun ends there."""
+        if self._working is not None and not self._working.done():
+            await asyncio.wait({self._working}, timeout=_FAILED_S)
+        if self._serving is not None:
+            await self._serving.end()
+
     def _heed_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
-                loop.add_signal_handler(number, self._asked_to_stop.set)
-                signal.signal(number, self._on_signal)  # the loop is told all the same, once it is not blocked
+        signals.heed_on_loop(self._on_signal, self._asked_to_stop.set)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """The first drains; a second stops at once, with the status a shell gives that signal."""
@@ -111,7 +133,7 @@ class Server:
 
     async def _until_stopped(self) -> ExitCode:
         """Whichever comes first: a failure of the start, a signal, the engine's death."""
-        working = asyncio.create_task(self._work())
+        self._working = working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._asked_to_stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         was_ready = self.lifecycle.is_ready
@@ -128,14 +150,9 @@ class Server:
     async def _work(self) -> None:
         serving = await self._start()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_engine())
+            group.create_task(Health(self._backend, self._gate, self.settings.stall_s).watch())
             if self._watches:
                 group.create_task(on_edit(self.settings.model_path, serving.reload))
-
-    async def _watch_engine(self) -> None:
-        while True:
-            await asyncio.sleep(_HEALTH_INTERVAL_S)
-            await self._backend.check_health()
 
     async def _start(self) -> Serving:
         program = await self._startup.load()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import time
+from functools import partial
 
 from fastapi import FastAPI
 from handrail import hooks
@@ -17,15 +18,19 @@ from handrail.slots import Moment
 from handrail_container import app as composition
 from handrail_container import routing
 from handrail_container.engine import Backend
-from handrail_container.gate import Gate, InFlight
-from handrail_container.metrics import reloads
+from handrail_container.gate import Gate, InFlight, Routes
 from handrail_container.report import refusal, say
 from handrail_container.settings import Settings
+from handrail_container.teardown import Teardown
 from handrail_container.threads import in_thread
 
 logger = logging.getLogger("handrail")
 
 _POLL_S = 0.05
+#: What a hook has beyond the time it is cancelled after, to heed that.
+_HEED_S = 0.5
+#: How long a definition's workers have to end.
+_WORKERS_S = 5.0
 
 
 class Refused(Exception):
@@ -46,63 +51,85 @@ class Serving:
         self._backend = backend
         self._app = app
         self._program: Program | None = None
+        self._begun = Teardown()
         self._leaving: set[asyncio.Task[None]] = set()
+        self._is_ending = False
 
     async def begin(self, program: Program) -> None:
-        """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused."""
+        """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused.
+
+        What had begun of a program that cannot be served, or whose start is cancelled, has ended by then.
+        """
         self._app.state.engine_client = self._backend.client
+        begun = Teardown()
         self._backend.facade.most_objects = self._settings.max_json_objects
         try:
-            routes = routing.routes(self._app, self._backend, program, self._settings, self._gate)
-            await hooks.start(program.hooks[Moment.STARTUP], self._app)
-            if program.model is not None:
-                await program.model.start(self._backend.facade)
-            if program.definition is not None:
-                await program.definition.start(composition.runner(program.definition, self._settings, self._engine_url))
-        except HandlerFault as fault:
-            raise Refused(fault) from fault
+            routes = await self._start(program, begun)
+        except BaseException as error:  # a Model may raise anything, and the server may be told to stop meanwhile
+            await begun.run()
+            if isinstance(error, HandlerFault):
+                raise Refused(error) from error
+            raise
         self._gate.open(self._app, routes)
-        self._program = program
+        self._program, self._begun = program, begun
+
+    async def _start(self, program: Program, begun: Teardown) -> Routes:
+        """`begun` gets what ends each part, as soon as there is something to end. Raises HandlerFault."""
+        routes = routing.routes(self._app, self._backend, program, self._settings, self._gate)
+        starting = program.hooks[Moment.STARTUP]
+        await hooks.start(starting[:1], self._app)
+        for hook in program.hooks[Moment.SHUTDOWN]:
+            begun.push(hooks.named(hook), partial(hooks.stop, (hook,), self._app), hooks.STOP_S + _HEED_S)
+        await hooks.start(starting[1:], self._app)
+        if program.model is not None:
+            await program.model.start(self._backend.facade)
+        if program.definition is not None:
+            await program.definition.start(composition.runner(program.definition, self._settings, self._engine_url))
+            begun.push("the definition's workers", program.definition.stop, _WORKERS_S)
+        return routes
 
     async def end(self) -> None:
         """Run the shutdown hooks, the last first, after those of programs it replaced; it has begun."""
-        assert self._program is not None
+        self._is_ending = True
         await asyncio.gather(*self._leaving)
-        await self._stop(self._program)
+        await self._begun.run()
 
-    async def _leave(self, program: Program, requests: InFlight) -> None:
-        """Run a replaced program's shutdown hooks once its last request is answered, or the drain's time is over."""
+    async def _leave(self, begun: Teardown, requests: InFlight) -> None:
+        """End a replaced program once its last request is answered, or the drain's time is over."""
         deadline = time.monotonic() + self._settings.drain_s
-        while requests.count and time.monotonic() < deadline:
+        while requests.count and not self._is_ending and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
-        await self._stop(program)
-
-    async def _stop(self, program: Program) -> None:
-        if program.definition is not None:
-            await program.definition.stop()
-        await hooks.stop(program.hooks[Moment.SHUTDOWN], self._app)
+        await begun.run()
 
     async def reload(self) -> None:
-        """Serve the files as they are now; where they are broken, say so and go on as before. It has begun."""
-        assert self._program is not None
+        """Serve the files as they are now; where that cannot be, say why and go on as before. It has begun."""
         began = time.monotonic()
-        before, old, requests = unload(self._settings.model_path), self._program, self._gate.requests
+        before, requests, begun = unload(self._settings.model_path), self._gate.requests, self._begun
         try:
             program = await in_thread(lambda: composition.load_program(self._settings), "reload")
             if program.faults:
                 raise Refused(*program.faults)
             await self.begin(program)
-        except Refused as refused:
+        except BaseException as error:
             unload(self._settings.model_path)
             sys.modules.update(before)
-            reloads.labels("refused").inc()
-            say(self._settings.redactor(refusal((), refused.faults)))
-            logger.warning("the edit was refused; the handlers from before go on answering")
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._refuse(error)
             return
-        reloads.labels("ok").inc()
+        self._gate.lifecycle.reloads["ok"] += 1
         logger.info("reloaded in %.2f s", time.monotonic() - began)
         for sentence in program.sentences():
             logger.info("%s", sentence)
-        leaving = asyncio.create_task(self._leave(old, requests))
+        leaving = asyncio.create_task(self._leave(begun, requests))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
+
+    def _refuse(self, error: BaseException) -> None:
+        """An edit ends nothing, whoever is to blame for what it raised."""
+        self._gate.lifecycle.reloads["refused"] += 1
+        if isinstance(error, Refused):
+            say(self._settings.redactor(refusal((), error.faults)))
+        else:
+            logger.error("a bug in Handrail: the edit cannot be served", exc_info=error)
+        logger.warning("the edit was refused; the handlers from before go on answering")

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import sys
 import sysconfig
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -52,6 +53,14 @@ def place_of(thread: int) -> Place | None:
     line = f"{deepest.f_code.co_filename}:{deepest.f_lineno}"
     names = tuple(frame.f_code.co_qualname for frame in reversed(callers))
     return Place(line, deepest.f_code.co_qualname, names, bool(theirs))
+
+
+def line_of(error: BaseException) -> str:
+    """`file:line` of the user's deepest frame that `error` came through, else of the deepest of all."""
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    theirs = [place for place in lines if not place[0].startswith(_FOREIGN)]
+    file, line = (theirs or lines or [("?", 0)])[-1]
+    return f"{file}:{line}"
 
 
 def _frames(frame: FrameType | None) -> list[FrameType]:

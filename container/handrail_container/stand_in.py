@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import time
 from collections.abc import Callable
 
 from handrail_container.last_pings import PATHS
+from handrail_container.steady import Steady
 
 #: Connections that are not answered yet; those that come then wait in the socket's own queue.
 MOST_HELD = 512
 _METHODS = ("GET", "HEAD", "POST")
 _OPENINGS = tuple(f"{method} {path}{end}".encode() for method in _METHODS for path in sorted(PATHS) for end in " ?")
 _END_OF_HEAD = b"\r\n\r\n"
+_VERSION = re.compile(rb" HTTP/1\.[01]\Z")
 _LARGEST_HEAD = 16384
 #: How long a head may take to arrive: whoever is slower is left to the loop.
 _HEAD_S = 1.0
@@ -37,6 +40,7 @@ class StandIn:
         self._came_at: dict[socket.socket, float] = {}
         self._silent: set[socket.socket] = set()
         self._answered_at: dict[socket.socket, float] = {}
+        self._steady = Steady("a look at a client that waits for /ping")
 
     def serve(self, for_s: float) -> None:
         """One turn: wait for somebody to come or to speak, no longer than `for_s`, and look at everybody."""
@@ -44,7 +48,8 @@ class StandIn:
         self._accept()
         now = time.monotonic()
         for connection in tuple(self._came_at):
-            self._look(connection, now)
+            with self._steady:
+                self._look(connection, now)
         for connection, answered_at in tuple(self._answered_at.items()):
             if now - answered_at > _LINGER_S:
                 self._hang_up(connection)
@@ -99,8 +104,9 @@ class StandIn:
             self._leave_to_the_loop(connection)
 
     def _answer(self, connection: socket.socket, head: bytes) -> None:
-        method, target, _ = head.decode("latin-1").split(" ", 2)
-        reply = self._reply(method, target.partition("?")[0])
+        line = head.partition(b"\r\n")[0].decode("latin-1")
+        method, _, target = line.partition(" ")
+        reply = self._reply(method, target.partition(" ")[0].partition("?")[0])
         if reply is None:
             self._leave_to_the_loop(connection)
             return
@@ -129,11 +135,15 @@ class StandIn:
 
 
 def _is_whole_ping(head: bytes) -> bool:
-    return head.startswith(_OPENINGS) and _END_OF_HEAD in head
+    """Its request line has a version: what has none is not answered here, and the loop refuses it."""
+    line = head.partition(b"\r\n")[0]
+    return head.startswith(_OPENINGS) and _END_OF_HEAD in head and _VERSION.search(line) is not None
 
 
 def _may_become_ping(head: bytes) -> bool:
     """So far it is the beginning of one, and may still grow."""
-    return len(head) < _LARGEST_HEAD and any(
-        head.startswith(opening) or opening.startswith(head) for opening in _OPENINGS
+    return (
+        len(head) < _LARGEST_HEAD
+        and _END_OF_HEAD not in head
+        and any(head.startswith(opening) or opening.startswith(head) for opening in _OPENINGS)
     )

@@ -81,22 +81,30 @@ class Startup:
         return serving
 
     def failed(self, error: BaseException | None) -> ExitCode:
-        """Say what ended the work, and give the status for it."""
+        """Say what ended the work, each of several causes, and give the status of the one that says most."""
+        told = [self._tell(cause) for cause in _causes(error)]
+        code, reason = max(told, key=lambda one: one[0])
+        self.lifecycle.move(State.FAILED, reason)
+        return code
+
+    def _tell(self, error: BaseException | None) -> tuple[ExitCode, str]:
+        """Its status, and what clients are told."""
         hidden = self.settings.redactor
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
         if isinstance(error, Refused):
-            self.lifecycle.move(State.FAILED, "the script was refused")
             say(hidden(refusal((), error.faults)))
-            return exit_code((), error.faults)
+            return exit_code((), error.faults), "the script was refused"
         if isinstance(error, StartError):
-            self.lifecycle.move(State.FAILED, hidden(str(error)))
             say(hidden(refusal(error.problems, ())))
-            return error.exit_code
+            return error.exit_code, hidden(str(error))
         if isinstance(error, EngineDeadError):
-            self.lifecycle.move(State.FAILED, hidden(str(error)))
             say(hidden(f"handrail: {error}"))
-            return ExitCode.ENGINE_DEAD
-        self.lifecycle.move(State.FAILED, "an internal error of Handrail")
+            return ExitCode.ENGINE_DEAD, hidden(str(error))
         logger.critical("a bug in Handrail ended the server", exc_info=error)
-        return ExitCode.BUG
+        return ExitCode.BUG, "an internal error of Handrail"
+
+
+def _causes(error: BaseException | None) -> list[BaseException | None]:
+    """Each that a group holds, however deep."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [cause for one in error.exceptions for cause in _causes(one)]

@@ -27,7 +27,7 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
         try:
             result = context.run(function)
         except BaseException as error:  # noqa: BLE001  it is raised again where it is awaited
-            outcome: tuple[Callable[..., None], object] = (future.set_exception, error)
+            outcome: tuple[Callable[..., None], object] = (future.set_exception, _raisable(error, name))
         else:
             outcome = (future.set_result, result)
         with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits
@@ -35,3 +35,13 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await future
+
+
+def _raisable(error: BaseException, name: str) -> Exception:
+    """`error` as a task may raise it: SystemExit and KeyboardInterrupt would end the loop, and a future does not take
+    StopIteration."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    raisable = RuntimeError(f"{name} raised {error!r}")
+    raisable.__cause__ = error
+    return raisable

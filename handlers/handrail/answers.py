@@ -4,14 +4,18 @@
 |---------------------------------------------------|--------------------------------------------------------------|
 | a Starlette `Response`                            | it, untouched                                                |
 | dict, list, number, str, None, model, dataclass   | JSON, as FastAPI encodes it                                  |
-| a generator whose first item is a `str`           | text/plain, or text/event-stream after `data:` or `event:`   |
+| a generator whose first item is a `str`           | text/plain; text/event-stream where it begins as an event    |
 | … is `bytes`                                      | application/octet-stream                                     |
 | … is anything else                                | server-sent events, one JSON `data:` each, then `[DONE]`     |
 | in the ping slot: True or None, False             | 200, 503                                                     |
+
+Empty items do not count as the first. Half a surrogate pair, which JSON can carry and UTF-8 cannot, is sent as JSON
+escapes it, and as U+FFFD in text: it is a client's as a rule, and no fault of the handler that passes it on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json.encoder
 import sys
@@ -24,6 +28,7 @@ from fastapi.encoders import jsonable_encoder
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Send
 
+from handrail.presence import ClientLeft
 from handrail.slots import AdapterSlot, Slot
 from handrail.steps import ENDED, Steps
 from handrail.threads import run_in_threadpool
@@ -32,6 +37,8 @@ _BYTES = bytes | bytearray | memoryview
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 _JSON = (b"content-type", b"application/json")
 _DONE = b"data: [DONE]\n\n"
+#: How a line of an event stream begins.
+_FIELDS = ("data:", "event:", "id:", "retry:")
 
 
 def _json_encoder() -> Callable[[Any], str]:
@@ -53,6 +60,20 @@ def _json_encoder() -> Callable[[Any], str]:
 _TO_JSON = _json_encoder()
 
 
+class Json(JSONResponse):
+    """Starlette's, which also encodes half a surrogate pair."""
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return super().render(content)
+        except UnicodeEncodeError:
+            return _escaped(content)
+
+
+def _escaped(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
 async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
     """Raises what the first item of a generator raises, so that it still has its status."""
     if isinstance(value, Response):
@@ -61,12 +82,15 @@ async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
         return await _streamed(value)
     if slot is Slot.PING and (value is None or isinstance(value, bool)):
         return Response(status_code=503 if value is False else 200)
-    return JSONResponse(encoded(value))
+    return Json(encoded(value))
 
 
 def json_messages(value: Any) -> tuple[Message, Message]:
     """What a `JSONResponse` of a plain value would send, in a tenth of the time."""
-    body = _TO_JSON(value).encode()
+    try:
+        body = _TO_JSON(value).encode()
+    except UnicodeEncodeError:
+        body = _escaped(value)
     headers = [(b"content-length", b"%d" % len(body)), _JSON]
     start = {"type": "http.response.start", "status": 200, "headers": headers}
     return start, {"type": "http.response.body", "body": body}
@@ -121,15 +145,26 @@ class HandlerStream(StreamingResponse):
         async with aclosing(self._items):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": self._first, "more_body": True})
-            async for item in self._items:
-                await send({"type": "http.response.body", "body": encode(item), "more_body": True})
+            pour = getattr(getattr(send, "__self__", None), "handrail_pour", send)
+            try:
+                async for item in self._items:
+                    await pour({"type": "http.response.body", "body": encode(item), "more_body": True})
+            except ClientLeft:
+                await self._unheard()
+                raise
             await send({"type": "http.response.body", "body": last, "more_body": False})
+
+    async def _unheard(self) -> None:
+        """The generator goes on for as long as the server lets it: it may ask whether its client is still there."""
+        async for _ in self._items:
+            await asyncio.sleep(0)
 
 
 async def _streamed(generator: Any) -> Response:
     items = in_threads(generator) if inspect.isgenerator(generator) else generator
     try:
-        first = await anext(items)
+        while _is_empty(first := await anext(items)):
+            pass
         framing = _framing(first)
         head = framing.encode(first)
     except StopAsyncIteration:
@@ -138,6 +173,11 @@ async def _streamed(generator: Any) -> Response:
         await items.aclose()
         raise
     return HandlerStream(head, items, framing)
+
+
+def _is_empty(item: Any) -> bool:
+    """Whether it tells nothing of what is to come."""
+    return isinstance(item, str | _BYTES) and len(item) == 0
 
 
 async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
@@ -157,17 +197,29 @@ def _framing(first: Any) -> Framing:
     if isinstance(first, _BYTES):
         return Framing("application/octet-stream", _raw, b"")
     if isinstance(first, str):
-        is_sse = first.startswith(("data:", "event:"))
-        return Framing("text/event-stream" if is_sse else "text/plain", _raw, b"")
+        return Framing("text/event-stream" if _is_event(first) else "text/plain", _raw, b"")
     return Framing("text/event-stream", _event, _DONE)
 
 
+def _is_event(first: str) -> bool:
+    """A comment is a whole line: text may begin with a colon."""
+    return first.startswith(_FIELDS) or (first.startswith(":") and "\n" in first)
+
+
 def _raw(item: Any) -> bytes:
-    if type(item) is str:
-        return item.encode()
-    return bytes(item) if isinstance(item, _BYTES) else str(item).encode()
+    if isinstance(item, _BYTES):
+        return bytes(item)
+    text = item if type(item) is str else str(item)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _event(item: Any) -> bytes:
-    data = json.dumps(encoded(item), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return b"data: %s\n\n" % data.encode()
+    value = encoded(item)
+    data = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return b"data: %s\n\n" % data.encode()
+    except UnicodeEncodeError:
+        return b"data: %s\n\n" % _escaped(value)

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail.answers import is_plain, is_stream, json_messages, to_response
+from handrail.answers import Json, is_plain, is_stream, json_messages, to_response
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
 from handrail.first_error import route_at_first_error
@@ -122,7 +122,7 @@ def _typed(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIAp
     positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:
-        route = APIRoute(slot.path, endpoint, response_model=None)
+        route = APIRoute(slot.path, endpoint, response_model=None, response_class=Json)
     except Exception as error:  # FastAPI raises its own, pydantic's and bare assertions for what it cannot parse
         cause = "".join(str(error).splitlines()[:1]) or type(error).__name__
         raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error

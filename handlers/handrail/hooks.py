@@ -40,9 +40,11 @@ async def start(hooks: Sequence[Hook], app: Starlette) -> None:
     for hook in hooks:
         try:
             await _run(hook, app)
-        except (Exception, SystemExit) as error:  # a hook that exits must not end the server as if all were well
+        except BaseException as error:  # a hook that exits must not end the server as if all were well
+            if is_cancelled(error):
+                raise
             where = definition(hook)
-            message = f"{where} {_name(hook)} failed at start-up: {type(error).__name__}: {error}"
+            message = f"{named(hook)} failed at start-up: {type(error).__name__}: {error}"
             raise HookFailed(message, user_traceback(error, Path(where.rpartition(":")[0]).parent)) from error
 
 
@@ -52,8 +54,10 @@ async def stop(hooks: Sequence[Hook], app: Starlette) -> None:
         try:
             async with asyncio.timeout(STOP_S):
                 await _run(hook, app)
-        except (Exception, SystemExit):  # a TimeoutError among them: it says so itself
-            logger.exception("%s %s failed at shutdown, or took over %g s", definition(hook), _name(hook), STOP_S)
+        except BaseException as error:  # a hook may raise anything; a TimeoutError is ours, and says so itself
+            if is_cancelled(error):
+                raise
+            logger.exception("%s failed at shutdown, or took over %g s", named(hook), STOP_S)
 
 
 async def _run(hook: Hook, app: Starlette) -> None:
@@ -81,5 +85,12 @@ def _given(source: str, app: Starlette) -> Any:
     return app.state.engine if source == "engine" else app
 
 
-def _name(hook: Hook) -> str:
-    return getattr(hook, "__name__", repr(hook))
+def is_cancelled(error: BaseException) -> bool:
+    """Whether `error` is that of this task being cancelled, and not one that user code has raised by itself."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def named(hook: Hook) -> str:
+    """Where it is defined, and its name."""
+    return f"{definition(hook)} {getattr(hook, '__name__', repr(hook))}"

@@ -13,6 +13,7 @@ unless somebody iterates it. Nothing here stands between a client that leaves an
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail.downstream import CallNext, Downstream, StreamCut, passed_on
 from handrail.errors import SignatureRefused
+from handrail.presence import ClientLeft
 from handrail.threads import run_in_threadpool
 from handrail.tracebacks import definition, signature_text
 
@@ -104,9 +106,9 @@ def _of_arity(function: Any, count: int, accepted: str) -> Callable[..., Awaitab
         try:
             result = function(*args) if is_async else await run_in_threadpool(function, *args)
             return await result if inspect.isawaitable(result) else result
-        except (HTTPException, ClientDisconnect, WrapperRaised, StreamCut):
+        except (HTTPException, ClientDisconnect, ClientLeft, WrapperRaised, StreamCut, asyncio.CancelledError):
             raise
-        except Exception as error:
+        except BaseException as error:
             raise WrapperRaised(function) from error
 
     return call

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class ClientLeft(ConnectionResetError):
+    """What `send` raises once the client has left, as ASGI has it since 2.4."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has left: there is nobody to send to")
+
+
 async def unless_left(request: HTTPConnection, work: Coroutine[Any, Any, T]) -> T:
     """What `work` gives; it is cancelled, and ClientDisconnect raised, where the client leaves first.
 

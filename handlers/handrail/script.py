@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
@@ -86,7 +87,9 @@ class Loader:
                 if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
                     raise FileMissing(f"there is no module {name!r} (no {error.name!r} is installed)") from None
                 raise _import_failed(name, error) from error
-            except (Exception, SystemExit) as error:  # a user's module may raise anything
+            except BaseException as error:  # a user's module may raise anything
+                if _is_operators(error):
+                    raise
                 raise _import_failed(name, error) from error
 
     def _already_imported(self, path: Path) -> ModuleType | None:
@@ -120,9 +123,9 @@ class Loader:
                 spec.loader.exec_module(module)
         except BaseException as error:  # a user's script may raise anything
             sys.modules.pop(name, None)
-            if isinstance(error, Exception | SystemExit):
-                raise _import_failed(path, error) from error
-            raise
+            if _is_operators(error):
+                raise
+            raise _import_failed(path, error) from error
         if package:
             setattr(sys.modules[package], path.stem, module)  # as `import package.module` would
         return module
@@ -152,6 +155,11 @@ class Loader:
         finally:
             sys.argv = arguments
         self.marks.extend(marks)
+
+
+def _is_operators(error: BaseException) -> bool:
+    """Whether it may be a Ctrl-C, which Python raises in the main thread only; a server imports in another."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
 def _file(path: Path) -> Path:

@@ -57,5 +57,5 @@ class Steps:
     def _close_for_nobody(self) -> None:
         try:
             self._generator.close()
-        except Exception:
+        except BaseException:
             logger.exception("a generator whose client had left failed when it was closed")

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from enum import Enum, auto
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Lock
-from typing import Any, ParamSpec, TypeVar
+from threading import Lock, get_ident
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter, to_thread
@@ -41,6 +42,20 @@ async def run_in_threadpool(function: Callable[P, T], *args: P.args, **kwargs: P
     return answer
 
 
+class Stuck(NamedTuple):
+    """Calls that nobody awaits any more hold so many threads that others get none. `for_s`: since when not one has
+    ended; `threads`: the idents of theirs."""
+
+    for_s: float
+    threads: tuple[int, ...]
+
+
+def stuck() -> Stuck | None:
+    """How it stands with the threads of the running loop; None where others can still run."""
+    threads = _of_loop.get(asyncio.get_running_loop())
+    return threads.stuck() if threads is not None else None
+
+
 class _State(Enum):
     WAITING = auto()
     RUNNING = auto()
@@ -52,7 +67,7 @@ class _State(Enum):
 class _Call:
     """What a thread is to do, and who waits for it."""
 
-    __slots__ = ("_context", "_function", "_lock", "_state", "answer")
+    __slots__ = ("_context", "_function", "_lock", "_state", "answer", "thread")
 
     def __init__(self, function: partial[Any], answer: asyncio.Future[Any]) -> None:
         self._function = function
@@ -60,6 +75,7 @@ class _Call:
         self._lock = Lock()
         self._state = _State.WAITING
         self.answer = answer
+        self.thread = 0  # its ident, once it runs
 
     def turns(self, before: _State, after: _State) -> bool:
         """Whether it was in the state `before`; the loop and a thread may want different things of it at once."""
@@ -88,7 +104,8 @@ class _Threads:
         self._limit = to_thread.current_default_thread_limiter()
         self._unlimited = CapacityLimiter(math.inf)  # the tokens are for those who ask AnyIO itself
         self._count = 0
-        self._abandoned = 0  # beside those counted
+        self._abandoned: set[int] = set()  # the threads of calls that nobody awaits, beside those counted
+        self._moved_at = 0.0  # when a call last ended, or was abandoned
         self._free = 0  # below zero: so many calls wait
         self._kept: set[asyncio.Task[None]] = set()
 
@@ -104,7 +121,8 @@ class _Threads:
                 self._free += 1
             elif call.turns(_State.RUNNING, _State.ABANDONED):
                 self._count -= 1  # it may never end, and the others must not run out of threads
-                self._abandoned += 1
+                self._abandoned.add(call.thread)
+                self._moved_at = time.monotonic()
                 self._add_where_one_is_needed(loop)
             raise
 
@@ -119,12 +137,18 @@ class _Threads:
 
     def _has_room(self) -> bool:
         most = self._limit.total_tokens
-        return self._count < most and self._count + self._abandoned < _AT_MOST * most
+        return self._count < most and self._count + len(self._abandoned) < _AT_MOST * most
+
+    def stuck(self) -> Stuck | None:
+        """Where calls are abandoned, more than run are never begun: those that hold the last threads are the cause."""
+        if self._has_room() or len(self._abandoned) <= (_AT_MOST - 1) * self._limit.total_tokens:
+            return None
+        return Stuck(time.monotonic() - self._moved_at, tuple(self._abandoned))
 
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> None:
         """A thread, until the loop ends or its call has been abandoned and is over."""
         try:
-            await to_thread.run_sync(self._work, loop, abandon_on_cancel=True, limiter=self._unlimited)
+            thread = await to_thread.run_sync(self._work, loop, abandon_on_cancel=True, limiter=self._unlimited)
         except asyncio.CancelledError:
             self._calls.put(None)
             raise
@@ -135,7 +159,8 @@ class _Threads:
             if self._count:
                 return  # they come to whoever waits
         else:
-            self._abandoned -= 1
+            self._abandoned.discard(thread)
+            self._moved_at = time.monotonic()
         self._add_where_one_is_needed(loop)
 
     def _fail_one(self, error: RuntimeError) -> None:
@@ -147,19 +172,24 @@ class _Threads:
                     self._settle(call.answer, None, error)
                     return
 
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Returns its ident."""
+        ident = get_ident()
         while (call := self._calls.get()) is not None:
+            call.thread = ident
             if call.turns(_State.WAITING, _State.RUNNING):
                 result, error = call.run()
                 if not call.turns(_State.RUNNING, _State.OVER):
-                    return  # its place has been given away
+                    break  # its place has been given away
                 with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits
                     loop.call_soon_threadsafe(self._settle, call.answer, result, error)
                 del result, error  # they would live until the next call
             del call
+        return ident
 
     def _settle(self, answer: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
         self._free += 1
+        self._moved_at = time.monotonic()
         if answer.cancelled():
             return
         if error is None:

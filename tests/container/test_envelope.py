@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
-from handrail_container.envelope import MAX_BYTES, Failure, error_body, error_event, error_response, kind_of
+from handrail_container.envelope import (
+    MAX_BYTES,
+    Failure,
+    error_body,
+    error_event,
+    error_response,
+    kind_of,
+    request_id_of,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -13,6 +22,17 @@ texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=50) |
     lambda text, times: text * times, st.text(min_size=1, max_size=8), st.integers(0, 3000)
 )
 details = st.none() | st.recursive(texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=5)
+
+
+@pytest.mark.parametrize("given_id", ["a-b_c.d:e/f=1", "~" * 256, "!#$%&()*+,-./0"])
+def test_an_id_of_visible_characters_is_kept(given_id: str) -> None:
+    assert request_id_of({b"x-request-id": given_id.encode()}) == given_id
+
+
+@pytest.mark.parametrize("given_id", ["a GET /admin 200 request_id=b", 'a"b', "a'b", "a`b", "a\tb", "é", "", "x" * 257])
+def test_any_other_is_replaced(given_id: str) -> None:
+    """It would begin a word of the log of its own."""
+    assert re.fullmatch("[0-9a-f]{32}", request_id_of({b"x-request-id": given_id.encode()}))
 
 
 def error_of(failure: Failure, request_id: str = "id") -> dict[str, Any]:

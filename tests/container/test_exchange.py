@@ -1,19 +1,33 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from handrail_container.answer import Answer, answering
 from handrail_container.envelope import Failure
 from handrail_container.exchange import LEFT, Exchange
-from handrail_container.failures import explain_definition
+from handrail_container.failures import explain_definition, explain_ours
+from handrail_container.gate import InFlight
 from handrail_container.settings import Settings
 from handrail_container.sockets import Socket
 from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Scope
 
 
 async def nobody(*_: Any) -> Any:
     """Neither sends nor receives."""
+
+
+def start(length: bytes) -> Message:
+    return {"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]}
+
+
+def body(content: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.response.body", "body": content, "more_body": more}
 
 
 async def test_the_first_verdict_counts() -> None:
@@ -63,3 +77,109 @@ async def test_what_ends_with_its_client_ends_at_once(ends: bool) -> None:
     assert (bool(done), exchanges[0].verdict is LEFT) == (ends, ends)
     assert (call.cancelled(), call.cancelling()) == (True, 1)
     working.cancel()
+
+
+def test_requests_of_earlier_programs_are_counted_however_many_there_were() -> None:
+    """A WebSocket that stays open through thousands of reloads."""
+    requests = first = InFlight()
+    first.count = 1
+    for _ in range(5_000):
+        requests = InFlight(requests)
+    requests.count = 2
+    assert requests.total == 3
+    first.count = 0
+    assert InFlight(requests).total == 2
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        ([start(b"5"), body(b"whole!")], "Content-Length says 5, and the body has 6 bytes"),
+        ([start(b"5"), body(b"who")], "Content-Length says 5, and the body has 3 bytes"),
+        ([start(b"5"), body(b"wh", more=True), body(b"ol")], "Content-Length says 5, and the body has 4 bytes"),
+        ([start(b"five")], "is 'five': it is a number"),
+        ([start(b"5"), start(b"5")], "sent twice"),
+        ([body(b"whole")], "the first message of an answer is 'http.response.start'"),
+        ([start(b"5"), body(b"whole"), body(b"more")], "sent after the end"),
+    ],
+)
+async def test_what_is_no_answer_is_refused_where_it_is_sent(messages: list[Message], words: str) -> None:
+    """Before any of it is written, and in words that say what is wrong."""
+    answer = Answer(nobody, "id")
+    for message in messages[:-1]:
+        await answer.send(message)
+    with pytest.raises((ValueError, RuntimeError), match=words):
+        await answer.send(messages[-1])
+    assert answer.refusal is None
+
+
+async def test_an_answer_to_head_announces_what_it_does_not_send() -> None:
+    answer = Answer(nobody, "id", is_head=True)
+    await answer.send(start(b"5"))
+    await answer.send(body(b""))
+    assert answer.is_complete
+
+
+async def test_a_handler_that_goes_on_without_its_client_sends_to_nobody() -> None:
+    """HANDRAIL_CANCEL_ON_DISCONNECT=false; with true, as ASGI has it, its `send` raises OSError."""
+    for cancels in (False, True):
+        scope: Scope = {"type": "http", "path": "/", "headers": []}
+        exchange = Exchange(scope, nobody, is_cancelled_by_leaving=cancels)
+        await exchange.send(start(b"5"))
+        exchange.leave()
+        with pytest.raises(OSError, match="the client has left") if cancels else nullcontext():
+            await exchange.send(body(b"whole"))
+
+
+class Both(Exception):
+    """What a handler makes of an error."""
+
+
+@pytest.mark.parametrize("does", ["hides", "renames"])
+async def test_what_a_middleware_s_send_raised_comes_to_it_whatever_the_handler_does(does: str) -> None:
+    """The handler may swallow it, or raise its own."""
+
+    async def failing(message: Message) -> None:
+        raise KeyError("tenant")
+
+    async def handler(scope: Scope, receive: Any, send: Any) -> None:
+        try:
+            await send(start(b"5"))
+        except KeyError:
+            if does == "renames":
+                raise Both from None
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    Exchange(scope, nobody)
+    with pytest.raises(KeyError, match="tenant"):
+        await answering(handler, explain_ours)(scope, nobody, failing)
+
+
+async def test_starlette_s_word_for_a_middleware_s_os_error_is_the_middleware_s() -> None:
+    error = OSError("the disk is full")
+
+    async def failing(message: Message) -> None:
+        raise error
+
+    async def pieces() -> AsyncIterator[str]:
+        yield "x"
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "asgi": {"spec_version": "2.4"}}
+    Exchange(scope, nobody)
+    with pytest.raises(OSError, match="the disk is full"):
+        await answering(StreamingResponse(pieces()), explain_ours)(scope, nobody, failing)
+
+
+async def test_an_error_s_own_headers_that_a_middleware_refuses_are_the_middleware_s() -> None:
+    """ValueError is what unsendable headers are as well."""
+
+    async def failing(message: Message) -> None:
+        raise ValueError("no such tenant")
+
+    async def handler(scope: Scope, receive: Any, send: Any) -> None:
+        raise LookupError("first")
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    Exchange(scope, nobody)
+    with pytest.raises(ValueError, match="no such tenant"):
+        await answering(handler, explain_ours)(scope, nobody, failing)

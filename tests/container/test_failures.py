@@ -7,6 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from handrail.calling import adapt
+from handrail.slots import Slot
+from handrail_container.failures import explain_handler
+from handrail_container.settings import Settings
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served
@@ -218,3 +222,16 @@ def test_a_cut_stream_closes_the_connection(told: Served) -> None:
         connection.getresponse().read()
     connection.close()
     assert cut.value.partial == b"the beginning"
+
+
+@pytest.mark.parametrize(("text", "status"), [("\ud800", 400), ("a file named \udcff", 500)])
+def test_half_a_character_that_a_handler_cannot_send_is_its_client_s(text: str, status: int) -> None:
+    """But those that Python makes of a file's name are not."""
+
+    def handler(request: object) -> None:
+        """Encodes what it was sent."""
+
+    with pytest.raises(UnicodeEncodeError) as raised:
+        text.encode()
+    explain = explain_handler(adapt(handler, Slot.INVOCATION), Settings())
+    assert explain(raised.value, "id").status == status

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -210,3 +211,26 @@ def test_the_request_s_id_costs_next_to_nothing() -> None:
     for _ in range(100_000):
         log_lines.request_id.set("abc-1")
     assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize("error", [SystemExit(6), KeyboardInterrupt(), LookupError("theirs")])
+def test_what_a_thread_raises_is_a_line_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException
+) -> None:
+    """An exit too, of which Python says nothing; the traceback has the line."""
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+
+    def fail() -> None:
+        raise error
+
+    with bare_root():
+        logs.configure("INFO", "json", Redactor())
+        logs.log_what_threads_raise()
+        thread = threading.Thread(target=fail, name="theirs")
+        thread.start()
+        thread.join()
+        threading.excepthook(threading.ExceptHookArgs((LookupError, None, None, None)))
+    line, nameless = said(capsys)
+    assert line["message"] == f"thread 'theirs' ended with {error!r}; the server goes on"
+    assert f"{__file__}" in line["traceback"]
+    assert nameless["message"] == "thread '?' ended with LookupError(); the server goes on"

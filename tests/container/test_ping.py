@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import httpx
 import pytest
+from handrail_container.failures import explain_ours
+from handrail_container.gate import Endpoint
+from handrail_container.ping import BoundedPing
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conftest import Launch
 from tests.servers import Served, eventually
@@ -80,3 +85,60 @@ def test_what_stands_around_it_has_the_same_second(serving: Launch) -> None:
     refusing = serving(SCRIPT, CUSTOM_PRE_PROCESS="model:before")
     assert ping(refusing, before=1).status_code == 503
     assert ping(refusing, do="raise").status_code == 503
+
+
+class Asked:
+    """A `/ping` in this process, whose endpoint does what a test tells it to."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.ping = BoundedPing(Endpoint(app, ("GET",), explain_ours))
+
+    async def __call__(self) -> None:
+        await self.ping({"type": "http"}, None, None)  # type: ignore[arg-type]
+
+
+async def test_a_check_whose_asker_is_cancelled_ends_with_it() -> None:
+    """And none is forgotten while it runs, also where the next one is asked."""
+    ended = list[str]()
+
+    async def hang(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("it")
+
+    asked = Asked(hang)
+    asking = [asyncio.create_task(asked()) for _ in range(2)]
+    await asyncio.sleep(0.05)  # both have begun
+    assert len(asked.ping._asking) == 2
+    for one in asking:
+        one.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    while asked.ping._asking:
+        await asyncio.sleep(0)
+    assert ended == ["it", "it"]
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(6), KeyboardInterrupt(), GeneratorExit(), BaseExceptionGroup("", [EOFError()]), LookupError()]
+)
+async def test_what_a_check_raises_is_raised_where_it_was_asked(error: BaseException) -> None:
+    """Not in a task of its own, where some of these end the event loop."""
+    raised = list[BaseException]()
+
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        raise error
+
+    try:
+        await Asked(fail)()
+    except BaseException as caught:  # noqa: BLE001  that is the point
+        raised.append(caught)
+    assert raised == [error]
+
+
+async def test_a_check_that_cancels_itself_is_cancelled() -> None:
+    async def cancel(scope: Scope, receive: Receive, send: Send) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await Asked(cancel)()

@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import Launch
 from tests.servers import HANDRAIL, SCRIPTS, Served, environment, eventually, free_port
 
-SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT]
 
 
 def loading(served: Served, step: str) -> Served:
@@ -124,6 +124,30 @@ def test_a_hang_up_that_is_ignored_stays_so(launch: Launch, tmp_path: Path) -> N
         signal.signal(signal.SIGHUP, before)
     served.ready().signal(signal.SIGHUP)
     assert served.http.get("/ping").status_code == 200
+
+
+def test_an_interrupt_that_a_shell_ignores_is_heeded(launch: Launch, tmp_path: Path) -> None:
+    """So a script's `handrail serve … &` is started; nobody has asked for that, and a drain is what SIGINT means."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        served = launch(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    served.ready().signal(signal.SIGINT)
+    assert served.exit_code() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM])
+def test_what_means_something_to_others_ends_nothing(launch: Launch, tmp_path: Path, number: signal.Signals) -> None:
+    """Neither while it loads nor once it serves; the log says so."""
+    served = launch(tmp_path, HANDRAIL_ECHO_LOAD_S="0.5")
+    served.first_answer()
+    served.signal(number)
+    served.ready().signal(number)
+    served.says(f"{number.name} means nothing here, and is ignored")
+    assert served.http.get("/ping").status_code == 200
+    served.signal()
+    assert served.exit_code() == 0
 
 
 def test_whoever_reads_its_words_may_leave(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 from handrail_container import stand_in as module
 from handrail_container.listener import bind
 from handrail_container.stand_in import StandIn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.servers import eventually
 
@@ -187,3 +189,36 @@ def test_where_no_more_files_may_be_open_it_waits(desk: Desk) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     desk.serves_until(lambda: heard(client))
+
+
+@pytest.mark.parametrize("end", [b"", b" ", b" HTTP", b" HTTP/0.9", b" HTTP/2.0", b" HTTP/1.1 ", b"\tHTTP/1.1", b"\0"])
+@pytest.mark.parametrize("target", [b"/ping?", b"/ping ?", b"/health?a b c", b"/ping??"])
+def test_a_ping_without_a_version_is_left_to_the_loop(desk: Desk, target: bytes, end: bytes) -> None:
+    """Which refuses it; the next client is answered."""
+    desk.comes(b"GET " + target + end + b"\r\n\r\n")
+    desk.serves_until(lambda: desk.handed)
+    client = desk.comes(b"GET /ping HTTP/1.1\r\n\r\n")
+    desk.serves_until(lambda: heard(client))
+
+
+@given(
+    st.sampled_from(module._OPENINGS),
+    st.lists(st.sampled_from([b" ", b"?", b"\r", b"\n", b"\r\n", b"\0", b"\xff", b"HTTP/1.1", b"/ping", b":"])),
+    st.binary(max_size=30),
+)
+@settings(max_examples=200)
+def test_whatever_begins_like_a_ping_is_answered_or_kept(opening: bytes, words: list[bytes], rest: bytes) -> None:
+    """No byte of a stranger's ends a turn."""
+    asked: list[tuple[str, str]] = []
+
+    def reply(method: str, path: str) -> bytes:
+        asked.append((method, path))
+        return b"answered"
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(opening + b"".join(words) + rest + b"\r\n\r\n")
+        standing = StandIn(ours, lambda connection: None, reply)
+        standing._came_at[ours] = time.monotonic()
+        standing._look(ours, time.monotonic())
+        assert all(method in module._METHODS and path in module.PATHS for method, path in asked)

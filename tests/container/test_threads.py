@@ -24,15 +24,24 @@ async def test_it_returns_what_the_function_returns() -> None:
     )
 
 
-@pytest.mark.parametrize("error", [ValueError, SystemExit])
-async def test_it_raises_what_the_function_raises(error: type[BaseException]) -> None:
-    """Whatever it is."""
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (ValueError, ValueError),
+        (SystemExit, RuntimeError),
+        (KeyboardInterrupt, RuntimeError),
+        (StopIteration, RuntimeError),
+    ],
+)
+async def test_it_raises_what_the_function_raises(error: type[BaseException], raised: type[Exception]) -> None:
+    """What would end the event loop, or no future takes, is the cause of what it raises."""
 
     def fail() -> None:
         raise error("from the thread")
 
-    with pytest.raises(error, match="from the thread"):
+    with pytest.raises(raised, match="from the thread") as caught:
         await in_thread(fail, "errand")
+    assert isinstance(caught.value if raised is error else caught.value.__cause__, error)
 
 
 async def test_the_loop_goes_on_meanwhile() -> None:

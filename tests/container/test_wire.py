@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from handrail_container.exchange import Exchange, answering
+from handrail_container.answer import answering
+from handrail_container.exchange import Exchange
 from handrail_container.failures import explain_ours
 from handrail_container.gate import Endpoint
 from starlette.requests import Request

@@ -21,6 +21,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from handrail.answers import HandlerStream, _json_encoder, in_threads, is_plain, is_stream, json_messages, to_response
+from handrail.calling import adapt
 from handrail.slots import Slot
 from handrail.threads import run_in_threadpool
 from hypothesis import given
@@ -221,11 +222,59 @@ both = pytest.mark.parametrize("stream", [asynchronous, synchronous])
 
 @both
 @pytest.mark.parametrize(
+    ("items", "media_type"),
+    [
+        (["", "", "data: a\n\n"], "text/event-stream; charset=utf-8"),
+        ([b"", "", b"x"], "application/octet-stream"),
+        (["", {"a": 1}], "text/event-stream; charset=utf-8"),
+        (["", "text"], "text/plain; charset=utf-8"),
+        (["", ""], "text/plain; charset=utf-8"),
+    ],
+)
+async def test_empty_items_tell_nothing_of_the_stream(stream: Streaming, items: list[Any], media_type: str) -> None:
+    """The first that is not empty does."""
+    answer = await answer_to(stream(*items))
+    assert (answer.status, answer.headers["content-type"]) == (200, media_type)
+    assert b"" not in answer.chunks
+
+
+@pytest.mark.parametrize("value", [{"said": "\ud800é"}, ["\udfff"], {"\ud800": 1}, ("\ud83d", "\ude00")])
+async def test_half_a_character_comes_back_as_json_escapes_it(value: Any) -> None:
+    """A client may send one, and no line of the handler's did anything wrong."""
+    expected = list(value) if isinstance(value, tuple) else value
+    assert json.loads((await answer_to(value)).body) == expected
+    for function in (_plain(value), _typed(value)):
+        assert (await send(adapt(function, Slot.INVOCATION).app)).json() == expected
+
+
+def _plain(value: Any) -> Callable[..., Any]:
+    async def answer(request):  # noqa: ANN001, ANN202  it need not be annotated
+        return value
+
+    return answer
+
+
+def _typed(value: Any) -> Callable[..., Any]:
+    async def answer(x: int = 1) -> Any:
+        return value
+
+    return answer
+
+
+@both
+@pytest.mark.parametrize(
     ("items", "media_type", "chunks"),
     [
         (["a", "é"], "text/plain; charset=utf-8", [b"a", "é".encode()]),
         (["data: a\n\n", "data: b\n\n"], "text/event-stream; charset=utf-8", [b"data: a\n\n", b"data: b\n\n"]),
         (["event: e\ndata: a\n\n"], "text/event-stream; charset=utf-8", [b"event: e\ndata: a\n\n"]),
+        ([": ping\n\n", "data: a\n\n"], "text/event-stream; charset=utf-8", [b": ping\n\n", b"data: a\n\n"]),
+        ([":\n\n"], "text/event-stream; charset=utf-8", [b":\n\n"]),
+        (["id: 7\ndata: a\n\n"], "text/event-stream; charset=utf-8", [b"id: 7\ndata: a\n\n"]),
+        (["retry: 50\n\n"], "text/event-stream; charset=utf-8", [b"retry: 50\n\n"]),
+        ([":) hello"], "text/plain; charset=utf-8", [b":) hello"]),
+        (["identity", "\ud800"], "text/plain; charset=utf-8", [b"identity", "\ufffd".encode()]),
+        ([{"a": "\ud800"}], "text/event-stream; charset=utf-8", [b'data: {"a":"\\ud800"}\n\n']),
         (["database"], "text/plain; charset=utf-8", [b"database"]),
         ([b"a", bytearray(b"b"), memoryview(b"c")], "application/octet-stream", [b"a", b"b", b"c"]),
         ([bytearray(b"a")], "application/octet-stream", [b"a"]),

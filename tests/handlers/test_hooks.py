@@ -97,7 +97,7 @@ async def test_an_end_that_fails_keeps_none_from_its_turn(
 
 
 def test_a_hook_without_a_name_is_told_by_what_python_shows() -> None:
-    assert "partial" in hooks._name(functools.partial(raises))
+    assert "partial" in hooks.named(functools.partial(raises))
 
 
 def test_hooks_are_found_in_order(program: Written) -> None:

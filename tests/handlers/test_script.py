@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -238,6 +239,30 @@ def test_an_interrupt_is_passed_on(place: Place) -> None:
     with pytest.raises(KeyboardInterrupt):
         Loader().load(place("interrupts_import"))
     assert "model" not in sys.modules
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "GeneratorExit", "BaseExceptionGroup('', [EOFError()])"])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_whatever_a_script_raises_is_its_fault(model_path: Path, raised: str, is_named: bool) -> None:
+    """In a server's thread, where no Ctrl-C comes: it ends no server that reloads it."""
+    (model_path / "model.py").write_text(f"raise {raised}\n")
+    loader = Loader()
+    sys.path.append(str(model_path))
+
+    def load() -> None:
+        loader.import_module("model") if is_named else loader.load(model_path / "model.py")
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ImportFailed, match="failed to import"):
+        pool.submit(load).result()
+    assert "model" not in sys.modules
+
+
+def test_a_named_module_s_interrupt_is_passed_on(model_path: Path) -> None:
+    """Where it may be the operator's."""
+    (model_path / "model.py").write_text("raise KeyboardInterrupt\n")
+    sys.path.append(str(model_path))
+    with pytest.raises(KeyboardInterrupt):
+        Loader().import_module("model")
 
 
 def test_a_script_must_be_a_python_file(place: Place) -> None:

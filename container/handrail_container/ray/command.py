@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from handrail.resolve import Program
 
 from handrail_container import app as composition
-from handrail_container import children
+from handrail_container import children, signals
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
 from handrail_container.hints import print_hints
 from handrail_container.lifecycle import Lifecycle
@@ -36,7 +35,6 @@ T = TypeVar("T")
 logger = logging.getLogger("handrail")
 
 _POLL_S = 0.25
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STATUS = re.compile(r"exit status (\d): (.*)", re.DOTALL)
 
 
@@ -132,11 +130,7 @@ class Fleet:
         return self._startup.failed(error)
 
     def _heed_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as under `nohup`
-                loop.add_signal_handler(number, self._asked_to_stop.set)
-                signal.signal(number, self._on_signal)
+        signals.heed_on_loop(self._on_signal, self._asked_to_stop.set)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """The first drains; a second stops at once, with the status a shell gives that signal."""

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from handrail_container import app as composition
 from handrail_container import children, environment, logs
 from handrail_container.errors import EngineDeadError, StartError
+from handrail_container.health import Health
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.metrics import counting
 from handrail_container.observers import observe
@@ -26,14 +27,17 @@ from handrail_container.ray.entrance import Entrance
 from handrail_container.ray.exposition import merged
 from handrail_container.ray.sharing import keep_adapters, require_no_sessions_of_one
 from handrail_container.report import refusal
-from handrail_container.serving import Refused, Serving
+from handrail_container.serving import Refused
 from handrail_container.startup import Startup
+from handrail_container.teardown import Teardown
 
 logger = logging.getLogger("handrail")
 
-_HEALTH_INTERVAL_S = 0.5
 #: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
 _FAILED_S = 5.0
+#: What is told to end has so long to do so, and the engine this long.
+_ENDING_S = 1.5
+_ENGINE_S = 15.0
 _POLL_S = 0.02
 #: Every replica's name and metrics.
 Expositions = Callable[[], Awaitable[Mapping[str, str]]]
@@ -59,26 +63,31 @@ class Replica:
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
-        self._serving: Serving | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stack = ExitStack()
+        self._teardown = Teardown()
         self.entrance = Entrance(self._gate)
 
     async def begin(self) -> None:
         """Return once it can answer. Raises ReplicaFailed."""
-        tally = self._stack.enter_context(counting(self.lifecycle, self._gate.lanes))
+        counted = ExitStack()
+        tally = counted.enter_context(counting(self.lifecycle, self._gate.lanes))
         observe(self._gate, self._backend, tally, self._tracing)
+        self._teardown.push("the metrics", counted.close, _ENDING_S)
+        if (tracing := self._tracing) is not None:
+            self._teardown.push("the tracing", lambda: tracing.close(), _FAILED_S)
+        self._teardown.push("the engine", self._backend.stop, _ENGINE_S)
         try:
             program = await self._startup.load()
             require_no_sessions_of_one(program, self.settings)
             app = await self._startup.start_engine()
             keep_adapters(app, self._backend.adapters, self.settings)
-            self._serving = await self._startup.begin(program, app, self._engine_url())
+            serving = await self._startup.begin(program, app, self._engine_url())
         except Exception as error:  # noqa: BLE001  whatever ended the start; a bug of ours is logged as one
             code = self._startup.failed(error)
             await self.end()
             raise ReplicaFailed(f"exit status {int(code)}: {self._hidden(error)}") from None  # it has been said
-        self._tasks = [asyncio.create_task(self._gate.sweep()), asyncio.create_task(self._watch_engine())]
+        self._teardown.push("the program", serving.end, None)
+        for watching in (asyncio.create_task(self._gate.sweep()), asyncio.create_task(self._watch_engine())):
+            self._teardown.push("a watcher", watching.cancel, _ENDING_S)
         logger.info("ready after %s", self.lifecycle.timeline.summary(""))
 
     def _engine_url(self) -> str:
@@ -115,9 +124,7 @@ class Replica:
         """An engine that has died is noticed before Serve asks. The process ends, which Serve sees at once; what is in
         flight fails first, with a reason."""
         try:
-            while True:
-                await asyncio.sleep(_HEALTH_INTERVAL_S)
-                await self._backend.check_health()
+            await Health(self._backend, self._gate, self.settings.stall_s).watch()
         except EngineDeadError as error:
             code = self._startup.failed(error)
             await self._settle(_FAILED_S)
@@ -143,12 +150,5 @@ class Replica:
             return
         if self.lifecycle.is_ready:
             self.lifecycle.move(State.DRAINING, "the server is stopping")
-        for task in self._tasks:
-            task.cancel()
-        if self._serving is not None:
-            await self._serving.end()
-        await self._backend.stop()
-        if self._tracing is not None:
-            await self._tracing.close()
-        self._stack.close()
+        await self._teardown.run()
         self.lifecycle.move(State.STOPPED, "the replica has stopped")

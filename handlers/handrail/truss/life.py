@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from handrail.engine import Engine
 from handrail.errors import LoadFailed, SignatureRefused
+from handrail.hooks import is_cancelled
 from handrail.tracebacks import definition, fault_line, message_of, signature_text, user_traceback
 from handrail.truss.config import Config
 from handrail.truss.surroundings import Surroundings
@@ -85,7 +86,9 @@ class Life:
     async def _attempt(self, name: str, step: Callable[[], Any]) -> Any:
         try:
             return await step()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # a Model may raise anything
+            if is_cancelled(error):
+                raise
             file = Path(inspect.getfile(self._cls))
             raise LoadFailed(
                 f"{fault_line(error, file)} {self._cls.__name__}.{name} failed: "
@@ -141,7 +144,7 @@ class Health:
         function = self._life.instance.is_healthy
         try:
             return bool(await _call(function))
-        except Exception:
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, BaseExceptionGroup):  # all but a cancellation
             logger.exception("%s is_healthy raised, which counts as unhealthy", definition(function))
             return False
         finally:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from handrail_container import children, environment, logs
+from handrail_container import children, environment, health, logs
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
-from handrail_container.ray import replica as module
 from handrail_container.ray.replica import Replica, ReplicaFailed
 
 from tests.servers import SCRIPTS
@@ -161,7 +160,7 @@ async def test_an_engine_that_dies_ends_the_process(begun: Begin, monkeypatch: p
     codes: list[int] = []
     monkeypatch.setattr(children, "exit_with", codes.append)
     monkeypatch.setattr(logging, "shutdown", lambda: None)
-    monkeypatch.setattr(module, "_HEALTH_INTERVAL_S", 0.01)
+    monkeypatch.setattr(health, "_INTERVAL_S", 0.01)
     async with begun() as (replica, http):
         monkeypatch.setattr(replica._backend, "check_health", dead)
         await until(lambda: codes)

@@ -1,0 +1,116 @@
+"""What many clients together may make the server hold: bodies that come, and answers that nobody reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from handrail_container.bodies import Bodies
+from handrail_container.exchange import Exchange
+from starlette.types import Message
+
+from tests.container.test_protocol import Client, Running, running, until
+
+MB = 1_000_000
+
+
+def sends(size: int, path: str = "read") -> bytes:
+    return b"POST /%b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (path.encode(), size)
+
+
+@asynccontextmanager
+async def bounded(together: int) -> AsyncIterator[Running]:
+    async with running() as run:
+        run.gate.bodies = Bodies(MB, together)
+        yield run
+
+
+async def test_bodies_that_come_share_what_there_is() -> None:
+    """Those that fit are held; the next is 503, and whoever comes after one has gone is served."""
+    async with bounded(2 * MB) as run, AsyncExitStack() as stack:
+        held = [await stack.enter_async_context(run.client()) for _ in range(2)]
+        for client in held:
+            await client.send(sends(MB) + b"x" * (MB - 1))
+        await until(lambda: run.gate.bodies.held == 2 * (MB - 1))
+        late = await stack.enter_async_context(run.client())
+        await late.send(sends(MB) + b"x" * 100_000)
+        status, headers, body = await late.answer()
+        assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
+        assert "HANDRAIL_MAX_BODIES_MB" in json.loads(body)["error"]["message"]
+        await held[0].send(b"x")
+        assert (await held[0].answer())[2] == b"1000000"
+        await until(lambda: run.gate.bodies.held == MB - 1)
+        again = await stack.enter_async_context(run.client())
+        await again.send(sends(MB) + b"x" * MB)
+        assert (await again.answer())[0] == 200
+        small = await stack.enter_async_context(run.client())
+        await small.send(sends(5) + b"small")
+        assert (await small.answer())[2] == b"5"
+    await until(lambda: run.gate.bodies.held == 0)
+
+
+async def test_one_body_always_has_room() -> None:
+    """Though the limit of one is above that of all."""
+    async with bounded(1) as run, run.client() as client:
+        await client.send(sends(MB) + b"x" * MB)
+        assert (await client.answer())[2] == b"1000000"
+
+
+async def test_a_client_that_leaves_midway_gives_its_room_back() -> None:
+    async with bounded(2 * MB) as run:
+        async with run.client() as client:
+            await client.send(sends(MB) + b"x" * 500_000)
+            await until(lambda: run.gate.bodies.held == 500_000)
+        await until(lambda: run.gate.bodies.held == 0)
+
+
+async def test_chunks_count_and_are_told_from_one_body_that_is_too_large() -> None:
+    async with bounded(2 * MB) as run, run.client() as client:
+        await client.send(b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await client.send(b"%x\r\n%b\r\n" % (MB + 1, b"x" * (MB + 1)))
+        assert (await client.answer())[0] == 413
+    assert run.gate.bodies.held == 0
+
+
+async def test_what_is_read_after_the_end_of_a_request_is_not_counted() -> None:
+    """Nobody would give it back."""
+
+    async def received() -> Message:
+        return {"type": "http.request", "body": b"x" * 100_000, "more_body": True}
+
+    async def nobody(message: Message) -> None:
+        """Sends nothing."""
+
+    bodies = Bodies(MB, MB)
+    exchange = Exchange({"type": "http", "path": "/", "headers": []}, nobody)
+    receive = bodies.limited(exchange, received)
+    await receive()
+    assert bodies.held == exchange.body_bytes == 100_000
+    exchange.close()
+    bodies.release(exchange)
+    await receive()
+    assert (bodies.held, exchange.body_bytes) == (0, 0)
+
+
+async def test_answers_that_nobody_reads_share_what_there_is(caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond it those go that leave the most; whoever reads is not touched."""
+    async with running() as run, AsyncExitStack() as stack:
+        run.listener._max_unread_bytes = 30 * MB
+        clients: list[Client] = []
+        for _ in range(3):  # 20 MB each, of which the system takes some
+            clients.append(await stack.enter_async_context(run.client()))
+            await clients[-1].send(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: any("HANDRAIL_MAX_UNREAD_MB" in line for line in caplog.messages))
+        unread = [one.transport.get_write_buffer_size() for one in run.listener.server_state.connections]
+        assert sum(unread) <= 30 * MB
+        whole = [await whole_of(client) for client in clients]
+        assert 0 < sum(whole) < 3
+
+
+async def whole_of(client: Client) -> bool:
+    try:
+        return len((await client.answer())[2]) == 20 * MB
+    except (OSError, EOFError):  # it was cut off
+        return False
