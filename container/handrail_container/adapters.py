@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handrail_container.adapter_sources import AdapterSources
 from handrail_container.engine.adapters import Adapters
+from handrail_container.origins import Origins
 
 PATH = AdapterSlot.LOAD.path
 _HEADER = HEADER.lower().encode()
@@ -20,11 +22,15 @@ _TRUE = ("true", "1")
 
 
 class AdapterRoutes:
-    """`own` are the script's handlers, in place of ours."""
+    """`own` are the script's handlers, in place of ours: they look at the source themselves."""
 
-    def __init__(self, adapters: Adapters, own: Mapping[AdapterSlot, ASGIApp]) -> None:
+    def __init__(
+        self, adapters: Adapters, own: Mapping[AdapterSlot, ASGIApp], sources: AdapterSources, origins: Origins
+    ) -> None:
         self._adapters = adapters
         self._own = own
+        self._sources = sources
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path"].removeprefix(PATH).removeprefix("/")
@@ -36,6 +42,8 @@ class AdapterRoutes:
         elif request.method != changing.method:
             allowed = f"GET, {changing.method}"
             raise HTTPException(405, f"{scope['path']} takes {allowed}, not {request.method}", {"Allow": allowed})
+        elif refusal := self._origins.refusal(dict(scope["headers"]), "no change of adapters"):
+            raise HTTPException(refusal.status, refusal.message)
         elif self._adapters.is_kept_because:
             raise HTTPException(501, self._adapters.is_kept_because)
         elif changing in self._own:
@@ -54,7 +62,7 @@ class AdapterRoutes:
 
     async def _load(self, request: Request) -> Response:
         asked = await to_load(request)
-        await self._adapters.load(asked.name, asked.src)
+        await self._adapters.load(asked.name, self._sources.require(asked.src))
         return PlainTextResponse(f"Adapter {title(asked.name, request)} registered")
 
     async def _unload(self, name: str, request: Request) -> Response:

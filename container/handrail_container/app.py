@@ -6,7 +6,6 @@ import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -139,7 +138,8 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
         access_log=settings.access_log,
         cancels_on_disconnect=settings.cancel_on_disconnect is not False,
     )
-    gate.keys = gate.sockets.keys = Keys(settings)
+    gate.keys = gate.sockets.keys = Keys(settings.api_keys, protects_metrics=settings.protect_metrics)
+    settings.redactor.hide(gate.keys.own)
     gate.sockets.origins = Origins(settings.origins)
     gate.sockets.most = settings.max_websockets
     gate.sessions = find_sessions(settings)
@@ -161,14 +161,11 @@ def create_app(backend: Backend) -> FastAPI:
     return app
 
 
-def runner(model: DefinedModel, settings: Settings, port: int) -> Runner:
-    """What runs a definition's snippet. An engine there is reached where its own routes are: on our `port`, with a key
-    where the server asks for one."""
+def runner(model: DefinedModel, settings: Settings, engine_url: str) -> Runner:
+    """What runs a definition's snippet, which asks an engine at `engine_url`."""
     from handrail_container.workers.pool import WorkerPool
 
-    key = f":{quote(settings.api_keys[0], safe='')}@" if settings.api_keys else ""
-    url = None if settings.engine == "none" else f"http://{key}127.0.0.1:{port}"
-    return WorkerPool(model.snippet, settings.snippet_queue, url)
+    return WorkerPool(model.snippet, settings.snippet_queue, None if settings.engine == "none" else engine_url)
 
 
 async def metrics(scope: Scope, receive: Receive, send: Send) -> None:

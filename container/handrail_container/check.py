@@ -20,7 +20,7 @@ from handrail.tracebacks import definition
 
 from handrail_container import check_definition, truss_config
 from handrail_container.app import load_program, open_backend
-from handrail_container.environment import Known, known, masked, over_limits, read, without_effect
+from handrail_container.environment import Known, known, masked, of_vllms_server, over_limits, read, without_effect
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.keys import key_warnings
 from handrail_container.report import exit_code, refusal
@@ -89,7 +89,14 @@ class Report:
             f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
         ]
         limits = over_limits()
-        return (*self.program.warnings, *self.config.warnings, *key_warnings(self.settings), *limits, *idle)
+        return (
+            *self.program.warnings,
+            *self.config.warnings,
+            *key_warnings(self.settings),
+            *limits,
+            *idle,
+            *of_vllms_server(self.settings),
+        )
 
     @property
     def exit_code(self) -> ExitCode:

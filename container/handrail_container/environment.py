@@ -12,6 +12,7 @@ from typing import Any
 from handrail.redaction import MASK, is_secret
 from pydantic import SecretStr, ValidationError
 
+from handrail_container.engine.flags import variable_warnings
 from handrail_container.errors import SettingsError
 from handrail_container.settings import Settings, variables
 
@@ -130,6 +131,11 @@ def over_limits() -> list[str]:
 def without_effect() -> list[str]:
     """Variables of the AWS container's supervisor: the platform restarts us."""
     return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
+
+
+def of_vllms_server(settings: Settings) -> list[str]:
+    """A sentence for each variable of vLLM's HTTP server that is set, and does nothing here."""
+    return variable_warnings(os.environ) if settings.engine == "vllm" else []
 
 
 def read(**given: Any) -> Settings:

@@ -95,7 +95,7 @@ class Gate:
         self.requests = InFlight()
         self.sockets = Sockets(lifecycle, access_log)
         self.when_over: Callable[[Exchange], None] = lambda exchange: None
-        self.keys: Keys | None = None
+        self.keys = Keys()
         self.sessions: Sessions | None = None
         self.last_pings = LastPings(lifecycle)
         #: When the loop was last seen to turn.
@@ -197,21 +197,22 @@ class Gate:
 
     def _refusal(self, endpoint: Endpoint | None, exchange: Exchange) -> Failure | None:
         """What somebody is told who is not let in."""
-        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers) if self.keys else None
+        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers)
         if refusal is not None:
             return refusal
         if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
             return self.stalled
-        if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange.scope)):
+        if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange)):
             return self.lifecycle.refusal()
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             return _wrong_method(endpoint, exchange.scope)
         return None
 
-    def _is_open(self, endpoint: Endpoint, scope: Scope) -> bool:
-        """To whoever asks, though the server is not ready."""
-        is_own = endpoint.serves_own and (scope.get("client") or ("",))[0] == "127.0.0.1"
-        return endpoint.is_always_open or (is_own and self.lifecycle.state is State.DRAINING)
+    def _is_open(self, endpoint: Endpoint, exchange: Exchange) -> bool:
+        """Whether this request is let in though the server is not ready."""
+        if endpoint.is_always_open or not endpoint.serves_own or self.lifecycle.state is not State.DRAINING:
+            return endpoint.is_always_open
+        return self.keys.is_own(exchange.headers)
 
     async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
         exchange.handler, exchange.outlives_client = endpoint.handler, endpoint.outlives_client

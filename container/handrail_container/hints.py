@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handrail_container.own_address import authority
+
 if TYPE_CHECKING:
     from handrail.resolve import Program
 
 
 def print_hints(program: Program, host: str, port: int) -> None:
     """Who answers each slot, and two requests to try."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    url = f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}"
+    url = f"http://{authority(host, port)}"
     body = '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'
     lines = [
         *(f"  {sentence}" for sentence in program.sentences()),

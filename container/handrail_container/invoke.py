@@ -17,6 +17,7 @@ from handrail.slots import Moment, Slot
 from starlette.types import Message, Scope
 
 from handrail_container import app as composition
+from handrail_container import own_address
 from handrail_container.errors import ExitCode
 from handrail_container.gate import Gate
 from handrail_container.lifecycle import Lifecycle
@@ -118,10 +119,10 @@ async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.Asy
     transcript.stage("script", handler.signature.where if handler else "the default handler answers")
     app = await startup.start_engine()
     transcript.stage("engine", startup.backend.name)
-    port = 0
+    engine_url = ""
     if program.definition is not None and startup.settings.engine != "none":
-        port = await stack.enter_async_context(_listening(startup.gate))
-    serving = await startup.begin(program, app, port)
+        engine_url = await stack.enter_async_context(_listening(startup.gate))
+    serving = await startup.begin(program, app, engine_url)
     stack.push_async_callback(serving.end)
     for what in _begun(program):
         transcript.stage(what)
@@ -136,13 +137,13 @@ def _begun(program: Program) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def _listening(gate: Gate) -> AsyncIterator[int]:
-    """A port of this machine's own, for a snippet that asks the engine: its process reaches it no other way."""
+async def _listening(gate: Gate) -> AsyncIterator[str]:
+    """An address of this machine's own, for a snippet that asks the engine: its process reaches it no other way."""
     bound = bind(_LOOPBACK, 0)
     listener = Listener(gate)
     serving = asyncio.create_task(listener.serve(sockets=[bound]))
     try:
-        yield bound.getsockname()[1]
+        yield own_address.url(bound, gate.keys.own)
     finally:
         listener.should_exit = True
         await serving

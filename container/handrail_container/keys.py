@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Mapping
 
 from handrail_container import environment
@@ -21,32 +22,64 @@ _REFUSAL = Failure(
 
 
 class Keys:
-    """The keys of `HANDRAIL_API_KEY`; false where there is none, and everybody may ask."""
+    """The operator's keys; false where there is none, and everybody may ask.
 
-    def __init__(self, settings: Settings) -> None:
-        self._keys = tuple(key.encode() for key in settings.api_keys)
-        self._public = _PUBLIC if settings.protect_metrics else _PUBLIC | {"/metrics"}
+    `own` is a random key of this process. What it starts itself, such as a definition's workers, asks with it; nobody
+    else learns it.
+    """
+
+    def __init__(self, keys: tuple[str, ...] = (), *, protects_metrics: bool = False) -> None:
+        self.own = secrets.token_urlsafe(32)
+        self._own = self.own.encode()
+        self._keys = tuple(key.encode() for key in keys)
+        self._public = _PUBLIC if protects_metrics else _PUBLIC | {"/metrics"}
 
     def __bool__(self) -> bool:
         return bool(self._keys)
+
+    def is_own(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a process of ours asks."""
+        return hmac.compare_digest(_given(headers), self._own)
 
     def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> Failure | None:
         """What somebody without a key is told, and None for who has one or needs none."""
         if not self._keys or path in self._public:
             return None
-        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        given = _given(headers)
         # Every key is compared, each in constant time: how long it takes says nothing of any.
-        fits = [hmac.compare_digest(given.strip(), key) for key in self._keys]
-        return None if scheme.lower() == _SCHEME and any(fits) else _REFUSAL
+        fits = [hmac.compare_digest(given, key) for key in (*self._keys, self._own)]
+        return None if any(fits) else _REFUSAL
+
+
+def _given(headers: Mapping[bytes, bytes]) -> bytes:
+    """The key that a request carries; empty, which no key is, where it carries none."""
+    scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+    return given.strip() if scheme.lower() == _SCHEME else b""
 
 
 def key_warnings(settings: Settings) -> list[str]:
-    """What an operator who protects a SageMaker endpoint with a key has to know before it is up."""
+    """What an operator who sets a key has to know before the server is up: what it does not guard, and what it does
+    that vLLM's own server would not."""
+    if settings.vllm_api_key and settings.engine == "none":
+        said = [
+            "VLLM_API_KEY guards nothing with the engine `none`, where it is taken for the key of a server that the "
+            "script asks: set HANDRAIL_API_KEY to ask clients for a key"
+        ]
+    elif settings.vllm_api_key:
+        also = ", and so are those of HANDRAIL_API_KEY" if settings.api_key else ""
+        said = [
+            f"VLLM_API_KEY is valid here{also}. Every route asks for a key, but for /ping, /health and /: vLLM's own "
+            "server would ask on /v1 only"
+        ]
+    else:
+        said = []
     if not settings.api_keys or not _may_be_on_sagemaker(settings):
-        return []
+        return said
+    name = "HANDRAIL_API_KEY" if settings.api_key else "VLLM_API_KEY"
     return [
-        "HANDRAIL_API_KEY is set, and SageMaker removes the Authorization header of its clients: there every request "
-        "to /invocations would be 401. Unset it on SageMaker, where IAM decides who may ask."
+        *said,
+        f"{name} is set, and SageMaker removes the Authorization header of its clients: there every request "
+        "to /invocations would be 401. Unset it on SageMaker, where IAM decides who may ask.",
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import field_validator
 from pydantic_settings import BaseSettings
 
@@ -90,7 +92,20 @@ class LimitSettings(BaseSettings):
     allowed_origins: str | None = variable(
         "HANDRAIL_ALLOWED_ORIGINS",
         None,
-        "The origins of pages, separated by commas, that may open WebSockets beside the server's own; `*` for any.",
+        "The origins of pages, separated by commas, that may open WebSockets and change adapters beside our own; `*` "
+        "for any.",
+    )
+    adapters_path: str | None = variable(
+        "HANDRAIL_ADAPTERS_PATH",
+        None,
+        "Directories, separated by `:`, below which clients may have LoRA adapters loaded, beside the model directory "
+        "and `/opt/ml/models`.",
+    )
+    adapters_from_hub: bool = variable(
+        "HANDRAIL_ADAPTERS_FROM_HUB", False, "Whether clients may have LoRA adapters fetched from the hub, by their id."
+    )
+    max_adapters: int = variable(
+        "HANDRAIL_MAX_ADAPTERS", 1000, "LoRA adapters that are loaded at once; one more is 507.", ge=1
     )
     stall_s: float = variable(
         "HANDRAIL_STALL_S",
@@ -120,6 +135,10 @@ class LimitSettings(BaseSettings):
                     "scheme://host or scheme://host:port without a path, as https://example.com"
                 )
         return value
+
+    @property
+    def adapter_roots(self) -> tuple[Path, ...]:
+        return tuple(Path(one) for one in (self.adapters_path or "").split(":") if one)
 
     @property
     def origins(self) -> tuple[str, ...]:

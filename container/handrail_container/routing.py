@@ -17,6 +17,7 @@ from handrail.truss.model import TrussModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handrail_container.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.adapters import PATH as ADAPTERS
 from handrail_container.adapters import AdapterRoutes, sent_to_adapters
 from handrail_container.admission import Lane
@@ -31,6 +32,7 @@ from handrail_container.envelope import Explain
 from handrail_container.failures import explain_definition, explain_handler, explain_ours, explain_wrapper
 from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.json_bounds import JsonBounds
+from handrail_container.origins import Origins
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.session_layer import SessionLayer
 from handrail_container.sessions import Sessions
@@ -100,7 +102,10 @@ def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoin
     own = {
         slot: answering(handler.app, explain_handler(handler, settings)) for slot, handler in program.adapters.items()
     }
-    return ours(AdapterRoutes(backend.adapters, own), ())
+    roots = (settings.model_path, SAGEMAKER, *settings.adapter_roots)
+    sources = AdapterSources(roots, from_hub=settings.adapters_from_hub)
+    backend.adapters.most = settings.max_adapters
+    return ours(AdapterRoutes(backend.adapters, own, sources, Origins(settings.origins)), ())
 
 
 def _sockets(program: Program, backend: Backend, settings: Settings, bounds: JsonBounds) -> dict[str, SocketEndpoint]:

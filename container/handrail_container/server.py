@@ -14,7 +14,7 @@ from types import FrameType
 from handrail.resolve import Program
 
 from handrail_container import app as composition
-from handrail_container import children, signals
+from handrail_container import children, own_address, signals
 from handrail_container.bodies import MB
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.guard import Door, Guard
@@ -159,7 +159,7 @@ class Server:
         if program.model is not None:
             self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
         app = await self._startup.start_engine()
-        serving = await self._startup.begin(program, app, self.port)
+        serving = await self._startup.begin(program, app, own_address.url(self._socket, self._gate.keys.own))
         self._serving = serving
         logger.info("ready after %s", self.lifecycle.timeline.summary(f" on port {self.port}"))
         self.when_ready(program)

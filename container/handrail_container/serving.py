@@ -42,11 +42,11 @@ class Refused(Exception):
 
 
 class Serving:
-    """One application's handlers: begun, replaced after edits, ended. `port` is where the engine's own routes are."""
+    """One application's handlers: begun, replaced after edits, ended. The engine's own routes are at `engine_url`."""
 
-    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI, port: int) -> None:
+    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI, engine_url: str) -> None:
         self._settings = settings
-        self._port = port
+        self._engine_url = engine_url
         self._gate = gate
         self._backend = backend
         self._app = app
@@ -84,7 +84,7 @@ class Serving:
         if program.model is not None:
             await program.model.start(self._backend.facade)
         if program.definition is not None:
-            await program.definition.start(composition.runner(program.definition, self._settings, self._port))
+            await program.definition.start(composition.runner(program.definition, self._settings, self._engine_url))
             begun.push("the definition's workers", program.definition.stop, _WORKERS_S)
         return routes
 

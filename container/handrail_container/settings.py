@@ -128,6 +128,12 @@ class ServerSettings(BaseSettings):
         None,
         "The key a client sends as `Authorization: Bearer`; several, separated by commas, are valid at once.",
     )
+    vllm_api_key: SecretStr | None = variable(
+        "VLLM_API_KEY",
+        None,
+        "vLLM's own name for a key, one only; it is asked for as `HANDRAIL_API_KEY` is, and both are valid. With the "
+        "engine `none` it is not ours.",
+    )
     protect_metrics: bool = variable(
         "HANDRAIL_PROTECT_METRICS", False, "Whether `/metrics` asks for the key too; SageMaker's scraper has none."
     )
@@ -209,22 +215,26 @@ class ServerSettings(BaseSettings):
     def log_level(self) -> str:
         return self.container_log_level or self.plain_log_level
 
-    @field_validator("api_key")
+    @field_validator("api_key", "vllm_api_key")
     @classmethod
-    def _can_be_sent(cls, key: SecretStr | None) -> SecretStr | None:
+    def _can_be_sent(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """Not quoted: what is wrong with it is said without saying it."""
-        keys = key.get_secret_value().split(",") if key else []
+        name, given = cls.model_fields[str(info.field_name)].validation_alias, key.get_secret_value() if key else "-"
+        keys = given.split(",") if name == "HANDRAIL_API_KEY" else [given]
         if all(one.strip().isascii() and one.strip().isprintable() and one.strip() for one in keys):
             return key
+        instead = "keys of printable ASCII, separated by single commas" if len(keys) > 1 else "a key of printable ASCII"
         raise ValueError(
-            "HANDRAIL_API_KEY has a key that is empty, or has characters that no header can carry: "
-            "write keys of printable ASCII, separated by single commas."
+            f"{name} has a key that is empty, or has characters that no header can carry: write {instead}."
         )
 
     @property
     def api_keys(self) -> tuple[str, ...]:
         """The keys that are valid: none where everybody may ask."""
-        return tuple(one.strip() for one in self.api_key.get_secret_value().split(",")) if self.api_key else ()
+        given = self.api_key.get_secret_value().split(",") if self.api_key else []
+        if self.vllm_api_key and self.engine != "none":  # there it is the key of a server that a script asks
+            given.append(self.vllm_api_key.get_secret_value())
+        return tuple(dict.fromkeys(one.strip() for one in given))
 
     @property
     def installs_requirements(self) -> bool:

@@ -11,6 +11,7 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import requirements, truss_config
 from handrail_container.engine import Backend
+from handrail_container.environment import of_vllms_server
 from handrail_container.errors import EngineDeadError, ExitCode, StartError
 from handrail_container.gate import Gate
 from handrail_container.keys import key_warnings
@@ -41,7 +42,8 @@ class Startup:
             await in_thread(lambda: requirements.install(arguments), "requirements")
             self.lifecycle.step("the script is loading", "script")
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
-        configured = (*truss_config.read(self.settings).warnings, *key_warnings(self.settings))
+        of_keys, of_vllm = key_warnings(self.settings), of_vllms_server(self.settings)
+        configured = (*truss_config.read(self.settings).warnings, *of_keys, *of_vllm)
         for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)
         if program.faults:
@@ -65,14 +67,15 @@ class Startup:
         self.backend.anticipate()
         self.backend.prepare()
 
-    async def begin(self, program: Program, app: FastAPI, port: int) -> Serving:
-        """Start what the program itself has to start, and let requests through. Raises Refused."""
+    async def begin(self, program: Program, app: FastAPI, engine_url: str) -> Serving:
+        """Start what the program itself has to start, and let requests through. Its snippet asks the engine at
+        `engine_url`. Raises Refused."""
         self.lifecycle.step("the handlers are starting", "handlers")
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
         if program.definition is not None:
             self.lifecycle.step("the definition's workers are starting")
-        serving = Serving(self.settings, self.gate, self.backend, app, port)
+        serving = Serving(self.settings, self.gate, self.backend, app, engine_url)
         await serving.begin(program)
         self.lifecycle.move(State.READY, "ready")
         return serving

@@ -20,18 +20,29 @@ from tests.examples import EXAMPLES
 from tests.servers import Served, eventually
 
 SOURCE = str(EXAMPLES / "lora" / "adapter")
+ROOT = str(EXAMPLES / "lora")
 HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 ALIAS = "X-Amzn-SageMaker-Adapter-Alias"
 PROMPT = {"prompt": "one two"}
 
 
 @pytest.fixture(scope="module")
-def echo(serving: Launch) -> Served:
-    return serving()
+def permitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that the operator names."""
+    return tmp_path_factory.mktemp("adapters")
+
+
+@pytest.fixture(scope="module")
+def echo(serving: Launch, permitted: Path) -> Served:
+    return serving(HANDRAIL_ADAPTERS_PATH=f"{Path(SOURCE).parent}:{permitted}")
 
 
 def load(served: Served, name: str, source: str = SOURCE, **more: Any) -> httpx.Response:
     return served.http.post("/adapters", json={"name": name, "src": source, **more})
+
+
+def no_directory(source: str) -> str:
+    return f"there is no directory {source[:200]!r} that an adapter may be loaded from: it has to be below"
 
 
 @contextmanager
@@ -115,23 +126,25 @@ def test_a_name_is_taken_once(echo: Served) -> None:
         assert refusal(load(echo, "poet")) == (400, said)
 
 
-def test_what_is_not_there_is_404(echo: Served, tmp_path: Path) -> None:
-    missing = str(tmp_path / "missing")
-    assert refusal(load(echo, "x", missing)) == (404, f"there is no directory {missing!r}, where the adapter should be")
-    for odd in ("nul\0nul", "long" * 2000, "~nobody/here", "s3://bucket/poet"):
-        assert refusal(load(echo, "x", odd))[0] == 404
-    said = f"there is no adapter in {str(tmp_path)!r}: it has no adapter_config.json"
-    assert refusal(load(echo, "x", str(tmp_path))) == (404, said)
+def test_what_is_not_there_is_404(echo: Served, permitted: Path) -> None:
+    for odd in (str(permitted / "missing"), "nul\0nul", "long" * 2000, "~nobody/here", "s3://bucket/poet"):
+        status, message = refusal(load(echo, "x", odd))
+        assert (status, message.startswith(no_directory(odd))) == (404, True), message
+    (permitted / "empty").mkdir(exist_ok=True)
+    said = f"there is no adapter in {str(permitted / 'empty')!r}: it has no adapter_config.json"
+    assert refusal(load(echo, "x", str(permitted / "empty"))) == (404, said)
     assert refusal(echo.http.delete("/adapters/x")) == (404, "the adapter 'x' is not loaded: none is loaded")
     with loaded(echo, "poet"):
         assert refusal(echo.http.delete("/adapters/x")) == (404, "the adapter 'x' is not loaded: loaded are 'poet'")
 
 
 @pytest.mark.parametrize(("config", "said"), [("this is no JSON", "Expecting value"), ("[]", "is no JSON object")])
-def test_what_cannot_be_read_is_500(echo: Served, tmp_path: Path, config: str, said: str) -> None:
-    (tmp_path / "adapter_config.json").write_text(config)
-    status, message = refusal(load(echo, "x", str(tmp_path)))
-    assert (status, said in message, str(tmp_path) in message) == (500, True, True)
+def test_what_cannot_be_read_is_500(echo: Served, permitted: Path, config: str, said: str) -> None:
+    folder = permitted / "unreadable"
+    folder.mkdir(exist_ok=True)
+    (folder / "adapter_config.json").write_text(config)
+    status, message = refusal(load(echo, "x", str(folder)))
+    assert (status, said in message, str(folder) in message) == (500, True, True)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +191,7 @@ def test_other_operations_have_its_name_too(echo: Served) -> None:
 
 def test_a_handlers_calls_go_to_it(serving: Launch) -> None:
     """`request.state.adapter` has the name; the facade's calls go there unless they name another."""
-    served = serving("says_its_adapter.py")
+    served = serving("says_its_adapter.py", HANDRAIL_ADAPTERS_PATH=ROOT)
     with loaded(served, "poet"), loaded(served, "other"):
         told = {model: invoke(served, "poet", model=model).json() for model in ("", "echo", "gpt-4", "other")}
         assert told == {model: ["poet", "other" if model == "other" else "poet"] for model in told}
@@ -189,7 +202,7 @@ def test_a_handlers_calls_go_to_it(serving: Launch) -> None:
 
 def test_strict_names_stay(serving: Launch) -> None:
     """An unknown one is refused, adapter or not."""
-    served = serving("says_its_adapter.py", HANDRAIL_MODEL_NAMES="strict")
+    served = serving("says_its_adapter.py", HANDRAIL_MODEL_NAMES="strict", HANDRAIL_ADAPTERS_PATH=ROOT)
     with loaded(served, "poet"):
         assert invoke(served, "poet").json() == ["poet", "poet"]
         assert invoke(served, "poet", model="echo").json() == ["poet", "poet"]
@@ -199,7 +212,7 @@ def test_strict_names_stay(serving: Launch) -> None:
 
 def test_one_in_use_stays_unless_forced(serving: Launch) -> None:
     """Whether the header sent the request there or its body names it; it is answered all the same."""
-    served = serving(None, HANDRAIL_ECHO_TTFT_MS="500", HANDRAIL_ECHO_ITL_MS="500")
+    served = serving(None, HANDRAIL_ECHO_TTFT_MS="500", HANDRAIL_ECHO_ITL_MS="500", HANDRAIL_ADAPTERS_PATH=ROOT)
     for headers, model in (({HEADER: "poet"}, {}), ({}, {"model": "poet"})):
         assert load(served, "poet").status_code == 200
         body = {**PROMPT, **model, "stream": True}
@@ -216,7 +229,7 @@ def test_one_in_use_stays_unless_forced(serving: Launch) -> None:
 
 
 def test_a_client_that_leaves_frees_it(serving: Launch) -> None:
-    served = serving(None, HANDRAIL_ECHO_TTFT_MS="500", HANDRAIL_ECHO_ITL_MS="500")
+    served = serving(None, HANDRAIL_ECHO_TTFT_MS="500", HANDRAIL_ECHO_ITL_MS="500", HANDRAIL_ADAPTERS_PATH=ROOT)
     assert load(served, "poet").status_code == 200
     body = {"prompt": "w " * 100, "max_tokens": 100, "stream": True}
     with served.http.stream("POST", "/invocations", json=body, headers={HEADER: "poet"}) as answer:
@@ -246,7 +259,7 @@ def test_nothing_is_loaded_before_the_server_is_ready(launch: Launch, tmp_path: 
 
 def test_an_engine_is_needed(serving: Launch) -> None:
     """Or handlers of the script's own."""
-    served = serving(None, HANDRAIL_ENGINE="none")
+    served = serving(None, HANDRAIL_ENGINE="none", HANDRAIL_ADAPTERS_PATH=ROOT)
     assert served.http.get("/adapters").json() == {"adapters": []}
     status, message = refusal(load(served, "poet"))
     assert (status, "HANDRAIL_ENGINE=none" in message) == (501, True)

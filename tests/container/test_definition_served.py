@@ -21,6 +21,7 @@ from tests.servers import SCRIPTS, Served, eventually, run, run_without_vllm
 TOLD = SCRIPTS / "definition_told"
 SECRET = "hush-0123456789"
 ECHO = {"HANDRAIL_ENGINE": "echo", "TOLD_SECRET": SECRET}
+CHAT = {"messages": [{"role": "user", "content": "a word"}]}
 SAYS = """key: k
 display_name: K
 {more}
@@ -295,24 +296,33 @@ def test_what_stands_around_handlers_stands_around_it(launch: Launch, tmp_path: 
     )
 
 
-def test_what_is_in_flight_is_finished_while_the_server_drains(launch: Launch) -> None:
-    """A snippet's own requests to the engine are let in; nobody else's new ones are."""
-    served = launch(TOLD, **ECHO).ready()
+WAITS = """
+import pathlib, time
+def run_inference(body, environment, sample=None, *, engine):
+    while not pathlib.Path(body.strip('"')).exists():
+        time.sleep(0.01)
+    chat = {"messages": [{"role": "user", "content": "a word"}]}
+    return engine.chat_completions(chat)["choices"][0]["message"]["content"]
+"""
+
+
+def test_what_is_in_flight_is_finished_while_the_server_drains(launch: Launch, tmp_path: Path) -> None:
+    """A snippet's own requests to the engine are let in; no other new ones are, not those of the same machine."""
+    go = tmp_path / "go"
+    served = launch(written(tmp_path, WAITS), HANDRAIL_ENGINE="echo").ready()
     with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(ask, served, "ask", say="a word", s=0.8)
+        answer = threads.submit(served.http.post, "/invocations", json=str(go))
         eventually(lambda: workers_busy(served) > 0, "the snippet to begin")
         served.signal(signal.SIGTERM)
-        eventually(lambda: is_sent_away(served), "the server to drain")
+        eventually(lambda: served.http.get("/ping").status_code == 503, "the server to drain")
+        others = [
+            served.http.post("/v1/chat/completions", json=CHAT, headers=headers)
+            for headers in ({}, {"Authorization": "Bearer guessed"})
+        ]
+        assert [other.json()["error"]["type"] for other in others] == ["draining", "draining"]
+        go.touch()
         assert (answer.result().status_code, answer.result().text) == (200, "a word")
     assert served.exit_code() == 0
-
-
-def is_sent_away(served: Served) -> bool:
-    """By an answer, or because it is all over already."""
-    try:
-        return ask(served, "tell").status_code == 503
-    except httpx.ConnectError:
-        return True
 
 
 def workers_busy(served: Served) -> float:

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from handrail_container.check import check_program
 from handrail_container.environment import read
 from handrail_container.errors import SettingsError
 from handrail_container.keys import Keys
-from handrail_container.settings import Settings
 
 from tests.conftest import Launch
 from tests.servers import Served
@@ -93,23 +91,31 @@ def test_no_key_is_in_the_log(guarded: Served) -> None:
     assert not any(key in guarded.stderr for key in ("old-key", "new-key", "tried-key"))
 
 
-def settings(**given: Any) -> Settings:
-    return Settings(**given)
-
-
 @pytest.mark.parametrize("protects", [True, False])
 def test_metrics_ask_for_a_key_where_they_are_to(protects: bool) -> None:
     """HANDRAIL_PROTECT_METRICS."""
-    keys = Keys(settings(HANDRAIL_API_KEY="k", HANDRAIL_PROTECT_METRICS=protects))
+    keys = Keys(("k",), protects_metrics=protects)
     assert bool(keys.refusal("/metrics", {})) is protects
     assert keys.refusal("/metrics", {b"authorization": b"Bearer k"}) is None
 
 
 def test_without_keys_everybody_may_ask() -> None:
     """The default."""
-    keys = Keys(settings())
+    keys = Keys()
     assert not keys
     assert keys.refusal("/invocations", {}) is None
+
+
+def test_a_process_of_the_server_has_a_key_of_its_own() -> None:
+    """A new one for each server, which no client's header happens to be."""
+    keys, others = Keys(("k",)), Keys(("k",))
+    own = {b"authorization": f"Bearer {keys.own}".encode()}
+    assert keys.refusal("/v1/models", own) is None
+    assert keys.is_own(own)
+    assert others.refusal("/v1/models", own) is not None
+    for given in (b"", b"Bearer", b"Bearer k", b"Basic " + keys.own.encode()):
+        assert not keys.is_own({b"authorization": given})
+    assert not Keys().is_own({})
 
 
 @pytest.mark.parametrize("value", [",", "a,", "hunter2,,b", "hunter\t2", "hunter2é", " "])
@@ -135,3 +141,46 @@ def test_check_warns_of_a_key_on_sagemaker(monkeypatch: pytest.MonkeyPatch, tmp_
     warned = [warning for warning in report.warnings if warning.startswith("HANDRAIL_API_KEY is set, and SageMaker")]
     assert len(warned) == (where in ("the default path", "a variable of SageMaker's"))
     assert "hunter2" not in report.to_text() + report.to_json()
+
+
+@pytest.mark.parametrize("ours", ["", "ours"])
+def test_vllms_own_variable_for_a_key_guards_as_well(launch: Launch, tmp_path: Path, ours: str) -> None:
+    """As it stands, with its commas; with HANDRAIL_API_KEY both are valid, and nothing else is."""
+    served = launch(tmp_path, VLLM_API_KEY="their,key", HANDRAIL_API_KEY=ours).ready()
+    keys = {"their,key": 200, "their": 401, "key": 401, "other": 401} | ({"ours": 200} if ours else {})
+    for key, status in keys.items():
+        for path in ("/v1/models", "/openapi.json"):
+            assert served.http.get(path, headers={"Authorization": f"Bearer {key}"}).status_code == status, key
+    assert served.http.get("/v1/models").status_code == 401
+    served.says("VLLM_API_KEY is valid here")
+    assert "their,key" not in served.stderr
+
+
+def test_with_the_engine_none_it_is_the_key_of_another_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A script asks a vLLM elsewhere: our own clients have no such key; and it is not shown."""
+    monkeypatch.setenv("VLLM_API_KEY", "hunter2")
+    report = check_program(model_path=tmp_path, engine="none")
+    assert report.settings.api_keys == ()
+    assert [warning for warning in report.warnings if warning.startswith("VLLM_API_KEY guards nothing")]
+    assert "hunter2" not in report.to_text() + report.to_json()
+
+
+def test_check_says_what_vllms_variables_do_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "hunter2")
+    monkeypatch.setenv("VLLM_SERVER_DEV_MODE", "1")
+    monkeypatch.setenv("SAGEMAKER_SAFE_PORT_RANGE", "9000-9999")
+    said = check_program(model_path=tmp_path, engine="vllm").warnings
+    for beginning in (
+        "VLLM_API_KEY is valid here. Every",
+        "VLLM_API_KEY is set, and SageMaker",
+        "VLLM_SERVER_DEV_MODE has",
+    ):
+        assert [warning for warning in said if warning.startswith(beginning)], beginning
+
+
+@pytest.mark.parametrize("value", ["hunter\t2", " "])
+def test_a_key_of_vllms_that_nobody_can_send_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", value)
+    with pytest.raises(SettingsError, match="VLLM_API_KEY has a key that is empty, or has characters") as refused:
+        read()
+    assert "hunter" not in str(refused.value)

@@ -111,9 +111,10 @@ def test_several_adapters_at_once(http: httpx.Client) -> None:
 
 
 def test_what_is_not_there_is_404(http: httpx.Client, tmp_path: Path) -> None:
-    assert refusal(load(http, "x", tmp_path / "no")) == (
+    status, message = refusal(load(http, "x", tmp_path / "no"))
+    assert (status, message.startswith(f"there is no directory '{tmp_path / 'no'}' that an adapter may be")) == (
         404,
-        f"there is no directory '{tmp_path / 'no'}', where the adapter should be",
+        True,
     )
     assert refusal(load(http, "x", tmp_path))[0] == 404
     assert refusal(load(http, "x", Path("no-such-organization/no-such-adapter")))[0] == 404  # may be one of the hub's

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import os
 import re
 from abc import ABC, abstractmethod
@@ -32,6 +33,8 @@ class Adapters(ABC):
     """What an engine has. Changes of one name wait for each other, and go on where their client leaves."""
 
     def __init__(self) -> None:
+        #: How many there may be; `load` refuses one more.
+        self.most = math.inf
         #: Why none may be loaded or unloaded, also by a script; empty where they may.
         self.is_kept_because = ""
         self._held: Counter[str] = Counter()
@@ -113,6 +116,8 @@ class Adapters(ABC):
         if name in self.loaded():
             where = self.loaded()[name]
             raise HTTPException(400, f"the adapter {name!r} is loaded already, from {where}: unload it first")
+        if len(self.loaded()) >= self.most:
+            raise HTTPException(507, f"{self.most:g} adapters are loaded: unload one, or set HANDRAIL_MAX_ADAPTERS")
         await self.add(name, source)
         log.info("the adapter %s is loaded from %s", name, self.loaded()[name])
 
@@ -144,13 +149,22 @@ class Adapters(ABC):
 
 def local(source: str) -> Path:
     """`source` as a path of this machine, whether or not there is anything."""
-    return Path(os.path.expanduser(source)).absolute()
+    return Path(source).absolute()
+
+
+def no_directory(source: str) -> str:
+    """The same sentence for what is not there and for what may not be loaded."""
+    return (
+        f"there is no directory {source[:200]!r} that an adapter may be loaded from: it has to be below the model "
+        "directory, /opt/ml/models, or one that HANDRAIL_ADAPTERS_PATH names; a hub "
+        "id needs HANDRAIL_ADAPTERS_FROM_HUB=true"
+    )
 
 
 def read_config(folder: Path, source: str) -> dict[str, Any]:
     """An adapter's own description. Raises HTTPException: 404 where there is none, 500 where it cannot be read."""
     if not os.path.isdir(folder):  # unlike Path's, it takes what cannot be looked at for nothing
-        raise HTTPException(404, f"there is no directory {source!r}, where the adapter should be")
+        raise HTTPException(404, no_directory(source))
     try:
         config = json.loads((folder / CONFIG).read_text())
     except FileNotFoundError:

@@ -43,6 +43,16 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "H11_MAX_HEADER_COUNT": "",
 }
 
+#: Variables of that server, and what has their effect here.
+VARIABLES: Mapping[str, str] = {
+    "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "",
+    "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH": "",
+    "VLLM_DEBUG_LOG_API_SERVER_RESPONSE": _ACCESS_LOG,
+    "VLLM_SERVER_DEV_MODE": "",
+    "VLLM_USE_RUST_FRONTEND": "",
+    "VLLM_RUST_FRONTEND_PATH": "",
+}
+
 #: Flags of that server which somebody relies on where they are set: to drop them would be to pretend.
 REFUSED: Mapping[str, str] = {
     "API_KEY": "set HANDRAIL_API_KEY",
@@ -83,12 +93,17 @@ def command_line(flags: Mapping[str, str]) -> list[str]:
 
 def listener_warnings(flags: Mapping[str, str]) -> list[str]:
     """A sentence for each flag that has no effect here."""
-    return [
-        f"{PREFIX}{name} has no effect: it belongs to vLLM's HTTP server, and this one answers instead"
-        + (f"; use {instead}" if instead else "")
-        for name, instead in WITHOUT_EFFECT.items()
-        if name in flags
-    ]
+    return [_idle(f"{PREFIX}{name}", instead) for name, instead in WITHOUT_EFFECT.items() if name in flags]
+
+
+def variable_warnings(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable of vLLM's that has no effect here."""
+    return [_idle(name, instead) for name, instead in VARIABLES.items() if environment.get(name)]
+
+
+def _idle(name: str, instead: str) -> str:
+    said = f"{name} has no effect: it belongs to vLLM's HTTP server, and this one answers instead"
+    return f"{said}; use {instead}" if instead else said
 
 
 def listener_problems(flags: Mapping[str, str]) -> list[str]:

@@ -44,10 +44,12 @@ class Cluster:
         self._starts_serve = False
         self._has_deployed = False
         self._warned = ""
+        self._host = ""
 
     def start(self, host: str, port: int) -> None:
         """Ray, and Serve where it does not run, with its proxies. Raises ConnectionError where RAY_ADDRESS does not
         answer, SettingsError where the Serve there is taken."""
+        self._host = host
         where: dict[str, Any] = {"address": "local", "include_dashboard": False} if self._is_own else {}
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         ray.init(**where, configure_logging=False, log_to_driver=True)
@@ -62,7 +64,9 @@ class Cluster:
         """Return while the replicas start. Raises SettingsError."""
         if self._is_own and (problems := unmet(self._settings, ray.cluster_resources())):  # no machine will join it
             raise SettingsError(*problems)
-        target = serve.RunTarget(application(self._settings, self._fallback_model), name=APP, route_prefix="/")
+        target = serve.RunTarget(
+            application(self._settings, self._fallback_model, self._host), name=APP, route_prefix="/"
+        )
         self._has_deployed = True
         serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 

@@ -35,10 +35,10 @@ class Deployment:
     """A replica in the hands of Serve, which calls these methods."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, variables: Mapping[str, str], fallback_model: str | None
+        self, variables: Mapping[str, str], fallback_model: str | None, host: str
     ) -> None:
         try:
-            self._replica = Replica(variables, Path(fallback_model) if fallback_model else None)
+            self._replica = Replica(variables, Path(fallback_model) if fallback_model else None, host)
         except SettingsError as error:
             raise ReplicaFailed(f"exit status {int(error.exit_code)}: {error}") from None
         await self._replica.begin()
@@ -75,12 +75,12 @@ def build(args: Mapping[str, str]) -> Any:
     return application(environment.read())
 
 
-def application(settings: Settings, fallback_model: Path | None = None) -> Any:
-    """What `serve run` takes. Raises SettingsError."""
+def application(settings: Settings, fallback_model: Path | None = None, host: str = "127.0.0.1") -> Any:
+    """What `serve run` takes; its proxies listen on `host`. Raises SettingsError."""
     gpus = ray.cluster_resources().get("GPU", 0.0)
     require_one_folder(settings, sum(node["Alive"] for node in ray.nodes()))
     router = {"request_router_class": _ROUTER, "request_router_kwargs": {"num_fallback_replicas": 0}}
     made = serve.deployment(name=NAME, logging_config=QUIET, request_router_config=router, **options(settings, gpus))(
         Deployment
     )
-    return made.bind(environment.to_pass_on(settings), str(fallback_model) if fallback_model else None)
+    return made.bind(environment.to_pass_on(settings), str(fallback_model) if fallback_model else None, host)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from handrail_container.health import Health
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.metrics import counting
 from handrail_container.observers import observe
+from handrail_container.own_address import authority
 from handrail_container.ray.entrance import Entrance
 from handrail_container.ray.exposition import merged
 from handrail_container.ray.sharing import keep_adapters, require_no_sessions_of_one
@@ -48,12 +50,15 @@ class ReplicaFailed(Exception):
 class Replica:
     """The application with an engine of its own: begun once, ended once. Everything runs on Serve's loop for it."""
 
-    def __init__(self, variables: Mapping[str, str], fallback_model: Path | None = None) -> None:
-        """`variables` are set in this process. Raises SettingsError."""
+    def __init__(
+        self, variables: Mapping[str, str], fallback_model: Path | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        """`variables` are set in this process; `host` is where Serve's proxies listen. Raises SettingsError."""
         environment.take(variables)
         self.settings = settings = environment.read()
         logs.configure(settings.log_level, settings.log_format, settings.redactor)
         self.lifecycle = Lifecycle()
+        self._host = host
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._backend = composition.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
@@ -75,7 +80,7 @@ class Replica:
             require_no_sessions_of_one(program, self.settings)
             app = await self._startup.start_engine()
             keep_adapters(app, self._backend.adapters, self.settings)
-            serving = await self._startup.begin(program, app, self.settings.port)
+            serving = await self._startup.begin(program, app, self._engine_url())
         except Exception as error:  # noqa: BLE001  whatever ended the start; a bug of ours is logged as one
             code = self._startup.failed(error)
             await self.end()
@@ -84,6 +89,11 @@ class Replica:
         for watching in (asyncio.create_task(self._gate.sweep()), asyncio.create_task(self._watch_engine())):
             self._teardown.push("a watcher", watching.cancel, _ENDING_S)
         logger.info("ready after %s", self.lifecycle.timeline.summary(""))
+
+    def _engine_url(self) -> str:
+        """Serve's proxy, which may pass the request on to another replica: it goes with the operator's key."""
+        key = f":{quote(self.settings.api_keys[0], safe='')}@" if self.settings.api_keys else ""
+        return f"http://{key}{authority(self._host, self.settings.port)}"
 
     def _hidden(self, error: Exception) -> str:
         """What is wrong, as the operator reads it."""

@@ -87,6 +87,18 @@ def test_flags_of_the_http_server_are_said_to_have_no_effect() -> None:
     assert flags.without_listener(given) == {"SEED": "1"}
 
 
+def test_variables_of_the_http_server_are_said_to_have_no_effect() -> None:
+    given = {
+        "VLLM_SERVER_DEV_MODE": "1",
+        "VLLM_DEBUG_LOG_API_SERVER_RESPONSE": "true",
+        "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "",
+    }
+    logged, dev = flags.variable_warnings({**given, "VLLM_MAX_N_SEQUENCES": "4"})
+    assert logged.startswith("VLLM_DEBUG_LOG_API_SERVER_RESPONSE has no effect")
+    assert logged.endswith("use HANDRAIL_ACCESS_LOG")
+    assert dev.startswith("VLLM_SERVER_DEV_MODE has no effect")
+
+
 def test_flags_that_somebody_relies_on_are_refused_with_what_to_do_instead() -> None:
     given = {"API_KEY": "secret", "HEADLESS": "false"}
     (problem,) = flags.listener_problems(given)
