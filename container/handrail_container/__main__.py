@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from handrail_container.cli import main
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no branch  it is run, never imported
     main(prog_name="handrail")

@@ -256,17 +256,15 @@ def _settings(rows: Iterable[Known], *, has_all: bool) -> list[str]:
 
 
 def _table(resolution: Resolution, *, is_open: bool) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for rung in Rung:
         offers = [candidate for candidate in resolution.candidates if candidate.rung is rung]
         mark = "▶" if rung is resolution.winner.rung else " "
         found = "; ".join(candidate.found for candidate in offers) if offers else "-"
         head = f"  {mark} {int(rung)} {_RUNG_NAMES[rung]:14} "
         lines.append(textwrap.fill(found, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head), **_FOLD))
-    lines.append(
-        textwrap.fill(_answer(resolution, is_open=is_open), _WIDTH, initial_indent="    answers: ", **_FOLD_ANSWER)
-    )
-    return lines
+    answer = _answer(resolution, is_open=is_open)
+    return [*lines, textwrap.fill(answer, _WIDTH, initial_indent="    answers: ", **_FOLD_ANSWER)]
 
 
 def _answer(resolution: Resolution, *, is_open: bool) -> str:

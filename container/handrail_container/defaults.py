@@ -26,6 +26,9 @@ _ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 _STREAMED = {"messages", "prompt"}
 _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
+#: Content types of SageMaker's batch transform: many records in a body.
+_OF_BATCHES = frozenset({"text/csv", "application/jsonlines", "application/x-jsonlines", "application/jsonl"})
+
 
 class DefaultPing:
     """200 while the engine is alive; the gate has answered already where the server is not ready.
@@ -109,11 +112,12 @@ def _described(payload: Any) -> str:
 
 
 def _require_json(content_type: str | None) -> None:
-    """A body without a type is taken for JSON: SageMaker clients need not name one."""
+    """A body without a type is taken for JSON: SageMaker clients need not name one. What a batch transform sends has
+    a status of its own, which says that another content type is taken."""
     media_type = (content_type or "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(
-            415,
+            415 if media_type in _OF_BATCHES else 400,
             f"the content type is {media_type!r}, and the engine takes JSON, one object a request: send "
             "'Content-Type: application/json'. A handler of model.py may take any other",
         )

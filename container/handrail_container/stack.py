@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
-_LOOPS = {asyncio.runners.__file__, asyncio.base_events.__file__}
+_LOOPS = {asyncio.runners.__file__, asyncio.base_events.__file__, str(Path(__file__).with_name("strays.py"))}
 
 
 def _folder_of(package: str) -> str:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no branch  it is run, never imported
     (command, *_) = entry_points(group="console_scripts", name="handrail")
     command.load()(prog_name="handrail")

@@ -41,7 +41,7 @@ class Redactor:
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
-            return {self.within(name): self.within(item) for name, item in value.items()}
+            return {self(name) if isinstance(name, str) else name: self.within(item) for name, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.within(item) for item in value]
         return value

@@ -106,10 +106,20 @@ def test_a_body_without_a_type_is_taken_for_json(echo: Served) -> None:
     assert echo.http.send(request).status_code == 200
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "image/png", "nonsense"])
-def test_another_content_type_is_415(echo: Served, content_type: str) -> None:
-    """It is quoted, with the one to send."""
-    message = refusal(ask(echo, CHAT, **{"Content-Type": content_type}), 415, "unsupported_media_type")
+@pytest.mark.parametrize(
+    ("content_type", "status", "kind"),
+    [
+        ("text/plain", 400, "bad_request"),
+        ("application/x-www-form-urlencoded", 400, "bad_request"),
+        ("image/png", 400, "bad_request"),
+        ("nonsense", 400, "bad_request"),
+        ("text/csv", 415, "unsupported_media_type"),
+        ("application/jsonlines", 415, "unsupported_media_type"),
+    ],
+)
+def test_another_content_type_is_refused(echo: Served, content_type: str, status: int, kind: str) -> None:
+    """It is quoted, with the one to send; those of a batch transform have a status of their own."""
+    message = refusal(ask(echo, CHAT, **{"Content-Type": content_type}), status, kind)
     assert repr(content_type) in message
     assert "application/json" in message
 

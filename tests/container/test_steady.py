@@ -158,9 +158,13 @@ async def test_the_sweep_of_requests_goes_on(caplog: pytest.LogCaptureFixture) -
 async def test_the_look_at_connections_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     """With the other connections of that turn."""
 
+    class Taken(asyncio.Transport):
+        def get_write_buffer_size(self) -> int:
+            return 0
+
     class Looked(Connection):
         def __init__(self) -> None:
-            self.looks = 0
+            self.looks, self.transport = 0, Taken()
 
         def look(self, now: float) -> None:
             self.looks += 1

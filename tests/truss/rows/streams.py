@@ -45,7 +45,7 @@ class Model:
 
     async def predict(self, model_input):
         if model_input["case"] == "closed":
-            for _ in range(40):
+            for _ in range(100):
                 if self.closed:
                     break
                 await asyncio.sleep(0.05)
