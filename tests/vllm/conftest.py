@@ -62,7 +62,8 @@ def lora(tmp_path_factory: pytest.TempPathFactory, sessions: Path) -> Iterator[E
     """The example `lora`, as vLLM's own suite has its server: the engine's handlers, adapters and sessions."""
     stateful = {"SAGEMAKER_ENABLE_STATEFUL_SESSIONS": "True", "SAGEMAKER_SESSIONS_PATH": str(sessions)}
     log = tmp_path_factory.mktemp("lora") / "log"
-    with running("lora", log, SM_VLLM_MAX_LORAS=str(ADAPTERS), **stateful) as example:
+    tests = {"HANDRAIL_ADAPTERS_PATH": str(tmp_path_factory.getbasetemp())}  # where tests write adapters of their own
+    with running("lora", log, SM_VLLM_MAX_LORAS=str(ADAPTERS), **tests, **stateful) as example:
         yield example
 
 
