@@ -107,6 +107,9 @@ class LimitSettings(BaseSettings):
     max_adapters: int = variable(
         "HANDRAIL_MAX_ADAPTERS", 1000, "LoRA adapters that are loaded at once; one more is 507.", ge=1
     )
+    max_sessions: int = variable(
+        "HANDRAIL_MAX_SESSIONS", 10_000, "Sessions that are open at once; one more is 503.", ge=1
+    )
     stall_s: float = variable(
         "HANDRAIL_STALL_S",
         120,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import math
+import logging
 import os
 import re
 import shutil
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from weakref import WeakValueDictionary
@@ -30,6 +31,7 @@ from weakref import WeakValueDictionary
 from starlette.exceptions import HTTPException
 
 from handrail_container.errors import SettingsError
+from handrail_container.expiries import Expiries
 from handrail_container.settings import Settings
 
 #: An id as SageMaker has it; no path is one.
@@ -41,10 +43,10 @@ _SHARED_MEMORY = Path("/dev/shm")
 _FOLDER = "sagemaker_sessions"
 #: What says that there is no room.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-#: To look for what has expired is to open every session: at most so often.
-_SWEEP_S = 1.0
 #: A session is made in a moment: what is not finished after this long never will be.
 _ABANDONED_S = 60.0
+
+logger = logging.getLogger("handrail")
 
 Locks = WeakValueDictionary[str, asyncio.Lock]
 
@@ -100,35 +102,50 @@ class Session:
 
 
 class Sessions:
-    """All sessions below `root`. Its methods block, for as long as a few small files take."""
+    """All sessions below `root`. Its methods block, for as long as a few small files take; the first `open` reads the
+    folder once, for what is there from before."""
 
-    def __init__(self, root: Path, lifetime_s: int) -> None:
+    def __init__(self, root: Path, lifetime_s: int, most: int) -> None:
         self._root = root
         self._lifetime_s = lifetime_s
+        self._most = most
         self._locks: Locks = WeakValueDictionary()
-        self._swept_at = -math.inf
+        self._expiries: Expiries | None = None
+        self._reading = Lock()
 
     def open(self) -> Session:
         """Raises HTTPException where it cannot be kept."""
-        self._sweep()
+        expiries = self._read_once()
+        self._sweep(expiries)
         now = int(time.time())
         about = About(now, now + self._lifetime_s)
         made = self._root / f"{_NEW}{uuid.uuid4()}"
         path = self._root / str(uuid.uuid4())
+        if not expiries.add(path.name, about.expires, self._most):
+            raise HTTPException(
+                503,
+                f"the server keeps {self._most} sessions and no more (HANDRAIL_MAX_SESSIONS): close one, or try again "
+                "when one has expired",
+            )
+        is_made = False
         try:
             with _writing(self._root):
                 self._root.mkdir(0o700, parents=True, exist_ok=True)
                 made.mkdir(0o700)
                 _replace(made / _ABOUT, json.dumps(about._asdict()).encode())
                 made.rename(path)
+            is_made = True
         finally:
             shutil.rmtree(made, ignore_errors=True)
+            if not is_made:
+                expiries.discard(path.name)
         return Session(path, about, self._locks)
 
     def find(self, session_id: str) -> Session:
         """Raises HTTPException where there is none, or no more."""
         path = self._root / session_id
         if not _is_id(session_id) or (about := _about(path)) is None:
+            self._forget(session_id)  # another process may have closed it
             raise unknown(session_id)
         if about.expires <= time.time():
             self._expire(path)
@@ -139,25 +156,40 @@ class Sessions:
         """Raises HTTPException where there is none, or no more."""
         self._remove(self.find(session_id).path)
 
-    def _sweep(self) -> None:
-        """Remove what has expired, and what crashes have left; what is not ours is none of our business."""
-        if time.monotonic() - self._swept_at < _SWEEP_S:
-            return
-        self._swept_at, now = time.monotonic(), time.time()
-        for path in tuple(self._root.iterdir()) if self._root.is_dir() else ():
-            if path.name.startswith((_NEW, _GONE)):
-                self._clear(path, now)
-            elif _is_id(path.name) and (about := _about(path)) is not None and about.expires <= now:
-                self._expire(path)
+    def _read_once(self) -> Expiries:
+        """What the folder holds at the first call; from then on, what this process knows of it."""
+        with self._reading:
+            if self._expiries is None:
+                self._expiries = self._read_folder()
+            return self._expiries
 
-    @staticmethod
-    def _clear(path: Path, now: float) -> None:
-        try:
-            is_abandoned = now - path.stat().st_mtime > _ABANDONED_S
-        except FileNotFoundError:  # another request has just finished it
-            return
-        if is_abandoned:
-            shutil.rmtree(path, ignore_errors=True)
+    def _read_folder(self) -> Expiries:
+        expiries = Expiries()
+        for path in self._root.iterdir() if self._root.is_dir() else ():
+            if path.name.startswith((_NEW, _GONE)):
+                expiries.add(path.name, _abandoned_at(path))
+            elif _is_id(path.name) and (about := _about(path)) is not None:
+                expiries.add(path.name, about.expires)
+        return expiries
+
+    def _sweep(self, expiries: Expiries) -> None:
+        """Remove what is due, a few at a time: expired sessions, and what crashes have left. The file has the last
+        word on when a session ends."""
+        now = time.time()
+        for name in expiries.due(now):
+            path = self._root / name
+            if name.startswith((_NEW, _GONE)):
+                shutil.rmtree(path, ignore_errors=True)
+            elif (about := _about(path)) is None:
+                continue
+            elif about.expires <= now:
+                self._expire(path)
+            else:
+                expiries.add(name, about.expires)
+
+    def _forget(self, name: str) -> None:
+        if self._expiries is not None:
+            self._expiries.discard(name)
 
     def _expire(self, path: Path) -> None:
         with suppress(HTTPException):  # another request was first, or nobody can: it is unknown in any case
@@ -168,6 +200,7 @@ class Sessions:
         gone = self._root / f"{_GONE}{uuid.uuid4()}"
         with _writing(path):
             path.rename(gone)
+        self._forget(path.name)
         shutil.rmtree(gone, ignore_errors=True)
 
 
@@ -183,7 +216,29 @@ def find_sessions(settings: Settings) -> Sessions | None:
             f"SAGEMAKER_SESSIONS_PATH is {str(places[-1])!r}, where sessions cannot be kept: name a folder that can be "
             "written, or one that can be made."
         )
-    return Sessions(usable, settings.sessions_expiration)
+    if given is None:
+        _refuse_anothers(usable)
+    return Sessions(usable, settings.sessions_expiration, settings.max_sessions)
+
+
+def _refuse_anothers(path: Path) -> None:
+    """Any user of the machine may make a folder of the default name. Raises SettingsError where one has."""
+    with suppress(FileNotFoundError):
+        owner = path.lstat().st_uid
+        if owner != os.geteuid():
+            raise SettingsError(
+                f"SAGEMAKER_SESSIONS_PATH is not set, and {str(path)!r} belongs to user {owner}, who could read the "
+                f"sessions; the server runs as user {os.geteuid()}. Remove that folder, or set SAGEMAKER_SESSIONS_PATH "
+                "to a folder of the server's own."
+            )
+
+
+def _abandoned_at(path: Path) -> float:
+    """When what is not finished never will be."""
+    try:
+        return path.stat().st_mtime + _ABANDONED_S
+    except OSError:  # another process has just finished it, or it is a link to nowhere
+        return 0
 
 
 def _is_usable(path: Path) -> bool:
@@ -225,12 +280,12 @@ def _replace(path: Path, content: bytes) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """What the system says is said to the client. Raises HTTPException."""
+    """What the system says is said to the client, and where to the log alone. Raises HTTPException."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.ENOENT and not path.exists():
             raise unknown(path.name) from error
         status = 507 if error.errno in _FULL else 500
-        reason = f"{error.strerror} (in {path}, which SAGEMAKER_SESSIONS_PATH sets)"
-        raise HTTPException(status, f"the session cannot be kept: {reason}") from error
+        logger.error("a session cannot be kept in %s (SAGEMAKER_SESSIONS_PATH): %s", path, error.strerror)
+        raise HTTPException(status, f"the session cannot be kept: {error.strerror}") from error

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 #: A shorter value is left alone: it would be found in every other word.
 SHORTEST = 4
 MASK = "***"
-_SECRET_WORDS = frozenset({"TOKEN", "KEY", "SECRET", "PASSWORD"})
+_SECRET_WORDS = frozenset({"TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS", "APIKEY"})
+#: A key that is no secret: the name of a model.
+_MODEL_KEY = ("MODEL", "KEY")
 
 
 class Redactor:
@@ -48,15 +53,20 @@ class Redactor:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """As it is, as `repr` and JSON write it, as an address has it; of several lines, each."""
+    """As it is; as `repr`, JSON, one in the other, addresses, HTML, shells, base64 and hex have it; of lines, each."""
+    octets = value.encode(errors="surrogatepass")
     yield value
-    yield repr(value)[1:-1]
-    yield json.dumps(value)[1:-1]
-    yield quote(value, safe="")
+    yield from (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(repr(value)[1:-1])[1:-1])
+    yield from (quote(octets, safe=""), quote(octets), quote_plus(octets))
+    yield from (html.escape(value), html.escape(value, quote=False), shlex.quote(value).strip("'"))
+    yield from (octets.hex(), octets.hex().upper())
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(octets).decode().rstrip("=")
     if "\n" in value:
         yield from (line.strip() for line in value.splitlines())
 
 
 def is_secret(name: str) -> bool:
-    """Whether a variable of that name holds what nobody may read."""
-    return not _SECRET_WORDS.isdisjoint(name.split("_"))
+    """Whether what has that name, a variable or a field, holds what nobody may read: by its words, in any case."""
+    words = re.split(r"[^A-Z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper())
+    return not _SECRET_WORDS.isdisjoint(words) or ("KEY" in words and tuple(words[-2:]) != _MODEL_KEY)

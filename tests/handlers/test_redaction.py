@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
-from urllib.parse import quote
+import shlex
+from urllib.parse import quote, quote_plus
 
 import pytest
-from handrail.redaction import Redactor
+from handrail.redaction import Redactor, is_secret
 
 
 def hiding(*values: object) -> Redactor:
@@ -46,3 +49,26 @@ def test_within_data() -> None:
     data = {"s3cret": ["a s3cret", ("s3cret", 5)], "plain": None}
     assert hiding("s3cret").within(data) == {"***": ["a ***", ["***", 5]], "plain": None}
     assert Redactor().within(data) is data
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["KEY", "db-password", "apiToken", "SM_VLLM_S3_CREDENTIAL", "MY_PASSWD", "OPENAI_APIKEY", "hf_token"],
+)
+def test_a_name_that_says_secret(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize("name", ["KEYBOARD", "MONKEY", "MODEL_KEY", "MAX_TOKENS", "TOKENIZER", "RETRIES", ""])
+def test_a_name_that_says_none(name: str) -> None:
+    assert not is_secret(name)
+
+
+@pytest.mark.parametrize("value", ["AKIA/b+c d&<e>'f\"\\é", "\ud800/lone?"])
+def test_a_value_is_hidden_as_libraries_encode_it(value: str) -> None:
+    """Nothing of it is left, and what surrounds it is."""
+    octets = value.encode(errors="surrogatepass")
+    texts = [quote(octets), quote_plus(octets), html.escape(value), html.escape(value, quote=False)]
+    texts += [octets.hex(), octets.hex().upper(), json.dumps(repr(value)[1:-1])[1:-1], shlex.quote(value).strip("'")]
+    texts += [encode(octets).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode)]
+    assert [hiding(value)(f"<{text}>") for text in texts] == ["<***>"] * len(texts)

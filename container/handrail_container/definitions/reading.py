@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 from handrail.definition.document import Document, Source
 from handrail.errors import DefinitionRefused
+from handrail.redaction import is_secret
 from pydantic import SecretStr
 
-from handrail_container.definitions.references import ENVIRONMENT, References, Unresolved, is_secret_literal
+from handrail_container.definitions.references import ENVIRONMENT, References, Unresolved
 
 #: Where includes keep their text as it is: the lines of an error are those of the file.
 _LONG = ("run_inference_snippet", "source_code")
@@ -131,7 +132,7 @@ class _Reading:
             return self._refuse(ENVIRONMENT + name, str(error))
         if secret is not None:
             return SecretStr(secret)
-        return SecretStr(value) if is_secret_literal(name) else value
+        return SecretStr(value) if is_secret(name) else value
 
     def _refuse(self, name: str, sentence: str) -> None:
         self.problems.append((name, sentence))

@@ -21,9 +21,6 @@ _VARIABLE = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?P<plain>[A-Za-z_]\w*))")
 _SECRET = re.compile(r"<<\s*secrets\.([A-Za-z0-9_-]+)\s*>>")
 #: Brackets around anything, a secret named behind some bracket, a dotted name between double ones.
 _NEARLY = re.compile(r"^\s*<<.*>>\s*$|[<{(]\s*\w*secrets?\b|<<\s*[\w-]+\.[\w.-]+\s*>", re.IGNORECASE | re.DOTALL)
-_SECRET_WORDS = frozenset({"TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS", "APIKEY"})
-#: A key that is no secret: the name of a model.
-_MODEL_KEY = ("MODEL", "KEY")
 
 
 class Unresolved(Exception):
@@ -87,12 +84,6 @@ def of_folder(folder: Path, environment: Mapping[str, str], secrets_path: Path) 
     """For a definition in `folder`."""
     of_file = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
     return References({**of_file, **environment}, (secrets_path, RUN_SECRETS))
-
-
-def is_secret_literal(name: str) -> bool:
-    """Whether a value that is written out is a secret by the name it has."""
-    words = re.split(r"[^A-Z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper())
-    return not _SECRET_WORDS.isdisjoint(words) or ("KEY" in words and tuple(words[-2:]) != _MODEL_KEY)
 
 
 def _is_harmless(text: str) -> bool:
