@@ -121,7 +121,7 @@ class Answer:
         if not self.first_chunk_at:
             self.first_chunk_at, self.is_streaming = now, True
             self._is_flowing = self._length is None and self.status not in WITHOUT_BODY
-        elif self._gives_turns:
+        else:  # only where turns are given: the pieces are without number elsewhere
             self._batch = 1 if now - self._turn_at > _TURN_S else min(2 * self._batch, _PIECES_A_TURN)
             await asyncio.sleep(0)
         self._pieces, self._turn_at = self._batch if self._gives_turns else math.inf, now

@@ -115,8 +115,8 @@ class Server:
 
     async def _end_program(self) -> None:
         """Also one whose start was under way: what of it has begun ends there."""
-        if self._working is not None and not self._working.done():
-            await asyncio.wait({self._working}, timeout=_FAILED_S)
+        for working in filter(None, (self._working,)):
+            await asyncio.wait({working}, timeout=_FAILED_S)
         if self._serving is not None:
             await self._serving.end()
 

@@ -244,7 +244,7 @@ def test_without_an_engine_it_is_1003(serving: Launch) -> None:
 @pytest.mark.parametrize("script", ["stream_handler.py", None])
 def test_the_header_sends_it_to_an_adapter(serving: Launch, script: str | None) -> None:
     """A handler's calls, or each chat that names no other; while it is open the adapter is in use."""
-    served = serving(script, HANDRAIL_ADAPTERS_PATH=str(Path(ADAPTER).parent))
+    served = serving(script, HANDRAIL_ADAPTERS_PATH=str(EXAMPLES / "lora"))
     said, sent_to = ("model", _model_of_handler) if script else (json.dumps(chat("x")), _model_of_chat)
     served.http.post("/adapters", json={"name": "poet", "src": ADAPTER}).raise_for_status()
     for headers, adapter in (({ADAPTER_HEADER: "poet"}, "poet"), ({}, "echo")):

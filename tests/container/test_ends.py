@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -139,3 +140,16 @@ def test_what_ends_the_server_itself_still_does() -> None:
     finally:
         threading.excepthook = before
     assert seen == [ZeroDivisionError]
+
+
+async def exits_beside() -> int:
+    asyncio.get_running_loop().call_soon(sys.exit, 6)
+    await asyncio.sleep(0.01)
+    return 7
+
+
+def test_what_runs_beside_it_has_its_result_all_the_same() -> None:
+    strays = Strays()
+    with asyncio.Runner() as runner:
+        assert strays.run(runner, exits_beside()) == 7
+    assert strays.count == 1

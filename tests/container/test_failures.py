@@ -9,6 +9,8 @@ import httpx
 import pytest
 from handrail.calling import adapt
 from handrail.slots import Slot
+from handrail_container.answer import AnswerCut
+from handrail_container.envelope import Failure
 from handrail_container.failures import explain_handler, explain_ours
 from handrail_container.settings import Settings
 from starlette.exceptions import HTTPException
@@ -245,3 +247,9 @@ def test_half_a_character_that_a_handler_cannot_send_is_its_client_s(text: str, 
         text.encode()
     explain = explain_handler(adapt(handler, Slot.INVOCATION), Settings())
     assert explain(raised.value, "id").status == status
+
+
+def test_an_answer_that_was_cut_is_its_own_failure() -> None:
+    """Its cause has been logged where it was cut."""
+    failure = Failure(500, "the stream failed", "handler_error")
+    assert explain_ours(AnswerCut(failure), "an-id") == failure

@@ -420,3 +420,12 @@ async def test_nothing_is_written_to_a_client_that_is_gone() -> None:
     async with listening(app) as run, run.raw(HANDSHAKE) as raw:
         assert await raw.rest() == b""
         await until(lambda: not run.connections)
+
+
+async def test_what_is_told_its_end_is_told_once() -> None:
+    """Two faults of one connection: the client hears of the first."""
+    async with listening(App(echo)) as run, run.client() as client:
+        run.protocol._end(1011, "first")
+        run.protocol._end(1011, "second")
+        await client.wait_closed()
+        assert (client.close_code, client.close_reason) == (1011, "first")

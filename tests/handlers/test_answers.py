@@ -171,7 +171,9 @@ async def unused() -> Message:
     raise AssertionError
 
 
-@pytest.mark.parametrize("value", [float("nan"), object(), range(3)], ids=["nan", "object", "range"])
+@pytest.mark.parametrize(
+    "value", [float("nan"), object(), range(3), {"a": b"\xff"}], ids=["nan", "object", "range", "bytes"]
+)
 async def test_what_fastapi_cannot_encode_is_the_handlers_failure(value: Any) -> None:
     """It is raised before the status line, so that it becomes a 500 and not half an answer."""
     with pytest.raises((ValueError, TypeError)):

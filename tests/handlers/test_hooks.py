@@ -139,3 +139,18 @@ async def test_an_end_that_hangs_is_left(
     monkeypatch.setattr(hooks, "STOP_S", 0.01)
     await hooks.stop([asyncio.Event().wait], app)
     assert "took over 0.01 s" in caplog.text
+
+
+async def test_an_end_that_is_cancelled_ends(app: Starlette) -> None:
+    """It is no fault of the hook's."""
+    begun = asyncio.Event()
+
+    async def hangs() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    ending = asyncio.create_task(hooks.stop([hangs], app))
+    await begun.wait()
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending

@@ -33,7 +33,8 @@ class Metrics(NamedTuple):
 @pytest.fixture(scope="module")
 def fan_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     log = tmp_path_factory.mktemp("fan_out") / "log"
-    with running("fan_out", log, SM_VLLM_BLOCK_SIZE=str(BLOCK), PYTHONUNBUFFERED="1") as example:
+    given = {"SM_VLLM_BLOCK_SIZE": str(BLOCK), "PYTHONUNBUFFERED": "1", "HANDRAIL_MODEL_ROUTES": "engine"}
+    with running("fan_out", log, **given) as example:
         yield example
 
 

@@ -33,7 +33,8 @@ TRAINED: list[dict[str, Any]] = json.loads((MODEL / "questions.json").read_text(
 @pytest.fixture(scope="session")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     """The README's first command: `scripts/serve`."""
-    example = Example(ROOT / "README.md", tmp_path_factory.mktemp("quickstart") / "log")
+    adapters = {"HANDRAIL_ADAPTERS_PATH": str(EXAMPLES / "lora")}
+    example = Example(ROOT / "README.md", tmp_path_factory.mktemp("quickstart") / "log", **adapters)
     try:
         yield example.ready()
     finally:
