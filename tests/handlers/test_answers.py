@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from handrail.answers import HandlerStream, _json_encoder, in_threads, is_plain, is_stream, json_messages, to_response
 from handrail.calling import adapt
+from handrail.presence import ClientLeft
 from handrail.slots import Slot
 from handrail.threads import run_in_threadpool
 from hypothesis import given
@@ -533,3 +534,22 @@ async def test_arrays_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await send(await to_response({"a": Array()}, Slot.INVOCATION))).json() == {"a": [1, 2]}
     monkeypatch.delitem(sys.modules, "numpy")
     assert (await send(await to_response([1], Slot.INVOCATION))).json() == [1]
+
+
+async def test_a_stream_that_ends_without_its_client_has_still_lost_it() -> None:
+    """The generator goes on to its own end, and nobody takes the answer for sent."""
+    ended: list[str] = []
+
+    async def three() -> AsyncIterator[str]:
+        for item in ("a", "b", "c"):
+            yield item
+        ended.append("of itself")
+
+    async def send(message: Message) -> None:
+        if message.get("body") == b"b":
+            raise ClientLeft
+
+    response = await to_response(three(), Slot.INVOCATION)
+    with pytest.raises(Exception):  # noqa: B017, PT011  Starlette's own word for it
+        await response(scope(asgi={"version": "3.0", "spec_version": "2.4"}), _forever, send)
+    assert ended == ["of itself"]
