@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
-from handrail_container.engine.adapters import no_directory
+from handrail_container.engine.adapters import HUB_ID, no_directory
 
 #: Where SageMaker mounts the files of its adapter components.
 SAGEMAKER = Path("/opt/ml/models")
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 class AdapterSources:
@@ -28,6 +26,6 @@ class AdapterSources:
         path = os.path.abspath(source) if "\0" not in source else "/"  # without `..`, and `~` is a name as any other
         if any(path.startswith(os.path.join(root, "")) for root in self._roots):
             return path
-        if self._from_hub and _HUB_ID.fullmatch(source):
+        if self._from_hub and HUB_ID.fullmatch(source):
             return source
         raise HTTPException(404, no_directory(source))

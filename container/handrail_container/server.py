@@ -115,8 +115,8 @@ class Server:
 
     async def _end_program(self) -> None:
         """Also one whose start was under way: what of it has begun ends there."""
-        for working in filter(None, (self._working,)):
-            await asyncio.wait({working}, timeout=_FAILED_S)
+        assert self._working is not None  # it is the first thing that `_until_stopped` makes
+        await asyncio.wait({self._working}, timeout=_FAILED_S)
         if self._serving is not None:
             await self._serving.end()
 

@@ -25,6 +25,8 @@ log = logging.getLogger("handrail")
 asked: ContextVar[str | None] = ContextVar("handrail_adapter", default=None)
 
 CONFIG = "adapter_config.json"
+#: What a model hub calls a repository: `org/name`.
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 #: A name stands in a path and in a header.
 _NAME = re.compile(r"\w[\w.:@+-]{0,255}", re.ASCII)
 

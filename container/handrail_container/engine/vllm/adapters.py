@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import HTTPException
 
-from handrail_container.engine.adapters import Adapters, asked, local, read_config
+from handrail_container.engine.adapters import HUB_ID, Adapters, asked, local, read_config
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.threads import in_thread
 
 T = TypeVar("T")
 
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 #: What vLLM writes before the cause.
 _CALL_FAILED = "method failed: "
 
@@ -114,7 +112,7 @@ def _directory(source: str) -> str:
     """Where it is here: what has the form of a hub id and is no path is fetched, as vLLM does, but not in its engine,
     which would answer nobody meanwhile."""
     folder = local(source)
-    if not _HUB_ID.fullmatch(source) or folder.is_dir():
+    if not HUB_ID.fullmatch(source) or folder.is_dir():
         return str(folder)
     try:
         return str(vllm("get_adapter_absolute_path")(source))
