@@ -154,3 +154,17 @@ async def test_an_end_that_is_cancelled_ends(app: Starlette) -> None:
     ending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await ending
+
+
+async def test_a_start_that_is_cancelled_is_no_fault_of_the_hook_s(app: Starlette) -> None:
+    begun = asyncio.Event()
+
+    async def hangs() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    starting = asyncio.create_task(hooks.start([hangs], app))
+    await begun.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
