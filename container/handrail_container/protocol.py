@@ -14,6 +14,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from handrail_container.envelope import Failure, error_response, request_id_of
+from handrail_container.half_close import end_writing
 from handrail_container.reading import Refused, RequestReader
 
 logger = logging.getLogger("handrail.access")
@@ -154,7 +155,7 @@ class LimitedProtocol(RequestReader):
         """What still comes is thrown away for a while: closed at once, the connection would take our answer with it."""
         if self.transport.is_closing():
             return
-        self.transport.write_eof()
+        end_writing(self.transport)
         self.loop.call_later(_LINGER_S, self.transport.close)
 
     def _tell_that_nobody_listens(self) -> None:

@@ -18,6 +18,7 @@ from handrail_container import frames, handshake
 from handrail_container.envelope import Failure, error_response, request_id_of
 from handrail_container.failures import BUG
 from handrail_container.frames import Frames
+from handrail_container.half_close import end_writing
 from handrail_container.inbox import Inbox
 from handrail_container.patience import Due, Patience
 
@@ -260,8 +261,7 @@ class SocketProtocol(asyncio.Protocol):
         self._unparsed.clear()
         self._patience.end_within(_LINGER_S)
         self._pace()
-        if not self.transport.is_closing():
-            self.transport.write_eof()
+        end_writing(self.transport)
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops."""
