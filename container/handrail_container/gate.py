@@ -171,6 +171,8 @@ class Gate:
     def _look(self, exchange: Exchange, now: float) -> None:
         if exchange.is_to_be_left(now):
             exchange.end(LEFT)
+        if exchange.lane is None and now - exchange.began > self.lanes.limit_s and exchange.is_being_sent:
+            exchange.limit_s = self.lanes.limit_s  # where nobody is admitted, the body alone has a limit
         if exchange.is_overdue(now):
             exchange.end(_overdue(exchange))
         if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
