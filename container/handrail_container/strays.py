@@ -2,6 +2,7 @@
 
 A handler's own `sys.exit()` is its request's error. In a task, a callback or a thread that a handler has started,
 SystemExit and KeyboardInterrupt leave the event loop: the operator ends the server, and nothing that a script raises.
+Nor does a script that stops the loop, as it would its own.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ class Strays:
             if running.done():
                 raise
             self._note("a task or a callback", error)
+        except RuntimeError:
+            if running.done():
+                raise
+            self.count += 1
+            logger.error("the script has stopped the event loop (its `stop()`); the server goes on")
 
     def _note(self, who: str, error: BaseException) -> None:
         self.count += 1

@@ -153,3 +153,31 @@ def test_what_runs_beside_it_has_its_result_all_the_same() -> None:
     with asyncio.Runner() as runner:
         assert strays.run(runner, exits_beside()) == 7
     assert strays.count == 1
+
+
+@pytest.mark.parametrize("loop", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+def test_a_script_that_stops_the_loop_ends_nothing(
+    loop: type[asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its request is answered, the server goes on, and every part of it still ends in order."""
+
+    async def main() -> None:
+        async with serving() as run:
+            for _ in range(2):
+                assert (await told(run, "stopped_loop", "")).status_code == 200
+            assert (await run.http.get("/ping")).status_code == 200
+            assert (await told(run, "here", "ValueError")).status_code == 500
+
+    before = strays.count
+    with asyncio.Runner(loop_factory=loop) as runner:
+        strays.run(runner, main())
+    assert strays.count == before + 2
+    assert len([line for line in caplog.messages if "stopped the event loop" in line]) == 2
+
+
+def test_a_loop_that_ends_with_its_own_error_says_so() -> None:
+    async def main() -> None:
+        raise RuntimeError("its own")
+
+    with asyncio.Runner() as runner, pytest.raises(RuntimeError, match="its own"):
+        Strays().run(runner, main())

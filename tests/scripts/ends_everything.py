@@ -59,6 +59,12 @@ async def callback(told):
     await asyncio.sleep(0.01)
 
 
+async def stopped_loop(told):
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0.01)
+    return "stopped"
+
+
 async def thread(told):
     threading.Thread(target=here, args=(told,)).start()
 
