@@ -40,7 +40,7 @@ def _read(path: Path) -> Config:
 
 
 def _lines(node: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Each field and each item of a list, dotted, with its line. Raises DefinitionRefused where a field is there twice."""
+    """Each field and each item of a list, dotted, with its line. Raises DefinitionRefused for a field given twice."""
     seen: set[Hashable] = set()
     for key, value in node.value if getattr(node, "id", None) == "mapping" else ():
         if key.value in seen:

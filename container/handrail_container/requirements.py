@@ -9,11 +9,12 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -176,20 +177,22 @@ def install(planned: Plan) -> None:
     held = [f"{name}=={version}" for name, version in held_versions().items() if name != "handrail"]
     with _file_of(held) as constraints, _file_of(line.text for line in planned.listed) as listed:
         command = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-        more = ["-r", listed.name] if planned.listed else []
+        more = ["-r", listed] if planned.listed else []
         done = subprocess.run(
-            [*command, *planned.arguments, *more, "-c", constraints.name], capture_output=True, text=True, check=False
+            [*command, *planned.arguments, *more, "-c", constraints], capture_output=True, text=True, check=False
         )
     if done.returncode:
-        raise RequirementsError(_cause(planned, done.stdout + done.stderr, listed.name))
+        raise RequirementsError(_cause(planned, done.stdout + done.stderr, listed))
     importlib.invalidate_caches()  # what is there now was not when the import system last looked
 
 
-def _file_of(lines: Iterable[str]) -> Any:
-    file = tempfile.NamedTemporaryFile("w", suffix=".txt")
-    file.writelines(f"{line}\n" for line in lines)
-    file.flush()
-    return file
+@contextmanager
+def _file_of(lines: Iterable[str]) -> Iterator[str]:
+    """Its name; it is gone afterwards."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        yield file.name
 
 
 def _described(planned: Plan) -> str:

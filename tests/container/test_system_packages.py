@@ -25,7 +25,13 @@ Status: deinstall ok config-files
 Package: libsndfile1
 Status: hold ok installed
 """
-LOADS = "class Model:\n    def load(self):\n        raise OSError('libnone.so: cannot open')\n\n    def predict(self): ...\n"
+LOADS = """\
+class Model:
+    def load(self):
+        raise OSError("libnone.so: cannot open")
+
+    def predict(self): ...
+"""
 CONFIG = "system_packages:\n  - no-such-package\n"
 
 

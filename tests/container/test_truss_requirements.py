@@ -13,13 +13,22 @@ from handrail_container.requirements import find, install, plan
 from handrail_container.settings import Settings
 
 from tests.conftest import Launch
-from tests.container.test_requirements import NAME, target, throw_away, wheel, wheels
+from tests.container.test_requirements import NAME, target, throw_away, wheels
 from tests.servers import run
 
 __all__ = ["target", "throw_away", "wheels"]
 
 MODEL = "class Model:\n    def predict(self, value):\n        return value\n"
-EATS = "class Model:\n    def load(self):\n        import handrail_test_cake as cake\n        self.cake = cake\n\n    def predict(self):\n        return self.cake.TASTE\n"
+EATS = """\
+class Model:
+    def load(self):
+        import handrail_test_cake
+
+        self.cake = handrail_test_cake
+
+    def predict(self):
+        return self.cake.TASTE
+"""
 
 
 def truss(folder: Path, config: str, model: str = MODEL) -> Path:
