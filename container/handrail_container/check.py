@@ -111,7 +111,7 @@ class Report:
         lines += _section("Model", _methods(self.program))
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
         lines += _section("definition", check_definition.rows(self.program.definition))
-        lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
+        lines += _section("config.yaml", map(_field, self.config.fields))
         lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
         lines += _section("settings", _settings(self.known, has_all=has_all))
@@ -204,6 +204,11 @@ def _model_data(program: Program) -> dict[str, Any] | None:
 def _adapter(row: tuple[AdapterSlot, Handler]) -> str:
     slot, handler = row
     return f"{slot.method} {slot.path}: {handler.signature.text}  {handler.signature.where}"
+
+
+def _field(row: Field) -> str:
+    """Of what is refused the first line; the whole of it is among the problems."""
+    return f"{row.name}: {row.outcome}: {row.note.splitlines()[0]}"
 
 
 def _field_data(row: Field) -> dict[str, str]:

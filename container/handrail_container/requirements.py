@@ -97,6 +97,13 @@ def plan(settings: Settings) -> Plan:
     return Plan([*files, *_wheels(found.paths)], found.listed, found.warnings)
 
 
+def not_installed(settings: Settings) -> tuple[Line, ...]:
+    """The lines that name a package which is not here as they want it: what an edit may have added."""
+    found = find(settings)
+    wanted = [(line, _parsed(line.text)) for line in (found.unmet if found else ())]
+    return tuple(line for line, parsed in wanted if parsed is not None and not parsed.url)
+
+
 def held_versions() -> dict[str, str]:
     """Canonical name to version of every installed distribution that the server itself needs."""
     held: dict[str, str] = {}

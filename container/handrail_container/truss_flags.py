@@ -11,6 +11,8 @@ from typing import Any
 
 from handrail.truss.config import Config
 
+from handrail_container import docker_server
+
 _PREFIX = "SM_VLLM_"
 
 
@@ -154,7 +156,7 @@ def _wants_gpu(resources: Any) -> bool:
 def _refusal(name: str, value: Any) -> str | None:
     """What to do instead of what cannot be done."""
     if name == "docker_server":
-        return "a server of its own runs in a container of its own: start that image"
+        return docker_server.refusal(value)
     if name == "runtime" and _transport(value) == "grpc":
         return "transport.kind grpc is not served: use http or websocket"
     if name == "trt_llm.build.checkpoint_repository" and _source(value) not in ("HF", "LOCAL"):
