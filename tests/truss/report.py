@@ -110,7 +110,7 @@ def verdict_of(row: Scenario) -> str:
 def kept_rates(document: str) -> str:
     """The section on them of an earlier document, as it is."""
     _, heading, rest = document.partition(RATES)
-    return f"{heading}{rest.partition(_SECTION)[0]}\n"
+    return f"{heading}{rest.partition(_SECTION)[0]}"
 
 
 def speed(rates: Mapping[str, Rates]) -> Iterator[str]:

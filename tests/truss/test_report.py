@@ -27,6 +27,6 @@ def test_the_document_has_what_its_generator_says() -> None:
 def test_rates_may_be_kept_as_they_are() -> None:
     """The section, from its heading to the next."""
     kept = report.kept_rates(f"# T\n\n## One\n\na\n\n{report.RATES}\nb\n\n| c |\n\n## Two\n\nd\n")
-    assert kept == f"{report.RATES}\nb\n\n| c |\n\n"
+    assert kept == f"{report.RATES}\nb\n\n| c |\n"
     assert report.kept_rates(kept) == kept
     assert report.kept_rates(DOCUMENT) in DOCUMENT
