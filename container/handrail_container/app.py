@@ -64,6 +64,7 @@ def load_program(settings: Settings) -> Program:
         settings.truss_environment,
         settings.load_retries,
         settings.redactor,
+        truss_config.read(settings).lacking,
     )
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
     return resolve(Sources(*given, config=config, surroundings=surroundings, definition=_definition(settings)))

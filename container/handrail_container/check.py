@@ -11,16 +11,17 @@ from typing import Any
 
 from handrail.around import Wrapper
 from handrail.calling import Handler
-from handrail.errors import HandlerFault, ImportFailed, ProgramFault
+from handrail.errors import HandlerFault, ProgramFault
 from handrail.ladder import Rung
 from handrail.resolve import Program, Resolution
 from handrail.signature import Signature
 from handrail.slots import AdapterSlot
 from handrail.tracebacks import definition
 
-from handrail_container import check_definition, truss_config
+from handrail_container import check_definition, check_requirements, truss_config
 from handrail_container.app import load_program, open_backend
-from handrail_container.environment import Known, known, masked, of_vllms_server, over_limits, read, without_effect
+from handrail_container.check_requirements import may_be_mended
+from handrail_container.environment import Known, known, of_vllms_server, over_limits, read, without_effect
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.keys import key_warnings
 from handrail_container.report import exit_code, refusal
@@ -64,24 +65,14 @@ class Report:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        if not self._lacks:
-            return ()
-        unknown = f"whether pip can install {self._lacks} is not known before it runs, when the server starts"
-        awaiting = [fault for fault in self.program.faults if self._may_be_mended(fault)]
-        instead = "To know now, install them here (pip install …) and check again"
-        return (unknown, *(f"who answers cannot be told before pip has run: {fault}. {instead}" for fault in awaiting))
+        return check_requirements.undecided(self._lacks, self.program.faults)
 
     @property
     def _lacks(self) -> str:
-        """What pip would be run for."""
-        if self.settings.installs_requirements and self.settings.pip_args:
-            return masked(self.settings.pip_args)
-        found = self.requirements
-        return masked(", ".join(found.unmet)) if found and not found.refused else ""
+        return check_requirements.lacks(self.settings, self.requirements)
 
     def _may_be_mended(self, fault: HandlerFault | None) -> bool:
-        """Whether it is an import of what may be there once pip has run."""
-        return bool(self._lacks) and isinstance(fault, ImportFailed) and isinstance(fault.__cause__, ImportError)
+        return bool(self._lacks) and may_be_mended(fault)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -92,6 +83,7 @@ class Report:
         return (
             *self.program.warnings,
             *self.config.warnings,
+            *(self.requirements.warnings if self.requirements else ()),
             *key_warnings(self.settings),
             *limits,
             *idle,
@@ -110,7 +102,7 @@ class Report:
         lines = [
             f"model directory  {self.settings.model_path}",
             f"script           {self.program.script or 'none'}",
-            f"requirements     {_requirements(self.requirements)}",
+            f"requirements     {check_requirements.row(self.requirements)}",
             f"engine           {self.settings.engine}",
         ]
         for resolution in self.program.resolutions.values():
@@ -119,7 +111,7 @@ class Report:
         lines += _section("Model", _methods(self.program))
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
         lines += _section("definition", check_definition.rows(self.program.definition))
-        lines += _section("config.yaml", (f"{row.name}: {row.outcome}: {row.note}" for row in self.config.fields))
+        lines += _section("config.yaml", map(_field, self.config.fields))
         lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
         lines += _section("settings", _settings(self.known, has_all=has_all))
@@ -143,7 +135,7 @@ class Report:
             "config": [_field_data(row) for row in self.config.fields],
             "session_handlers": {s.value: _signature(h.signature) for s, h in self.program.session_handlers.items()},
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
-            "requirements": _requirements_data(self.requirements),
+            "requirements": check_requirements.data(self.requirements),
             "settings": [asdict(row) for row in self.known],
             "undecided": list(self.undecided),
             "warnings": list(self.warnings),
@@ -187,20 +179,6 @@ def _section(title: str, rows: Iterable[str]) -> list[str]:
     return ["", title, *folded] if folded else []
 
 
-def _requirements(found: Requirements | None) -> str:
-    if found is None:
-        return "none"
-    if found.refused:
-        return f"{found.path}: refused, see below"
-    return f"{found.path}: {'pip will install ' + masked(', '.join(found.unmet)) if found.unmet else 'all there'}"
-
-
-def _requirements_data(found: Requirements | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {"path": str(found.path), "unmet": list(map(masked, found.unmet)), "refused": list(found.refused)}
-
-
 def _wrapper(wrapper: Wrapper) -> str:
     candidate = wrapper.candidate
     return f"{wrapper.place}: {candidate.label}, {candidate.found}  {definition(candidate.function)}"
@@ -226,6 +204,11 @@ def _model_data(program: Program) -> dict[str, Any] | None:
 def _adapter(row: tuple[AdapterSlot, Handler]) -> str:
     slot, handler = row
     return f"{slot.method} {slot.path}: {handler.signature.text}  {handler.signature.where}"
+
+
+def _field(row: Field) -> str:
+    """Of what is refused the first line; the whole of it is among the problems."""
+    return f"{row.name}: {row.outcome}: {row.note.splitlines()[0]}"
 
 
 def _field_data(row: Field) -> dict[str, str]:

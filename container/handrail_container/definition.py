@@ -40,7 +40,7 @@ def _read(path: Path) -> Config:
 
 
 def _lines(node: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Each field, dotted, with its line. Raises DefinitionRefused where one is there twice."""
+    """Each field and each item of a list, dotted, with its line. Raises DefinitionRefused for a field given twice."""
     seen: set[Hashable] = set()
     for key, value in node.value if getattr(node, "id", None) == "mapping" else ():
         if key.value in seen:
@@ -48,3 +48,5 @@ def _lines(node: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, int]]
         seen.add(key.value)
         yield f"{prefix}{key.value}", key.start_mark.line + 1
         yield from _lines(value, path, f"{prefix}{key.value}.")
+    for number, item in enumerate(node.value) if getattr(node, "id", None) == "sequence" else ():
+        yield f"{prefix}{number}", item.start_mark.line + 1

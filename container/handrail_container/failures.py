@@ -45,10 +45,12 @@ def explain_ours(error: BaseException, request_id: str) -> Failure:
 
 def explain_handler(handler: Handler, settings: Settings) -> Explain:
     """What `handler` raised."""
-    name, detail = handler.signature.name, settings.error_detail
 
     def explained(error: BaseException, request_id: str) -> Failure:
-        failure = _expected(error) or _raised(error, handler.function, name, detail, request_id)
+        failure = _expected(error)
+        if failure is None:
+            name, function = handler.raised(error)
+            failure = _raised(error, function, name, settings.error_detail, request_id)
         return redacted(failure, settings.redactor)
 
     return explained

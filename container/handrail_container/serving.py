@@ -16,8 +16,9 @@ from handrail.script import unload
 from handrail.slots import Moment
 
 from handrail_container import app as composition
-from handrail_container import routing
+from handrail_container import requirements, routing
 from handrail_container.engine import Backend
+from handrail_container.environment import masked
 from handrail_container.gate import Gate, InFlight, Routes
 from handrail_container.report import refusal, say
 from handrail_container.settings import Settings
@@ -116,6 +117,7 @@ class Serving:
             if isinstance(error, asyncio.CancelledError):
                 raise
             self._refuse(error)
+            await self._say_what_is_not_installed()
             return
         self._gate.lifecycle.reloads["ok"] += 1
         logger.info("reloaded in %.2f s", time.monotonic() - began)
@@ -124,6 +126,14 @@ class Serving:
         leaving = asyncio.create_task(self._leave(begun, requests))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
+        await self._say_what_is_not_installed()
+
+    async def _say_what_is_not_installed(self) -> None:
+        """A package is not changed under requests that may be using it."""
+        lines = await in_thread(lambda: requirements.not_installed(self._settings), "requirements")
+        if lines:
+            wanted = masked(", ".join(map(str, lines)))
+            logger.warning("requirements are installed when the server starts: restart it to install %s", wanted)
 
     def _refuse(self, error: BaseException) -> None:
         """An edit ends nothing, whoever is to blame for what it raised."""

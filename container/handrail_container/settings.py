@@ -68,13 +68,16 @@ class ServerSettings(BaseSettings):
     install_requirements: bool = variable(
         "HANDRAIL_INSTALL_REQUIREMENTS",
         True,
-        "Whether `requirements.txt` beside the script is installed before the script is imported.",
+        "Whether `requirements.txt` beside the script, and what a Truss's `config.yaml` requires, is installed before "
+        "the script is imported.",
     )
     standard_auto_install: bool | None = variable(
         "STANDARD_AUTO_INSTALL_REQ", None, "The AWS container's name for `HANDRAIL_INSTALL_REQUIREMENTS`."
     )
     pip_args: str | None = variable(
-        "STANDARD_PIP_ARGS", None, "What `pip install` gets in place of `-r requirements.txt`."
+        "STANDARD_PIP_ARGS",
+        None,
+        "What `pip install` gets in place of `-r requirements.txt` and a Truss's requirements.",
     )
     port: int = variable("SAGEMAKER_BIND_TO_PORT", 8080, "The port to listen on.", ge=0, le=65535)
     enable_stateful_sessions: bool = variable(

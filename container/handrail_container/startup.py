@@ -36,11 +36,13 @@ class Startup:
     async def load(self) -> Program:
         """Install the requirements and resolve the handlers. Raises RequirementsError, Refused."""
         self.lifecycle.move(State.LOADING, "the script is loading", "script")
-        arguments = await in_thread(lambda: requirements.plan(self.settings), "requirements")
-        if arguments:
+        planned = await in_thread(lambda: requirements.plan(self.settings), "requirements")
+        if planned.is_needed:
             self.lifecycle.step("the script's requirements are being installed", "requirements")
-            await in_thread(lambda: requirements.install(arguments), "requirements")
+            await in_thread(lambda: requirements.install(planned), "requirements")
             self.lifecycle.step("the script is loading", "script")
+        for warning in planned.warnings:
+            logger.warning("%s", warning)
         program = await in_thread(lambda: composition.load_program(self.settings), "script")
         of_keys, of_vllm = key_warnings(self.settings), of_vllms_server(self.settings)
         configured = (*truss_config.read(self.settings).warnings, *of_keys, *of_vllm)

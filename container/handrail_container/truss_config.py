@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from handrail.truss.config import Config
 
-from handrail_container import environment, truss_flags
+from handrail_container import environment, system_packages, truss_flags
 from handrail_container.definition import find_config
 from handrail_container.errors import SettingsError
 from handrail_container.settings import Settings
@@ -24,6 +24,8 @@ class EngineConfig:
     fields: tuple[Field, ...] = ()
     flags: Mapping[str, str] | None = None
     model: str | None = None
+    #: What is missing of the system's packages, and what to do.
+    lacking: str = ""
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -32,9 +34,10 @@ class EngineConfig:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One for everything that wants a GPU."""
+        """One for everything that wants a GPU, and one for the system's packages."""
         rows = [row for row in self.fields if row.needs_gpu]
-        return (f"{', '.join(row.where + ' ' + row.name for row in rows)}: there is no GPU for it",) if rows else ()
+        of_gpu = f"{', '.join(row.where + ' ' + row.name for row in rows)}: there is no GPU for it" if rows else ""
+        return tuple(filter(None, (of_gpu, self.lacking)))
 
 
 def read(settings: Settings) -> EngineConfig:
@@ -45,7 +48,7 @@ def read(settings: Settings) -> EngineConfig:
     rows = tuple(truss_flags.fields(config, on_gpu=settings.engine == "vllm" and truss_flags.has_gpu()))
     of_file = truss_flags.engine_flags(list(rows)) | _of_process(config)
     model = of_file.pop(_MODEL, None)
-    return EngineConfig(rows, {**of_file, **settings.vllm}, model)
+    return EngineConfig(rows, {**of_file, **settings.vllm}, model, system_packages.sentence(config))
 
 
 def _of_process(config: Config) -> dict[str, str]:

@@ -11,18 +11,21 @@ from typing import Any
 
 from handrail.truss.config import Config
 
+from handrail_container import docker_server
+
 _PREFIX = "SM_VLLM_"
 
 
 class Outcome(StrEnum):
     MAPPED = "mapped"
+    USED = "used"
     IGNORED = "ignored"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Field:
-    """What becomes of one field: `note` says of which flag, why it is ignored, or what to do instead."""
+    """What becomes of one field: `note` says of which flag, what for, why it is ignored, or what to do instead."""
 
     name: str
     where: str
@@ -58,21 +61,25 @@ _RENAMED = {f"trt_llm.build.{name}": flag for name, flag in _BUILD.items()} | {
 }
 
 _HANDLED = "the Model's: read where it is served"
+_INSTALLED = "installed before the script is imported, unless installing is switched off"
 _PLATFORM = "the platform's: SageMaker has settings of its own for it"
 _IMAGE = "of the image: this container is built already"
 _NONE = "vLLM has nothing like it"
+_WHAT_FOR = {
+    **dict.fromkeys(("model_module_dir", "model_class_filename", "model_class_name", "data_dir"), _HANDLED),
+    **dict.fromkeys(("bundled_packages_dir", "secrets", "runtime"), _HANDLED),
+    **dict.fromkeys(("requirements", "requirements_file"), _INSTALLED),
+    "environment_variables": "set where the process has none of that name",
+    "model_metadata.tags": "says in which form engine.predict answers",
+}
 _WHY_IGNORED = {
     **dict.fromkeys(("description", "examples_filename", "input_type", "model_framework", "model_type"), "a remark"),
     **dict.fromkeys(("spec_version", "bis_llm", "model_metadata"), "a remark"),
-    **dict.fromkeys(("model_module_dir", "model_class_filename", "model_class_name", "data_dir"), _HANDLED),
-    **dict.fromkeys(("bundled_packages_dir", "secrets", "runtime"), _HANDLED),
-    **dict.fromkeys(("system_packages", "build_commands", "base_image", "python_version", "build"), _IMAGE),
+    **dict.fromkeys(("build_commands", "base_image", "python_version", "build"), _IMAGE),
     **dict.fromkeys(("live_reload", "apply_library_patches", "use_local_src"), _IMAGE),
     **dict.fromkeys(("external_data", "model_cache", "hf_cache", "weights", "bdn", "cache_internal"), _PLATFORM),
     **dict.fromkeys(("training_checkpoints", "external_package_dirs"), _PLATFORM),
-    "requirements": "write them into requirements.txt",
-    "requirements_file": "requirements.txt beside config.yaml is installed",
-    "environment_variables": "set where the process has none of that name",
+    "system_packages": f"{_IMAGE}; build one FROM handrail with them",
     "resources": "the platform's: the machine is as it is",
 }
 _WHY_IGNORED_BELOW = {
@@ -133,6 +140,8 @@ def _field(config: Config, name: str, value: Any, on_gpu: bool) -> Field:
     )
     if needs_gpu and mapped:
         return Field(name, where, Outcome.IGNORED, "there is no GPU for it", needs_gpu=True)
+    if name in _WHAT_FOR:
+        return Field(name, where, Outcome.USED, _WHAT_FOR[name])
     if isinstance(mapped, str):
         return Field(name, where, Outcome.IGNORED, mapped)
     flags = {f"{_PREFIX}{flag}": _text(given) for flag, given in mapped.items()}
@@ -147,7 +156,7 @@ def _wants_gpu(resources: Any) -> bool:
 def _refusal(name: str, value: Any) -> str | None:
     """What to do instead of what cannot be done."""
     if name == "docker_server":
-        return "a server of its own runs in a container of its own: start that image"
+        return docker_server.refusal(value)
     if name == "runtime" and _transport(value) == "grpc":
         return "transport.kind grpc is not served: use http or websocket"
     if name == "trt_llm.build.checkpoint_repository" and _source(value) not in ("HF", "LOCAL"):

@@ -17,11 +17,11 @@ _AGAIN_S = 1.0
 
 
 async def on_edit(folder: Path, reload: Callable[[], Awaitable[None]]) -> None:
-    """Await `reload` after every edit of code, a definition or a template below `folder`; never ends.
+    """Await `reload` after every edit of code, a definition, a template or requirements below `folder`; never ends.
 
     A fault of the watching itself, as where the folder goes, is logged once, and the watching begins again.
     """
-    edits = PythonFilter(extra_extensions=(".yaml", ".yml", ".jinja", ".env"))
+    edits = PythonFilter(extra_extensions=(".yaml", ".yml", ".jinja", ".env", "requirements.txt"))
     watching, reloading = Steady("the watch for edits"), Steady("a reload")
 
     async def reload_each() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -29,13 +29,33 @@ _WHOLE = 256
 _BY_POSITION_ONLY = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
 
 
+class Part(NamedTuple):
+    """A function by the name that its author knows it by."""
+
+    name: str
+    function: Callable[..., Any]
+
+
+def _no_part(error: BaseException) -> Part | None:
+    """There is but one function."""
+    return None
+
+
 @dataclass(frozen=True)
 class Handler:
-    """A user's function, ready to be called: `app` is an ASGI application and raises what the function raises."""
+    """A user's function, ready to be called: `app` is an ASGI application and raises what the function raises.
+
+    Where several functions have a part in the answer, `part_of` tells which of the others raised an exception.
+    """
 
     function: Callable[..., Any]
     signature: Signature
     app: ASGIApp
+    part_of: Callable[[BaseException], Part | None] = _no_part
+
+    def raised(self, error: BaseException) -> Part:
+        """What raised it, as far as it is known."""
+        return self.part_of(error) or Part(self.signature.name, self.function)
 
 
 def adapt(function: Any, slot: Slot | AdapterSlot) -> Handler:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import os
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
@@ -199,19 +201,41 @@ def make_importable(folder: Path) -> None:
 
 
 def hidden_siblings(script: Path | None) -> list[str]:
-    """A warning for each file beside the script that `import` does not reach: what is installed comes first."""
+    """A warning for each file beside the script that an `import` there means and does not reach: what is installed
+    comes first. One that is imported as part of a package, or not at all, is not hidden."""
     if script is None:
         return []
-    siblings = [
-        path
-        for path in sorted(script.parent.glob("*.py"))
-        if path not in (script, script.parent / "__init__.py") and path.stem.isidentifier()
-    ]
+    files = sorted(script.parent.glob("*.py"))
+    others = {path: _other_origin(path) for path in files if path != script and path.stem.isidentifier()}
+    shadowed = {path: origin for path, origin in others.items() if origin is not None}
+    wanted = {name for path in files for name in _imported(path)} if shadowed else set()
+    package = script.parent.name
     return [
         f"{path} is hidden: `import {path.stem}` gives {origin}; rename the file"
-        for path in siblings
-        if (origin := _other_origin(path)) is not None
+        for path, origin in shadowed.items()
+        if path.stem in wanted and wanted.isdisjoint((f".{path.stem}", f"{package}.{path.stem}"))
     ]
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """The modules that a file may import, wherever in it, each with the packages it is in; nothing of what is no
+    Python."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # Python warns of this source where it is imported
+            nodes = list(ast.walk(ast.parse(path.read_bytes())))
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in nodes:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom):
+            above = "." * node.level + (node.module or "")
+            names = [above, *(f"{above.rstrip('.')}.{name}" for name in names)]
+        yield from (part for name in names for part in (name, name.partition(".")[0], _two_parts(name)))
+
+
+def _two_parts(name: str) -> str:
+    """`a.b` of `a.b.c`, `.b` of `.b.c`."""
+    return ".".join(name.split(".")[:2])
 
 
 def _other_origin(path: Path) -> str | None:

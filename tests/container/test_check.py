@@ -194,9 +194,9 @@ def test_the_text_has_what_stands_around_and_the_hooks(check: Any) -> None:
     [
         (None, "requirements     none"),
         ("pytest\n", "requirements.txt: all there"),
-        ("no-such-distribution>=2\n", "requirements.txt: pip will install no-such-distribution>=2"),
+        ("no-such-distribution>=2\n", "pip will install requirements.txt:1: no-such-distribution>=2"),
         ("fastapi<0.1\n", "requirements.txt: refused, see below"),
-        ("x @ https://user:hunter2@host/x.whl\n", "pip will install x @ https://***@host/x.whl"),
+        ("x @ https://user:hunter2@host/x.whl\n", "pip will install requirements.txt:1: x @ https://***@host/x.whl"),
     ],
 )
 def test_the_text_has_the_requirements(check: Any, tmp_path: Path, text: str | None, said: str) -> None:

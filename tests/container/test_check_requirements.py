@@ -66,7 +66,9 @@ def test_requirements_that_are_switched_off_mend_nothing(tmp_path: Path, monkeyp
 def test_what_pip_has_to_find_is_said_where_the_script_loads(tmp_path: Path) -> None:
     report = checked(tmp_path, "")
     assert report.exit_code == 0
-    assert report.undecided[0].startswith("whether pip can install a-package-nobody-has==1 is not known")
+    assert report.undecided[0].startswith(
+        "whether pip can install requirements.txt:1: a-package-nobody-has==1 is not known"
+    )
     assert len(report.undecided) == 1
 
 

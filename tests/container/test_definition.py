@@ -24,7 +24,8 @@ def test_a_file_is_its_fields_and_their_lines(tmp_path: Path) -> None:
     config = read(tmp_path, "# a remark\nmodel_name: m\nruntime:\n  predict_concurrency: 4\nrequirements: [a]\n")
     assert isinstance(config, Config)
     assert config.data == {"model_name": "m", "runtime": {"predict_concurrency": 4}, "requirements": ["a"]}
-    assert config.lines == {"model_name": 2, "runtime": 3, "runtime.predict_concurrency": 4, "requirements": 5}
+    fields = {"model_name": 2, "runtime": 3, "runtime.predict_concurrency": 4, "requirements": 5}
+    assert config.lines == {**fields, "requirements.0": 5}
     empty = read(tmp_path, "")
     assert isinstance(empty, Config)
     assert empty.data == {}

@@ -64,10 +64,15 @@ def test_an_answer_a_sibling_and_the_environment(told: Served) -> None:
         ({"do": "teapot"}, 418, "snippet_error", "run_inference raised Teapot: short and stout ("),
         ({"do": "upstream", "status": 500}, 502, "upstream_error", "HTTPStatusError"),
         ({"do": "upstream", "status": 429}, 429, "upstream_error", "HTTPStatusError"),
-        ({"do": "no text"}, 502, "bad_snippet_output", "run_inference returned a dict, not a str"),
+        (
+            {"do": "no text"},
+            502,
+            "bad_snippet_output",
+            f"a dict, not a str ({TOLD / 'run.py'}:17): write `json.dumps(…)`",
+        ),
         ({"do": "exit"}, 500, "worker_crashed", "exit status 3"),
-        ({"do": "crash"}, 500, "worker_crashed", "signal SIGSEGV"),
-        ({"do": "sleep"}, 504, "gateway_timeout", "run_inference was stopped after 1 s, which is its timeout"),
+        ({"do": "crash"}, 500, "worker_crashed", f"signal SIGSEGV, at {TOLD / 'run.py'}:47"),
+        ({"do": "sleep"}, 504, "gateway_timeout", f"stopped after 1 s, which is its timeout, at {TOLD / 'run.py'}:45"),
         ({"do": "unheard of"}, 500, "snippet_error", "KeyError: 'unheard of'"),
     ],
 )

@@ -139,6 +139,16 @@ def test_a_key_that_nobody_has(folder: Path) -> None:
     assert "b.yaml holds no fields" in second
 
 
+def test_a_key_that_is_nearly_one_is_named_with_its_place(folder: Path) -> None:
+    """Of a built-in adapter, and of the user's."""
+    (folder / "a.yaml").write_text("key: my_chat\n")
+    for key, meant in {"my_chat_": "my_chat", "latticeflow$identty": "latticeflow$identity"}.items():
+        _, (fault,) = find(key, folder, References(), "/ml/model.yaml:9")
+        assert str(fault).startswith(
+            f"/ml/model.yaml:9 there is no adapter '{key}': did you mean {meant}? {folder}/*.yaml"
+        )
+
+
 def test_a_key_that_two_have(folder: Path) -> None:
     for name in ("a.yaml", "b.yaml"):
         (folder / name).write_text("key: mine\n")

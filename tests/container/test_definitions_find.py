@@ -46,6 +46,16 @@ def test_what_a_definition_leaves_open_is_set(found: Any, tmp_path: Path, file: 
     assert model.adapter.key == "latticeflow$identity"
 
 
+@pytest.mark.parametrize("parameters", ["body, environment, sample", "body, environment, *, engine, sample=None"])
+def test_a_sample_is_said_to_be_none(found: Any, tmp_path: Path, parameters: str) -> None:
+    text = GOOD.replace("!include run.py", "!include takes.py")
+    (tmp_path / "takes.py").write_text(f"\ndef run_inference({parameters}): return body\n")
+    (warning,) = found(text).warnings
+    assert warning.startswith(
+        f"{tmp_path / 'takes.py'}:2 def run_inference({parameters}): `sample` is always None here"
+    )
+
+
 def test_what_it_says_itself_counts(found: Any, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("B=of the file\n")
     text = f"max_concurrent_requests: 1\n{GOOD}  timeout: 90\n  environment:\n    A: $B\n    C: 1\n"
@@ -97,7 +107,7 @@ def test_a_file_of_somebody_else_is_not_used(found: Any, text: str) -> None:
         ),
         ("key: k\ndisplay_name: K\nconfig: 5\n", "config is 5, and should be a valid dictionary"),
         (f"{GOOD}  adapter: 5\n", "config.adapter is 5, and should be a valid dictionary"),
-        (f"{GOOD}  adapter:\n    key: nobody\n", "there is no adapter 'nobody'"),
+        (f"{GOOD}  adapter:\n    key: nobody\n", "model.yaml:8 there is no adapter 'nobody'"),
         (GOOD.replace("!include run.py", "'x = 1'"), "model.yaml:6 the snippet has no run_inference"),
         (
             GOOD.replace("!include run.py", "!include no.py"),

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from handrail_container import requirements
 from handrail_container.errors import ExitCode, RequirementsError
-from handrail_container.requirements import find, held_versions, install, plan
+from handrail_container.required_lines import Line
+from handrail_container.requirements import Plan, find, held_versions, install, plan
 from handrail_container.settings import Settings
 
 from tests.conftest import Launch
@@ -92,7 +93,7 @@ def test_what_is_there_needs_no_pip(tmp_path: Path, text: str) -> None:
     found = find(asked(tmp_path, text))
     assert found is not None
     assert (found.unmet, found.refused) == ((), ())
-    assert plan(asked(tmp_path)) == []
+    assert not plan(asked(tmp_path)).is_needed
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,9 @@ def test_what_is_not_there_is_for_pip(tmp_path: Path, line: str) -> None:
     """And whatever only pip understands."""
     found = find(asked(tmp_path, f"fastapi\n{line}  # why\n"))
     assert found is not None
-    assert (found.unmet, found.refused) == ((line,), ())
-    assert plan(asked(tmp_path)) == ["-r", str(tmp_path / "requirements.txt")]
+    file = tmp_path / "requirements.txt"
+    assert (found.unmet, found.refused) == ((Line(line, file, 2),), ())
+    assert plan(asked(tmp_path)).arguments == ["-r", str(file)]
 
 
 @pytest.mark.parametrize("line", ["fastapi<0.100", "FastAPI == 0.99.1", "Pydantic[email]<2", "starlette~=0.1"])
@@ -124,7 +126,7 @@ def test_what_would_move_the_server_is_refused(tmp_path: Path, line: str) -> Non
     with pytest.raises(RequirementsError) as refused:
         plan(asked(tmp_path, f"{line}\n"))
     name = line.replace("[", " ").replace("<", " ").split("=")[0].split("~")[0].split()[0]
-    assert f"{tmp_path}/requirements.txt asks for {name}" in str(refused.value)
+    assert f"{tmp_path}/requirements.txt:1 asks for {name}" in str(refused.value)
     assert f"the server runs on {name} {metadata.version(name)}: widen the requirement" in str(refused.value)
     assert refused.value.exit_code is ExitCode.SCRIPT
 
@@ -141,13 +143,13 @@ def test_all_that_is_refused_is_told_at_once(tmp_path: Path) -> None:
 def test_it_can_be_switched_off(tmp_path: Path, name: str) -> None:
     """By our name or the AWS container's; STANDARD_PIP_ARGS as well."""
     given = asked(tmp_path, "no-such-distribution\nfastapi<0.1\n", **{name: "false", "STANDARD_PIP_ARGS": "-r x"})
-    assert (find(given), plan(given)) == (None, [])
+    assert (find(given), plan(given).is_needed) == (None, False)
 
 
 def test_the_pip_arguments_take_the_place_of_the_file(tmp_path: Path) -> None:
     """As a shell would split them; the file is not looked at."""
     given = asked(tmp_path, "fastapi<0.1\n", STANDARD_PIP_ARGS="-r 'my file.txt' --no-index")
-    assert plan(given) == ["-r", "my file.txt", "--no-index"]
+    assert plan(given).arguments == ["-r", "my file.txt", "--no-index"]
     assert find(given) is None
 
 
@@ -158,15 +160,15 @@ def test_the_file_is_the_one_beside_the_script(tmp_path: Path) -> None:
     (tmp_path / "code" / "requirements.txt").write_text("no-such-distribution\n")
     found = find(asked(tmp_path))
     assert found is not None
-    assert found.path == tmp_path / "code" / "requirements.txt"
+    assert found.paths == (tmp_path / "code" / "requirements.txt",)
     assert find(asked(tmp_path, CUSTOM_SCRIPT_FILENAME="no_such_file.py")) is None
 
 
 def test_wheels_beside_the_file_are_installed_without_a_network(wheels: Path, target: Path) -> None:
     """From the folder `requirements/`."""
-    arguments = plan(asked(wheels.parent, f"{NAME}>=1\n"))
-    assert arguments[2:] == ["--find-links", str(wheels)]
-    install(arguments)
+    planned = plan(asked(wheels.parent, f"{NAME}>=1\n"))
+    assert planned.arguments[2:] == ["--find-links", str(wheels)]
+    install(planned)
     assert (target / "handrail_test_cake.py").is_file()
 
 
@@ -192,7 +194,7 @@ def test_where_pip_gives_no_reason_the_end_of_its_output_is_told(monkeypatch: py
     ended = subprocess.CompletedProcess([], 1, "x" * 1000, "killed")
     monkeypatch.setattr(requirements.subprocess, "run", lambda *_, **__: ended)
     with pytest.raises(RequirementsError, match=r"https://\*\*\*@host/simple failed: x{494}killed$"):
-        install(["--index-url", "https://user:secret@host/simple"])
+        install(Plan(["--index-url", "https://user:secret@host/simple"]))
 
 
 @pytest.fixture

@@ -77,7 +77,6 @@ def test_a_field_is_mapped(name: str, value: Any, flags: dict[str, str]) -> None
     [
         ("description", "x", "a remark"),
         ("resources", {"accelerator": "H100"}, "the machine is as it is"),
-        ("runtime", {"predict_concurrency": 1}, "the Model's"),
         ("model_metadata.example_model_input", {}, "a remark"),
         ("what_is_this", 1, "not known"),
         (f"{BUILD}base_model", "decoder", "vLLM reads it from the weights"),
@@ -92,6 +91,23 @@ def test_a_field_is_ignored_for_a_reason(name: str, value: Any, why: str) -> Non
     (row,) = rows(nested(name, value))
     assert (row.outcome, row.flags) == (Outcome.IGNORED, {})
     assert why in row.note
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what_for"),
+    [
+        ("runtime", {"predict_concurrency": 1}, "the Model's"),
+        ("environment_variables", {"A": "b"}, "set where the process has none of that name"),
+        ("requirements", ["humanize"], "installed before the script is imported"),
+        ("requirements_file", "more.txt", "installed before the script is imported"),
+        ("secrets", {"key": None}, "the Model's"),
+        ("model_metadata.tags", ["openai-compatible"], "in which form engine.predict answers"),
+    ],
+)
+def test_a_field_that_is_no_flag_may_be_used(name: str, value: Any, what_for: str) -> None:
+    (row,) = rows(nested(name, value))
+    assert (row.outcome, row.flags) == (Outcome.USED, {})
+    assert what_for in row.note
 
 
 @pytest.mark.parametrize(

@@ -306,3 +306,23 @@ def test_the_environment_is_named_and_load_has_as_many_tries(launch: Launch, tmp
     served = launch(tmp_path, TRUSS_ENVIRONMENT="production", NUM_LOAD_RETRIES_TRUSS="2").ready()
     assert served.http.post("/predict").json() == [{"name": "production"}, {"name": "production"}, 3]
     assert run("check", tmp_path, NUM_LOAD_RETRIES_TRUSS="-1", **ECHO).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "said", "line"),
+    [
+        ("preprocess", "Model.preprocess raised ValueError: raised in preprocess", 7),
+        ("predict", "Model.predict raised ValueError: raised in predict", 12),
+        ("predict by preprocess", "Model.predict raised ValueError: raised in preprocess", 7),
+        ("postprocess", "Model.postprocess raised ValueError: raised in postprocess", 17),
+        ("stream", "Model.postprocess raised ValueError: raised in the stream", 23),
+        ("nan", "Model.postprocess raised ValueError: Out of range float values", 15),
+    ],
+)
+def test_an_error_is_named_by_the_step_that_raised_it(serving: Launch, told: str, said: str, line: int) -> None:
+    """Also what a step's answer is to blame for, and in the log."""
+    served = serving("truss_step_fails.py")
+    error = served.http.post("/invocations", json=told).json()["error"]
+    assert error["message"].startswith(said)
+    assert error["message"].endswith(f"/truss_step_fails.py:{line})")
+    assert f"{said.partition(':')[0]} at {SCRIPTS}/truss_step_fails.py:{line}" in served.stderr

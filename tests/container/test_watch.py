@@ -127,6 +127,26 @@ def test_a_broken_edit_keeps_the_old_handlers(edited: Edited) -> None:
     assert edited.http.get("/ping").status_code == 200
 
 
+def test_an_edit_of_requirements_says_to_restart(edited: Edited) -> None:
+    """Also one that is served, and the one of a Truss's config; what is there, or is no package's name, is not said."""
+    edited.write("requirements.txt", "--prefer-binary\nhttpx\n")
+    edited.says("reloaded in")
+    assert "restart it" not in edited.stderr
+    edited.write("requirements.txt", "httpx\nno-such-package-a\nx @ https://example.org/x.whl\n")
+    restart = "requirements are installed when the server starts: restart it to install "
+    edited.says(restart + "requirements.txt:2: no-such-package-a\n")
+    edited.write("config.yaml", "requirements:\n  - no-such-package-b\n")
+    both = "requirements.txt:2: no-such-package-a, config.yaml:2: no-such-package-b\n"
+    edited.says(restart + both)
+    assert edited.reloads("refused") == 0
+    edited.write("model.py", "import no_such_package_a\n")
+    eventually(lambda: edited.reloads("refused") == 1, "the refusal")
+    refused = "the edit was refused; the handlers from before go on answering"
+    edited.says(refused)
+    eventually(lambda: both in edited.stderr.partition(refused)[2], "what to do about it")
+    assert edited.answer()[:2] == ["first", "old"]
+
+
 def test_a_directory_that_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
     """A wrong setting, said at once."""
     served = run(

@@ -64,7 +64,10 @@ def test_it_is_found_at_the_top_level(source: str, where: int) -> None:
     ("source", "said"),
     [
         ("", "/ml/run.py:3 the snippet has no run_inference: write `def run_inference("),
-        ("def run_inferense(a, b): pass", "/ml/run.py:3 the snippet has no run_inference: did you mean run_inferense?"),
+        (
+            "import json\n\ndef run_inferense(a, b): pass",
+            "/ml/run.py:5 the snippet has no run_inference, but run_inferense: did you mean run_inference?",
+        ),
         ("def other(a, b): pass\nimport json", "it has other."),
         ("class A:\n    def run_inference(self, a, b): pass", "it has no functions."),
         ("x = 1\ndef (", "/ml/run.py:4 the snippet is no Python: invalid syntax."),

@@ -22,11 +22,13 @@ def main() -> int:
     if options.only_rates:
         print(*report.speed(bench.compare(OURS, theirs, options.rounds)), sep="\n")
         return 0
-    measured = report.Measured(
-        run(OURS, ALL, at_a_time=options.at_a_time),
-        run(theirs, ALL, at_a_time=options.at_a_time, expected=_of_theirs),
-        bench.compare(OURS, theirs, options.rounds),
-    )
+    ours = run(OURS, ALL, at_a_time=options.at_a_time)
+    of_theirs = run(theirs, ALL, at_a_time=options.at_a_time, expected=_of_theirs)
+    if options.keep_rates:
+        rates = report.kept_rates(OUTPUT.read_text())
+    else:
+        rates = "\n".join(report.speed(bench.compare(OURS, theirs, options.rounds)))
+    measured = report.Measured(ours, of_theirs, rates)
     OUTPUT.write_text(report.document(measured, report.versions(options.python)))
     print(f"wrote {OUTPUT.relative_to(ROOT)}")
     return tell(OURS.name, measured.ours) + tell(theirs.name, measured.theirs) > 0
@@ -40,6 +42,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/compare-truss", description=__doc__)
     parser.add_argument("--python", required=True, help="a Python that has Truss and what its server requires")
     parser.add_argument("--only-rates", action="store_true", help="print the requests a second, and write nothing")
+    parser.add_argument(
+        "--keep-rates", action="store_true", help="leave the requests a second as the document has them"
+    )
     parser.add_argument("--at-a-time", type=int, default=2, metavar="N", help="servers at a time (default: 2)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of the measurement (default: 5)")
     return parser.parse_args()

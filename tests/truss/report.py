@@ -33,11 +33,37 @@ scripts/compare-truss        # about eight minutes; makes .venv-truss; wrk and t
 """
 
 
+#: What no row can show, or several rows show together.
+REMARKS = """\
+Without `runtime.predict_concurrency` one predict runs at a time, as on Truss. A Model that takes the engine (`trt_llm`
+or `engine` in `__init__`, a `trt_llm` or `vllm` block in `config.yaml`) has no limit: Truss sets 512 there. A stream
+holds its place until it has been sent; on Truss until it has been produced. A Model goes on when its client leaves, so
+that it may ask `request.is_disconnected()`; a stream has two seconds to. Its calls of the engine end at once.
+
+## What an image would have
+
+Truss builds an image for each Model, and puts into it what `config.yaml` requires. Here the image is built already:
+
+- `requirements` and `requirements_file` are installed when the server starts, before the script is imported, by the
+  rules of `requirements.txt`: what is there needs no network, a line that would move what the server runs on is
+  refused, and `HANDRAIL_INSTALL_REQUIREMENTS=false` switches it off. Where both are given, both are installed; Truss
+  refuses that. A `pyproject.toml` is read as Truss reads it; of a `uv.lock` the `pyproject.toml` beside it, with a
+  warning.
+- `system_packages` are not installed. What the image lacks is a warning at the start and in `handrail check`, and is
+  named where `load` fails. Build an image FROM this one that has them.
+- `docker_server` is refused; where it runs `vllm serve …`, with the `SM_VLLM_*` variables that say the same.
+- `environment_variables` are set where the process has none of that name, before the script is imported.
+"""
+RATES = "## Requests a second\n"
+
+
 @dataclass(frozen=True)
 class Measured:
+    """`rates` is the section on them: one that was measured just now, or that of an earlier document."""
+
     ours: Results
     theirs: Results
-    rates: Mapping[str, Rates]
+    rates: str
 
 
 def versions(python: str) -> str:
@@ -56,10 +82,14 @@ def document(measured: Measured, known: str) -> str:
             f"Of {len(ALL)} behaviours {counts['same']} are the same, {counts['better']} are better here: Truss's "
             "server does not do what its author may expect. "
             f"{counts['different']} differ on purpose, for the reason in the row.\n",
-            *speed(measured.rates),
+            REMARKS,
+            measured.rates,
             *(line for theme, rows in THEMES.items() for line in _theme(theme, rows, measured)),
         ]
     )
+
+
+_SECTION = "\n## "
 
 
 def _their_cell(row: Scenario, observed: Observed) -> str:
@@ -77,8 +107,14 @@ def verdict_of(row: Scenario) -> str:
     return "better" if row.fails else "different"
 
 
+def kept_rates(document: str) -> str:
+    """The section on them of an earlier document, as it is."""
+    _, heading, rest = document.partition(RATES)
+    return f"{heading}{rest.partition(_SECTION)[0]}"
+
+
 def speed(rates: Mapping[str, Rates]) -> Iterator[str]:
-    yield "## Requests a second\n"
+    yield RATES
     yield f"""\
 A `predict` that returns a small dict, {CONNECTIONS} connections, `wrk` on one core and the server on another, the two
 servers turn by turn, {SECONDS} s each. The medians; their ratios are what holds on other machines. A CPU second is one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import traceback
 from collections.abc import Mapping
@@ -58,8 +59,11 @@ class JinjaAdapter:
         return part.render(body=body, status_code=status_code, model_info=info) if part else body
 
 
-def find(key: str, folder: Path, references: References) -> tuple[Adapter | None, list[DefinitionRefused]]:
-    """The adapter called `key`: one of `folder`, else a built-in one. None where there are faults."""
+def find(
+    key: str, folder: Path, references: References, where: str = ""
+) -> tuple[Adapter | None, list[DefinitionRefused]]:
+    """The adapter called `key`, as is written at `where`: one of `folder`, else a built-in one. None where there are
+    faults."""
     documents, unreadable = _read_all(folder, references)
     named = [document for document in documents if document.data.get("key") == key]
     if len(named) > 1:
@@ -69,9 +73,13 @@ def find(key: str, folder: Path, references: References) -> tuple[Adapter | None
         return _made(named[0])
     if key in BUILT_IN:
         return BUILT_IN[key], []
-    known = ", ".join([*(str(document.data.get("key")) for document in documents), *BUILT_IN])
-    missing = DefinitionRefused(f"there is no adapter {key!r}: {folder}/*.yaml and the built-in ones are {known}.")
-    return None, [missing, *unreadable]
+    known = [*(str(document.data.get("key")) for document in documents), *BUILT_IN]
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    missing = (
+        f"{where} there is no adapter {key!r}: {hint}{folder}/*.yaml and the built-in ones are {', '.join(known)}."
+    )
+    return None, [DefinitionRefused(missing.strip()), *unreadable]
 
 
 def _read_all(folder: Path, references: References) -> tuple[list[Document], list[DefinitionRefused]]:

@@ -13,7 +13,7 @@ from handrail.definition.schema import Config, Definition
 from handrail.definition.snippet import Snippet
 from handrail.definition.style import Found
 from handrail.errors import DefinitionMissing, DefinitionRefused, HandlerFault
-from handrail.signature import Signature
+from handrail.signature import Signature, Source
 
 from handrail_container.definitions import references
 from handrail_container.definitions.references import References
@@ -68,8 +68,16 @@ def find(place: Place, defaults: Defaults) -> Found | None:
     if not is_chosen and not _is_definition(document):
         return Found(path, warnings=(f"{path} is not used: it has no field of a definition",), is_foreign=True)
     model, faults = _model(document, known, defaults)
-    warnings = _warnings(model.snippet.timeout_s, defaults.limit_s) if model else []
+    warnings = [*_warnings(model.snippet.timeout_s, defaults.limit_s), *_of_sample(model.signature)] if model else []
     return Found(path, model, tuple(faults), tuple(warnings), is_chosen)
+
+
+def _of_sample(signature: Signature) -> list[str]:
+    """A parameter that a data set fills elsewhere."""
+    takes = any(argument.source is Source.SAMPLE for argument in signature.arguments)
+    return (
+        [f"{signature.where} {signature.text}: `sample` is always None here: a server has no samples"] if takes else []
+    )
 
 
 def _warnings(timeout_s: float, limit_s: float) -> list[str]:
@@ -100,7 +108,8 @@ def _model(document: Document, known: References, defaults: Defaults) -> tuple[D
         return None, [other]
     definition, of_fields = validated(Definition, document)
     signature, of_snippet = _inspected(document)
-    adapter, of_adapter = adapters.find(_adapter_key(document), document.path.parent / "adapters", known)
+    key, folder = _adapter_key(document), document.path.parent / "adapters"
+    adapter, of_adapter = adapters.find(key, folder, known, document.where("config.adapter.key"))
     faults: list[HandlerFault] = [*of_fields, *of_snippet, *of_adapter]
     if definition is None or signature is None or adapter is None:
         return None, faults

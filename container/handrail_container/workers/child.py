@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
 import socket
+import sys
 
 from handrail_container.workers import wire
+from handrail_container.workers.asking import ASK
 from handrail_container.workers.program import Program, refusal
 
 _PR_SET_PDEATHSIG = 1
@@ -21,6 +24,7 @@ def main() -> None:
     """Answer until the parent closes the connection."""
     connection = _connection()
     _die_with_parent()
+    _say_where()
     incoming = connection.makefile("rb")
     definition = wire.read(incoming)
     if definition is None:
@@ -46,6 +50,14 @@ def _connection() -> socket.socket:
     os.dup2(nothing, 0)
     os.close(nothing)
     return connection
+
+
+def _say_where() -> None:
+    """Write the line that is at work into the pipe whose number is the argument: when asked, and in a crash."""
+    sink = int(sys.argv[1])
+    os.set_inheritable(sink, False)
+    faulthandler.enable(sink, all_threads=False)
+    faulthandler.register(ASK, sink, all_threads=False)
 
 
 def _die_with_parent() -> None:

@@ -47,7 +47,9 @@ class Program:
 
             return wire.pack({"is": "raised", **described(error, self._run)})
         if not isinstance(result, str):
-            return wire.pack({"is": "not text", "type_name": type(result).__name__})
+            from handrail_container.workers.raised import returned_at
+
+            return wire.pack({"is": "not text", "type_name": type(result).__name__, "where": returned_at(self._run)})
         return wire.pack({"is": "text"}, result)
 
     def _call(self, call: wire.Message) -> Any:

@@ -1,10 +1,12 @@
-"""What a snippet's exception says, as far as a message can carry it."""
+"""What a snippet's exception says, as far as a message can carry it, and where it returned what is no text."""
 
 from __future__ import annotations
 
+import dis
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 from handrail.tracebacks import explain
@@ -29,6 +31,18 @@ def described(error: BaseException, function: Callable[..., Any]) -> dict[str, A
         "upstream_status": upstream,
         "retry_after": _retry_after(response) if upstream else None,
     }
+
+
+def returned_at(function: Any) -> str:
+    """`file:line` of its `return` where there is one, else of its `def`; nothing where it has no Python code."""
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
+    if not isinstance(code, CodeType):
+        return ""
+    returns = {
+        one.positions.lineno for one in dis.get_instructions(code) if one.opname.startswith("RETURN_") and one.positions
+    }
+    returns.discard(None)
+    return f"{code.co_filename}:{returns.pop() if len(returns) == 1 else code.co_firstlineno}"
 
 
 def _past_ours(tb: TracebackType | None) -> TracebackType | None:

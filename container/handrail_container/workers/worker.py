@@ -16,6 +16,7 @@ from handrail.errors import LoadFailed
 
 from handrail_container.threads import in_thread
 from handrail_container.workers import processes, wire
+from handrail_container.workers.last_words import LastWords
 from handrail_container.workers.output import Output
 
 #: Unbuffered, so that a killed process has printed all it had to say; no bytecode, for the model directory is
@@ -36,6 +37,7 @@ class Worker:
         self._ended = asyncio.Event()
         self._how = ""
         self._output: Output
+        self._last_words: LastWords
         self._process: asyncio.subprocess.Process | None = None
         self._socket: socket.socket
         self._reader: asyncio.StreamReader
@@ -99,10 +101,14 @@ class Worker:
             async with asyncio.timeout(self._snippet.timeout_s):
                 answer = await self._exchange(call)
         except TimeoutError:
-            raise TimedOut(self._snippet.timeout_s) from None
+            raise TimedOut(self._snippet.timeout_s, await self._where()) from None
         self._output.request_id = None
         self.has_answered = True
         return _text(answer)
+
+    async def _where(self) -> str | None:
+        """The line it is at, where that can be told."""
+        return await self._last_words.ask(self._process.pid) if self._process is not None else None
 
     async def _exchange(self, message: bytes) -> wire.Message:
         """Raises WorkerDied."""
@@ -153,20 +159,26 @@ class Worker:
         ours, theirs = socket.socketpair()
         self._socket = ours
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours, limit=_BUFFER)
-        self._output = Output()
-        streams: dict[str, Any] = {"stdin": theirs, "stdout": self._output.sink, "stderr": self._output.sink}
+        self._output, self._last_words = Output(), LastWords(self._snippet.folder)
+        sink = self._last_words.sink
+        given: dict[str, Any] = {"stdin": theirs, "stdout": self._output.sink, "stderr": self._output.sink}
+        given |= {"pass_fds": (sink,), "start_new_session": True}
         try:
-            self._process = await asyncio.create_subprocess_exec(*_COMMAND, **streams, start_new_session=True)
+            self._process = await asyncio.create_subprocess_exec(*_COMMAND, str(sink), **given)
         finally:
             theirs.close()
             self._output.close_sink()
+            self._last_words.close_sink()
             if self._process is None:
                 self._writer.close()
                 self._output.close()
+                self._last_words.close()
         self._watching = asyncio.create_task(self._watch(self._process))
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        self._how = processes.ending(await process.wait())
+        code = await process.wait()
+        self._last_words.close()
+        self._how = processes.ending(code) + self._last_words.at(code)
         processes.signal_group(process.pid, signal.SIGKILL)  # what it left behind
         self._output.close()
         if self._is_talking:

@@ -26,7 +26,7 @@ def inspect_snippet(source: str, file: str, first_line: int = 1) -> Signature:
     bound = {name: node for node in _top_level(tree) for name in _names(node)}  # the last of a name is what it means
     found = bound.get(NAME)
     if found is None:
-        raise DefinitionRefused(f"{file}:{first_line} the snippet has no {NAME}: {_hint(bound)}")
+        raise DefinitionRefused(_missing(bound, file, first_line))
     where = f"{file}:{found.lineno + first_line - 1}"
     if isinstance(found, ast.ClassDef):
         raise DefinitionRefused(f"{where} {NAME} is a class, not a function: {ACCEPTED}.")
@@ -80,12 +80,14 @@ def _names(node: ast.stmt) -> Iterator[str]:
         yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
-def _hint(bound: dict[str, ast.stmt]) -> str:
-    functions = [name for name, node in bound.items() if isinstance(node, _DEFS)]
+def _missing(bound: dict[str, ast.stmt], file: str, first_line: int) -> str:
+    functions = {name: node for name, node in bound.items() if isinstance(node, _DEFS)}
+    said = f"the snippet has no {NAME}"
     close = difflib.get_close_matches(NAME, functions, n=1)
     if close:
-        return f"did you mean {close[0]}?"
-    return f"{ACCEPTED}; it has {', '.join(functions) or 'no functions'}."
+        line = functions[close[0]].lineno + first_line - 1
+        return f"{file}:{line} {said}, but {close[0]}: did you mean {NAME}?"
+    return f"{file}:{first_line} {said}: {ACCEPTED}; it has {', '.join(functions) or 'no functions'}."
 
 
 def _arguments(given: ast.arguments, what: str) -> Iterator[Argument]:

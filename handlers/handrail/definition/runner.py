@@ -20,7 +20,8 @@ class Runner(Protocol):
         """Returns once the snippet can be run. Raises LoadFailed where it cannot be imported."""
 
     async def run(self, body: str, *, request_id: str, sample: Any = None) -> str:
-        """What `run_inference` returned for `body`. Raises RunFailed."""
+        """What `run_inference` returned for `body`. `sample` is what a parameter of that name gets: a server has none.
+        Raises RunFailed."""
 
     @property
     def is_healthy(self) -> bool:
@@ -59,19 +60,26 @@ class SnippetRaised(RunFailed):
 
 
 class NotText(RunFailed):
-    def __init__(self, type_name: str) -> None:
-        super().__init__(f"run_inference returned a {type_name}, not a str")
+    """`where` is the `file:line` of its `return`, or of its `def` where it has several."""
+
+    def __init__(self, type_name: str, where: str = "") -> None:
+        instead = _INSTEAD.get(type_name, "write `json.dumps(…)` around it")
+        at = f" ({where})" if where else ""
+        super().__init__(f"run_inference returned a {type_name}, not a str{at}: {instead}")
         self.type_name = type_name
 
 
 class TimedOut(RunFailed):
-    def __init__(self, timeout_s: float) -> None:
-        super().__init__(f"run_inference was stopped after {timeout_s:g} s")
+    """`where` is the `file:line` it was at, if that can be told."""
+
+    def __init__(self, timeout_s: float, where: str | None = None) -> None:
+        at = f", at {where}" if where else ""
+        super().__init__(f"run_inference was stopped after {timeout_s:g} s, which is its timeout{at}")
         self.timeout_s = timeout_s
 
 
 class WorkerDied(RunFailed):
-    """`how` is "exit status 3", say, or "signal SIGSEGV"."""
+    """`how` is "exit status 3", say, or "signal SIGSEGV, at model.yaml:9"."""
 
     def __init__(self, how: str) -> None:
         super().__init__(f"the worker that ran run_inference ended: {how}")
@@ -84,3 +92,11 @@ class Busy(RunFailed):
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("every worker is busy, and no more requests may wait")
         self.retry_after_s = retry_after_s
+
+
+#: What to write where it returned something of that type.
+_INSTEAD = {
+    "bytes": "write `.decode()` behind it",
+    "NoneType": "write `return` before the answer",
+    "Response": "return its `.text`",
+}

@@ -98,8 +98,7 @@ def run_failed(error: RunFailed) -> StageFailed:
     if isinstance(error, NotText):
         return StageFailed(Stage.RUN, 502, str(error), _BAD_OUTPUT)
     if isinstance(error, TimedOut):
-        message = f"{error}, which is its timeout"
-        return StageFailed(Stage.RUN, 504, message, headers={"x-should-retry": "false"})
+        return StageFailed(Stage.RUN, 504, str(error), headers={"x-should-retry": "false"})
     if isinstance(error, WorkerDied):
         return StageFailed(Stage.RUN, 500, str(error), "worker_crashed")
     assert isinstance(error, Busy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from handrail.answers import is_stream, to_response
-from handrail.calling import Call, on_loop
+from handrail.calling import Call, Part, on_loop
 from handrail.engine import Engine
 from handrail.presence import watch_disconnect
 from handrail.slots import Slot
@@ -67,7 +68,7 @@ class Flow:
 
     async def _predict(self, value: Any, request: Request, send: Send) -> None:
         if "preprocess" in self._methods:
-            value = await self._call("preprocess", value, request)
+            value = await self._preprocess(value, request)
         waits = self._semaphore is not None and self._semaphore.locked()
         async with self._semaphore or _UNLIMITED:
             if waits and await request.is_disconnected():
@@ -77,8 +78,21 @@ class Flow:
                 self._refuse_postprocess(result)
                 return await self._respond(result, request, send)  # the slot is its until it ends
         if "postprocess" in self._methods:
-            result = await self._call("postprocess", result, request)
+            return await self._postprocess(result, request, send)
         return await self._respond(result, request, send)
+
+    async def _preprocess(self, value: Any, request: Request) -> Any:
+        return await self._call("preprocess", value, request)
+
+    async def _postprocess(self, result: Any, request: Request, send: Send) -> None:
+        """And what becomes of what it returns: that it cannot be sent is its fault too."""
+        await self._respond(await self._call("postprocess", result, request), request, send)
+
+    def step_of(self, error: BaseException) -> Part | None:
+        """The step beside predict that raised it."""
+        codes = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
+        name = next((name for name, code in _STEPS.items() if code in codes), None)
+        return Part(self._methods[name].signature.name, self._methods[name].function) if name else None
 
     def _refuse_postprocess(self, result: Any) -> None:
         if "postprocess" in self._methods:
@@ -101,3 +115,7 @@ class Flow:
                 result = await gathered(result)
         response = await to_response(result, Slot.INVOCATION)
         await response(request.scope, request.receive, send)
+
+
+#: Whose frames stand in the traceback of what a step raised.
+_STEPS = {"preprocess": Flow._preprocess.__code__, "postprocess": Flow._postprocess.__code__}

@@ -49,6 +49,7 @@ class Life:
         self._environment = surroundings.named()
         self._retries = surroundings.load_retries
         self._hidden = surroundings.redactor
+        self._lacking = surroundings.lacking
 
     async def start(self, engine: Engine) -> None:
         """Make the Model, and load it. Raises LoadFailed with the cause."""
@@ -91,9 +92,10 @@ class Life:
             if is_cancelled(error):
                 raise
             file = Path(inspect.getfile(self._cls))
+            perhaps = f". Perhaps for want of what it asks for: {self._lacking}" if self._lacking else ""
             raise LoadFailed(
                 f"{fault_line(error, file)} {self._cls.__name__}.{name} failed: "
-                f"{type(error).__name__}: {self._hidden(message_of(error))}",
+                f"{type(error).__name__}: {self._hidden(message_of(error))}{perhaps}",
                 self._hidden(user_traceback(error, file.parent)),
             ) from error
 

@@ -38,7 +38,7 @@ class TrussModel:
             batches=config.names_engine or takes_engine(cls),
         )
         self.handlers = {
-            name: Handler(method.function, method.signature, self._flow.app_of(name))
+            name: Handler(method.function, method.signature, self._flow.app_of(name), self._flow.step_of)
             for name, method in self.methods.items()
             if name in ENDPOINTS
         }

@@ -15,13 +15,15 @@ from handrail.truss.secrets import Secrets
 @dataclass(frozen=True)
 class Surroundings:
     """`secrets_path` is the folder of secrets, `environment` the variables of the process, `name` that of the
-    environment a Model is told it runs in; `load_retries` says how often a `load` that failed is tried again."""
+    environment a Model is told it runs in; `load_retries` says how often a `load` that failed is tried again;
+    `lacking` is a sentence on what the Model asks for and the machine does not have."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets_path: Path = Path("/secrets")
     name: str | None = None
     load_retries: int = 1
     redactor: Redactor = field(default_factory=Redactor)
+    lacking: str = ""
 
     def secrets(self, config: Config) -> Secrets:
         return Secrets(config.secrets, self.secrets_path, self.environment, self.redactor)

@@ -27,6 +27,12 @@ from tests.servers import eventually
 SHORT_S = 0.3
 
 
+def line_of(text: str) -> int:
+    """Of the snippet that does as it is told."""
+    lines = (SNIPPETS / "does_as_told.py").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
 @given(st.lists(st.text(st.characters()), max_size=20))
 def test_any_text_comes_back_as_it_went(bodies: list[str]) -> None:
     async def run() -> None:
@@ -133,7 +139,9 @@ async def test_an_exit_is_an_error_and_not_the_end(make_pool: MakePool) -> None:
 async def test_what_is_no_text_is_refused(make_pool: MakePool) -> None:
     pool = make_pool()
     await pool.start()
-    with pytest.raises(NotText, match="returned a int"):
+    # The function that returns is the one called run_inference.
+    where = f"{SNIPPETS / 'does_as_told.py'}:{line_of('return globals()')}"
+    with pytest.raises(NotText, match=rf"returned a int, not a str \({where}\): write `json.dumps"):
         await pool.run("number", request_id="r")
 
 
@@ -149,7 +157,7 @@ async def test_of_a_fork_only_the_parent_answers(make_pool: MakePool) -> None:
     [
         ("exit 3", "exit status 3"),
         ("exit 0", "exit status 0"),
-        ("segfault", "signal SIGSEGV"),
+        ("segfault", f"signal SIGSEGV, at {SNIPPETS / 'does_as_told.py'}:{line_of('ctypes.string_at(0)')}"),
         ("kill", "signal SIGKILL, which the system sends where memory runs out"),
         ("leave_child", "exit status 5"),
         ("close_everything 0", "exit status 1"),
@@ -183,8 +191,12 @@ async def test_the_deadline_stops_whatever_it_does(make_pool: MakePool, body: st
     await pool.start()
     for _ in range(3):
         began = time.monotonic()
-        with pytest.raises(TimedOut, match=r"stopped after 0\.3 s"):
+        with pytest.raises(
+            TimedOut, match=r"stopped after 0\.3 s, which is its timeout, at .*does_as_told\.py:\d+$"
+        ) as out:
             await pool.run(body, request_id="r")
+        at = (SNIPPETS / "does_as_told.py").read_text().splitlines()[int(str(out.value).rpartition(":")[2]) - 1]
+        assert at.strip() in ("while True:", "pass", "time.sleep(float(rest))")
         assert time.monotonic() - began < 3 * (SHORT_S + 2)  # the third of what queues behind a replacement
         assert await pool.run("echo next", request_id="r") == "next"
 
@@ -275,7 +287,7 @@ def test_workers_die_with_their_parent() -> None:
 def test_a_worker_without_a_parent_ends() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
-    command = [sys.executable, "-m", "handrail_container.workers.child"]
+    command = [sys.executable, "-m", "handrail_container.workers.child", "2"]
     with theirs:
         assert subprocess.run(command, stdin=theirs, timeout=60, check=False).returncode == 0
 
