@@ -196,8 +196,8 @@ def _keep_one_place_empty(args: Namespace) -> None:
 
 
 def _cpu_defaults(parser: Any, args: Namespace) -> dict[str, Any]:
-    # bfloat16 kills the worker with SIGILL on CPUs whose hypervisor shows AMX and does not honour it. Compiling costs
-    # minutes of start and wins nothing on the models a CPU is used for.
+    # Every CPU computes float32, few bfloat16, and a hypervisor need not honour what it shows of that: then the worker
+    # is ended by SIGILL. Compiling costs minutes of start and wins nothing on the models a CPU is used for.
     defaults: dict[str, Any] = {"dtype": "float32", "enforce_eager": True, "max_loras": _CPU_ADAPTERS}
     if args.gpu_memory_utilization == parser.get_default("gpu_memory_utilization") and not environment.kv_space_set():
         # vLLM's own default is 92 % of the machine's memory, and it does not start where something else holds some.

@@ -119,7 +119,8 @@ class VllmBackend:
                 pass
 
     def _start_error(self, error: Exception) -> EngineStartError:
-        return EngineStartError(f"vLLM cannot serve {self._model!r}: {causes.start_failure(error, self._causes)}")
+        cause = causes.start_failure(error, self._causes, self.client)
+        return EngineStartError(f"vLLM cannot serve {self._model!r}: {cause}")
 
     async def check_health(self) -> None:
         if self.client is None or self._stopped:

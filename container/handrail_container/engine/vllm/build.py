@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from handrail_container.engine.vllm import processes, spare
+from handrail_container.engine.vllm import amx, processes, spare
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.spare import Spare
 
@@ -18,6 +18,7 @@ def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spar
     where it is no longer `wanted` when they would be started."""
     engine_args = vllm("AsyncEngineArgs").from_cli_args(args)
     vllm("propagate_flash_late_interaction")(args, engine_args)
+    amx.allow()  # for a process that vLLM forks, as it does where VLLM_WORKER_MULTIPROC_METHOD says so
     with processes.logging_to(causes):
         config = engine_args.create_engine_config(usage_context=vllm("UsageContext").OPENAI_API_SERVER)
         if not wanted():
