@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 PREFIX = "SM_VLLM_"
+#: A flag in a sentence of vLLM's.
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])")
 
 #: vLLM reads these itself as one JSON list, so a list for them stays one token.
 _JSON_LISTS = frozenset({"ALLOWED_ORIGINS", "ALLOWED_METHODS", "ALLOWED_HEADERS"})

@@ -17,14 +17,15 @@ from fastapi import FastAPI
 from handrail.engine import Engine
 
 from handrail_container.collection import collected_later, kept
+from handrail_container.engine.flags import engine_flags
 from handrail_container.engine.grammars import require_compilable, require_few
-from handrail_container.engine.vllm import arguments, build, causes, processes, routes, spare
+from handrail_container.engine.vllm import arguments, build, causes, processes, refusals, routes, spare
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.progress import Progress
 from handrail_container.engine.vllm.spare import Spare
-from handrail_container.errors import EngineDeadError, EngineStartError
+from handrail_container.errors import EngineDeadError, EngineStartError, SettingsError, StartError
 from handrail_container.threads import in_thread
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,8 @@ class VllmBackend:
             _bound_requests(self.client, *self._most)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
+        except build.ConfigRefused as refused:
+            raise self._config_error(refused.__cause__ or refused) from refused.__cause__
         except Exception as error:  # whatever vLLM raises, it did not start
             raise self._start_error(error) from error
         self.routes_by_payload = routes.by_payload(app)
@@ -118,7 +121,14 @@ class VllmBackend:
             async for _ in outputs:
                 pass
 
-    def _start_error(self, error: Exception) -> EngineStartError:
+    def _config_error(self, error: BaseException) -> StartError:
+        """It is the fault of the flags that the reason names; else the model's, or the machine's."""
+        flags = engine_flags(self._flags)
+        if names := refusals.mentioned(flags, error):
+            return SettingsError(refusals.refused(flags, names, error))
+        return self._start_error(error)
+
+    def _start_error(self, error: BaseException) -> EngineStartError:
         cause = causes.start_failure(error, self._causes, self.client)
         return EngineStartError(f"vLLM cannot serve {self._model!r}: {cause}")
 

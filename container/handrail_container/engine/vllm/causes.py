@@ -24,7 +24,7 @@ def root_cause(error: BaseException) -> str:
     chain = [error]
     while (earlier := _earlier(chain[-1])) and earlier not in chain:
         chain.append(earlier)
-    first, *explained = (_said(link) for link in reversed(chain[-2:]))
+    first, *explained = (said(link) for link in reversed(chain[-2:]))
     return f"{explained[0]} ({first})" if explained and first not in explained[0] else first
 
 
@@ -32,7 +32,8 @@ def _earlier(error: BaseException) -> BaseException | None:
     return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """An exception in one line."""
     if isinstance(error, ValidationError):
         return "; ".join(map(_complaint, error.errors()))
     message = " ".join(str(error).split())
@@ -63,10 +64,10 @@ def start_failure(error: BaseException, path: Path, client: Any = None) -> str:
         return cause
     if client is not None and isinstance(error, vllm("EngineDeadError")) and (how := _ended(client)):
         return how
-    said = root_cause(error)
-    if ended := re.search(r"'(\w+)': (-?\d+)", said):  # vLLM lists the processes that ended, with their codes
+    whole = root_cause(error)
+    if ended := re.search(r"'(\w+)': (-?\d+)", whole):  # vLLM lists the processes that ended, with their codes
         return _ending(ended[1], int(ended[2]))
-    return _VLLM_HINT.sub("", said)
+    return _VLLM_HINT.sub("", whole)
 
 
 def death(client: Any, path: Path) -> str:
