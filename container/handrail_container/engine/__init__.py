@@ -42,6 +42,9 @@ class Backend(Protocol):
     #: Paths of its routes that `direct` may call; to be asked once it has started.
     direct_paths: tuple[str, ...]
 
+    #: Flags that its messages may name, each with the variable that sets it here; to be asked once it has started.
+    variables: Mapping[str, str]
+
     def anticipate(self) -> None:
         """Begin what takes long and can go on beside `prepare`: `start` will follow, or `stop`. It never fails."""
 

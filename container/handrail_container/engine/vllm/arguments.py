@@ -42,6 +42,11 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     return args
 
 
+def variables() -> dict[str, str]:
+    """What sets each flag of vLLM's."""
+    return sm.variables_of({option: action.nargs == 0 for option, action in _parser()._option_string_actions.items()})
+
+
 def _parallel(args: Namespace) -> machine.Parallel:
     return machine.Parallel(
         args.tensor_parallel_size,

@@ -57,6 +57,7 @@ class VllmBackend:
         self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
         self.direct_paths: tuple[str, ...] = ()
+        self.variables: Mapping[str, str] = {}
         self._model = model
         self._flags = dict(flags)
         self._stall_s = stall_s
@@ -78,7 +79,7 @@ class VllmBackend:
 
     def prepare(self) -> None:
         with collected_later():
-            self._args = arguments.parse(self._model, self._flags)
+            self._args, self.variables = arguments.parse(self._model, self._flags), arguments.variables()
 
     async def start(self, app: FastAPI) -> None:
         try:
@@ -94,7 +95,7 @@ class VllmBackend:
             raise self._start_error(error) from error
         self.routes_by_payload = routes.by_payload(app)
         self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
-        self._engine.attach(self.client, app.state)
+        self._engine.attach(self.client, app.state, self.variables)
         self.adapters.attach(self.client, app.state.openai_serving_models)
 
     def _build(self) -> Any:
