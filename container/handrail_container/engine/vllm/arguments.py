@@ -19,7 +19,7 @@ from handrail_container.errors import SettingsError
 log = logging.getLogger(__name__)
 
 _GIB = 1 << 30
-#: Adapters that a CPU serves, where SM_VLLM_MAX_LORAS does not say: there it cannot be more than vLLM has places for.
+#: Adapters that a CPU has at hand, where SM_VLLM_MAX_LORAS does not say.
 _CPU_ADAPTERS = 4
 
 
@@ -188,7 +188,7 @@ def _suit_cpu(args: Namespace) -> None:
 
 def _keep_one_place_empty(args: Namespace) -> None:
     """On a CPU, vLLM answers what asks for no adapter with the one in its last place, where another runs in the same
-    batch (vllm-project/vllm#48421). `adapters.py` sees to it that nothing gets there."""
+    batch (vllm-project/vllm#48421). `places.py` sees to it that nothing gets there."""
     args.max_loras += 1
     if args.max_cpu_loras is not None:
         args.max_cpu_loras = max(args.max_cpu_loras, args.max_loras)

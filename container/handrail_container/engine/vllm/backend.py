@@ -23,6 +23,7 @@ from handrail_container.engine.vllm import arguments, build, causes, processes, 
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.engine.vllm.places import Places
 from handrail_container.engine.vllm.progress import Progress
 from handrail_container.engine.vllm.spare import Spare
 from handrail_container.errors import EngineDeadError, EngineStartError, SettingsError, StartError
@@ -87,6 +88,7 @@ class VllmBackend:
             self._progress = Progress(self.client, self._stall_s)
             await build.adopt(self.client)
             _bound_requests(self.client, *self._most)
+            _keep_a_place_empty(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
         except build.ConfigRefused as refused:
@@ -169,6 +171,13 @@ def _bound_requests(client: Any, most_grammar: int, most_answers: int) -> None:
         return generate(prompt, params, *given, **named)
 
     client.generate = bounded
+
+
+def _keep_a_place_empty(client: Any) -> None:
+    """The last one on a CPU, as `arguments.py` has asked for one more."""
+    lora = client.vllm_config.lora_config
+    if lora is not None and vllm("current_platform").is_cpu():
+        Places(client, lora.max_loras - 1)
 
 
 def _listen_no_more(client: Any) -> None:
