@@ -18,7 +18,7 @@ from jinja2.parser import Parser
 from handrail_container.engine.flags import PREFIX
 
 #: Flags whose value is a file or a directory where it has the form of a path.
-_NAMED = (
+NAMED = (
     *("tokenizer", "hf_config_path", "generation_config", "allowed_local_media_path"),
     *("tool_parser_plugin", "reasoning_parser_plugin"),
 )
@@ -39,7 +39,7 @@ def problems(args: Namespace) -> list[str]:
 
 
 def _of_flags(args: Namespace) -> Iterator[tuple[str, str]]:
-    for flag in _NAMED:
+    for flag in NAMED:
         if _is_missing(path := getattr(args, flag, None)):
             yield _variable(flag), _not_there(path)
     for module in getattr(args, "lora_modules", None) or ():
