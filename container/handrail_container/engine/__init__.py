@@ -55,7 +55,7 @@ class Backend(Protocol):
         """Start the engine, fill `app.state`, and add the engine's own OpenAI routes to `app`.
 
         `app` holds nothing but the engine's routes, and shares its `state` with the server's app. Raises
-        EngineStartError with the engine's own cause in one line.
+        EngineStartError with the engine's own cause in one line, SettingsError where a setting does not fit the model.
         """
 
     async def warm_up(self) -> None:
