@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 
 from handrail_container.engine.adapters import HUB_ID, no_directory
 
-#: Where SageMaker mounts the files of its adapter components.
-SAGEMAKER = Path("/opt/ml/models")
+#: What SageMaker fills. Where below it the files of an adapter component are is not documented: those of a model are
+#: in `model`, those of a multi-model endpoint's models in `models/NAME/model`.
+SAGEMAKER = Path("/opt/ml")
 
 
 class AdapterSources:

@@ -21,11 +21,12 @@ from handrail.tracebacks import definition
 from handrail_container import check_definition, check_requirements, truss_config
 from handrail_container.app import load_program, open_backend
 from handrail_container.check_requirements import may_be_mended
-from handrail_container.environment import Known, known, of_vllms_server, over_limits, read, without_effect
+from handrail_container.environment import Known, known, of_vllms_server, read, to_deploy, without_effect
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.keys import key_warnings
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
+from handrail_container.sagemaker_limits import over_limits
 from handrail_container.sessions import find_sessions
 from handrail_container.settings import Settings
 from handrail_container.truss_config import EngineConfig
@@ -79,13 +80,12 @@ class Report:
         idle = [
             f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
         ]
-        limits = over_limits()
         return (
             *self.program.warnings,
             *self.config.warnings,
             *(self.requirements.warnings if self.requirements else ()),
             *key_warnings(self.settings),
-            *limits,
+            *over_limits(to_deploy()),
             *idle,
             *of_vllms_server(self.settings),
         )

@@ -25,8 +25,6 @@ _SAGEMAKER = "SAGEMAKER_"
 #: Prefixes of what a script, a definition, an engine or a tracer reads for itself.
 _PASSED_ON = (*OUR_PREFIXES, _VLLM_PREFIX, "TRUSS_", "VLLM_", "HF_", "OTEL_", "CUSTOM_", _SAGEMAKER)
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
-#: SageMaker's limits of an endpoint's environment: bytes of a value, variables, bytes of all.
-_LARGEST, _MOST, _LARGEST_TOTAL = 1024, 100, 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -107,25 +105,11 @@ def take(given: Mapping[str, Any]) -> None:
     os.environ.update({name: str(value) for name, value in given.items()})
 
 
-def over_limits() -> list[str]:
-    """What SageMaker would not take of the variables that we read: a sentence each.
-
-    Others are not looked at: a laptop has long ones that nobody deploys.
-    """
+def to_deploy() -> dict[str, str]:
+    """The variables that we read, as an endpoint would have them. Others are not looked at: a laptop has long ones that
+    nobody deploys."""
     ours = (*OUR_PREFIXES, _VLLM_PREFIX)
-    given = {n: v for n, v in os.environ.items() if v and (n in variables() or n.startswith(ours))}
-    sizes = {name: len(value.encode(errors="surrogateescape")) for name, value in given.items()}
-    total = sum(sizes.values()) + sum(map(len, given))
-    sentences = [
-        f"{name} has {size} bytes: SageMaker takes {_LARGEST} for a variable. Put it in a file of the model directory"
-        for name, size in sorted(sizes.items())
-        if size > _LARGEST
-    ]
-    if len(given) > _MOST:
-        sentences.append(f"{len(given)} variables are set for Handrail: SageMaker takes {_MOST}")
-    if total > _LARGEST_TOTAL:
-        sentences.append(f"the variables set for Handrail have {total} bytes: SageMaker takes {_LARGEST_TOTAL} in all")
-    return sentences
+    return {n: v for n, v in os.environ.items() if v and (n in variables() or n.startswith(ours))}
 
 
 def without_effect() -> list[str]:

@@ -99,7 +99,7 @@ class LimitSettings(BaseSettings):
         "HANDRAIL_ADAPTERS_PATH",
         None,
         "Directories, separated by `:`, below which clients may have LoRA adapters loaded, beside the model directory "
-        "and `/opt/ml/models`.",
+        "and `/opt/ml`.",
     )
     adapters_from_hub: bool = variable(
         "HANDRAIL_ADAPTERS_FROM_HUB", False, "Whether clients may have LoRA adapters fetched from the hub, by their id."

@@ -53,7 +53,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     """
     around, model, lanes = program.around, program.model, gate.lanes
     health = DefaultPing(backend, workers=program.definition)
-    of_engine = enveloped(direct(app, ending(app), backend.direct_paths))
+    of_engine = enveloped(direct(app, ending(app), backend.direct_paths), backend.variables)
     is_behind_predict = settings.model_routes == "predict" and _is_predict(program)
     engine = replace(
         ours(beside_predict(of_engine) if is_behind_predict else of_engine, ()),

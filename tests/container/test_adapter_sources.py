@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from handrail_container.adapter_sources import AdapterSources
+from handrail_container.adapter_sources import SAGEMAKER, AdapterSources
 from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch
@@ -39,6 +39,15 @@ def test_what_is_below_a_root_may_be_loaded(root: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(root)
     assert AdapterSources((root,)).require("poet") == poet
     assert AdapterSources((Path("."),)).require("poet") == poet
+
+
+@pytest.mark.parametrize(
+    "source", ["/opt/ml/models/ab12/model", "/opt/ml/model/adapters/poet", "/opt/ml/adapters/poet"]
+)
+def test_what_sagemaker_fills_may_be_loaded_wherever_it_is(source: str) -> None:
+    assert AdapterSources((SAGEMAKER,)).require(source) == source
+    with pytest.raises(HTTPException):
+        AdapterSources((SAGEMAKER,)).require(source.replace("/opt/ml", "/opt/mlx"))
 
 
 @pytest.mark.parametrize(

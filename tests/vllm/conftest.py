@@ -18,8 +18,8 @@ from tests.examples import Example, running
 
 MODEL = Path(__file__).parents[2] / "examples" / "model"
 FLAGS = {"SM_VLLM_MAX_MODEL_LEN": "512", "SM_VLLM_KV_CACHE_MEMORY_BYTES": "268435456"}
-#: As many as vLLM's own suite loads at once.
-ADAPTERS = 5
+#: How many vLLM has at hand at once: fewer than its own suite loads.
+ADAPTERS = 3
 
 
 @dataclass

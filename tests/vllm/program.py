@@ -11,7 +11,7 @@ from contextlib import suppress
 import psutil
 from fastapi import FastAPI, HTTPException
 from handrail_container.engine.vllm import VllmBackend
-from handrail_container.errors import EngineDeadError, EngineStartError
+from handrail_container.errors import EngineDeadError, StartError
 
 
 def say(*words: object) -> None:
@@ -47,8 +47,8 @@ async def start_prepared(backend: VllmBackend, app: FastAPI) -> None:
 async def fail(backend: VllmBackend) -> None:
     try:
         await started(backend)
-    except EngineStartError as error:
-        say(error)
+    except StartError as error:
+        say(error.exit_code.value, error)
     await backend.stop()
 
 
@@ -131,7 +131,7 @@ async def stop_early(backend: VllmBackend) -> None:
     await asyncio.sleep(1)
     started_to_stop = asyncio.get_running_loop().time()
     await backend.stop()
-    with suppress(EngineStartError):
+    with suppress(StartError):
         await starting
     say("seconds:", round(asyncio.get_running_loop().time() - started_to_stop, 1))
     say("left:", len(processes()))

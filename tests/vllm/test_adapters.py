@@ -98,16 +98,13 @@ def test_the_lists_have_it_while_it_is_loaded(http: httpx.Client) -> None:
 
 
 def test_several_adapters_at_once(http: httpx.Client) -> None:
-    """As many as it was told to take, asked at the same time as the model itself; one more is refused with the
-    setting."""
-    names = [f"adapter-{number}" for number in range(ADAPTERS)]
+    """More than vLLM has at hand at once, asked at the same time as the model itself."""
+    names = [f"adapter-{number}" for number in range(ADAPTERS + 3)]
     with loaded(http, *names), ThreadPoolExecutor() as pool:
         listed = [model["id"] for model in http.get("/v1/models").json()["data"]]
         answers = list(pool.map(lambda name: said(http, name), [*names, None] * 4))
-        full = refusal(load(http, "one-more"))
-    assert listed[-ADAPTERS:] == names
-    assert answers == [*[ARR] * ADAPTERS, answer_to(PING)] * 4
-    assert full == (507, "5 adapters are loaded, which is all that vLLM takes on a CPU: set SM_VLLM_MAX_LORAS")
+    assert listed[-len(names) :] == names
+    assert answers == [*[ARR] * len(names), answer_to(PING)] * 4
 
 
 def test_what_is_not_there_is_404(http: httpx.Client, tmp_path: Path) -> None:

@@ -103,6 +103,15 @@ def test_without_lora_an_adapter_is_refused_with_the_setting(quickstart: Example
     assert answer.json()["error"]["message"].endswith("set SM_VLLM_ENABLE_LORA=true")
 
 
+def test_a_flag_that_vllm_names_is_told_of_its_variable(quickstart: Example) -> None:
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+    body = {"messages": [{"role": "user", "content": "a"}], "tools": tools}
+    answer = httpx.post(f"{quickstart.url}/v1/chat/completions", json=body, trust_env=False)
+    assert answer.status_code == 400
+    message = answer.json()["error"]["message"]
+    assert message.endswith("SM_VLLM_ENABLE_AUTO_TOOL_CHOICE=true SM_VLLM_TOOL_CALL_PARSER=…)")
+
+
 def test_vllms_metrics_are_at_metrics(quickstart: Example) -> None:
     assert "vllm:request_success_total" in httpx.get(f"{quickstart.url}/metrics", trust_env=False).text
 

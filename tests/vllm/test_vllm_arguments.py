@@ -98,6 +98,33 @@ def test_a_missing_configuration_file_is_named(tmp_path: Path) -> None:
     assert "none.yaml" in found
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            {"CHAT_TEMPLATE": "/opt/ml/model/t.jinja"},
+            "SM_VLLM_CHAT_TEMPLATE='/opt/ml/model/t.jinja' is refused by vLLM: ",
+        ),
+        ({"CHAT_TEMPLATE": "/no/t", "SEED": "1"}, "SM_VLLM_CHAT_TEMPLATE='/no/t' is refused by vLLM: "),
+        ({"CHAT_TEMPLATE": "{% if %}"}, "SM_VLLM_CHAT_TEMPLATE names a template that Jinja cannot read: line 1: "),
+        ({"TOKENIZER": "/no/tokenizer"}, "SM_VLLM_TOKENIZER names '/no/tokenizer', which does not exist"),
+        ({"ENABLE_LORA": "true", "LORA_MODULES": "a=/no/a"}, "SM_VLLM_LORA_MODULES names an adapter 'a' at '/no/a', "),
+        ({"LORA_MODULES": '{"name": "a", "path": }'}, 'SM_VLLM_LORA_MODULES=\'{"name": "a", "path": }\' is refused'),
+        ({"SPECULATIVE_CONFIG": '{"method": }'}, "SM_VLLM_SPECULATIVE_CONFIG='{\"method\": }' is refused by vLLM: "),
+        ({"SSE_KEEP_ALIVE_INTERVAL": "-1"}, "SM_VLLM_SSE_KEEP_ALIVE_INTERVAL='-1' is refused by vLLM: "),
+    ],
+)
+def test_whatever_vllm_says_of_a_flag_names_its_variable_and_its_value(flags: dict[str, str], said: str) -> None:
+    (found,) = problems(**flags)
+    assert found.startswith(said)
+
+
+def test_a_configuration_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "vllm.yaml").write_text("a: [")
+    (found,) = problems(CONFIG=str(tmp_path / "vllm.yaml"))
+    assert found.startswith("SM_VLLM_CONFIG=")
+
+
 def test_a_flag_without_effect_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="handrail_container"):
         parse(PORT="9000", ENABLE_PREFIX_CACHING="false", ENFORCE_EAGER="false")

@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:max_tokens is deprecated:DeprecationWarning"),
 ]
 
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
 LONG = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 400, "ignore_eos": True}
 
 
@@ -102,6 +103,7 @@ async def test_a_stream_is_server_sent_events_as_bytes(served: Served) -> None:
     [
         ({"messages": "hello"}, 400, "messages"),
         (chat(max_tokens=-1), 400, "max_tokens"),
+        (chat(tools=TOOLS), 400, "SM_VLLM_ENABLE_AUTO_TOOL_CHOICE=true SM_VLLM_TOOL_CALL_PARSER=…"),
         (chat(messages=[{"role": "user", "content": "word " * 2000}]), 400, "512"),
     ],
 )

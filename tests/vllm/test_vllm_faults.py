@@ -137,6 +137,12 @@ def test_log_probabilities_need_no_compiler(start: Start, tmp_path: Path) -> Non
     assert len(answer.json()["choices"][0]["logprobs"]["top_logprobs"]) == 4
 
 
+def test_bfloat16_is_served_where_the_cpu_has_amx(start: Start) -> None:
+    """vLLM's attention does not ask the kernel for its tiles, and a short first pass asks for none."""
+    served = start(SM_VLLM_DTYPE="bfloat16")
+    assert ask(served, "/v1/completions", {"prompt": "a", "max_tokens": 4}).status_code == 200
+
+
 def test_a_hung_engine_is_told_from_a_busy_one_and_ends_the_server(start: Start) -> None:
     """Stopped, it is silent: after HANDRAIL_STALL_S /ping is 503, who waits is answered, and the exit status is 5."""
     served = start(HANDRAIL_STALL_S="3")

@@ -43,19 +43,23 @@ def test_broken_weights_fail_the_start_with_the_cause_and_no_trace(tmp_path: Pat
     broken = shutil.copytree(MODEL, tmp_path / "broken")
     (broken / "model.safetensors").write_bytes((MODEL / "model.safetensors").read_bytes()[:-2000])
     (said,), written = run("fail", broken)
-    assert said.startswith(f"vLLM cannot serve {str(broken)!r}: SafetensorError: ")
+    assert said.startswith(f"4 vLLM cannot serve {str(broken)!r}: SafetensorError: ")
     assert "Traceback" not in written
 
 
 def test_a_setting_the_model_does_not_allow_fails_the_start_with_the_reason() -> None:
     (said,), _ = run("fail", MAX_MODEL_LEN="999999")
-    assert said.startswith(f"vLLM cannot serve {str(MODEL)!r}: User-specified max_model_len (999999) is greater than")
+    refusal = (
+        "2 SM_VLLM_MAX_MODEL_LEN='999999' is refused by vLLM: User-specified max_model_len (999999) is greater than"
+    )
+    assert said.startswith(refusal)
 
 
 def test_an_unreadable_model_fails_the_start_with_what_was_read(tmp_path: Path) -> None:
     broken = shutil.copytree(MODEL, tmp_path / "broken")
     (broken / "config.json").write_text("{")
     (said,), written = run("fail", broken)
+    assert said.startswith("4 vLLM cannot serve")
     assert "config.json" in said
     assert "Traceback" not in written
 

@@ -10,8 +10,8 @@ from typing import Any
 from handrail_container.deploy.aws import Models
 from handrail_container.deploy.deployment import Deployment
 from handrail_container.deploy.plan import SUFFIX, Plan
+from handrail_container.sagemaker_limits import over_limits
 
-ENTRIES, ENTRY_BYTES, TOTAL_BYTES = 100, 1024, 32 * 1024
 _NAME = 63 - SUFFIX
 _NAMED = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -41,7 +41,7 @@ _SETTINGS = {
 
 def problems(deployment: Deployment, plan: Plan) -> list[str]:
     """All there are, in sentences."""
-    found = [*_own(deployment, plan), *_environment(deployment.environment)]
+    found = [*_own(deployment, plan), *(f"environment: {over}" for over in over_limits(deployment.environment))]
     models = Models()
     for call in plan.calls:
         outside = list(_outside(call.parameters, models.shape(call), ""))
@@ -73,20 +73,6 @@ def _instances(deployment: Deployment) -> Iterator[str]:
         yield f"max_instances is {most}: write min_instances, which is {least}, or more"
     elif count > most or (count < least and "instance_count" in deployment.model_fields_set):
         yield f"instance_count is {count}: write {least} (min_instances) to {most} (max_instances)"
-
-
-def _environment(environment: Mapping[str, str]) -> Iterator[str]:
-    """Bytes, which the service models do not count."""
-    instead = "put long values into a file of the model directory"
-    if len(environment) > ENTRIES:
-        yield f"environment has {len(environment)} variables, and SageMaker takes {ENTRIES}: {instead}"
-    for name, value in environment.items():
-        for what, size in (("name", len(name.encode())), ("value", len(value.encode()))):
-            if size > ENTRY_BYTES:
-                yield f"environment: the {what} of {name[:64]} has {size} bytes, the most is {ENTRY_BYTES}: {instead}"
-    total = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
-    if total > TOTAL_BYTES:
-        yield f"environment has {total} bytes, and SageMaker takes {TOTAL_BYTES} in all: {instead}"
 
 
 def _outside(value: Any, shape: Any, setting: str) -> Iterator[str]:

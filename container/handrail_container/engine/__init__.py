@@ -42,6 +42,9 @@ class Backend(Protocol):
     #: Paths of its routes that `direct` may call; to be asked once it has started.
     direct_paths: tuple[str, ...]
 
+    #: Flags that its messages may name, each with the variable that sets it here; to be asked once it has started.
+    variables: Mapping[str, str]
+
     def anticipate(self) -> None:
         """Begin what takes long and can go on beside `prepare`: `start` will follow, or `stop`. It never fails."""
 
@@ -52,7 +55,7 @@ class Backend(Protocol):
         """Start the engine, fill `app.state`, and add the engine's own OpenAI routes to `app`.
 
         `app` holds nothing but the engine's routes, and shares its `state` with the server's app. Raises
-        EngineStartError with the engine's own cause in one line.
+        EngineStartError with the engine's own cause in one line, SettingsError where a setting does not fit the model.
         """
 
     async def warm_up(self) -> None:

@@ -158,7 +158,7 @@ def no_directory(source: str) -> str:
     """The same sentence for what is not there and for what may not be loaded."""
     return (
         f"there is no directory {source[:200]!r} that an adapter may be loaded from: it has to be below the model "
-        "directory, /opt/ml/models, or one that HANDRAIL_ADAPTERS_PATH names; a hub "
+        "directory, /opt/ml, or one that HANDRAIL_ADAPTERS_PATH names; a hub "
         "id needs HANDRAIL_ADAPTERS_FROM_HUB=true"
     )
 

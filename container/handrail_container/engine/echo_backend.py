@@ -122,6 +122,7 @@ class EchoBackend:
             "input": echo_apis.ROUTES["embeddings"],
         }
         self.direct_paths: tuple[str, ...] = ()
+        self.variables: Mapping[str, str] = {}
         self._model = model
 
     def anticipate(self) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container.engine.flags import with_variables
 from handrail_container.envelope import Failure, error_body, error_event, error_response, to_json
 
 logger = logging.getLogger("handrail")
@@ -20,11 +21,11 @@ FAILED_EVENT = (b'data: {"error"', b"event: error")
 _OF_THE_BODY = ("content-type", "content-length")
 
 
-def enveloped(app: ASGIApp) -> ASGIApp:
-    """`app`, whose errors reach the client as ours; everything else passes as it is."""
+def enveloped(app: ASGIApp, variables: Mapping[str, str]) -> ASGIApp:
+    """`app`, whose errors reach the client as ours; everything else passes as it is. `variables` are the engine's."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        envelope = Envelope(scope["state"], send)
+        envelope = Envelope(scope["state"], send, variables)
         try:
             await app(scope, receive, envelope.send)
         except Exception as error:
@@ -41,9 +42,10 @@ def enveloped(app: ASGIApp) -> ASGIApp:
 class Envelope:
     """One answer. An error is held back until it is whole; a stream is looked at as it passes."""
 
-    def __init__(self, state: dict[str, Any], send: Send) -> None:
+    def __init__(self, state: dict[str, Any], send: Send, variables: Mapping[str, str]) -> None:
         self._state = state
         self._send = send
+        self._variables = variables
         self._start: Message = {}
         self._body = b""
         self._is_error = False
@@ -81,7 +83,7 @@ class Envelope:
         headers = Headers(raw=self._start.get("headers", []))
         kept = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
         status = self._start["status"]
-        failure = failure_of(status, self._body)._replace(status=status, headers=kept)
+        failure = self._told(failure_of(status, self._body))._replace(status=status, headers=kept)
         self.is_over = True
         response = error_response(failure, self._state["handrail.request_id"])
         await self._send({**self._start, "headers": response.raw_headers})
@@ -91,8 +93,11 @@ class Envelope:
         """The last event of the stream: what follows it, `[DONE]` as a rule, is not sent."""
         self.is_over = True
         self._state["handrail.exchange"].has_failed = True
-        body = error_body(failure_of_event(event), self._state["handrail.request_id"])
+        body = error_body(self._told(failure_of_event(event)), self._state["handrail.request_id"])
         await self._send({"type": "http.response.body", "body": error_event(body), "more_body": False})
+
+    def _told(self, failure: Failure) -> Failure:
+        return failure._replace(message=with_variables(failure.message, self._variables))
 
 
 def failure_of(status: int, body: bytes) -> Failure:

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 PREFIX = "SM_VLLM_"
+#: A flag in a sentence of vLLM's.
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])")
 
 #: vLLM reads these itself as one JSON list, so a list for them stays one token.
 _JSON_LISTS = frozenset({"ALLOWED_ORIGINS", "ALLOWED_METHODS", "ALLOWED_HEADERS"})
@@ -170,6 +173,24 @@ def _objects(value: str) -> list[str]:
 
 def _text(item: Any) -> str:
     return item if isinstance(item, str) else json.dumps(item)
+
+
+def with_variables(message: str, variables: Mapping[str, str]) -> str:
+    """`message` of vLLM's, which may tell a client of flags, with what sets those here; `variables` by flag."""
+    flags = dict.fromkeys(f"--{name}" for name in OPTION.findall(message))
+    named = [variables[flag] for flag in flags if flag in variables]
+    return f"{message} (here, by the environment: {' '.join(named)})" if named else message
+
+
+def variables_of(switches: Mapping[str, bool]) -> dict[str, str]:
+    """What sets each flag, by its long option; `switches` says of one whether it has no value. Those of vLLM's HTTP
+    server are left out: here they do nothing."""
+    names = {option: _variable_name(option) for option in switches if option.startswith("--")}
+    return {
+        option: f"{PREFIX}{name}={'true' if switches[option] else '…'}"
+        for option, name in names.items()
+        if name not in WITHOUT_EFFECT and name not in REFUSED
+    }
 
 
 def options_of(option_strings: Iterable[Iterable[str]]) -> dict[str, str]:

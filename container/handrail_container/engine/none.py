@@ -65,6 +65,7 @@ class NoBackend:
         self.facade: Engine = NoEngine()
         self.routes_by_payload: Mapping[str, str] = {}
         self.direct_paths: tuple[str, ...] = ()
+        self.variables: Mapping[str, str] = {}
 
     def anticipate(self) -> None:
         """There is nothing to begin."""

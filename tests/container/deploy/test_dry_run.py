@@ -129,8 +129,8 @@ def test_a_dry_run_of_delete(deploy: Deploy, tmp_path: Path) -> None:
         ({"kms_key": "no key!"}, "kms_key is 'no key!'"),
         ({"environment": "1A=1"}, "environment is '1A'"),
         ({"environment": "no"}, "'no': write KEY=VALUE"),
-        ({"environment": "A=" + "é" * 513}, "the value of A has 1026 bytes, the most is 1024"),
-        ({"environment": "A" * 1025 + "=1"}, "has 1025 bytes, the most is 1024"),
+        ({"environment": "A=" + "é" * 513}, "A has 1026 bytes, and SageMaker takes 1024"),
+        ({"environment": "A" * 1025 + "=1"}, "has 1025 bytes, and SageMaker takes 1024"),
         ({"tags": "a!=b"}, "tags is 'a!'"),
         ({"profile": "none"}, "profile: The config profile (none) could not be found"),
     ],
@@ -155,10 +155,9 @@ def test_too_much_environment(deploy: Deploy, folder: Path) -> None:
     (folder / "deploy.yaml").write_text("\n".join(["environment:", *lines]))
     refused = deploy("--dry-run")
     assert refused.exit_code == 2
-    assert "environment has 101 variables, and SageMaker takes 100" in refused.stderr
-    assert (
-        f"environment has {101 * 400 + 10 * 2 + 90 * 3 + 4} bytes, and SageMaker takes 32768 in all" in refused.stderr
-    )
+    assert "environment: 101 variables are set, and SageMaker takes 100" in refused.stderr
+    total = 101 * 400 + 10 * 2 + 90 * 3 + 4
+    assert f"environment: the variables that are set have {total} bytes, and SageMaker takes 32768 in" in refused.stderr
 
 
 def test_too_many_of_a_list(deploy: Deploy) -> None:

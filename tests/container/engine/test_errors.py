@@ -31,7 +31,7 @@ class Asked:
         state = {"handrail.request_id": "id-1", "handrail.exchange": self.exchange}
         scope: Scope = {"type": "http", "method": "POST", "path": "/v1/x", "headers": [], "state": state}
         scope["asgi"] = {"spec_version": "2.4"}
-        await enveloped(app)(scope, nothing, self.send)
+        await enveloped(app, {"--x-y": "SM_VLLM_X_Y=true"})(scope, nothing, self.send)
         return self
 
     async def send(self, message: Message) -> None:
@@ -194,3 +194,12 @@ async def test_what_a_route_raised_unanswered_is_raised() -> None:
 def test_an_error_nested_too_deep_is_text() -> None:
     """It is no JSON of vLLM's."""
     assert failure_of(400, b"[" * 100_000).message.startswith("[[[")
+
+
+async def test_a_flag_that_an_error_names_is_told_of_its_variable() -> None:
+    """Also where it ends a stream."""
+    plain = await Asked().of(JSONResponse({"error": {"message": "set --x-y"}}, 400))
+    assert plain.error["message"] == "set --x-y (here, by the environment: SM_VLLM_X_Y=true)"
+    events = (b'data: {"a": 1}\n\n', b'data: {"error": {"message": "set --x-y"}}\n\n')
+    streamed = await Asked().of(stream(*events))
+    assert b"SM_VLLM_X_Y=true" in streamed.body

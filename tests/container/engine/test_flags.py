@@ -106,3 +106,34 @@ def test_flags_that_somebody_relies_on_are_refused_with_what_to_do_instead() -> 
     assert problem.endswith("set HANDRAIL_API_KEY")
     assert "secret" not in problem
     assert flags.without_listener(given) == {}
+
+
+VARIABLES = flags.variables_of(
+    {"--enable-auto-tool-choice": True, "--tool-call-parser": False, "-x": False, "--api-key": False, "--port": False}
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+            "SM_VLLM_ENABLE_AUTO_TOOL_CHOICE=true SM_VLLM_TOOL_CALL_PARSER=…",
+        ),
+        ("set `--tool-call-parser`, as --tool-call-parser.", "SM_VLLM_TOOL_CALL_PARSER=…"),
+        ("--tool-call-parser.x is not set", "SM_VLLM_TOOL_CALL_PARSER=…"),
+    ],
+)
+def test_a_message_that_names_flags_is_told_of_their_variables(message: str, told: str) -> None:
+    assert flags.with_variables(message, VARIABLES) == f"{message} (here, by the environment: {told})"
+
+
+@pytest.mark.parametrize(
+    "message", ["no flag", "--nobodys-flag", "a--tool-call-parser", "--tool-call-parser-too", "-x", "--", "--port"]
+)
+def test_a_message_that_names_none_of_vllms_is_left_as_it_is(message: str) -> None:
+    assert flags.with_variables(message, VARIABLES) == message
+
+
+def test_a_flag_of_the_server_that_does_not_run_here_is_told_of_nothing() -> None:
+    assert VARIABLES.keys() == {"--enable-auto-tool-choice", "--tool-call-parser"}

@@ -70,27 +70,19 @@ class VllmAdapters(Adapters):
                 400, f"the adapter in {source!r} has rank {rank}, and vLLM takes {limit}: set SM_VLLM_MAX_LORA_RANK"
             )
         async with self._adding:
-            self._require_room(lora.max_loras, await self._in_memory())
+            await self._forget()
             request = vllm("LoadLoRAAdapterRequest")(lora_name=name, lora_path=folder)
             _require_done(await self._models.load_lora_adapter(request), f"vLLM cannot load the adapter in {source!r}")
 
-    async def _in_memory(self) -> int:
-        """How many the engine has, once those are gone that no name and no request has any more: a part of one that
-        could not be loaded, one that was in use when it was unloaded."""
+    async def _forget(self) -> None:
+        """Take out of the engine's memory what no name and no request has any more: a part of one that could not be
+        loaded, one that was in use when it was unloaded."""
         states = self._client.output_processor.request_states.values()
         wanted = [*self._models.lora_requests.values(), *(state.lora_request for state in states if state.lora_request)]
         numbers = {request.lora_int_id for request in wanted}
         there = set(await _alive(self._client.list_loras()))
         for number in there - numbers:
             await _alive(self._client.remove_lora(number))
-        return len(there & numbers)
-
-    def _require_room(self, places: int, taken: int) -> None:
-        """On a CPU each needs a place, and the last one stays empty, as `arguments.py` has it."""
-        if vllm("current_platform").is_cpu() and taken >= places - 1:
-            raise HTTPException(
-                507, f"{taken} adapters are loaded, which is all that vLLM takes on a CPU: set SM_VLLM_MAX_LORAS"
-            )
 
     async def remove(self, name: str, *, is_idle: bool) -> None:
         """What is idle leaves the engine's memory at once, what is not when the next one is loaded."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
-import re
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +12,14 @@ from typing import Any, NoReturn
 
 from handrail_container.engine import flags as sm
 from handrail_container.engine import machine
-from handrail_container.engine.vllm import environment, processes
+from handrail_container.engine.vllm import environment, named_files, processes, refusals
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.errors import SettingsError
 
 log = logging.getLogger(__name__)
 
 _GIB = 1 << 30
-#: Adapters that a CPU serves, where SM_VLLM_MAX_LORAS does not say: there it cannot be more than vLLM has places for.
+#: Adapters that a CPU has at hand, where SM_VLLM_MAX_LORAS does not say.
 _CPU_ADAPTERS = 4
 
 
@@ -28,16 +28,23 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     given = sm.engine_flags(variables)
     parser = _parser()
     flags = sm.without_listener(given)
-    if problems := [*_model_problems(model), *sm.listener_problems(given), *_problems(parser, flags)]:
+    if problems := [*named_files.model_problems(model), *sm.listener_problems(given), *_problems(parser, flags)]:
         raise SettingsError(*problems)
     _warn(parser, given)
     args = _parse_together(parser, model, flags)
+    if missing := named_files.problems(args):
+        raise SettingsError(*missing)
     _apply_defaults(parser, args, flags)
     if vllm("current_platform").is_cpu():
         _suit_cpu(args)
-    if missing := list(machine.problems(_parallel(args), machine.look(_gpus(), _numa_nodes()))):
-        raise SettingsError(*missing)
+    if unfit := list(machine.problems(_parallel(args), machine.look(_gpus(), _numa_nodes()))):
+        raise SettingsError(*unfit)
     return args
+
+
+def variables() -> dict[str, str]:
+    """What sets each flag of vLLM's."""
+    return sm.variables_of({option: action.nargs == 0 for option, action in _parser()._option_string_actions.items()})
 
 
 def _parallel(args: Namespace) -> machine.Parallel:
@@ -86,13 +93,6 @@ def _complain(message: str) -> NoReturn:
     raise ValueError(message)
 
 
-def _model_problems(model: str) -> list[str]:
-    """vLLM takes a path that is not there for an odd name on the hub."""
-    if not model.startswith(("/", "./", "../", "~")) or Path(model).exists():
-        return []
-    return [f"the model {model!r} does not exist: write a directory, or the name of a model on the hub, as org/name"]
-
-
 def _problems(parser: Any, flags: Mapping[str, str]) -> list[str]:
     options = sm.options_of(action.option_strings for action in parser._actions)
     unknown = sm.unknown_flags(flags, options)
@@ -106,9 +106,8 @@ def _problem(parser: Any, name: str, value: str) -> str | None:
     try:
         parsed = parser.parse_args(sm.tokens(name, value))
         _refuse_broken_json(value, getattr(parsed, name.lower(), None))
-    except (ValueError, TypeError, OSError, AssertionError) as refused:
-        complaint = re.sub(r"^argument [^:]*: ", "", str(refused))
-        return f"{sm.PREFIX}{name}={value!r} is refused by vLLM: {_in_variables(complaint)}"
+    except Exception as error:  # noqa: BLE001  whatever its parser raises, it refuses the value
+        return refusals.refused({name: value}, [name], error)
     return None
 
 
@@ -119,14 +118,22 @@ def _refuse_broken_json(value: str, parsed: Any) -> None:
 
 
 def _parse_together(parser: Any, model: str, flags: Mapping[str, str]) -> Namespace:
-    try:
-        args: Namespace = parser.parse_args(["--model", model, *sm.command_line(flags)])
+    def parsed(some: Mapping[str, str]) -> Namespace:
+        args: Namespace = parser.parse_args(["--model", model, *sm.command_line(some)])
         _import_plugins(args)
         vllm("validate_parsed_serve_args")(args)
-    except (ValueError, TypeError, OSError, KeyError) as refused:
-        message = str(refused).removeprefix("Error: ")
-        raise SettingsError(f"vLLM refuses these flags: {_in_variables(message)}") from refused
-    return args
+        return args
+
+    def passes(some: Mapping[str, str]) -> bool:
+        with contextlib.suppress(Exception):
+            parsed(some)
+            return True
+        return False
+
+    try:
+        return parsed(flags)
+    except Exception as error:  # whatever its parser, its checks or a plugin raises, the flags are refused
+        raise SettingsError(refusals.refused(flags, refusals.blamed(flags, passes), error)) from error
 
 
 def _import_plugins(args: Namespace) -> None:
@@ -135,14 +142,6 @@ def _import_plugins(args: Namespace) -> None:
         vllm("ToolParserManager").import_tool_parser(args.tool_parser_plugin)
     if args.reasoning_parser_plugin:
         vllm("ReasoningParserManager").import_reasoning_parser(args.reasoning_parser_plugin)
-
-
-def _in_variables(message: str) -> str:
-    """The parser's complaint with each `--flag` as the variable that was set, on one line."""
-    named = re.sub(
-        r"(?<![\w-])--([a-z][a-z0-9-]+)", lambda found: sm.PREFIX + found[1].replace("-", "_").upper(), message
-    )
-    return " ".join(named.split())
 
 
 def _warn(parser: Any, flags: Mapping[str, str]) -> None:
@@ -189,15 +188,15 @@ def _suit_cpu(args: Namespace) -> None:
 
 def _keep_one_place_empty(args: Namespace) -> None:
     """On a CPU, vLLM answers what asks for no adapter with the one in its last place, where another runs in the same
-    batch (vllm-project/vllm#48421). `adapters.py` sees to it that nothing gets there."""
+    batch (vllm-project/vllm#48421). `places.py` sees to it that nothing gets there."""
     args.max_loras += 1
     if args.max_cpu_loras is not None:
         args.max_cpu_loras = max(args.max_cpu_loras, args.max_loras)
 
 
 def _cpu_defaults(parser: Any, args: Namespace) -> dict[str, Any]:
-    # bfloat16 kills the worker with SIGILL on CPUs whose hypervisor shows AMX and does not honour it. Compiling costs
-    # minutes of start and wins nothing on the models a CPU is used for.
+    # Every CPU computes float32, few bfloat16, and a hypervisor need not honour what it shows of that: then the worker
+    # is ended by SIGILL. Compiling costs minutes of start and wins nothing on the models a CPU is used for.
     defaults: dict[str, Any] = {"dtype": "float32", "enforce_eager": True, "max_loras": _CPU_ADAPTERS}
     if args.gpu_memory_utilization == parser.get_default("gpu_memory_utilization") and not environment.kv_space_set():
         # vLLM's own default is 92 % of the machine's memory, and it does not start where something else holds some.

@@ -17,14 +17,16 @@ from fastapi import FastAPI
 from handrail.engine import Engine
 
 from handrail_container.collection import collected_later, kept
+from handrail_container.engine.flags import engine_flags
 from handrail_container.engine.grammars import require_compilable, require_few
-from handrail_container.engine.vllm import arguments, build, causes, processes, routes, spare
+from handrail_container.engine.vllm import arguments, build, causes, processes, refusals, routes, spare
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.engine.vllm.places import Places
 from handrail_container.engine.vllm.progress import Progress
 from handrail_container.engine.vllm.spare import Spare
-from handrail_container.errors import EngineDeadError, EngineStartError
+from handrail_container.errors import EngineDeadError, EngineStartError, SettingsError, StartError
 from handrail_container.threads import in_thread
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class VllmBackend:
         self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
         self.direct_paths: tuple[str, ...] = ()
+        self.variables: Mapping[str, str] = {}
         self._model = model
         self._flags = dict(flags)
         self._stall_s = stall_s
@@ -77,7 +80,7 @@ class VllmBackend:
 
     def prepare(self) -> None:
         with collected_later():
-            self._args = arguments.parse(self._model, self._flags)
+            self._args, self.variables = arguments.parse(self._model, self._flags), arguments.variables()
 
     async def start(self, app: FastAPI) -> None:
         try:
@@ -85,13 +88,16 @@ class VllmBackend:
             self._progress = Progress(self.client, self._stall_s)
             await build.adopt(self.client)
             _bound_requests(self.client, *self._most)
+            _keep_a_place_empty(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
+        except build.ConfigRefused as refused:
+            raise self._config_error(refused.__cause__ or refused) from refused.__cause__
         except Exception as error:  # whatever vLLM raises, it did not start
             raise self._start_error(error) from error
         self.routes_by_payload = routes.by_payload(app)
         self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
-        self._engine.attach(self.client, app.state)
+        self._engine.attach(self.client, app.state, self.variables)
         self.adapters.attach(self.client, app.state.openai_serving_models)
 
     def _build(self) -> Any:
@@ -118,8 +124,16 @@ class VllmBackend:
             async for _ in outputs:
                 pass
 
-    def _start_error(self, error: Exception) -> EngineStartError:
-        return EngineStartError(f"vLLM cannot serve {self._model!r}: {causes.start_failure(error, self._causes)}")
+    def _config_error(self, error: BaseException) -> StartError:
+        """It is the fault of the flags that the reason names; else the model's, or the machine's."""
+        flags = engine_flags(self._flags)
+        if names := refusals.mentioned(flags, error):
+            return SettingsError(refusals.refused(flags, names, error))
+        return self._start_error(error)
+
+    def _start_error(self, error: BaseException) -> EngineStartError:
+        cause = causes.start_failure(error, self._causes, self.client)
+        return EngineStartError(f"vLLM cannot serve {self._model!r}: {cause}")
 
     async def check_health(self) -> None:
         if self.client is None or self._stopped:
@@ -157,6 +171,13 @@ def _bound_requests(client: Any, most_grammar: int, most_answers: int) -> None:
         return generate(prompt, params, *given, **named)
 
     client.generate = bounded
+
+
+def _keep_a_place_empty(client: Any) -> None:
+    """The last one on a CPU, as `arguments.py` has asked for one more."""
+    lora = client.vllm_config.lora_config
+    if lora is not None and vllm("current_platform").is_cpu():
+        Places(client, lora.max_loras - 1)
 
 
 def _listen_no_more(client: Any) -> None:

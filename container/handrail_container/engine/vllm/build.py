@@ -8,18 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from handrail_container.engine.vllm import processes, spare
+from handrail_container.engine.vllm import amx, processes, spare
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.spare import Spare
 
 
+class ConfigRefused(Exception):
+    """vLLM's cause is its `__cause__`: the flags are well formed, and do not fit this model or this machine."""
+
+
 def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spare | None = None) -> Any:
     """vLLM's engine client, its processes running, the first of which is the one that is `ready`, if it can be; None
-    where it is no longer `wanted` when they would be started."""
-    engine_args = vllm("AsyncEngineArgs").from_cli_args(args)
-    vllm("propagate_flash_late_interaction")(args, engine_args)
+    where it is no longer `wanted` when they would be started. Raises ConfigRefused."""
+    amx.allow()  # for a process that vLLM forks, as it does where VLLM_WORKER_MULTIPROC_METHOD says so
     with processes.logging_to(causes):
-        config = engine_args.create_engine_config(usage_context=vllm("UsageContext").OPENAI_API_SERVER)
+        engine_args, config = _configured(args)
         if not wanted():
             return None
         with _executor(args, config), spare.instead(ready, config):
@@ -30,6 +33,15 @@ def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spar
                 aggregate_engine_logging=engine_args.aggregate_engine_logging,
                 disable_log_stats=engine_args.disable_log_stats,
             )
+
+
+def _configured(args: Namespace) -> tuple[Any, Any]:
+    try:
+        engine_args = vllm("AsyncEngineArgs").from_cli_args(args)
+        vllm("propagate_flash_late_interaction")(args, engine_args)
+        return engine_args, engine_args.create_engine_config(usage_context=vllm("UsageContext").OPENAI_API_SERVER)
+    except Exception as error:  # whatever its checks raise
+        raise ConfigRefused from error
 
 
 def _executor(args: Namespace, config: Any) -> contextlib.AbstractContextManager[Any]:

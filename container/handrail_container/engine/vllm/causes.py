@@ -12,9 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from handrail_container.engine.vllm.names import vllm
+
 log = logging.getLogger(__name__)
 
-_VLLM_HINT = re.compile(r"\s*See root cause above\.?|\s*See stack trace (above|for the root cause)\.?")
+_VLLM_HINT = re.compile(r"\s*See (root cause|stack trace)\b[^.]*\.?")
 
 
 def root_cause(error: BaseException) -> str:
@@ -22,7 +24,7 @@ def root_cause(error: BaseException) -> str:
     chain = [error]
     while (earlier := _earlier(chain[-1])) and earlier not in chain:
         chain.append(earlier)
-    first, *explained = (_said(link) for link in reversed(chain[-2:]))
+    first, *explained = (said(link) for link in reversed(chain[-2:]))
     return f"{explained[0]} ({first})" if explained and first not in explained[0] else first
 
 
@@ -30,7 +32,8 @@ def _earlier(error: BaseException) -> BaseException | None:
     return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """An exception in one line."""
     if isinstance(error, ValidationError):
         return "; ".join(map(_complaint, error.errors()))
     message = " ".join(str(error).split())
@@ -55,30 +58,43 @@ def recorded(path: Path) -> str | None:
     return str(first["cause"])
 
 
-def start_failure(error: BaseException, path: Path) -> str:
-    """Why the engine did not start."""
+def start_failure(error: BaseException, path: Path, client: Any = None) -> str:
+    """Why the engine did not start; `client` where it died after it was built."""
     if cause := recorded(path):
         return cause
-    said = root_cause(error)
-    if ended := re.search(r"'(\w+)': (-?\d+)", said):  # vLLM lists the processes that ended, with their codes
+    if client is not None and isinstance(error, vllm("EngineDeadError")) and (how := _ended(client)):
+        return how
+    whole = root_cause(error)
+    if ended := re.search(r"'(\w+)': (-?\d+)", whole):  # vLLM lists the processes that ended, with their codes
         return _ending(ended[1], int(ended[2]))
-    return _VLLM_HINT.sub("", said)
+    return _VLLM_HINT.sub("", whole)
 
 
 def death(client: Any, path: Path) -> str:
     """Why the engine died while it served."""
     if cause := recorded(path):
         return cause
-    # An engine on other machines has no processes here.
+    return _ended(client) or "its processes do not answer"
+
+
+def _ended(client: Any) -> str:
+    """Which of its processes ended, and how; nothing where none did. An engine on other machines has none here."""
     running = getattr(client.engine_core.resources.engine_manager, "processes", ())
     codes = {process.name: process.exitcode for process in running if process.exitcode}
-    return "; ".join(_ending(name, code) for name, code in codes.items()) or "its processes do not answer"
+    return "; ".join(_ending(name, code) for name, code in codes.items())
 
 
 def _ending(process: str, code: int) -> str:
     if code >= 0:
         return f"its process {process} ended with exit code {code}"
-    return f"its process {process} was ended by {signal.Signals(-code).name}{_LIKELY.get(-code, '')}"
+    return f"its process {process} was ended by {_signal(-code)}{_LIKELY.get(-code, '')}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have no name
+        return f"signal {number}"
 
 
 _LIKELY: Mapping[int, str] = {

@@ -16,16 +16,19 @@ import traceback
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from handrail_container.engine.vllm import amx
 from handrail_container.engine.vllm.causes import root_cause
 
 
 class CauseHandler(logging.Handler):
-    """Writes the cause of every exception vLLM logs to `path`, and ends the process when its parent has ended."""
+    """Writes the cause of every exception vLLM logs to `path`, ends the process when its parent has ended, and asks for
+    what vLLM does not ask for itself."""
 
     def __init__(self, path: str) -> None:
         super().__init__(level=logging.ERROR)
         self.path = path
         end_with_parent()
+        amx.allow()
 
     def emit(self, record: logging.LogRecord) -> None:
         if not multiprocessing.parent_process() or not record.exc_info or record.exc_info[1] is None:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
+from handrail_container.engine.flags import with_variables
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.usage import state_of_call
@@ -54,9 +55,11 @@ class VllmEngine(Engine):
         self._is_strict = is_strict
         self._client: Any = None
         self._state = State()
+        self._variables: Mapping[str, str] = {}
 
-    def attach(self, client: Any, state: State) -> None:
-        self._client, self._state = client, state
+    def attach(self, client: Any, state: State, variables: Mapping[str, str]) -> None:
+        """`variables` are those that set the flags which vLLM's messages may name."""
+        self._client, self._state, self._variables = client, state, variables
 
     @property
     def raw(self) -> Any:
@@ -68,10 +71,14 @@ class VllmEngine(Engine):
         if serving is None:
             raise HTTPException(501, f"the model does not support {operation}")
         headers = self.watch.headers() if self.watch is not None else []
-        answer = await _served(serving, called, self._named(body), _as_vllm_sees(request, headers))
+        try:
+            answer = await _served(serving, called, self._named(body), _as_vllm_sees(request, headers))
+        except HTTPException as error:
+            error.detail = with_variables(str(error.detail), self._variables)
+            raise
         if called.answer and getattr(answer, "media_type", None) == "application/json":
             return vllm(called.answer).model_validate_json(answer.body)
-        return _encoded(answer) if hasattr(answer, "__aiter__") else answer
+        return _encoded(answer, self._variables) if hasattr(answer, "__aiter__") else answer
 
     def _named(self, body: dict[str, Any]) -> dict[str, Any]:
         """The base model answers to any name that is not an adapter's: Models pass on what their clients send. Where
@@ -147,13 +154,13 @@ def _as_vllm_sees(request: Request | None, added: list[tuple[bytes, bytes]]) -> 
     return Request({**scope, "headers": [*headers, *added], "state": state_of_call(request)})
 
 
-async def _encoded(events: Any) -> AsyncIterator[bytes]:
+async def _encoded(events: Any, variables: Mapping[str, str]) -> AsyncIterator[bytes]:
     async with aclosing(events):
         async for event in events:
             data = _event(event).encode()
             if data.startswith(FAILED_EVENT):
                 failure = failure_of_event(data)
-                raise HTTPException(failure.status, failure.message)
+                raise HTTPException(failure.status, with_variables(failure.message, variables))
             yield data
 
 

@@ -95,18 +95,35 @@ MEMBERS: tuple[Name, ...] = (
         for field in (
             *("served_model_name", "dtype", "enforce_eager", "kv_cache_memory_bytes", "gpu_memory_utilization"),
             *("distributed_executor_backend", "reasoning_parser_plugin"),
+            *("model", "tokenizer", "hf_config_path", "generation_config", "allowed_local_media_path"),
+            *("speculative_config", "tensor_parallel_size", "pipeline_parallel_size", "nnodes"),
+            *("data_parallel_size", "data_parallel_size_local", "data_parallel_backend"),
             *("enable_lora", "max_loras", "max_cpu_loras"),
             *("enable_log_requests", "disable_log_stats", "aggregate_engine_logging"),
         )
     ),
-    _name(_CLI_ARGS, "FrontendArgs.tool_parser_plugin"),
+    *(
+        _name(_CLI_ARGS, f"FrontendArgs.{field}")
+        for field in ("tool_parser_plugin", "chat_template", "lora_modules", "enable_server_load_tracking")
+    ),
+    _name("vllm.entrypoints.openai.models.protocol", "LoRAModulePath.name"),
+    _name("vllm.entrypoints.openai.models.protocol", "LoRAModulePath.path"),
+    _name("vllm.platforms.interface", "Platform.is_cpu", 0),
     *(
         _name("vllm.config.parallel", f"ParallelConfig.{field}")
         for field in ("world_size", "data_parallel_size", "distributed_executor_backend", "numa_bind")
     ),
     *(
         _name("vllm.v1.engine.async_llm", f"AsyncLLM.{field}")
-        for field in ("engine_core", "model_config", "renderer", "errored", "vllm_config", "output_processor")
+        for field in (
+            "engine_core",
+            "model_config",
+            "renderer",
+            "errored",
+            "vllm_config",
+            "output_processor",
+            "output_handler",
+        )
     ),
     _name("vllm.v1.engine.core_client", "AsyncMPClient.resources"),
     _name("vllm.v1.engine.core_client", "BackgroundResources.engine_manager"),
@@ -126,9 +143,16 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.lora.request", "LoRARequest.lora_int_id"),
     _name("vllm.lora.request", "LoRARequest.lora_path"),
     _name("vllm.config.vllm", "VllmConfig.lora_config"),
+    _name("vllm.config.vllm", "VllmConfig.parallel_config"),
+    _name("vllm.sampling_params", "SamplingParams.n"),
+    _name("vllm.sampling_params", "SamplingParams.structured_outputs"),
+    _name("vllm.entrypoints.serve.engine.protocol", "ErrorResponse.error"),
+    _name("vllm.entrypoints.serve.engine.protocol", "ErrorInfo.code"),
+    _name("vllm.entrypoints.serve.engine.protocol", "ErrorInfo.message"),
     _name("vllm.config.lora", "LoRAConfig.max_lora_rank"),
     _name("vllm.config.lora", "LoRAConfig.max_loras"),
     _name("vllm.v1.engine.output_processor", "OutputProcessor.request_states"),
+    _name("vllm.v1.engine.output_processor", "OutputProcessor.get_num_unfinished_requests", 0),
     _name("vllm.v1.engine.output_processor", "RequestState.lora_name"),
     _name("vllm.v1.engine.output_processor", "RequestState.lora_request"),
     _name("vllm.entrypoints.anthropic.serving", "AnthropicServingMessages.create_messages", 2),
@@ -150,9 +174,12 @@ MEMBERS: tuple[Name, ...] = (
     ),
     _name("vllm.v1.engine.async_llm", "AsyncLLM._run_output_handler", 0),
     _name("vllm.v1.engine.core_client", "AsyncMPClient._ensure_output_queue_task", 0),
+    _name("vllm.v1.engine.core_client", "AsyncMPClient.get_output_async", 0),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.is_sleeping", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.reset_mm_cache", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.get_supported_tasks", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.generate", 3, "lora_request"),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.add_lora", 1),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.remove_lora", 1),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.list_loras", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.encode", 3),

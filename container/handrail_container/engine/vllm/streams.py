@@ -17,7 +17,7 @@ from handrail_container.engine.deltas import streamed
 log = logging.getLogger(__name__)
 
 #: Which method of which object in `app.state` makes events of results.
-_GENERATORS = {
+GENERATORS = {
     "openai_serving_chat": "chat_completion_stream_generator",
     "openai_serving_completion": "completion_stream_generator",
 }
@@ -32,7 +32,7 @@ _FIELDS = {
 
 def lighten(state: State) -> None:
     """Have the serving objects in `state` write their streams by `streamed`, where they are as we know them."""
-    for name, method in _GENERATORS.items():
+    for name, method in GENERATORS.items():
         serving = getattr(state, name, None)
         if serving is None:
             continue

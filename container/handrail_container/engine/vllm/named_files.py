@@ -1,0 +1,97 @@
+"""The files that flags name, looked at before the engine starts.
+
+vLLM takes a path that is not there for an odd name on the hub, or looks only when it has loaded the model; a chat
+template that Jinja cannot read fails every request.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+
+from handrail_container.engine.flags import PREFIX
+
+#: Flags whose value is a file or a directory where it has the form of a path.
+NAMED = (
+    *("tokenizer", "hf_config_path", "generation_config", "allowed_local_media_path"),
+    *("tool_parser_plugin", "reasoning_parser_plugin"),
+)
+#: vLLM takes a chat template for the text of one where it has any of these.
+_OF_JINJA = "{}\n"
+_ANOTHER = "write a path that is there"
+
+
+def model_problems(model: str) -> list[str]:
+    if not _is_missing(model):
+        return []
+    return [f"the model {model!r} does not exist: write a directory, or the name of a model on the hub, as org/name"]
+
+
+def problems(args: Namespace) -> list[str]:
+    """A sentence for each file of a flag that is not there or cannot be read."""
+    return [f"{name} names {what}" for name, what in _of_flags(args)]
+
+
+def _of_flags(args: Namespace) -> Iterator[tuple[str, str]]:
+    for flag in NAMED:
+        if _is_missing(path := getattr(args, flag, None)):
+            yield _variable(flag), _not_there(path)
+    for module in getattr(args, "lora_modules", None) or ():
+        if _is_missing(module.path):
+            yield _variable("lora_modules"), f"an adapter {module.name!r} at {_not_there(module.path)}"
+    draft = getattr(args, "speculative_config", None)
+    if isinstance(draft, dict) and _is_missing(draft.get("model")):
+        yield _variable("speculative_config"), f"a model at {_not_there(draft['model'])}"
+    template = getattr(args, "chat_template", None)
+    if isinstance(template, str) and (wrong := _wrong_template(template)):
+        yield _variable("chat_template"), wrong
+
+
+def _variable(flag: str) -> str:
+    return PREFIX + flag.upper()
+
+
+def _is_missing(path: Any) -> bool:
+    """Whether it is a path, and no name on a hub, at which there is nothing."""
+    return isinstance(path, str) and path.startswith(("/", "./", "../", "~")) and not os.path.exists(path)
+
+
+def _not_there(path: Any) -> str:
+    return f"{path!r}, which does not exist: {_ANOTHER}"
+
+
+def _wrong_template(template: str) -> str | None:
+    """What is wrong with it: the path of one, or its text. vLLM, which has some of its own, judges any other."""
+    if os.path.isdir(template):
+        return f"{template!r}, which is a directory: write the path of a file"
+    if not os.path.isfile(template):
+        return _syntax_error(template, "a template") if any(mark in template for mark in _OF_JINJA) else None
+    try:
+        with open(template) as file:
+            return _syntax_error(file.read(), repr(template))
+    except (OSError, ValueError) as error:
+        return f"{template!r}, which cannot be read: {error}"
+
+
+def _syntax_error(text: str, what: str) -> str | None:
+    try:
+        Environment(extensions=["jinja2.ext.loopcontrols", _Generation], autoescape=True).parse(text)
+    except TemplateSyntaxError as wrong:
+        return f"{what} that Jinja cannot read: line {wrong.lineno}: {wrong.message}"
+    return None
+
+
+class _Generation(Extension):
+    """The tag that transformers adds: what the model says is within."""
+
+    tags = {"generation"}  # noqa: RUF012  as Jinja has it
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
