@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
@@ -70,3 +73,28 @@ def test_what_is_small_is_reported_on_in_whole() -> None:
     with pytest.raises(ValidationError) as refused:
         adapter.validate_python({"items": [{"name": 0, "tags": [0] * 9}] * 2})
     assert refused.value.error_count() == 1
+
+
+def test_while_one_thread_validates_another_may_run() -> None:
+    """And what is right, wrong, or of one member of a union is found as without."""
+    adapter = at_first_error(TypeAdapter(Order), yields=True)
+    body = {"items": [{"name": str(i), "tags": [i]} for i in range(100_000)]}
+    turns = turns_beside(lambda: adapter.validate_python(body))
+    assert turns > 2 * turns_beside(lambda: at_first_error(TypeAdapter(Order)).validate_python(body))
+    assert adapter.validate_python(body) == TypeAdapter(Order).validate_python(body)
+    wrong: list[Any] = [{}, 0, {"name": "a", "tags": [[]]}]
+    for item in wrong:
+        with pytest.raises(ValidationError) as refused:
+            adapter.validate_python({"items": [*body["items"][:3], item]})
+        assert refused.value.errors()[0]["loc"][:2] == ("items", 3)
+
+
+def turns_beside(work: Callable[[], object]) -> int:
+    """How often this thread runs while another does the `work`."""
+    working = threading.Thread(target=work)
+    turns = 0
+    working.start()
+    while working.is_alive():
+        time.sleep(0)
+        turns += 1
+    return turns
