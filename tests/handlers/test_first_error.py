@@ -80,7 +80,7 @@ def test_one_for_a_thread_comes_to_the_interpreter_between_two_items() -> None:
     body = {"items": [{"name": str(i), "tags": [i]} for i in range(100)]}
     assert calls_of(lambda: adapter.validate_python(body)) >= 100
     without = at_first_error(TypeAdapter(Order))
-    assert calls_of(lambda: without.validate_python(body)) < 10
+    assert calls_of(lambda: without.validate_python(body)) < 50
     assert adapter.validate_python(body) == TypeAdapter(Order).validate_python(body)
     wrong: list[Any] = [{}, 0, {"name": "a", "tags": [[]]}]
     for item in wrong:
