@@ -29,6 +29,7 @@ from handrail_container.bodies import MB
 from handrail_container.definition import find_config
 from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
+from handrail_container.engine.grammars import RequestBounds
 from handrail_container.engine.none import NoBackend
 from handrail_container.envelope import error_response
 from handrail_container.environment import process_environment
@@ -101,8 +102,8 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
 
     flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
     model = find_model(settings, fallback_model, config.model)
-    most = {"most_grammar": settings.max_grammar_size, "most_answers": settings.max_n}
-    return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, **most)
+    bounds = RequestBounds(settings.max_grammar_size, settings.max_n, settings.max_text_chars)
+    return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, bounds=bounds)
 
 
 def open_tracing(settings: Settings) -> Tracing | None:

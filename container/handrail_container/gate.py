@@ -33,6 +33,8 @@ from handrail_container.steady import Steady
 _ALIAS = "/sync/v1/"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
+#: So many times the objects that the engine may be asked with are in the body of a handler.
+_HANDLERS_OBJECTS = 5
 #: How long a handler has to heed its end; then its client is answered all the same.
 _HEED_S = 1.0
 
@@ -108,7 +110,7 @@ class Gate:
         self._application: Any = None
         self.bodies = Bodies(max_body_bytes, max_bodies_bytes)
         self.engine_bounds = json_bounds
-        self._json_bounds = json_bounds._replace(objects=json_bounds.values)
+        self._json_bounds = json_bounds._replace(objects=_HANDLERS_OBJECTS * json_bounds.objects)
         self._access = AccessLog(access_log)
         self._cancels = cancels_on_disconnect
         self._steady = Steady("the sweep of requests that are over their time")

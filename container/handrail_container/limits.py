@@ -28,8 +28,9 @@ class LimitSettings(BaseSettings):
     )
     max_json_objects: int = variable(
         "HANDRAIL_MAX_JSON_OBJECTS",
-        50_000,
-        "The most objects and arrays in what the engine is asked: messages, their parts, tools; more is 413.",
+        20_000,
+        "The most objects and arrays in what the engine is asked: messages, their parts, tools; more is 413. A body "
+        "for a handler of yours may have five times as many.",
         ge=5_000,
     )
     max_json_depth: int = variable(
@@ -43,6 +44,13 @@ class LimitSettings(BaseSettings):
         50_000,
         "The most characters of a schema, a choice or a regular expression that vLLM is to follow, and the most "
         "repetitions that a schema asks for (`minItems`, `maxLength`, …); more is 400.",
+        ge=1,
+    )
+    max_text_chars: int | None = variable(
+        "HANDRAIL_MAX_TEXT_CHARS",
+        None,
+        "The most characters of a text that vLLM is to tokenize; more is 400. Where it is not set: 16 for each token "
+        "of the model's context, and 1,000,000 at least.",
         ge=1,
     )
     max_n: int = variable(

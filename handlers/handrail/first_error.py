@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator
+from pydantic_core import SchemaValidator, core_schema
 
 _LISTS = ("list", "tuple", "set", "frozenset")
 #: What is no schema, and may look like one.
 _DATA = ("default", "metadata", "serialization", "expected")
+#: A million of these take no time.
+_ATOMS = ("str", "int", "float", "bool", "any", "none")
 
 
-def at_first_error(adapter: TypeAdapter[Any], whole_up_to: int = 0) -> TypeAdapter[Any]:
+def at_first_error(adapter: TypeAdapter[Any], whole_up_to: int = 0, *, yields: bool = False) -> TypeAdapter[Any]:
     """The same adapter, which from now on reports no more than the first wrong item of each list. What has at most
-    `whole_up_to` items and keys is reported on in whole."""
-    fast = SchemaValidator(_failing_fast(adapter.core_schema), _use_prebuilt=False)
+    `whole_up_to` items and keys is reported on in whole. One that `yields` is for a thread: between two items of a list
+    other threads may have the interpreter, which pydantic keeps for itself else."""
+    fast = SchemaValidator(_failing_fast(adapter.core_schema, yields), _use_prebuilt=False)
     adapter.validator = cast("SchemaValidator", _TwoStep(fast, adapter.validator, whole_up_to)) if whole_up_to else fast
     return adapter
 
@@ -42,12 +45,17 @@ class _TwoStep:
         try:
             return self._fast.validate_python(value, **given)
         except ValidationError:
-            if _remaining(value, self._whole_up_to) < 0:
+            if holds_more(value, self._whole_up_to):
                 raise
         return self._whole.validate_python(value, **given)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)
+
+
+def holds_more(value: Any, most: int) -> bool:
+    """Whether JSON as Python has it has more items and keys than `most`; looks at no more than so many."""
+    return _remaining(value, most) < 0
 
 
 def _remaining(value: Any, most: int) -> int:
@@ -67,8 +75,21 @@ def _bodies(dependant: Any) -> Iterator[Any]:
         yield from _bodies(below)
 
 
-def _failing_fast(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        marked = {key: value if key in _DATA else _failing_fast(value) for key, value in schema.items()}
-        return {**marked, "fail_fast": True} if marked.get("type") in _LISTS else marked
-    return [_failing_fast(one) for one in schema] if isinstance(schema, list) else schema
+def _failing_fast(schema: Any, yields: bool = False) -> Any:
+    if isinstance(schema, list):
+        return [_failing_fast(one, yields) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    marked = {key: value if key in _DATA else _failing_fast(value, yields) for key, value in schema.items()}
+    if marked.get("type") not in _LISTS:
+        return marked
+    marked["fail_fast"] = True
+    items = marked.get("items_schema")
+    if yields and isinstance(items, dict) and items["type"] not in _ATOMS:
+        marked["items_schema"] = core_schema.no_info_before_validator_function(_as_it_is, items)
+    return marked
+
+
+def _as_it_is(value: Any) -> Any:
+    """To call it is all: the interpreter looks then whether another thread waits for it."""
+    return value

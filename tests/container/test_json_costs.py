@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from handrail_container.openapi import describe
 
+from tests.container.heart import Heart
 from tests.container.test_server import running
 from tests.servers import SCRIPTS
 
@@ -30,25 +29,6 @@ WHOLE = (
     '{"input":[%s]}',
 )
 BODIES = [(whole % ",".join([item] * (SIZE // (len(item) + 1)))).encode() for whole in WHOLE for item in ITEMS]
-
-
-class Heart:
-    """Beats as the loop turns; `worst_s` is the most of this thread's time between two beats."""
-
-    def __init__(self) -> None:
-        self.worst_s = 0.0
-
-    @asynccontextmanager
-    async def beating(self) -> AsyncIterator[Heart]:
-        task = asyncio.create_task(self._beat())
-        yield self
-        task.cancel()
-
-    async def _beat(self) -> None:
-        while True:
-            before = time.thread_time()
-            await asyncio.sleep(0.001)
-            self.worst_s = max(self.worst_s, time.thread_time() - before)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
@@ -70,3 +72,34 @@ def test_what_is_small_is_reported_on_in_whole() -> None:
     with pytest.raises(ValidationError) as refused:
         adapter.validate_python({"items": [{"name": 0, "tags": [0] * 9}] * 2})
     assert refused.value.error_count() == 1
+
+
+def test_one_for_a_thread_comes_to_the_interpreter_between_two_items() -> None:
+    """Where other threads may have it. What is right, wrong, or of one member of a union is found as without."""
+    adapter = at_first_error(TypeAdapter(Order), yields=True)
+    body = {"items": [{"name": str(i), "tags": [i]} for i in range(100)]}
+    assert calls_of(lambda: adapter.validate_python(body)) >= 100
+    without = at_first_error(TypeAdapter(Order))
+    assert calls_of(lambda: without.validate_python(body)) < 50
+    assert adapter.validate_python(body) == TypeAdapter(Order).validate_python(body)
+    wrong: list[Any] = [{}, 0, {"name": "a", "tags": [[]]}]
+    for item in wrong:
+        with pytest.raises(ValidationError) as refused:
+            adapter.validate_python({"items": [*body["items"][:3], item]})
+        assert refused.value.errors()[0]["loc"][:2] == ("items", 3)
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions of Python's are called."""
+    calls = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls

@@ -56,6 +56,27 @@ async def test_vllm_answers_as_with_the_framework(
         assert told(await ours.post(path, json=asked | body)) == told(await served.client.post(path, json=asked | body))
 
 
+MESSAGES = {"model": MODEL.name, "messages": CHAT["messages"], "max_tokens": 6, "temperature": 0}
+OTHERS: list[tuple[str, dict[str, Any]]] = [
+    *(("/tokenize", {"prompt": "What does"}), ("/tokenize", CHAT), ("/tokenize", {"prompt": 0})),
+    *(("/detokenize", {"tokens": [5, 6]}), ("/detokenize", {"tokens": ["a"]})),
+    *(("/v1/messages", MESSAGES), ("/v1/messages", {**MESSAGES, "stream": True}), ("/v1/messages", CHAT)),
+    *(("/v1/messages/count_tokens", MESSAGES), ("/v1/messages/count_tokens", {})),
+    *(("/v1/responses", {"input": [{}]}), ("/v1/responses", {"input": "a", "model": "another"})),
+]
+
+
+@pytest.mark.parametrize(("path", "asked"), OTHERS, ids=repr)
+async def test_a_large_body_of_any_route_is_answered_as_with_the_framework(
+    served: Served, path: str, asked: dict[str, Any]
+) -> None:
+    """And the function is called without it."""
+    body = {**asked, "nobody knows": "x" * 20_000}
+    async with client_of(served) as ours:
+        assert told(await ours.post(path, json=body)) == told(await served.client.post(path, json=body))
+    assert direct(served.app, served.app, [path]) is not served.app
+
+
 async def test_both_are_called_directly(served: Served) -> None:
     """On this vLLM: where a function is not as it was, the framework calls it, and nobody would notice."""
     for path in ("/v1/chat/completions", "/v1/completions"):

@@ -1,4 +1,5 @@
-"""Routes of an engine's application that are called without the framework around them: most requests ask for these.
+"""Routes of an engine's application that are called without the framework around them: those that most requests ask
+for, and any with a large body, which the framework would validate on the event loop.
 
 What they answer is the engine's; to take a body apart, find the route and hear of the client is done here in half the
 time. Whatever is not as usual goes the usual way.
@@ -11,13 +12,15 @@ import inspect
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from handrail.downstream import replay
 from handrail.first_error import at_first_error
 from handrail.threads import run_in_threadpool
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
@@ -33,30 +36,43 @@ _LARGE = 16_384
 
 
 class _Route(NamedTuple):
+    """`takes_small`: bodies of any size."""
+
     call: Callable[[Any, Request], Awaitable[Any]]
     schema: TypeAdapter[Any]
+    takes_small: bool
 
 
 def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str]) -> ASGIApp:
-    """The functions of `app` for a POST to `paths`, without what is wrapped around them; `otherwise` for all else."""
-    found = {path: _route(app, path) for path in paths}
-    routes = {path: route for path, route in found.items() if route is not None}
-    return Direct(app, otherwise, routes) if routes else otherwise
-
-
-def _route(app: FastAPI, path: str) -> _Route | None:
-    """None where it is not there, or its function is not as we know it."""
-    for route in api_routes(app):
-        if route.path == path and "POST" in route.methods:
-            call = inspect.unwrap(route.endpoint)
-            schema: Any = inspect.get_annotations(call, eval_str=True).get("request")
-            is_known = list(inspect.signature(call).parameters) == _PARAMETERS and inspect.isclass(schema)
-            if is_known and issubclass(schema, BaseModel):
-                return _Route(call, at_first_error(TypeAdapter(schema)))
+    """The functions of `app` for a POST to `paths`, without what is wrapped around them, and its other ones where the
+    body is large; `otherwise` for all else, and where there are no `paths`."""
+    usual = tuple(paths)
+    there = {route.path: route.endpoint for route in reversed([*api_routes(app)]) if "POST" in route.methods}
+    known = {path: found for path, call in there.items() if (found := _route(call, takes_small=path in usual))}
+    for path in usual:
+        if path not in there:
+            log.debug("the engine has no POST %s", path)
+        elif path not in known:
             log.debug("the engine's %s is not as it was: the framework calls it", path)
-            return None
-    log.debug("the engine has no POST %s", path)
-    return None
+    return Direct(app, otherwise, known) if usual and known else otherwise
+
+
+def _route(endpoint: Callable[..., Any], *, takes_small: bool) -> _Route | None:
+    """None where the function is not as we know it."""
+    call = inspect.unwrap(endpoint)
+    schema: Any = inspect.get_annotations(call, eval_str=True).get("request")
+    if list(inspect.signature(call).parameters) != _PARAMETERS or not _is_of_models(schema):
+        return None
+    return _Route(call, at_first_error(TypeAdapter(schema), yields=True), takes_small)
+
+
+def _is_of_models(schema: Any) -> bool:
+    """Whether it is a model, or one of several."""
+    if get_origin(schema) is Annotated:
+        return _is_of_models(get_args(schema)[0])
+    if get_origin(schema) in (Union, UnionType):
+        return all(map(_is_of_models, get_args(schema)))
+    return inspect.isclass(schema) and issubclass(schema, BaseModel)
 
 
 class Direct:
@@ -73,8 +89,15 @@ class Direct:
             return
         request = Request({**scope, "app": self._app}, receive)
         body = await request.body()
+        is_large = len(body) > _LARGE
+        if not (is_large or route.takes_small):
+            await self._otherwise(scope, replay(body, receive), send)
+            return
         try:
-            asked = _parsed(route, body) if len(body) <= _LARGE else await run_in_threadpool(_parsed, route, body)
+            asked = await run_in_threadpool(_parsed_large, route, body) if is_large else _parsed(route, body)
+        except RequestValidationError as error:
+            await self._failing({**request.scope, "error": error}, request.receive, send)
+            return
         except Exception:  # noqa: BLE001  whatever is wrong with it, the framework says it in the engine's words
             await self._otherwise(scope, replay(body, receive), send)
             return
@@ -97,6 +120,16 @@ class Direct:
 
 def _parsed(route: _Route, body: bytes) -> Any:
     return route.schema.validate_python(json.loads(body))
+
+
+def _parsed_large(route: _Route, body: bytes) -> Any:
+    """Raises FastAPI's own error of validation: to have the framework find it again takes the loop as long."""
+    document = json.loads(body)
+    try:
+        return route.schema.validate_python(document, from_attributes=True)  # as FastAPI: an error's words depend on it
+    except ValidationError as refused:
+        errors = [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_url=False)]
+        raise RequestValidationError(errors, body=document) from None
 
 
 def _heed_cancellation() -> None:

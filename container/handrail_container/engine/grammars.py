@@ -4,8 +4,9 @@ and keeps all others waiting, and many answers at once."""
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import HTTPException
 
@@ -15,22 +16,39 @@ _FIELDS = ("json", "regex", "choice", "grammar", "structural_tag")
 _REPEATING = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
 
 
+class TooMuchAsked(HTTPException, ValueError):
+    """One request asks for too much: 400. Some of vLLM's routes take any exception but a ValueError for its own bug."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
+
+    def __str__(self) -> str:
+        return str(self.detail)
+
+
+class RequestBounds(NamedTuple):
+    """`grammar`: the size of one; `answers`: the largest `n`; `text`: characters of one, None for what the model's
+    context says."""
+
+    grammar: int = sys.maxsize
+    answers: int = sys.maxsize
+    text: int | None = sys.maxsize
+
+
 def require_compilable(outputs: Any, most: int) -> None:
-    """Raises HTTPException with 400 where vLLM's `structured_outputs` hold more than `most` characters, or a schema
+    """Raises TooMuchAsked where vLLM's `structured_outputs` hold more than `most` characters, or a schema
     repeats something so often. None is nothing to compile."""
     for field in _FIELDS if outputs is not None else ():
         given = getattr(outputs, field, None)
         size = 0 if given is None else _size(given, most)
         if size > most:
-            raise HTTPException(
-                400, f"structured outputs: {field!r} has a size of {size:,}, and {_SETTING} allows {most:,}"
-            )
+            raise TooMuchAsked(f"structured outputs: {field!r} has a size of {size:,}, and {_SETTING} allows {most:,}")
 
 
 def require_few(n: int | None, most: int) -> None:
-    """Raises HTTPException with 400 where one request asks for more than `most` answers."""
+    """Raises TooMuchAsked where one request asks for more than `most` answers."""
     if n is not None and n > most:
-        raise HTTPException(400, f"n is {n:,}, and HANDRAIL_MAX_N allows {most:,}")
+        raise TooMuchAsked(f"n is {n:,}, and HANDRAIL_MAX_N allows {most:,}")
 
 
 def _size(given: Any, most: int) -> int:

@@ -88,12 +88,16 @@ def engine(deeds: Deeds) -> FastAPI:
     async def others(request: dict[str, Any], raw_request: Request) -> Any:
         return request
 
+    async def plain(request: list[Asked], raw_request: Request) -> Any:
+        return len(request)
+
     async def explain(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": {"message": f"{type(error).__name__}: {error}"}}, 400)
 
     create.__annotations__ = {"request": Asked, "raw_request": Request}
     app.post(CHAT)(wrapped(create))
     app.post("/v1/others")(others)
+    app.post("/v1/plain")(plain)
     app.get("/v1/read")(lambda: {})
     for kind in (ValueError, RequestValidationError, HTTPException):
         app.exception_handler(kind)(explain)
@@ -182,10 +186,18 @@ async def test_whoever_asks_otherwise_is_answered_as_by_the_framework(scope: dic
     assert await told(direct(app, app, [CHAT]), asks(), **scope) == await told(app, asks(), **scope)
 
 
-@pytest.mark.parametrize("path", ["/v1/others", "/v1/read", "/v1/none"])
-def test_a_route_that_is_not_as_we_know_it_is_left_to_the_framework(path: str) -> None:
+@pytest.mark.parametrize("path", ["/v1/others", "/v1/plain", "/v1/read", "/v1/none"])
+async def test_a_route_that_is_not_as_we_know_it_is_left_to_the_framework(path: str) -> None:
+    """Whatever is asked for, small or large."""
     app = engine(Deeds())
-    assert direct(app, app, [path]) is app
+    for body in (asks(), asks(pad="x" * 50_000)):
+        assert await told(direct(app, app, [CHAT, path]), body, path=path) == await told(app, body, path=path)
+
+
+def test_where_no_route_is_as_we_know_it_there_is_nothing_in_between() -> None:
+    app = FastAPI()
+    app.post("/v1/others")(lambda: {})
+    assert direct(app, app, ["/v1/others"]) is app
 
 
 async def test_a_route_of_an_included_router_is_called_so_too() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sys
 import tempfile
 import uuid
 from argparse import Namespace
@@ -18,7 +17,8 @@ from handrail.engine import Engine
 
 from handrail_container.collection import collected_later, kept
 from handrail_container.engine.flags import engine_flags
-from handrail_container.engine.grammars import require_compilable, require_few
+from handrail_container.engine.grammars import RequestBounds, require_compilable, require_few
+from handrail_container.engine.texts import bound_texts, most_characters
 from handrail_container.engine.vllm import arguments, build, causes, processes, refusals, routes, spare
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.facade import VllmEngine
@@ -45,12 +45,11 @@ class VllmBackend:
         stall_s: float = 120,
         *,
         is_strict: bool = False,
-        most_grammar: int = sys.maxsize,
-        most_answers: int = sys.maxsize,
+        bounds: RequestBounds = RequestBounds(),  # noqa: B008  a tuple
     ) -> None:
         """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables; `stall_s` without any progress
         while requests run is a hang; `is_strict` where the facade takes no name of a model but those that are served;
-        `most_grammar` is how large a grammar may be, `most_answers` how large `n`.
+        `bounds` is what one request may ask for.
         """
         self.client: Any = None
         self.adapters = VllmAdapters()
@@ -62,7 +61,7 @@ class VllmBackend:
         self._model = model
         self._flags = dict(flags)
         self._stall_s = stall_s
-        self._most = (most_grammar, most_answers)
+        self._bounds = bounds
         self._progress: Progress | None = None
         self._args = Namespace()  # until `prepare`
         self._tasks: tuple[str, ...] = ()
@@ -87,7 +86,7 @@ class VllmBackend:
             self.client = await in_thread(self._build, "engine-build")
             self._progress = Progress(self.client, self._stall_s)
             await build.adopt(self.client)
-            _bound_requests(self.client, *self._most)
+            self._bound_requests(self.client)
             _keep_a_place_empty(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
@@ -99,6 +98,19 @@ class VllmBackend:
         self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
         self._engine.attach(self.client, app.state, self.variables)
         self.adapters.attach(self.client, app.state.openai_serving_models)
+
+    def _bound_requests(self, client: Any) -> None:
+        """Every request passes here, of whatever route and of user code: one that is too large is refused."""
+        generate, most = client.generate, self._bounds
+
+        def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
+            require_compilable(getattr(params, "structured_outputs", None), most.grammar)
+            require_few(getattr(params, "n", None), most.answers)
+            return generate(prompt, params, *given, **named)
+
+        client.generate = bounded
+        self._engine.most_text = most_characters(most.text, client.model_config.max_model_len)
+        bound_texts(client.renderer, self._engine.most_text)
 
     def _build(self) -> Any:
         self._directory.mkdir(mode=0o700)
@@ -159,18 +171,6 @@ class VllmBackend:
             client.shutdown(timeout=_GRACE_S)
         processes.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
-
-
-def _bound_requests(client: Any, most_grammar: int, most_answers: int) -> None:
-    """Every request passes here, of whatever route and of user code: one that is too large is refused."""
-    generate = client.generate
-
-    def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
-        require_compilable(getattr(params, "structured_outputs", None), most_grammar)
-        require_few(getattr(params, "n", None), most_answers)
-        return generate(prompt, params, *given, **named)
-
-    client.generate = bounded
 
 
 def _keep_a_place_empty(client: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
@@ -12,7 +13,8 @@ from typing import Any
 
 from fastapi import HTTPException
 from handrail.engine import Engine
-from handrail.first_error import at_first_error
+from handrail.first_error import at_first_error, holds_more
+from handrail.threads import run_in_threadpool
 from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
@@ -20,9 +22,13 @@ from starlette.types import Scope
 
 from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.flags import with_variables
+from handrail_container.engine.texts import require_short
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.usage import state_of_call
+
+#: Items and keys of a body that takes the event loop too long to validate.
+_MANY = 500
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class VllmEngine(Engine):
         self._client: Any = None
         self._state = State()
         self._variables: Mapping[str, str] = {}
+        self.most_text = sys.maxsize  # characters
 
     def attach(self, client: Any, state: State, variables: Mapping[str, str]) -> None:
         """`variables` are those that set the flags which vLLM's messages may name."""
@@ -113,19 +120,30 @@ class VllmEngine(Engine):
         return vllm("SamplingParams")(**given) if isinstance(given, Mapping) else given
 
     def tokenize(self, text: str) -> list[int]:
+        require_short(text, self.most_text)
         return list(self._client.get_tokenizer().encode(text))
 
 
 @functools.cache
 def _schema(name: str) -> TypeAdapter[Any]:
-    return at_first_error(TypeAdapter(vllm(name)))
+    return at_first_error(TypeAdapter(vllm(name)), yields=True)
+
+
+async def _validated(schema: TypeAdapter[Any], body: dict[str, Any]) -> Any:
+    """What is large, beside the event loop."""
+    return (
+        await run_in_threadpool(schema.validate_python, body)
+        if holds_more(body, _MANY)
+        else schema.validate_python(body)
+    )
 
 
 async def _served(serving: Any, called: Operation, body: dict[str, Any], request: Request | None) -> Any:
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
-        answer = await getattr(serving, called.method)(_schema(called.body).validate_python(body), request)
+        asked = await _validated(_schema(called.body), body)
+        answer = await getattr(serving, called.method)(asked, request)
     except Exception as error:  # as around vLLM's own routes: it has a status for whatever it raises
         raise _http_error(error) from error
     if task and task.cancelling() > cancelled_before:

@@ -190,6 +190,9 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.config.model", "ModelConfig.get_diff_sampling_param", 0),
     _name("vllm.renderers.base", "BaseRenderer.render_cmpl_async", 2),
     _name("vllm.renderers.base", "BaseRenderer.default_cmpl_tok_params"),
+    _name("vllm.renderers.base", "BaseRenderer.tokenize_prompt_async", 2),
+    _name("vllm.renderers.base", "BaseRenderer.tokenize_prompts_async", 2),
+    _name("vllm.config.model", "ModelConfig.max_model_len"),
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.create_chat_completion", 2),
     _name("vllm.entrypoints.openai.completion.serving", "OpenAIServingCompletion.create_completion", 2),
     # Called as vLLM calls them
