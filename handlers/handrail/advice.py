@@ -67,6 +67,11 @@ ROWS = (
     _row((ModuleNotFoundError,), r"No module named 'handrail\.", "Write `from handrail import …`"),
     _row(
         (ModuleNotFoundError,),
+        r"No module named '(djl_python|triton_python_backend_utils)",
+        "{1} is a part of another server, which no package index has",
+    ),
+    _row(
+        (ModuleNotFoundError,),
         r"No module named '([^'.]+)",
         "Add the package that has `{1}` to requirements.txt beside the script, or put {1}.py there",
     ),

@@ -78,6 +78,10 @@ class Loader:
             raise module
         return module
 
+    def has_run(self, path: Path) -> bool:
+        """Whether this load ran the file, or imported it."""
+        return path.resolve() in self._modules or self._already_imported(path) is not None
+
     def import_module(self, name: str) -> ModuleType:
         """An installed module, or a sibling of the script by its dotted name. Raises FileMissing, ImportFailed."""
         with self._as_user_program(name):
