@@ -33,8 +33,9 @@ from handrail.ladder import (
     hidden,
     named,
 )
-from handrail.script import Loader, find_script, hidden_siblings, make_importable
+from handrail.script import Loader, find_script, make_importable
 from handrail.sessions import handler_of
+from handrail.siblings import hidden_siblings
 from handrail.slots import AdapterSlot, Moment, SessionStep, Slot
 from handrail.streaming import adapt_stream
 from handrail.tracebacks import definition

@@ -10,14 +10,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from handrail.errors import FileMissing, ImportFailed, ScriptMissing
 from handrail.marks import Mark, collect
-from handrail.tracebacks import fault_line, message_of, user_traceback
+from handrail.siblings import hiding
+from handrail.tracebacks import fault_line, inner_line, message_of, user_traceback
 
 #: Where a script is looked for, under the model path, when CUSTOM_SCRIPT_FILENAME is not set.
 DEFAULT_SCRIPTS = ("model.py", "code/model.py")
@@ -124,12 +124,15 @@ class Loader:
         sys.modules[name] = module  # before it runs: dataclasses, pickles and forward references look it up
         try:
             with self._as_user_program(str(path)):
+                spec._initializing = True  # type: ignore[attr-defined]  # as `import` does: Python tells of a circle by it
                 spec.loader.exec_module(module)
         except BaseException as error:  # a user's script may raise anything
             sys.modules.pop(name, None)
             if _is_operators(error):
                 raise
             raise _import_failed(path, error) from error
+        finally:
+            spec._initializing = False  # type: ignore[attr-defined]
         if package:
             setattr(sys.modules[package], path.stem, module)  # as `import package.module` would
         return module
@@ -202,29 +205,6 @@ def make_importable(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def hidden_siblings(script: Path | None) -> list[str]:
-    """A warning for each file beside the script that `import` does not reach: what is installed comes first."""
-    if script is None:
-        return []
-    siblings = [
-        path
-        for path in sorted(script.parent.glob("*.py"))
-        if path not in (script, script.parent / "__init__.py") and path.stem.isidentifier()
-    ]
-    return [
-        f"{path} is hidden: `import {path.stem}` gives {origin}; rename the file"
-        for path in siblings
-        if (origin := _other_origin(path)) is not None
-    ]
-
-
-def _other_origin(path: Path) -> str | None:
-    spec = None if path.stem in sys.builtin_module_names else PathFinder.find_spec(path.stem)
-    if spec is None:
-        return "a module of Python's own" if path.stem in sys.builtin_module_names else None
-    return None if spec.origin is None or Path(spec.origin).resolve() == path.resolve() else spec.origin
-
-
 def unload(folder: Path) -> dict[str, ModuleType]:
     """Take every module whose file is below `folder` out of `sys.modules`, so that it is imported anew.
 
@@ -243,4 +223,7 @@ def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:
     if isinstance(error, SystemExit):
         cause = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
     folder = what.parent if isinstance(what, Path) else Path(what)
-    return ImportFailed(f"{where} failed to import: {type(error).__name__}: {cause}", user_traceback(error, folder))
+    inner = inner_line(error, folder) if where.startswith(str(what)) else ""  # a syntax error has a line of its own
+    raised = f"It was raised at {inner}" if inner not in ("", where) else ""
+    told = [f"{type(error).__name__}: {cause}", hiding(error, folder), raised]
+    return ImportFailed(f"{where} failed to import: {'. '.join(filter(None, told))}", user_traceback(error, folder))

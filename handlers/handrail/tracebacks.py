@@ -17,6 +17,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from handrail.advice import advice
+from handrail.siblings import hiding
 
 _OURS = str(Path(__file__).parent)
 _IMPORTLIB = str(Path(importlib.__file__).parent)
@@ -38,11 +39,16 @@ def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
     """What the author of `function` needs to know about what it raised."""
     code = _code(function)
     folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no line of it is anyone's
+    where, hidden = inner_line(error, folder) or definition(function), hiding(error, folder)
+    told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error)), hidden]))
+    return Raised(type(error).__name__, ". ".join(filter(None, [message_of(error), hidden])), where, told)
+
+
+def inner_line(error: BaseException, folder: Path) -> str:
+    """`file:line` of the last line below `folder` that `error` came through; "" where there is none."""
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     inside = [f"{file}:{line}" for file, line in lines if _is_theirs(file, folder)]
-    where = inside[-1] if inside else definition(function)
-    told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error))]))
-    return Raised(type(error).__name__, message_of(error), where, told)
+    return inside[-1] if inside else ""
 
 
 def message_of(error: BaseException) -> str:

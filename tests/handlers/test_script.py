@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from handrail.errors import FileMissing, ImportFailed, ScriptMissing
-from handrail.script import Loader, find_script, hidden_siblings, make_importable, module_name, unload
+from handrail.script import Loader, find_script, make_importable, module_name, unload
 
 from tests.handlers.conftest import Place
 
@@ -303,18 +303,6 @@ def test_importing_a_module_hides_our_command_line_too(
     place("argparse_at_import", "handlers_of_mine.py")
     make_importable(model_path)
     assert Loader().import_module("handlers_of_mine").options.temperature == 0.5
-
-
-def test_siblings_that_import_does_not_reach_are_named(model_path: Path) -> None:
-    """An installed module, a module of Python's own; not the script, not one of a namespace, not what is reached."""
-    for name in ("model", "httpx", "sys", "mine", "not-a-module"):
-        (model_path / f"{name}.py").touch()
-    make_importable(model_path)
-    hidden = hidden_siblings(model_path / "model.py")
-    assert [Path(line.partition(" is hidden")[0]).name for line in hidden] == ["httpx.py", "sys.py"]
-    assert "`import httpx` gives" in hidden[0]
-    assert "a module of Python's own" in hidden[1]
-    assert hidden_siblings(None) == []
 
 
 def test_what_is_unloaded_is_imported_anew(model_path: Path) -> None:
