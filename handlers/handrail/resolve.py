@@ -42,6 +42,7 @@ from handrail.tracebacks import definition
 from handrail.truss import style as truss
 from handrail.truss.model import TrussModel
 from handrail.truss.style import Style
+from handrail.unawaited import unawaited
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ def resolve(sources: Sources) -> Program:
     warnings += [*around.warnings, *hidden_siblings(script.path)]
     warnings += found.warnings if found else ()
     warnings += verdict.warnings
+    handlers = [one for one in (*(r.handler for r in resolutions.values()), *of_adapters.values()) if one is not None]
+    warnings += unawaited([*(one.function for one in handlers), *(hook for them in of_hooks.values() for hook in them)])
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
     model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
     more = (style.model, model, of_sessions, of_adapters)

@@ -127,13 +127,18 @@ def _class_definition(cls: type) -> str:
 
 def signature_text(function: Callable[..., Any]) -> str | None:
     """The `def` as its author wrote it, on one line; None where the source is not at hand."""
-    code = _code(function)
-    node = _def_node(code) if code is not None else None
+    node = def_node(function)
     if node is None:
         return None
     prefix = "async def " if isinstance(node, ast.AsyncFunctionDef) else "def "
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     return f"{prefix}{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def def_node(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The `def` of the function behind decorators and partials; None where the source is not at hand."""
+    code = _code(function)
+    return _def_node(code) if code is not None else None
 
 
 def _code(function: Any) -> CodeType | None:
