@@ -37,7 +37,7 @@ class Raised:
 
 def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
     """What the author of `function` needs to know about what it raised."""
-    code = _code(function)
+    code = code_of(function)
     folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no line of it is anyone's
     where, hidden = inner_line(error, folder) or definition(function), hiding(error, folder)
     told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error)), hidden]))
@@ -111,7 +111,7 @@ def definition(function: Callable[..., Any]) -> str:
     """`file:line` of the `def` or `class`, or the function's repr where Python does not know."""
     if inspect.isclass(function):
         return _class_definition(function)
-    code = _code(function)
+    code = code_of(function)
     if code is None:
         return repr(function)
     node = _def_node(code)
@@ -137,11 +137,11 @@ def signature_text(function: Callable[..., Any]) -> str | None:
 
 def def_node(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The `def` of the function behind decorators and partials; None where the source is not at hand."""
-    code = _code(function)
+    code = code_of(function)
     return _def_node(code) if code is not None else None
 
 
-def _code(function: Any) -> CodeType | None:
+def code_of(function: Any) -> CodeType | None:
     """The code behind a function, a partial, a method, a decorated one, or an object with `__call__`."""
     while isinstance(function, functools.partial):
         function = function.func
