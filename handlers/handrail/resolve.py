@@ -133,7 +133,7 @@ def resolve(sources: Sources) -> Program:
         warnings.append(nothing_known(script.path, script.module))
     warnings += [*around.warnings, *hidden_siblings(script.path)]
     warnings += found.warnings if found else ()
-    warnings += verdict.warnings
+    warnings += (*verdict.warnings, *(style.bypassed() if resolutions[Slot.INVOCATION].handler is None else ()))
     handlers = [one for one in (*(r.handler for r in resolutions.values()), *of_adapters.values()) if one is not None]
     warnings += unawaited([*(one.function for one in handlers), *(hook for them in of_hooks.values() for hook in them)])
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
