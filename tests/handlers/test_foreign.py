@@ -223,10 +223,17 @@ def test_a_script_that_would_never_end_its_import_is_not_run(resolved: Resolved,
     (fault,) = resolved("foreign/starts_a_server").faults
     assert isinstance(fault, ForeignScript)
     assert str(fault).startswith(f"{model_path}/model.py:10 starts a server of its own when it is imported")
-    assert "uvicorn" not in fault.user_traceback
+    assert "Besides" not in str(fault)
 
 
-@pytest.mark.parametrize("content", [b"def f(:\n", b"\0", b"#" * 1_100_000, b"(" * 100_000])
+def test_one_that_is_another_server_s_besides_is_told_both(program: Written) -> None:
+    (fault,) = program("import runpod\n\n\ndef work(job): ...\n\n\nrunpod.serverless.start({'handler': work})\n").faults
+    assert ":7 starts a server of its own when it is imported, `runpod.serverless.start(…)`" in str(fault)
+    assert "Besides, " in str(fault)
+    assert 'does with `job["input"]`, which is the body (docs/dialects.md#runpod)' in str(fault)
+
+
+@pytest.mark.parametrize("content", [b"def f(:\n", b"\0", b"#" * 1_100_000, b"(" * 100_000, b"# coding: none\n"])
 def test_what_cannot_be_read_elsewhere_is_nobody_s(model_path: Path, content: bytes) -> None:
     (model_path / "handler.py").write_bytes(content)
     assert resolve(Sources(model_path)).faults == ()

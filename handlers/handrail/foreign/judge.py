@@ -93,8 +93,9 @@ def require_no_server(path: Path) -> None:
 
 
 def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
-    """`fault` with what else is wrong, where the script that failed to import is another server's."""
-    strangers = _recognised(path, _sure) if path is not None and isinstance(fault, ImportFailed) else []
+    """`fault` with what else is wrong, where the script that was not imported is another server's."""
+    is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
+    strangers = _recognised(path, _sure) if path is not None and is_of_script else []
     if not strangers:
         return fault
     more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in strangers)
