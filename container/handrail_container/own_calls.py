@@ -10,13 +10,11 @@ from types import FrameType
 from typing import Any
 
 from handrail.calling import Handler
-from handrail.engine import Engine
+from handrail.engine import ANSWERING
 from handrail.tracebacks import code_of, definition, inner_line
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-
-_ENGINE = Engine._answer.__code__
 
 
 def own_call(error: HTTPException, handler: Handler) -> str | None:
@@ -25,7 +23,7 @@ def own_call(error: HTTPException, handler: Handler) -> str | None:
     One that has all that the client sent, and more, is the client's. Nothing is said where that cannot be told.
     """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    call = next((frame for frame in frames if frame.f_code is _ENGINE), None)
+    call = next((frame for frame in frames if frame.f_code is ANSWERING), None)
     code = code_of(handler.function)
     entry = next((frame for frame in frames if frame.f_code is code), None)
     if call is None or entry is None or code is None:
