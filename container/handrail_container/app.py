@@ -68,7 +68,8 @@ def load_program(settings: Settings) -> Program:
         truss_config.read(settings).lacking,
     )
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    return resolve(Sources(*given, config=config, surroundings=surroundings, definition=_definition(settings)))
+    foreign = (settings.sagemaker_program, settings.foreign_script == "refuse")
+    return resolve(Sources(*given, config, surroundings, _definition(settings), *foreign))
 
 
 def _definition(settings: Settings) -> Found | None:

@@ -12,15 +12,14 @@ from typing import Any
 from handrail.around import Wrapper
 from handrail.calling import Handler
 from handrail.errors import HandlerFault, ProgramFault
-from handrail.ladder import Rung
-from handrail.resolve import Program, Resolution
-from handrail.signature import Signature
+from handrail.resolve import Program
 from handrail.slots import AdapterSlot
 from handrail.tracebacks import definition
 
 from handrail_container import check_definition, check_requirements, truss_config
 from handrail_container.app import load_program, open_backend
 from handrail_container.check_requirements import may_be_mended
+from handrail_container.check_slots import FOLD, WIDTH, signature_data, slot_data, table
 from handrail_container.environment import Known, known, of_vllms_server, read, to_deploy, without_effect
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.keys import key_warnings
@@ -32,18 +31,7 @@ from handrail_container.settings import Settings
 from handrail_container.truss_config import EngineConfig
 from handrail_container.truss_flags import Field
 
-_RUNG_NAMES = {
-    Rung.ENVIRONMENT: "environment",
-    Rung.DECORATOR: "decorator",
-    Rung.NAME: "function name",
-    Rung.STYLE: "whole model",
-    Rung.DEFAULT: "default",
-}
-
-
-_WIDTH = 80
-_FOLD: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-_FOLD_ANSWER: dict[str, Any] = {**_FOLD, "subsequent_indent": " " * 13}
+_FOLD: dict[str, Any] = {"width": WIDTH, "subsequent_indent": "      ", **FOLD}
 
 
 @dataclass(frozen=True)
@@ -106,7 +94,7 @@ class Report:
             f"engine           {self.settings.engine}",
         ]
         for resolution in self.program.resolutions.values():
-            lines += ["", resolution.slot.path, *_table(resolution, is_open=self._may_be_mended(resolution.fault))]
+            lines += ["", resolution.slot.path, *table(resolution, is_open=self._may_be_mended(resolution.fault))]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
         lines += _section("Model", _methods(self.program))
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
@@ -127,13 +115,15 @@ class Report:
             "model_path": str(self.settings.model_path),
             "script": str(self.program.script) if self.program.script else None,
             "engine": self.settings.engine,
-            "slots": {slot.value: _slot(resolution) for slot, resolution in self.program.resolutions.items()},
+            "slots": {slot.value: slot_data(resolution) for slot, resolution in self.program.resolutions.items()},
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
             "model": _model_data(self.program),
-            "adapters": {slot.value: _signature(one.signature) for slot, one in self.program.adapters.items()},
+            "adapters": {slot.value: signature_data(one.signature) for slot, one in self.program.adapters.items()},
             "definition": check_definition.data(self.program.definition),
             "config": [_field_data(row) for row in self.config.fields],
-            "session_handlers": {s.value: _signature(h.signature) for s, h in self.program.session_handlers.items()},
+            "session_handlers": {
+                s.value: signature_data(h.signature) for s, h in self.program.session_handlers.items()
+            },
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
             "requirements": check_requirements.data(self.requirements),
             "settings": [asdict(row) for row in self.known],
@@ -175,7 +165,7 @@ def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhe
 
 def _section(title: str, rows: Iterable[str]) -> list[str]:
     """A titled list, its rows folded; nothing where there are none."""
-    folded = [textwrap.fill(row, _WIDTH, initial_indent="  ", subsequent_indent="      ", **_FOLD) for row in rows]
+    folded = [textwrap.fill(row, initial_indent="  ", **_FOLD) for row in rows]
     return ["", title, *folded] if folded else []
 
 
@@ -198,7 +188,7 @@ def _methods(program: Program) -> list[str]:
 def _model_data(program: Program) -> dict[str, Any] | None:
     if program.model is None:
         return None
-    return {name: _signature(one.signature) for name, one in program.model.methods.items()}
+    return {name: signature_data(one.signature) for name, one in program.model.methods.items()}
 
 
 def _adapter(row: tuple[AdapterSlot, Handler]) -> str:
@@ -215,15 +205,6 @@ def _field_data(row: Field) -> dict[str, str]:
     return {"name": row.name, "where": row.where, "outcome": row.outcome.value, "note": row.note}
 
 
-def _signature(signature: Signature) -> dict[str, Any]:
-    return {
-        "name": signature.name,
-        "where": signature.where,
-        "signature": signature.text,
-        "arguments": {a.parameter.name: a.source.name.lower() for a in signature.arguments},
-    }
-
-
 def _steps(program: Program) -> list[str]:
     return [f"@{step.decorator}: {handler.signature.where}" for step, handler in program.session_handlers.items()]
 
@@ -236,47 +217,3 @@ def _settings(rows: Iterable[Known], *, has_all: bool) -> list[str]:
     shown = [row for row in rows if has_all or row.source != "default"]
     more = [] if has_all else ["the others have their defaults: --all shows them"]
     return [*(f"{row.name}={row.value} ({row.source})" for row in shown), *more]
-
-
-def _table(resolution: Resolution, *, is_open: bool) -> list[str]:
-    lines: list[str] = []
-    for rung in Rung:
-        offers = [candidate for candidate in resolution.candidates if candidate.rung is rung]
-        mark = "▶" if rung is resolution.winner.rung else " "
-        found = "; ".join(candidate.found for candidate in offers) if offers else "-"
-        head = f"  {mark} {int(rung)} {_RUNG_NAMES[rung]:14} "
-        lines.append(textwrap.fill(found, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head), **_FOLD))
-    answer = _answer(resolution, is_open=is_open)
-    return [*lines, textwrap.fill(answer, _WIDTH, initial_indent="    answers: ", **_FOLD_ANSWER)]
-
-
-def _answer(resolution: Resolution, *, is_open: bool) -> str:
-    if is_open:
-        return "not known before pip has run, see below"
-    if resolution.fault is not None:
-        return "nobody, see below"
-    if resolution.handler is None:
-        return "the default handler"
-    return f"{resolution.handler.signature.text}  {resolution.handler.signature.where}"
-
-
-def _slot(resolution: Resolution) -> dict[str, Any]:
-    handler = resolution.handler
-    return {
-        "path": resolution.slot.path,
-        "rungs": [_rung(resolution, rung) for rung in Rung],
-        "winner": _RUNG_NAMES[resolution.winner.rung],
-        "handler": handler and _signature(handler.signature),
-        "fault": _fault(resolution.fault),
-    }
-
-
-def _rung(resolution: Resolution, rung: Rung) -> dict[str, Any]:
-    found = [candidate.found for candidate in resolution.candidates if candidate.rung is rung]
-    return {"rung": int(rung), "name": _RUNG_NAMES[rung], "found": found}
-
-
-def _fault(fault: HandlerFault | None) -> dict[str, str] | None:
-    if fault is None:
-        return None
-    return {"kind": type(fault).__name__, "message": str(fault), "traceback": fault.user_traceback}

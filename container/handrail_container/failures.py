@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from handrail_container.answer import AnswerCut
 from handrail_container.envelope import Explain, Failure, to_json
 from handrail_container.exchange import LEFT
+from handrail_container.own_calls import own_call
 from handrail_container.settings import Settings
 
 logger = logging.getLogger("handrail")
@@ -51,6 +52,8 @@ def explain_handler(handler: Handler, settings: Settings) -> Explain:
         if failure is None:
             name, function = handler.raised(error)
             failure = _raised(error, function, name, settings.error_detail, request_id)
+        if isinstance(error, HTTPException) and (said := own_call(error, handler)):
+            logger.warning("%s, request_id=%s", settings.redactor(said), request_id)
         return redacted(failure, settings.redactor)
 
     return explained

@@ -61,7 +61,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         serves_own=program.definition is not None,
         is_the_engines=True,
     )
-    by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
+    behind = of_engine if model is None else _model_or(model, of_engine, settings)
+    by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
     invocation = _surrounded(invocation, around.wrappers, settings)
     invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
@@ -171,6 +172,18 @@ def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settin
         )
         for path, handler in model.routes.items()
     }
+
+
+def _model_or(model: TrussModel, engine: ASGIApp, settings: Settings) -> ASGIApp:
+    """What answers /invocations by payload where the Model has no `predict`: its own methods come before the engine,
+    which would bypass what they check."""
+    own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in model.routes.items()}
+    other = no_such_route if settings.model_routes == "strict" else engine
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await own.get(scope["path"], other)(scope, receive, send)
+
+    return app
 
 
 def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:

@@ -42,6 +42,17 @@ class ServerSettings(BaseSettings):
         None,
         "The `run_inference` definition, under the model directory; `none` for none. Unset: `model.yaml`, `model.yml`.",
     )
+    sagemaker_program: str | None = variable(
+        "SAGEMAKER_PROGRAM",
+        None,
+        "The script of SageMaker's own toolkits: never run, but not passed over in silence either.",
+    )
+    foreign_script: Literal["refuse", "warn"] = variable(
+        "HANDRAIL_FOREIGN_SCRIPT",
+        "refuse",
+        "A script written for another server, where nothing else answers in its place: the start is refused, or the "
+        "default handlers answer and the log says so (`warn`).",
+    )
     ping_handler: str | None = variable(
         "CUSTOM_FASTAPI_PING_HANDLER", None, "A reference to the function that answers `/ping`."
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import linecache
 import re
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -49,6 +51,18 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f" Did you mean `{close[0]}`?" if close else ""
 
 
+def _absolute(error: BaseException, match: re.Match[str]) -> str:
+    """A relative import, as it is written where no package is."""
+    *_, (frame, number) = traceback.walk_tb(error.__traceback__)
+    line = linecache.getline(frame.f_code.co_filename, number)
+    found = re.match(r"\s*from\s+\.+\s*([\w.]*)\s+import\s+([^#(]*)", line)
+    if found is None:
+        return ""
+    names = found[2].strip() or "…"
+    instead = f"from {found[1]} import {names}" if found[1] else f"import {names}"
+    return f"The file is no module of a package, and its folder is importable: write `{instead}`"
+
+
 #: The first that fits is said.
 ROWS = (
     _row((TypeError,), r"'async for' requires an object with __aiter__ method, got coroutine", _COROUTINE),
@@ -67,9 +81,15 @@ ROWS = (
     _row((ModuleNotFoundError,), r"No module named 'handrail\.", "Write `from handrail import …`"),
     _row(
         (ModuleNotFoundError,),
+        r"No module named '(djl_python|triton_python_backend_utils)",
+        "{1} is a part of another server, which no package index has",
+    ),
+    _row(
+        (ModuleNotFoundError,),
         r"No module named '([^'.]+)",
         "Add the package that has `{1}` to requirements.txt beside the script, or put {1}.py there",
     ),
+    _row((ImportError,), r"attempted relative import", _absolute),
     _row((ImportError,), r"cannot import name '(\w+)' from 'handrail'", _of_handrail),
     _row((SyntaxError,), r"'(await|async \w+)' outside async function", "Write `async def` where `{1}` is used"),
     _row((SyntaxError,), r"asynchronous comprehension outside", "Write `async def` around it"),

@@ -140,6 +140,10 @@ class Engine(ABC):
         return event_stream(answer) if isinstance(answer, AsyncIterator) else answer
 
 
+#: By this a traceback shows which body the engine was given.
+ANSWERING = Engine._answer.__code__
+
+
 async def watched(call: Call, waiting: Coroutine[Any, Any, Any]) -> Any:
     """What `waiting` gives; `call` ends with it, or with the last event of a stream."""
     with call:

@@ -13,6 +13,7 @@
         ├── Ambiguous            two answer the same slot on the same rung
         ├── HookFailed           a start-up hook raised
         ├── LoadFailed           a Model could not be made or loaded
+        ├── ForeignScript        it is written for another server, and nothing here would call it
         └── DefinitionRefused    config.yaml or model.yaml cannot be read, or a field of it is wrong
 
 A handler that raises when called is no start-up fault: `tracebacks.explain` tells where in the user's code it did.
@@ -74,6 +75,10 @@ class HookFailed(ProgramFault):
 
 
 class LoadFailed(ProgramFault):
+    pass
+
+
+class ForeignScript(ProgramFault):
     pass
 
 

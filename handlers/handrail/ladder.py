@@ -33,7 +33,8 @@ class Rung(IntEnum):
 class Sources:
     """Where handlers may come from. `references` holds only what is set; `default_aliases` are references, by slot,
     that mean the default: module paths that documents name and engines have since moved. `config` is the Truss's
-    config.yaml where there is one, or why it cannot be read; `definition` a `model.yaml`."""
+    config.yaml where there is one, or why it cannot be read; `definition` a `model.yaml`; `program` the script that
+    SageMaker's own toolkits would run. Where `refuses_foreign`, no script of another server's is passed over."""
 
     model_path: Path
     script_filename: str | None = None
@@ -42,6 +43,8 @@ class Sources:
     config: Config | DefinitionRefused | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     definition: Found | None = None
+    program: str | None = None
+    refuses_foreign: bool = True
 
 
 @dataclass(frozen=True)

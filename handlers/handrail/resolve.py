@@ -18,6 +18,7 @@ from handrail.calling import Handler, adapt
 from handrail.definition.model import DefinedModel
 from handrail.definition.style import Found
 from handrail.errors import Ambiguous, HandlerFault, SignatureRefused
+from handrail.foreign.judge import Surveyed, Verdict, explained, judge, nothing_known, require_no_server
 from handrail.ladder import (
     DEFAULT,
     Candidate,
@@ -32,14 +33,16 @@ from handrail.ladder import (
     hidden,
     named,
 )
-from handrail.script import Loader, find_script, hidden_siblings, make_importable
+from handrail.script import Loader, find_script, make_importable
 from handrail.sessions import handler_of
+from handrail.siblings import hidden_siblings
 from handrail.slots import AdapterSlot, Moment, SessionStep, Slot
 from handrail.streaming import adapt_stream
 from handrail.tracebacks import definition
 from handrail.truss import style as truss
 from handrail.truss.model import TrussModel
 from handrail.truss.style import Style
+from handrail.unawaited import unawaited
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Resolution:
     @property
     def winner(self) -> Candidate:
         return self.candidates[0]
+
+    @property
+    def is_settled(self) -> bool:
+        """Not where the default is all that is left because the script could not be had."""
+        return self.fault is None or self.winner.rung is not Rung.DEFAULT
 
     def sentence(self) -> str:
         """Who answers and why."""
@@ -101,10 +109,12 @@ def resolve(sources: Sources) -> Program:
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
     style, found = _whole_models(sources, script, is_answered=bool(asked[Slot.INVOCATION]))
     whole = {slot: (*defined(slot, found), *style.candidates(slot)) for slot in Slot}
-    resolutions = {
-        slot: _settle(slot, (*asked[slot], *whole[slot], *default(slot, script)), script_fault) for slot in Slot
-    }
+    offered = {slot: (*asked[slot], *whole[slot], *default(slot, script)) for slot in Slot}
     around = resolve_around(sources, loader, script)
+    is_known = _is_known(offered, script, around) or style.model is not None or style.fault is not None
+    verdict = Verdict() if script_fault else judge(_surveyed(sources, script, loader, offered, is_known=is_known))
+    script_fault = script_fault or verdict.fault
+    resolutions = {slot: _settle(slot, candidates, script_fault) for slot, candidates in offered.items()}
     of_hooks, hook_faults = _hooks(script)
     of_sessions, session_faults = _session_handlers(script)
     of_adapters, adapter_faults = adapter_handlers.find(script.marks)
@@ -119,8 +129,13 @@ def resolve(sources: Sources) -> Program:
         *adapter_faults,
     ]
     warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
+    if script.path and script.module and not (script_fault or is_known or warnings or verdict.knows_script):
+        warnings.append(nothing_known(script.path, script.module))
     warnings += [*around.warnings, *hidden_siblings(script.path)]
     warnings += found.warnings if found else ()
+    warnings += (*verdict.warnings, *(style.bypassed() if resolutions[Slot.INVOCATION].handler is None else ()))
+    handlers = [one for one in (*(r.handler for r in resolutions.values()), *of_adapters.values()) if one is not None]
+    warnings += unawaited([*(one.function for one in handlers), *(hook for them in of_hooks.values() for hook in them)])
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
     model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
     more = (style.model, model, of_sessions, of_adapters)
@@ -147,10 +162,30 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
         path = find_script(sources.model_path, sources.script_filename, of_style)
         if path is None:
             return Script(), None
+        require_no_server(path)
         module = loader.load(path)
     except HandlerFault as fault:
-        return Script(path), fault
+        return Script(path), explained(fault, path)
     return Script(path, module, tuple(loader.marks)), None
+
+
+def _is_known(offered: Mapping[Slot, tuple[Candidate, ...]], script: Script, around: Around) -> bool:
+    """Whether anything that was asked for is ours."""
+    answered = any(candidates[0].function is not DEFAULT for candidates in offered.values())
+    return answered or bool(script.marks or around.wrappers or around.faults)
+
+
+def _surveyed(
+    sources: Sources,
+    script: Script,
+    loader: Loader,
+    offered: Mapping[Slot, tuple[Candidate, ...]],
+    *,
+    is_known: bool,
+) -> Surveyed:
+    is_answered = offered[Slot.INVOCATION][0].function is not DEFAULT
+    found = (sources.model_path, script.path, loader.has_run)
+    return Surveyed(*found, is_known, is_answered, sources.program, sources.refuses_foreign)
 
 
 def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:

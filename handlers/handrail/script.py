@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
 import os
 import re
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from handrail.errors import FileMissing, ImportFailed, ScriptMissing
 from handrail.marks import Mark, collect
-from handrail.tracebacks import fault_line, message_of, user_traceback
+from handrail.siblings import hiding
+from handrail.tracebacks import fault_line, inner_line, message_of, user_traceback
 
 #: Where a script is looked for, under the model path, when CUSTOM_SCRIPT_FILENAME is not set.
 DEFAULT_SCRIPTS = ("model.py", "code/model.py")
@@ -80,6 +78,10 @@ class Loader:
             raise module
         return module
 
+    def has_run(self, path: Path) -> bool:
+        """Whether this load ran the file, or imported it."""
+        return path.resolve() in self._modules or self._already_imported(path) is not None
+
     def import_module(self, name: str) -> ModuleType:
         """An installed module, or a sibling of the script by its dotted name. Raises FileMissing, ImportFailed."""
         with self._as_user_program(name):
@@ -122,12 +124,15 @@ class Loader:
         sys.modules[name] = module  # before it runs: dataclasses, pickles and forward references look it up
         try:
             with self._as_user_program(str(path)):
+                spec._initializing = True  # type: ignore[attr-defined]  # as `import` does: Python tells of a circle by it
                 spec.loader.exec_module(module)
         except BaseException as error:  # a user's script may raise anything
             sys.modules.pop(name, None)
             if _is_operators(error):
                 raise
             raise _import_failed(path, error) from error
+        finally:
+            spec._initializing = False  # type: ignore[attr-defined]
         if package:
             setattr(sys.modules[package], path.stem, module)  # as `import package.module` would
         return module
@@ -200,51 +205,6 @@ def make_importable(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def hidden_siblings(script: Path | None) -> list[str]:
-    """A warning for each file beside the script that an `import` there means and does not reach: what is installed
-    comes first. One that is imported as part of a package, or not at all, is not hidden."""
-    if script is None:
-        return []
-    files = sorted(script.parent.glob("*.py"))
-    others = {path: _other_origin(path) for path in files if path != script and path.stem.isidentifier()}
-    shadowed = {path: origin for path, origin in others.items() if origin is not None}
-    wanted = {name for path in files for name in _imported(path)} if shadowed else set()
-    package = script.parent.name
-    return [
-        f"{path} is hidden: `import {path.stem}` gives {origin}; rename the file"
-        for path, origin in shadowed.items()
-        if path.stem in wanted and wanted.isdisjoint((f".{path.stem}", f"{package}.{path.stem}"))
-    ]
-
-
-def _imported(path: Path) -> Iterator[str]:
-    """The modules that a file may import, wherever in it, each with the packages it is in; nothing of what is no
-    Python."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # Python warns of this source where it is imported
-            nodes = list(ast.walk(ast.parse(path.read_bytes())))
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in nodes:
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        if isinstance(node, ast.ImportFrom):
-            above = "." * node.level + (node.module or "")
-            names = [above, *(f"{above.rstrip('.')}.{name}" for name in names)]
-        yield from (part for name in names for part in (name, name.partition(".")[0], _two_parts(name)))
-
-
-def _two_parts(name: str) -> str:
-    """`a.b` of `a.b.c`, `.b` of `.b.c`."""
-    return ".".join(name.split(".")[:2])
-
-
-def _other_origin(path: Path) -> str | None:
-    spec = None if path.stem in sys.builtin_module_names else PathFinder.find_spec(path.stem)
-    if spec is None:
-        return "a module of Python's own" if path.stem in sys.builtin_module_names else None
-    return None if spec.origin is None or Path(spec.origin).resolve() == path.resolve() else spec.origin
-
-
 def unload(folder: Path) -> dict[str, ModuleType]:
     """Take every module whose file is below `folder` out of `sys.modules`, so that it is imported anew.
 
@@ -263,4 +223,7 @@ def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:
     if isinstance(error, SystemExit):
         cause = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
     folder = what.parent if isinstance(what, Path) else Path(what)
-    return ImportFailed(f"{where} failed to import: {type(error).__name__}: {cause}", user_traceback(error, folder))
+    inner = inner_line(error, folder) if where.startswith(str(what)) else ""  # a syntax error has a line of its own
+    raised = f"It was raised at {inner}" if inner not in ("", where) else ""
+    told = [f"{type(error).__name__}: {cause}", hiding(error, folder), raised]
+    return ImportFailed(f"{where} failed to import: {'. '.join(filter(None, told))}", user_traceback(error, folder))

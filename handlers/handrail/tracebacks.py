@@ -17,6 +17,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from handrail.advice import advice
+from handrail.siblings import hiding
 
 _OURS = str(Path(__file__).parent)
 _IMPORTLIB = str(Path(importlib.__file__).parent)
@@ -36,13 +37,18 @@ class Raised:
 
 def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
     """What the author of `function` needs to know about what it raised."""
-    code = _code(function)
+    code = code_of(function)
     folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no line of it is anyone's
+    where, hidden = inner_line(error, folder) or definition(function), hiding(error, folder)
+    told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error)), hidden]))
+    return Raised(type(error).__name__, ". ".join(filter(None, [message_of(error), hidden])), where, told)
+
+
+def inner_line(error: BaseException, folder: Path) -> str:
+    """`file:line` of the last line below `folder` that `error` came through; "" where there is none."""
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     inside = [f"{file}:{line}" for file, line in lines if _is_theirs(file, folder)]
-    where = inside[-1] if inside else definition(function)
-    told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error))]))
-    return Raised(type(error).__name__, message_of(error), where, told)
+    return inside[-1] if inside else ""
 
 
 def message_of(error: BaseException) -> str:
@@ -105,7 +111,7 @@ def definition(function: Callable[..., Any]) -> str:
     """`file:line` of the `def` or `class`, or the function's repr where Python does not know."""
     if inspect.isclass(function):
         return _class_definition(function)
-    code = _code(function)
+    code = code_of(function)
     if code is None:
         return repr(function)
     node = _def_node(code)
@@ -121,8 +127,7 @@ def _class_definition(cls: type) -> str:
 
 def signature_text(function: Callable[..., Any]) -> str | None:
     """The `def` as its author wrote it, on one line; None where the source is not at hand."""
-    code = _code(function)
-    node = _def_node(code) if code is not None else None
+    node = def_node(function)
     if node is None:
         return None
     prefix = "async def " if isinstance(node, ast.AsyncFunctionDef) else "def "
@@ -130,7 +135,13 @@ def signature_text(function: Callable[..., Any]) -> str | None:
     return f"{prefix}{node.name}({ast.unparse(node.args)}){returns}"
 
 
-def _code(function: Any) -> CodeType | None:
+def def_node(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The `def` of the function behind decorators and partials; None where the source is not at hand."""
+    code = code_of(function)
+    return _def_node(code) if code is not None else None
+
+
+def code_of(function: Any) -> CodeType | None:
     """The code behind a function, a partial, a method, a decorated one, or an object with `__call__`."""
     while isinstance(function, functools.partial):
         function = function.func

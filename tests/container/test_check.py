@@ -245,7 +245,7 @@ def test_secrets_are_masked_everywhere(check: Any) -> None:
 
 def test_a_file_that_an_installed_module_hides_is_a_warning(check: Any, tmp_path: Path) -> None:
     """With what `import` gives instead."""
-    (tmp_path / "model.py").touch()
+    (tmp_path / "model.py").write_text("import httpx, mine, sys\ndef custom_sagemaker_ping_handler(): ...\n")
     (tmp_path / "httpx.py").touch()
     (tmp_path / "sys.py").touch()
     (tmp_path / "mine.py").touch()
@@ -259,7 +259,7 @@ def test_a_file_that_an_installed_module_hides_is_a_warning(check: Any, tmp_path
 
 def test_the_supervisor_s_settings_have_no_effect(check: Any) -> None:
     """They are accepted, and `check` says so."""
-    report = check("no_handlers.py", PROCESS_MAX_START_RETRIES="3", SUPERVISOR_PROGRAM__x="y")
+    report = check("named_handlers.py", PROCESS_MAX_START_RETRIES="3", SUPERVISOR_PROGRAM__x="y")
     assert report.exit_code == 0
     assert [warning.split()[0] for warning in report.warnings] == ["PROCESS_MAX_START_RETRIES", "SUPERVISOR_PROGRAM__x"]
     assert "no effect" in report.warnings[0]

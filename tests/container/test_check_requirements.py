@@ -26,6 +26,7 @@ def test_an_import_of_what_pip_would_install_is_not_known(tmp_path: Path) -> Non
     assert report.exit_code == 0
     assert text.count("answers: not known before pip has run, see below") == 3
     assert "the default handler" not in text
+    assert "nothing else asks for it" not in text
     assert "who answers cannot be told before pip has run" in text
     assert "No module named 'a_package_nobody_has'" in text
     data = json.loads(report.to_json())
@@ -55,6 +56,24 @@ def test_what_pip_cannot_mend_is_3_and_nobody_answers(tmp_path: Path, script: st
     assert report.exit_code == 3
     assert "answers: nobody, see below" in report.to_text()
     assert "the default handler" not in report.to_text()
+    assert_nobody_is_named(report)
+
+
+def assert_nobody_is_named(report: Report) -> None:
+    text, slots = report.to_text(), json.loads(report.to_json())["slots"].values()
+    assert "nothing else asks for it" not in text
+    assert ("▶" in text, text.count("not known\n")) == (False, 15)
+    assert [(slot["winner"], slot["handler"], bool(slot["fault"])) for slot in slots] == [(None, None, True)] * 3
+    assert {found for slot in slots for rung in slot["rungs"] for found in rung["found"]} == set()
+
+
+def test_what_the_environment_asks_for_is_named_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is settled: only its function is not to be had."""
+    monkeypatch.setenv("CUSTOM_FASTAPI_INVOCATION_HANDLER", "model:answer")
+    report = checked(tmp_path, "raise RuntimeError\n", None)
+    slots = json.loads(report.to_json())["slots"]
+    assert [slots[name]["winner"] for name in ("ping", "invocation")] == [None, "environment"]
+    assert "▶ 1 environment    CUSTOM_FASTAPI_INVOCATION_HANDLER=model:answer" in report.to_text()
 
 
 def test_requirements_that_are_switched_off_mend_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

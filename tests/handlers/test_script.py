@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from handrail.errors import FileMissing, ImportFailed, ScriptMissing
-from handrail.script import Loader, find_script, hidden_siblings, make_importable, module_name, unload
+from handrail.script import Loader, find_script, make_importable, module_name, unload
 
 from tests.handlers.conftest import Place
 
@@ -303,34 +303,6 @@ def test_importing_a_module_hides_our_command_line_too(
     place("argparse_at_import", "handlers_of_mine.py")
     make_importable(model_path)
     assert Loader().import_module("handlers_of_mine").options.temperature == 0.5
-
-
-def test_siblings_that_import_does_not_reach_are_named(model_path: Path) -> None:
-    """An installed module, a module of Python's own, imported anywhere; not the script, nor what is reached."""
-    for name in ("model", "httpx", "sys", "mine", "not-a-module"):
-        (model_path / f"{name}.py").touch()
-    (model_path / "model.py").write_text("import os, sys\nimport mine\n")
-    (model_path / "mine.py").write_text("def f():\n    from httpx._client import Client\n    return Client\n")
-    make_importable(model_path)
-    hidden = hidden_siblings(model_path / "model.py")
-    assert [Path(line.partition(" is hidden")[0]).name for line in hidden] == ["httpx.py", "sys.py"]
-    assert "`import httpx` gives" in hidden[0]
-    assert "a module of Python's own" in hidden[1]
-    assert hidden_siblings(None) == []
-
-
-def test_a_sibling_that_nothing_imports_by_its_name_is_not_hidden(model_path: Path) -> None:
-    """The usual layout of a Truss: a package, its tests in it, and more packages above; a file that is no Python."""
-    for name in ("__init__", "test", "httpx", "types", "json", "email", "broken"):
-        (model_path / f"{name}.py").touch()
-    (model_path / "broken.py").write_text("import test, types, httpx, (\n")
-    package = model_path.name
-    (model_path / "model.py").write_text(
-        f"from .test.deep import x\nfrom . import types, os\nfrom {package}.httpx import y\nimport {package}.json\n"
-        f"from {package} import email\nimport types, json, email\nTEXT = 'import test'\n"
-    )
-    make_importable(model_path)
-    assert hidden_siblings(model_path / "model.py") == []
 
 
 def test_what_is_unloaded_is_imported_anew(model_path: Path) -> None:

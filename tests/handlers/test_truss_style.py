@@ -145,10 +145,11 @@ async def test_a_folder_that_cannot_be_a_package_is_none(truss: Any, model_path:
 
 
 def test_a_model_may_have_a_web_socket_alone(truss: Any, model_path: Path) -> None:
-    """The engine answers the rest."""
+    """The engine answers the rest, which is said."""
     (model_path / "model.py").write_text("class Model:\n    async def websocket(self, ws): ...\n")
     program = truss(None)
-    assert program.warnings == ()
+    (warning,) = program.warnings
+    assert warning.endswith("the engine answers /invocations. Set HANDRAIL_MODEL_ROUTES=strict, which answers 404")
     assert program.model.handlers == {}
     assert program.model.socket.signature.name == "Model.websocket"
     assert program.resolutions[Slot.INVOCATION].winner.rung is Rung.DEFAULT

@@ -23,6 +23,18 @@ class Style:
     model: TrussModel | None = None
     fault: HandlerFault | None = None
 
+    def bypassed(self) -> list[str]:
+        """A warning for a Model that /invocations does not ask: what it defines no method for is the engine's."""
+        if self.cls is None or self.model is None or "predict" in self.model.methods:
+            return []
+        own = ", ".join(name for name in self.model.handlers if name != "is_healthy")
+        asked = f" where the body is not one for its {own}" if own else ""
+        instead = "Set" if "websocket" in self.model.methods else "Define predict, or set"
+        return [
+            f"{definition_of_class(self.cls)} class {self.cls.__name__} has no predict: the engine answers "
+            f"/invocations{asked}. {instead} HANDRAIL_MODEL_ROUTES=strict, which answers 404"
+        ]
+
     def candidates(self, slot: Slot) -> list[Candidate]:
         name = _METHODS[slot]
         is_offered = self.model is not None or self.fault is not None or slot is Slot.INVOCATION

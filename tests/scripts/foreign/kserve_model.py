@@ -1,0 +1,6 @@
+from kserve import Model, ModelServer
+
+
+class Mine(Model):
+    def predict(self, payload):
+        return payload

@@ -1,0 +1,2 @@
+def predict(body):
+    return {"mine": body}

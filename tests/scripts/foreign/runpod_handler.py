@@ -1,0 +1,2 @@
+def handler(job):
+    return {"mine": job["input"]}
