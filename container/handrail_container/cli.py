@@ -82,7 +82,7 @@ def serve(
     async def run() -> ExitCode:
         server = Server(settings, host, default_model, watches=watch)
         if hints:
-            server.when_ready = lambda program: print_hints(program, host, server.port)
+            server.when_ready = lambda program: print_hints(program, host, server.port, settings, server.payloads)
         return await server.run()
 
     _run_to_the_end(run, settings)

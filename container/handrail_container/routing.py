@@ -17,6 +17,7 @@ from handrail.truss.model import TrussModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handrail_container import execution
 from handrail_container.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.adapters import PATH as ADAPTERS
 from handrail_container.adapters import AdapterRoutes, sent_to_adapters
@@ -54,7 +55,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     around, model, lanes = program.around, program.model, gate.lanes
     health = DefaultPing(backend, workers=program.definition)
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths))
-    is_behind_predict = settings.model_routes == "predict" and _is_predict(program)
+    is_behind_predict = settings.model_routes == "predict" and program.is_predict
     engine = replace(
         ours(beside_predict(of_engine) if is_behind_predict else of_engine, ()),
         handler=ENGINE,
@@ -72,6 +73,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
         "/health": ours(health, PING_METHODS),
+        execution.PATH: ours(execution.parameters(settings), ("GET",)),
         ADAPTERS: of_adapters,
     }
     prefixes = {
@@ -91,11 +93,6 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     return Routes(
         endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(program, backend, settings, gate.engine_bounds)
     )
-
-
-def _is_predict(program: Program) -> bool:
-    """Whether a Truss Model's `predict` answers /invocations."""
-    return program.definition is None and program.resolutions[Slot.INVOCATION].winner.rung is Rung.STYLE
 
 
 def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
@@ -142,7 +139,7 @@ def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpo
     if program.definition is not None:
         return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
     endpoint = _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
-    return replace(endpoint, outlives_client=_is_predict(program) and settings.cancel_on_disconnect is None)
+    return replace(endpoint, outlives_client=program.is_predict and settings.cancel_on_disconnect is None)
 
 
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
