@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import click
 from handrail.contract import REFERENCE
@@ -110,5 +111,5 @@ def _parameters(contract: Contract) -> Iterator[str]:
 
 
 def _query(contract: Contract) -> str:
-    pairs = "&".join(f"{name}={value}" for name, value in _required(contract, "query"))
+    pairs = urlencode(list(_required(contract, "query")))
     return f"?{pairs}" if pairs else ""

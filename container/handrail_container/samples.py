@@ -22,6 +22,7 @@ _FORMATS = {
     "ipv6": "::1",
     "byte": "dGV4dA==",
 }
+_NULL = {"type": "null"}
 _PLAIN: dict[str, Any] = {"boolean": True, "null": None}
 
 
@@ -39,13 +40,14 @@ def sample(schema: Any, components: Mapping[str, Any], depth: int = 0) -> Any:
         return sample(components.get(schema["$ref"].removeprefix(REFERENCE)), components, depth + 1)
     for key in ("allOf", "anyOf", "oneOf"):
         if schema.get(key):
-            return sample(_first(schema[key]), components, depth + 1)
+            return sample(_chosen(schema[key], depth), components, depth + 1)
     return _of_type(schema, components, depth)
 
 
-def _first(choices: list[Any]) -> Any:
-    """Null says least of what there could be."""
-    return next((one for one in choices if one != {"type": "null"}), choices[0])
+def _chosen(choices: list[Any], depth: int) -> Any:
+    """Null says least of what there could be, and ends what would hold itself."""
+    others = [one for one in choices if one != _NULL]
+    return _NULL if len(others) < len(choices) and (depth > _DEPTH / 2 or not others) else others[0]
 
 
 def _of_type(schema: Mapping[str, Any], components: Mapping[str, Any], depth: int) -> Any:
