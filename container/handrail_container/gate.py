@@ -31,6 +31,8 @@ from handrail_container.sockets import SocketEndpoint, Sockets
 from handrail_container.steady import Steady
 
 _ALIAS = "/sync/v1/"
+#: The route of what nobody knows.
+OTHER = "other"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
 #: How long a handler has to heed its end; then its client is answered all the same.
@@ -68,11 +70,13 @@ class InFlight:
 
 
 class Routes(NamedTuple):
-    """What answers: by path, below prefixes (the first that fits), and WebSockets by path."""
+    """What answers: by path, below prefixes (the first that fits), and WebSockets by path. `paths` are those that are
+    known below the prefixes."""
 
     endpoints: Mapping[str, Endpoint]
     prefixes: Mapping[str, Endpoint]
     sockets: Mapping[str, SocketEndpoint]
+    paths: frozenset[str] = frozenset()
 
 
 class Gate:
@@ -158,6 +162,16 @@ class Gate:
                 self._access.note(exchange)
         finally:
             requests.count -= 1
+
+    def route(self, scope: Scope) -> str:
+        """Where a request went, by one of few names: no client can make a new one."""
+        path: str = scope["path"]
+        opened = self._opened
+        if path in opened.endpoints or path in opened.paths or path in self.endpoints:
+            return path
+        if "route" in scope:  # what a framework has found, with the path as its author wrote it
+            return str(getattr(scope["route"], "path", OTHER))
+        return next((f"{prefix}*" for prefix in opened.prefixes if prefix and path.startswith(prefix)), OTHER)
 
     async def sweep(self) -> None:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""

@@ -70,7 +70,7 @@ def operation(summary: str, answer: str, media_types: Mapping[str, Any], **more:
     return {"summary": summary, "responses": {"200": {"description": answer, "content": dict(media_types)}}, **more}
 
 
-def fixed_paths() -> dict[str, dict[str, Operation]]:
+def fixed_paths() -> dict[str, dict[str, Any]]:
     """What is the same for every program."""
     about = operation("Who answers here.", "The name, the version and the state.", _JSON)
     metrics = operation("Metrics, as Prometheus reads them.", "The metrics.", _TEXT)
@@ -88,7 +88,7 @@ def fixed_paths() -> dict[str, dict[str, Operation]]:
             "post": operation("Load a LoRA adapter.", "It is loaded.", _ANY_TYPE, requestBody=_body(source)),
         },
         AdapterSlot.UNLOAD.path: {
-            "parameters": [name],  # type: ignore[dict-item]  of the path itself
+            "parameters": [name],
             "get": operation("One LoRA adapter.", "Its source, and how many requests use it.", _JSON),
             "delete": operation("Unload a LoRA adapter.", "It is unloaded.", _ANY_TYPE),
         },

@@ -26,6 +26,7 @@ from handrail_container.answer import answering
 from handrail_container.chat_socket import ChatSocket
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.engine import Backend
+from handrail_container.engine.api_routes import api_routes
 from handrail_container.engine.direct import direct
 from handrail_container.engine.ending import ending
 from handrail_container.engine.errors import enveloped
@@ -90,9 +91,14 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         readiness = DefaultPing(backend, model, is_fresh=True)
         of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: ours(of_models, ()), **prefixes}
-    return Routes(
-        endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(program, backend, settings, gate.engine_bounds)
-    )
+    sockets = _sockets(program, backend, settings, gate.engine_bounds)
+    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
+
+
+def _paths(app: FastAPI) -> frozenset[str]:
+    """Of the engine's routes, the descriptions of them among these."""
+    plain = [str(getattr(route, "path", "")) for route in app.routes]
+    return frozenset((*plain, *(route.path for route in api_routes(app))))
 
 
 def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
