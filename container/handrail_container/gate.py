@@ -31,6 +31,7 @@ from handrail_container.sockets import SocketEndpoint, Sockets
 from handrail_container.steady import Steady
 
 _ALIAS = "/sync/v1/"
+_NO_REASON = "not now; the reason is told to those who send a key"
 #: The route of what nobody knows.
 OTHER = "other"
 #: How often the time of what is in flight is looked at.
@@ -215,12 +216,18 @@ class Gate:
         if refusal is not None:
             return refusal
         if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
-            return self.stalled
+            return self._as_told(self.stalled, exchange)
         if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange)):
-            return self.lifecycle.refusal()
+            return self._as_told(self.lifecycle.refusal(), exchange)
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             return _wrong_method(endpoint, exchange.scope)
         return None
+
+    def _as_told(self, failure: Failure, exchange: Exchange) -> Failure:
+        """Without the reason, which is not for everybody, where somebody asks what needs no key and has none."""
+        if not self.keys.is_stranger(exchange.headers):
+            return failure
+        return failure._replace(message=_NO_REASON, detail=None, more=None)
 
     def _is_open(self, endpoint: Endpoint, exchange: Exchange) -> bool:
         """Whether this request is let in though the server is not ready."""
@@ -238,7 +245,8 @@ class Gate:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, its SystemExit too
-                await tell(error, endpoint.explain, exchange)
+                explain = endpoint.explain
+                await tell(error, lambda *raised: self._as_told(explain(*raised), exchange), exchange)
         except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
             is_own = exchange.verdict is None and self.lifecycle.is_ready
             if exchange.verdict is not None:

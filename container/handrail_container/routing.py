@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -44,6 +45,12 @@ from handrail_container.truss_routes import MODELS, ModelRoutes, beside_predict
 
 #: Who answers, in the log, where no function of the user's does.
 ENGINE = "engine"
+
+#: What a client may have meant.
+_KNOWN = (
+    *("/ping", "/health", "/invocations", "/predict", "/metrics", "/openapi.json", "/docs", ADAPTERS, execution.PATH),
+    *("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", Slot.STREAM.path),
+)
 
 PING_METHODS = ("GET", "POST", "HEAD")
 
@@ -204,4 +211,7 @@ def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False
 
 
 async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
-    raise HTTPException(404, f"there is no {scope['path']}")
+    """Clients leave out a part of a path, or end it with a slash that some proxy has added."""
+    path: str = scope["path"]
+    meant = difflib.get_close_matches(path.rstrip("/").lower(), _KNOWN, n=1, cutoff=0.8) if len(path) < 64 else []
+    raise HTTPException(404, f"there is no {path}" + (f": did you mean {meant[0]}?" if meant else ""))

@@ -65,10 +65,9 @@ def _of_type(schema: Mapping[str, Any], components: Mapping[str, Any], depth: in
 
 
 def _text(schema: Mapping[str, Any]) -> str:
-    text = _FORMATS.get(schema.get("format", ""), "text")
-    longer = text + "t" * (schema.get("minLength", 0) - len(text))
-    most: int = schema.get("maxLength", len(longer))
-    return longer[:most]
+    text: str = _FORMATS.get(schema.get("format", ""), "text")
+    longer: str = text + "t" * (schema.get("minLength", 0) - len(text))
+    return longer[: schema.get("maxLength", len(longer))]
 
 
 def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
