@@ -146,6 +146,10 @@ HEAD = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
     [
         (b"NONSENSE\r\n\r\n", 400, "bad_request", "not a request of HTTP/1.1"),
         (b"\x16\x03\x01\x02\x00\x01", 400, "bad_request", "not a request"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", "there is no `OPTIONS *` here"),
+        (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", "begins with /"),
+        (b"GET http://a b/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", ""),
+        (b"GET ftp://a/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", "whole http address"),
         (b"POST /read HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad_request", ""),
         (b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\n\r\n", 414, "uri_too_long", "16 KiB"),
         (b"GET /" + b"a" * 500_000, 414, "uri_too_long", "16 KiB"),
