@@ -92,14 +92,21 @@ def tell(app: FastAPI, told: Told) -> None:
 
 def _joined(contract: Contract, components: dict[str, Any]) -> dict[str, Any]:
     """Its operation, once its components are among the others: under other names where one of theirs is taken."""
-    for number in itertools.count(1):
-        names = {name: name if number == 1 else f"{name}-{number}" for name in contract.components}
-        own = {names[name]: _renamed(schema, names) for name, schema in contract.components.items()}
-        if all(components.get(name, schema) == schema for name, schema in own.items()):
-            break
+    suffixes = itertools.chain(("",), (f"-{number}" for number in itertools.count(2)))
+    named = ({name: f"{name}{suffix}" for name in contract.components} for suffix in suffixes)
+    names, own = next((names, own) for names in named if _fits(own := _under(names, contract), components))
     components |= own
     operation: dict[str, Any] = _renamed(contract.operation, names)
     return operation
+
+
+def _under(names: dict[str, str], contract: Contract) -> dict[str, Any]:
+    return {names[name]: _renamed(schema, names) for name, schema in contract.components.items()}
+
+
+def _fits(own: dict[str, Any], components: dict[str, Any]) -> bool:
+    """Whether no other component has one of their names."""
+    return all(components.get(name, schema) == schema for name, schema in own.items())
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:

@@ -46,11 +46,10 @@ from handrail_container.truss_routes import MODELS, ModelRoutes, beside_predict
 #: Who answers, in the log, where no function of the user's does.
 ENGINE = "engine"
 
-#: What a client may have meant.
-_KNOWN = (
-    *("/ping", "/health", "/invocations", "/predict", "/metrics", "/openapi.json", "/docs", ADAPTERS, execution.PATH),
-    *("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", Slot.STREAM.path),
-)
+#: What a client may have meant, where the path is no longer than any of these could be.
+_OURS = ("/ping", "/health", "/invocations", "/predict", "/metrics", ADAPTERS, execution.PATH, Slot.STREAM.path)
+_ENGINES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/openapi.json", "/docs")
+_LONG = 64
 
 PING_METHODS = ("GET", "POST", "HEAD")
 
@@ -213,5 +212,8 @@ def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False
 async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
     """Clients leave out a part of a path, or end it with a slash that some proxy has added."""
     path: str = scope["path"]
-    meant = difflib.get_close_matches(path.rstrip("/").lower(), _KNOWN, n=1, cutoff=0.8) if len(path) < 64 else []
-    raise HTTPException(404, f"there is no {path}" + (f": did you mean {meant[0]}?" if meant else ""))
+    engines = {getattr(route, "path", "") for route in getattr(scope.get("app"), "routes", ())}
+    known = [*_OURS, *(each for each in _ENGINES if each in engines)]
+    close = difflib.get_close_matches(path.rstrip("/").lower(), known, n=1, cutoff=0.8) if len(path) < _LONG else []
+    hint = "".join(f": did you mean {each}?" for each in close if each != path)
+    raise HTTPException(404, f"there is no {path}{hint}")

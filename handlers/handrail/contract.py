@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -54,17 +55,13 @@ def contract_of(handler: Handler, path: str, method: str = "POST") -> Contract:
     kind, media_types = _answer(handler.function)
     takes = [_parameter(one) for one in handler.signature.arguments if _is_described(one)]
     takes_more = any(one.source in (Source.REQUEST, Source.INPUT) for one in handler.signature.arguments)
-    for parameters, returned in ((takes, kind), (takes, _UNKNOWN), ([], kind), ([], _UNKNOWN)):
-        found = _described(handler, _Route(path, method, parameters, returned))
-        if found is not None:
-            break
-    else:
-        raise AssertionError("a route without any type can be described")
+    tries = [_Route(path, method, *types) for types in itertools.product((takes, []), (kind, _UNKNOWN))]
+    told, found = next((one, found) for one in tries if (found := _described(handler, one)) is not None)
     operation = found.operation
-    if method in _WITH_BODY and (takes_more or len(parameters) < len(takes)):
+    if method in _WITH_BODY and (takes_more or len(told.parameters) < len(takes)):
         operation.setdefault("requestBody", {"content": {"application/json": ANYTHING}})
     json_schema = operation.pop("answer")
-    content = {} if returned is _UNKNOWN and media_types else {"application/json": {"schema": json_schema}}
+    content = {} if told.returned is _UNKNOWN and media_types else {"application/json": {"schema": json_schema}}
     operation["responses"] = {"200": {"description": _words(handler, media_types), "content": content | media_types}}
     components = _reachable(operation, found.components)
     return Contract(operation, components, found.fits)

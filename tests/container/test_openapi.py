@@ -217,6 +217,32 @@ async def reshape(request):
 """
 
 
+DEFINITION = """key: k
+display_name: K
+task: {task}
+config:
+  connection_type: custom_inference
+  run_inference_snippet: !include run.py
+"""
+
+
+@pytest.mark.parametrize(
+    ("task", "shape"),
+    [("chat_completion", {"required": ["messages"]}), ("embeddings", {"type": "array"}), ("custom", {})],
+)
+def test_a_definition_takes_what_its_task_takes(task: str, shape: dict[str, Any], tmp_path: Path) -> None:
+    """Whatever its snippet is."""
+    (tmp_path / "model.yaml").write_text(DEFINITION.format(task=task))
+    (tmp_path / "run.py").write_text("def run_inference(body, environment): return body\n")
+    app = FastAPI()
+    describe(app)
+    tell(app, Told(program(tmp_path), {}, "predict"))
+    found = app.openapi()
+    validate(found)
+    assert shape.items() <= body(post(found)).items()
+    assert "run_inference" in post(found)["summary"]
+
+
 @pytest.mark.parametrize("formatter", [True, False])
 async def test_a_formatter_may_change_what_is_taken(formatter: bool, tmp_path: Path) -> None:
     """Which the description says, as nobody can know to what."""
