@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
     from handrail_container.settings import Settings
 
-#: What the engine is asked, by the first key that it takes.
-_QUESTIONS: dict[str, Any] = {
-    "messages": {"messages": [{"role": "user", "content": "What does /ping do?"}]},
-    "prompt": {"prompt": "What does /ping do?"},
-    "input": {"input": "What does /ping do?"},
-}
 _JSON = "Content-Type: application/json"
 _KEY = '-H "Authorization: Bearer $KEY"'
 
@@ -64,26 +58,24 @@ def _invocation(told: Told, asks: str, url: str) -> Iterator[str]:
         yield f"{start} -X POST"
     elif media_type != "application/json":
         yield f"{start} …, with a body of {media_type}: see /openapi.json"
-    elif (value := _value(told, contract, schema)) is None:
-        yield f"{start} -H '{_JSON}' -d BODY, as /openapi.json describes it"
     else:
-        yield f"{start} -H '{_JSON}' -d {shlex.quote(json.dumps(value, ensure_ascii=False))}"
-        if value == {} and not _names_fields(schema, contract):
-            yield f"  with what {_name(told)} reads in place of {{}}: its code says what that is"
+        yield from _with_json(f"{start} -H '{_JSON}' -d", contract, schema, _name(told))
+
+
+def _with_json(start: str, contract: Contract, schema: Any, name: str) -> Iterator[str]:
+    value = sample(schema, contract.components)
+    if not contract.fits(value):
+        yield f"{start} BODY, as /openapi.json describes it"
+        return
+    yield f"{start} {shlex.quote(json.dumps(value, ensure_ascii=False))}"
+    if value == {} and not _names_fields(schema, contract):
+        yield f"  with what {name} reads in place of {{}}"
 
 
 def _schema(operation: Mapping[str, Any]) -> tuple[Any, str | None]:
     """Of the body, with its media type; None where there is no body."""
     content = operation.get("requestBody", {}).get("content", {})
     return next(((one.get("schema"), media_type) for media_type, one in content.items()), (None, None))
-
-
-def _value(told: Told, contract: Contract, schema: Any) -> Any:
-    """A body; None where no example fits what the handler asks for."""
-    if told.program.definition is None and told.program.resolutions[Slot.INVOCATION].handler is None:
-        return next((_QUESTIONS[key] for key in told.payloads if key in _QUESTIONS), None)
-    value = sample(schema, contract.components)
-    return value if contract.fits(value) else None
 
 
 def _names_fields(schema: Any, contract: Contract) -> bool:
@@ -93,8 +85,10 @@ def _names_fields(schema: Any, contract: Contract) -> bool:
 
 
 def _name(told: Told) -> str:
+    if told.program.definition is not None:
+        return "run_inference"
     handler = told.program.resolutions[Slot.INVOCATION].handler
-    return handler.signature.name if handler is not None else "run_inference"
+    return handler.signature.name if handler is not None else "the engine"
 
 
 def _required(contract: Contract, where: str) -> Iterator[tuple[str, str]]:

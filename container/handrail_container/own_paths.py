@@ -21,6 +21,7 @@ from handrail_container.truss_routes import HARMLESS
 
 Operation = dict[str, Any]
 
+_QUESTION = "What does /ping do?"
 _STREAM = {"type": "boolean"}
 _CONTENT = {"anyOf": [{"type": "string"}, {"type": "null"}, {"type": "array", "items": {"type": "object"}}]}
 _MESSAGE = {
@@ -32,8 +33,9 @@ _CHAT = {
     "type": "object",
     "required": ["messages"],
     "properties": {"messages": {"type": "array", "items": _MESSAGE, "minItems": 1}, "stream": _STREAM},
+    "examples": [{"messages": [{"role": "user", "content": _QUESTION}]}],
 }
-_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples": [[_QUESTION]]}
 #: What the engine takes by payload, where its own routes do not say.
 _PAYLOADS: dict[str, dict[str, Any]] = {
     "messages": _CHAT,
@@ -41,11 +43,13 @@ _PAYLOADS: dict[str, dict[str, Any]] = {
         "type": "object",
         "required": ["prompt"],
         "properties": {"prompt": {"type": "string"}, "max_tokens": {"type": "integer"}, "stream": _STREAM},
+        "examples": [{"prompt": _QUESTION}],
     },
     "input": {
         "type": "object",
         "required": ["input"],
         "properties": {"input": {"anyOf": [{"type": "string"}, _TEXTS]}},
+        "examples": [{"input": _QUESTION}],
     },
 }
 #: What a definition takes by its task; another task takes any JSON.

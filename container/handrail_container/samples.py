@@ -10,6 +10,8 @@ from handrail.contract import REFERENCE
 
 #: A model may hold itself: so deep an example goes.
 _DEPTH = 8
+#: Nobody reads a longer text or list.
+_LONG = 200
 _FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -31,7 +33,7 @@ def sample(schema: Any, components: Mapping[str, Any], depth: int = 0) -> Any:
     if not isinstance(schema, dict) or depth > _DEPTH:
         return {}
     for key in ("examples", "enum"):
-        if schema.get(key):
+        if isinstance(schema.get(key), list) and schema[key]:  # an author's own extras may be anything
             return schema[key][0]
     for key in ("example", "const", "default"):
         if key in schema:
@@ -66,7 +68,7 @@ def _of_type(schema: Mapping[str, Any], components: Mapping[str, Any], depth: in
 
 def _text(schema: Mapping[str, Any]) -> str:
     text: str = _FORMATS.get(schema.get("format", ""), "text")
-    longer: str = text + "t" * (schema.get("minLength", 0) - len(text))
+    longer: str = text + "t" * (min(schema.get("minLength", 0), _LONG) - len(text))
     return longer[: schema.get("maxLength", len(longer))]
 
 
@@ -85,6 +87,6 @@ def _items(schema: Mapping[str, Any], components: Mapping[str, Any], depth: int)
     before = [sample(one, components, depth + 1) for one in schema.get("prefixItems", ())]
     if "items" not in schema or depth >= _DEPTH - 2:
         return before
-    many = min(max(1, schema.get("minItems", 1)), schema.get("maxItems", math.inf))
+    many = min(max(1, schema.get("minItems", 1)), schema.get("maxItems", math.inf), _LONG)
     item = sample(schema["items"], components, depth + 1)
     return [*before, *[item] * (int(many) - len(before))]

@@ -11,7 +11,7 @@ from handrail_container.app import load_program
 from handrail_container.hints import print_hints
 from handrail_container.settings import Settings
 
-from tests.container.test_openapi import MODEL, truss
+from tests.container.test_openapi import DEFINITION, MODEL, truss
 from tests.container.test_server import running
 from tests.servers import SCRIPTS
 
@@ -85,13 +85,31 @@ def test_what_nobody_knows_is_left_to_the_reader(script: str, hints: Hints) -> N
     """A body of any shape."""
     lines = hints(SCRIPTS, script)
     assert "-d {}" in " ".join(words(lines))
-    assert "in place of {}: its code says what that is" in "\n".join(lines)
+    assert " reads in place of {}" in "\n".join(lines)
 
 
 def test_an_engine_is_asked_what_it_takes(tmp_path: Path, hints: Hints) -> None:
-    """One that embeds knows no messages; one of which nothing is known is left to the description."""
+    """One that embeds knows no messages; what another takes is left to the reader."""
     assert '{"input": "What does /ping do?"}' in words(hints(tmp_path, None, {"input": "/v1/embeddings"}))
-    assert words(hints(tmp_path, None, {"data": "/pooling"}))[-6:-4] == ["-d", "BODY,"]
+    lines = hints(tmp_path, None, {"data": "/pooling"})
+    assert words(lines)[-2:] == ["-d", "{}"]
+    assert "with what the engine reads in place of {}" in "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("task", "body"),
+    [
+        ("chat_completion", '{"messages": [{"role": "user", "content": "What does /ping do?"}]}'),
+        ("embeddings", '["What does /ping do?"]'),
+        ("custom", "{}"),
+    ],
+)
+def test_a_definition_is_asked_what_its_task_takes(task: str, body: str, tmp_path: Path, hints: Hints) -> None:
+    (tmp_path / "model.yaml").write_text(DEFINITION.format(task=task))
+    (tmp_path / "run.py").write_text("def run_inference(body, environment): return body\n")
+    lines = hints(tmp_path, None, {})
+    assert words(lines)[-1] == body
+    assert ("with what run_inference reads" in "".join(lines)) == (task == "custom")
 
 
 def test_a_body_that_no_example_fits_is_described_elsewhere(hints: Hints) -> None:

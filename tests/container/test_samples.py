@@ -59,6 +59,13 @@ def test_an_authors_example_comes_first() -> None:
     assert sample(Shown.model_json_schema(), {}) == {"question": "What does /ping do?"}
     assert sample({"type": "string", "default": "a"}, {}) == "a"
     assert sample({"type": "string", "example": "b"}, {}) == "b"
+    assert sample({"type": "string", "examples": {"named": "c"}}, {}) == "text"
+
+
+def test_nobody_reads_a_huge_one() -> None:
+    """It does not fit then, which is for whoever shows it to see."""
+    assert len(sample({"type": "string", "minLength": 10**12}, {})) == 200
+    assert len(sample({"type": "array", "items": {}, "minItems": 10**12}, {})) == 200
 
 
 numbers = st.fixed_dictionaries(
