@@ -59,19 +59,12 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
-    around, model, lanes = program.around, program.model, gate.lanes
-    health = DefaultPing(backend, workers=program.definition)
+    lanes, wrappers = gate.lanes, program.around.wrappers
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths))
-    is_behind_predict = settings.model_routes == "predict" and program.is_predict
-    engine = replace(
-        ours(beside_predict(of_engine) if is_behind_predict else of_engine, ()),
-        handler=ENGINE,
-        serves_own=program.definition is not None,
-        is_the_engines=True,
-    )
+    engine = _engine(of_engine, program, settings)
     by_payload = DefaultInvocation(of_engine, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
-    invocation = _surrounded(invocation, around.wrappers, settings)
+    invocation = _surrounded(invocation, wrappers, settings)
     invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
     invocation = _laned(invocation, lanes.invocations)
     of_adapters = _adapters(backend, program, settings)
@@ -79,26 +72,36 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
-        "/health": ours(health, PING_METHODS),
+        "/health": ours(DefaultPing(backend, workers=program.definition), PING_METHODS),
         execution.PATH: ours(execution.parameters(settings), ("GET",)),
         ADAPTERS: of_adapters,
     }
     prefixes = {
-        "/v1/": _laned(_surrounded(engine, around.wrappers, settings), lanes.engine),
+        "/v1/": _laned(_surrounded(engine, wrappers, settings), lanes.engine),
         "": _laned(engine, lanes.engine),
     }
-    if model is not None:
-        of_model = _of_model(model, around.wrappers, settings)
-        if is_behind_predict:
-            endpoints |= dict.fromkeys(ROUTES.values(), invocation)
-        endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
+    if program.model is not None:
+        own = _of_model(program.model, wrappers, settings)
+        beside = dict.fromkeys(ROUTES.values(), invocation) if _is_behind_predict(program, settings) else {}
+        endpoints |= beside | {path: _laned(endpoint, lanes.engine) for path, endpoint in own.items()}
+        readiness = DefaultPing(backend, program.model, is_fresh=True)
         if settings.model_routes == "strict":
             of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
-        readiness = DefaultPing(backend, model, is_fresh=True)
-        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
+        of_models = ModelRoutes(program.model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: ours(of_models, ()), **prefixes}
     sockets = _sockets(program, backend, settings, gate.engine_bounds)
     return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
+
+
+def _is_behind_predict(program: Program, settings: Settings) -> bool:
+    """Whether a Model's `predict` answers what generates, and the engine nothing of that."""
+    return settings.model_routes == "predict" and program.is_predict
+
+
+def _engine(app: ASGIApp, program: Program, settings: Settings) -> Endpoint:
+    left = beside_predict(app) if _is_behind_predict(program, settings) else app
+    serves_own = program.definition is not None
+    return replace(ours(left, ()), handler=ENGINE, serves_own=serves_own, is_the_engines=True)
 
 
 def _paths(app: FastAPI) -> frozenset[str]:

@@ -116,7 +116,7 @@ class Server:
 
     async def _stop_listening(self, listening: asyncio.Task[None]) -> None:
         self._listener.should_exit = True
-        await _ended(listening)
+        await listening
 
     async def _end_program(self) -> None:
         """Also one whose start was under way: what of it has begun ends there."""
@@ -192,10 +192,3 @@ class Server:
                 return True
             await asyncio.sleep(_POLL_S)
         return not self._gate.requests.total
-
-
-async def _ended(listening: asyncio.Task[None]) -> None:
-    """A connection that cannot be ended keeps nothing else from ending."""
-    await asyncio.wait({listening})
-    if (error := listening.exception()) is not None:
-        logger.error("a bug in Handrail: the listener did not end in order", exc_info=error)
