@@ -32,7 +32,11 @@ from handrail.signature import Argument, Source, returned_by, without_none
 ANYTHING: dict[str, Any] = {"schema": {}}
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 #: What a stream may be, by the type of its items; where that is not known, any of these.
-_STREAMS: dict[str, dict[str, Any]] = {"text/event-stream": _TEXT, "text/plain": _TEXT, "application/octet-stream": {}}
+_STREAMS: dict[str, dict[str, Any]] = {
+    "text/event-stream": ANYTHING,
+    "text/plain": _TEXT,
+    "application/octet-stream": {},
+}
 REFERENCE = "#/components/schemas/"
 #: A GET may have a body, and nobody expects one.
 _WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
@@ -160,9 +164,9 @@ def _of_stream(annotation: Any) -> dict[str, Any]:
     if item in (_UNKNOWN, Any):
         return _STREAMS
     if item is str:
-        return {"text/event-stream": _TEXT, "text/plain": _TEXT}
+        return {"text/event-stream": ANYTHING, "text/plain": _TEXT}
     is_bytes = inspect.isclass(item) and issubclass(item, bytes | bytearray | memoryview)
-    return {"application/octet-stream": {}} if is_bytes else {"text/event-stream": _TEXT}
+    return {"application/octet-stream": {}} if is_bytes else {"text/event-stream": ANYTHING}
 
 
 def _words(handler: Handler, media_types: dict[str, Any]) -> str:
