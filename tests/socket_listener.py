@@ -38,6 +38,12 @@ class Raw:
         self.writer.write(data)
         await self.writer.drain()
 
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of one answer that has a length."""
+        line, *lines = (await self.head()).decode("latin-1").strip().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        return int(line.split()[1]), headers, await self.reader.readexactly(int(headers["content-length"]))
+
     async def head(self) -> bytes:
         return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
 

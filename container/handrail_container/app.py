@@ -147,7 +147,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     gate.sockets.most = settings.max_websockets
     gate.sessions = find_sessions(settings)
     gate.endpoints["/metrics"] = ours(metrics, ("GET",), is_always_open=True)
-    gate.endpoints["/"] = ours(_about(lifecycle), ("GET", "HEAD"), is_always_open=True)
+    gate.endpoints["/"] = ours(_about(lifecycle, gate.keys), ("GET", "HEAD"), is_always_open=True)
     return gate
 
 
@@ -176,14 +176,13 @@ async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
     await Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)(scope, receive, send)
 
 
-def _about(lifecycle: Lifecycle) -> ASGIApp:
+def _about(lifecycle: Lifecycle, keys: Keys) -> ASGIApp:
+    """Where there are keys, the version and the reason are for those who have one."""
+
     async def about(scope: Scope, receive: Receive, send: Send) -> None:
-        body = {
-            "name": "handrail",
-            "version": version("handrail"),
-            "state": lifecycle.state,
-            "reason": lifecycle.reason,
-        }
+        body = {"name": "handrail", "state": lifecycle.state}
+        if not keys.is_stranger(dict(scope["headers"])):
+            body |= {"version": version("handrail"), "reason": lifecycle.reason}
         await JSONResponse(body)(scope, receive, send)
 
     return about

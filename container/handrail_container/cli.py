@@ -17,7 +17,6 @@ from handrail_container.deploy.command import deploy
 from handrail_container.directory import DEFAULT_MODEL, DIRECTORY, no_directory
 from handrail_container.emulate.command import emulate
 from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.hints import print_hints
 
 if TYPE_CHECKING:
     from handrail_container.question import Question
@@ -82,7 +81,9 @@ def serve(
     async def run() -> ExitCode:
         server = Server(settings, host, default_model, watches=watch)
         if hints:
-            server.when_ready = lambda program: print_hints(program, host, server.port)
+            from handrail_container.hints import print_hints
+
+            server.when_ready = lambda program: print_hints(program, host, server.port, settings, server.payloads)
         return await server.run()
 
     _run_to_the_end(run, settings)

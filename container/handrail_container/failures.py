@@ -143,6 +143,8 @@ def _invalid(error: RequestValidationError) -> Failure:
     message = "; ".join(_problem(details) for details in error.errors())
     if any(details["type"] == "json_invalid" for details in error.errors()):
         return Failure(400, message)
+    if isinstance(error.body, bytes) and any(details["loc"][:1] == ("body",) for details in error.errors()):
+        message += ". The body was not read as JSON: send 'Content-Type: application/json'"
     return Failure(422, message, "validation_error")
 
 
@@ -150,10 +152,7 @@ def _problem(details: dict[str, Any]) -> str:
     """`body.prompt: Field required`, or what is wrong with the JSON."""
     if details["type"] == "json_invalid":
         return f"the body is not JSON: {details.get('ctx', {}).get('error', details['msg'])}"
-    hint = ""
-    if details["loc"] == ("body",) and isinstance(details.get("input"), bytes):
-        hint = ". The body was not read as JSON: send 'Content-Type: application/json'"
-    return f"{'.'.join(map(str, details['loc']))}: {details['msg']}{hint}"
+    return f"{'.'.join(map(str, details['loc']))}: {details['msg']}"
 
 
 def _was_reading_the_body(error: BaseException) -> bool:

@@ -31,6 +31,9 @@ from handrail_container.sockets import SocketEndpoint, Sockets
 from handrail_container.steady import Steady
 
 _ALIAS = "/sync/v1/"
+_NO_REASON = "not now; the reason is told to those who send a key"
+#: The route of what nobody knows.
+OTHER = "other"
 #: How often the time of what is in flight is looked at.
 _SWEEP_S = 0.1
 #: So many times the objects that the engine may be asked with are in the body of a handler.
@@ -70,11 +73,13 @@ class InFlight:
 
 
 class Routes(NamedTuple):
-    """What answers: by path, below prefixes (the first that fits), and WebSockets by path."""
+    """What answers: by path, below prefixes (the first that fits), and WebSockets by path. `paths` are those that are
+    known below the prefixes."""
 
     endpoints: Mapping[str, Endpoint]
     prefixes: Mapping[str, Endpoint]
     sockets: Mapping[str, SocketEndpoint]
+    paths: frozenset[str] = frozenset()
 
 
 class Gate:
@@ -161,6 +166,16 @@ class Gate:
         finally:
             requests.count -= 1
 
+    def route(self, scope: Scope) -> str:
+        """Where a request went, by one of few names: no client can make a new one."""
+        path: str = scope["path"]
+        opened = self._opened
+        if path in opened.endpoints or path in opened.paths or path in self.endpoints:
+            return path
+        if "route" in scope:  # what a framework has found, with the path as its author wrote it
+            return str(getattr(scope["route"], "path", OTHER))
+        return next((f"{prefix}*" for prefix in opened.prefixes if prefix and path.startswith(prefix)), OTHER)
+
     async def sweep(self) -> None:
         """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
         while True:
@@ -205,12 +220,18 @@ class Gate:
         if refusal is not None:
             return refusal
         if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
-            return self.stalled
+            return self._as_told(self.stalled, exchange)
         if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange)):
-            return self.lifecycle.refusal()
+            return self._as_told(self.lifecycle.refusal(), exchange)
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             return _wrong_method(endpoint, exchange.scope)
         return None
+
+    def _as_told(self, failure: Failure, exchange: Exchange) -> Failure:
+        """Without the reason, which is not for everybody, where somebody asks what needs no key and has none."""
+        if not self.keys.is_stranger(exchange.headers):
+            return failure
+        return failure._replace(message=_NO_REASON, detail=None, more=None)
 
     def _is_open(self, endpoint: Endpoint, exchange: Exchange) -> bool:
         """Whether this request is let in though the server is not ready."""
@@ -230,7 +251,8 @@ class Gate:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, its SystemExit too
-                await tell(error, endpoint.explain, exchange)
+                explain = endpoint.explain
+                await tell(error, lambda *raised: self._as_told(explain(*raised), exchange), exchange)
         except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
             is_own = exchange.verdict is None and self.lifecycle.is_ready
             if exchange.verdict is not None:

@@ -43,12 +43,16 @@ class Keys:
 
     def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> Failure | None:
         """What somebody without a key is told, and None for who has one or needs none."""
-        if not self._keys or path in self._public:
-            return None
+        return None if not self._keys or path in self._public or not self.is_stranger(headers) else _REFUSAL
+
+    def is_stranger(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether somebody asks without a key, where there are any."""
+        if not self._keys:
+            return False
         given = _given(headers)
         # Every key is compared, each in constant time: how long it takes says nothing of any.
         fits = [hmac.compare_digest(given, key) for key in (*self._keys, self._own)]
-        return None if any(fits) else _REFUSAL
+        return not any(fits)
 
 
 def _given(headers: Mapping[bytes, bytes]) -> bytes:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
 from prometheus_client import REGISTRY, Counter, Gauge
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
+from starlette.types import Scope
 
 from handrail_container import outlet
 from handrail_container.admission import Lanes
@@ -63,7 +71,8 @@ class Histogram:
 
 
 class Tally(Collector):
-    """What became of the requests to `/invocations`, its aliases, and `/v1/…`: told of each when it is over.
+    """What became of the requests to `/invocations`, its aliases, and `/v1/…`, and how often each route gave each
+    status: told of each request when it is over.
 
     Made on the event loop; `collect` may be called in any thread.
     """
@@ -73,10 +82,19 @@ class Tally(Collector):
         self._lanes = (lanes.invocations, lanes.engine)
         self._loop = asyncio.get_running_loop()
         self._outcomes = dict.fromkeys(OUTCOMES, 0)
+        self._requests: dict[tuple[str, int], int] = {}
+        #: The name of the route that a request went to; there are few.
+        self.route_of: Callable[[Scope], str] = lambda scope: ""
         self._seconds = Histogram()
         self._first_chunk = Histogram()
 
     def count(self, exchange: Exchange) -> None:
+        key = exchange.scope["path"], exchange.status
+        if key in self._requests:  # most paths are the names of their routes
+            self._requests[key] += 1
+        else:
+            key = self.route_of(exchange.scope), exchange.status
+            self._requests[key] = self._requests.get(key, 0) + 1
         if exchange.lane is None:
             return
         self._outcomes[outcome(exchange)] += 1
@@ -89,6 +107,12 @@ class Tally(Collector):
         for name, count in self._outcomes.items():
             invocations.add_metric([name], count)
         yield invocations
+        text = "Requests, to any route, by the status of their answers."
+        requests = CounterMetricFamily("handrail_requests", text, labels=["route", "status"])
+        for (route, status), count in tuple(self._requests.items()):
+            requests.add_metric([route, str(status)], count)
+        yield requests
+        yield InfoMetricFamily("handrail", "What serves here.", value={"version": version("handrail")})
         reloads = CounterMetricFamily(
             "handrail_reloads", "Reloads of the handlers after an edit, by how they ended.", labels=["result"]
         )

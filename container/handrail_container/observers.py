@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def observe(gate: Gate, backend: Backend, tally: Tally, tracing: Tracing | None) -> None:
     """Tell both from now on."""
     gate.when_over = tally.count
+    tally.route_of = gate.route
     if tracing is None:
         return
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 from fastapi import FastAPI
+from handrail.contract import REFERENCE, Contract
 from starlette.requests import Request
 from starlette.routing import Route
 
 from handrail_container.envelope import MAX_ID
+from handrail_container.own_paths import Told, contracts, engines_part, fixed_paths
 from handrail_container.threads import in_thread
 
 _ERROR_SCHEMA = {
@@ -34,72 +37,88 @@ _ERROR = {
     "description": "An error.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
-_ANYTHING: dict[str, Any] = {"*/*": {"schema": {}}}
-_STREAM = {"type": "boolean"}
-_CONTENT = {"anyOf": [{"type": "string"}, {"type": "null"}, {"type": "array", "items": {"type": "object"}}]}
-_MESSAGE = {
-    "type": "object",
-    "required": ["role"],
-    "properties": {"role": {"type": "string"}, "content": _CONTENT},
-}
-#: What the engine takes by payload, and last what a handler may take.
-_PAYLOADS: list[dict[str, Any]] = [
-    {
-        "type": "object",
-        "required": ["messages"],
-        "properties": {"messages": {"type": "array", "items": _MESSAGE}, "stream": _STREAM},
-    },
-    {
-        "type": "object",
-        "required": ["prompt"],
-        "properties": {"prompt": {"type": "string"}, "max_tokens": {"type": "integer"}, "stream": _STREAM},
-    },
-    {"type": "object", "required": ["input"], "properties": {"input": {"type": "string"}}},
-    {},
-]
+#: OpenAPI has no word for them.
+_WEBSOCKETS = (
+    "Beside these routes there are WebSockets: /invocations-bidirectional-stream, and /v1/websocket of a Truss Model."
+)
 _METHODS = ("get", "post", "head", "put", "patch", "delete", "options", "trace")
 
 
-def _operation(summary: str, media_types: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"summary": summary, "responses": {"200": {"description": "Well.", "content": media_types}}, **more}
+class Document:
+    """The description of one server: of the engine's routes made once, and of ours again after each reload."""
 
+    def __init__(self, app: FastAPI) -> None:
+        self._of_engine = app.openapi  # FastAPI's own, which keeps what it has made
+        self._told: Told | None = None
+        self._made: tuple[Told | None, dict[str, Any]] | None = None
 
-def _own_paths() -> dict[str, dict[str, Any]]:
-    """The routes that the application does not have: they are answered in front of it."""
-    ping = _operation("Whether the server can answer; 503 says why not.", _ANYTHING)
-    body = {"required": True, "content": {"application/json": {"schema": {"anyOf": _PAYLOADS}}}}
-    invocation = _operation("The handler of the script, or the engine by payload.", _ANYTHING, requestBody=body)
-    about = _operation("The name, the version and the state.", {"application/json": {"schema": {"type": "object"}}})
-    metrics = _operation("Metrics, as Prometheus reads them.", {"text/plain": {"schema": {"type": "string"}}})
-    return {
-        "/ping": dict.fromkeys(("get", "post", "head"), ping),
-        "/health": dict.fromkeys(("get", "post", "head"), ping),
-        "/invocations": {"post": invocation},
-        "/predict": {"post": invocation},
-        "/metrics": {"get": metrics},
-        "/": {"get": about, "head": about},
-    }
+    def tell(self, told: Told) -> None:
+        """What is to be described from now on."""
+        self._told = told
+
+    def __call__(self) -> dict[str, Any]:
+        told, made = self._told, self._made
+        if made is None or made[0] is not told:
+            made = self._made = told, self._describe(told)
+        return made[1]
+
+    def _describe(self, told: Told | None) -> dict[str, Any]:
+        schema = self._of_engine()
+        components = {**schema.get("components", {}).get("schemas", {}), "Error": _ERROR_SCHEMA}
+        paths = dict(schema["paths"]) if told is None else engines_part(told, schema["paths"])
+        paths |= fixed_paths()
+        for path, operations in (contracts(told, schema["paths"]) if told is not None else {}).items():
+            paths[path] = {method: _joined(one, components) for method, one in operations.items()}
+        described = {
+            path: {name: _with_our_errors(one) if name in _METHODS else one for name, one in operations.items()}
+            for path, operations in paths.items()
+        }
+        info = {**schema["info"], "description": _WEBSOCKETS}
+        more = {**schema.get("components", {}), "schemas": components}
+        return {**schema, "info": info, "paths": described, "components": more}
 
 
 def describe(app: FastAPI) -> None:
     """Let `app` describe the whole server."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema:
-            return app.openapi_schema
-        schema = generate()
-        for path, operations in _own_paths().items():
-            schema["paths"].setdefault(path, operations)
-        schema.setdefault("components", {}).setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
-        for operations in schema["paths"].values():
-            for method in _METHODS:
-                if method in operations:
-                    operations[method] = _with_our_errors(operations[method])
-        return schema
-
+    app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     _describe_in_thread(app)
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
+
+
+def tell(app: FastAPI, told: Told) -> None:
+    """From now on `app` describes that; it is made when somebody asks for it."""
+    document: Any = app.openapi
+    document.tell(told)
+
+
+def _joined(contract: Contract, components: dict[str, Any]) -> dict[str, Any]:
+    """Its operation, once its components are among the others: under other names where one of theirs is taken."""
+    suffixes = itertools.chain(("",), (f"-{number}" for number in itertools.count(2)))
+    named = ({name: f"{name}{suffix}" for name in contract.components} for suffix in suffixes)
+    names, own = next((names, own) for names in named if _fits(own := _under(names, contract), components))
+    components |= own
+    operation: dict[str, Any] = _renamed(contract.operation, names)
+    return operation
+
+
+def _under(names: dict[str, str], contract: Contract) -> dict[str, Any]:
+    return {names[name]: _renamed(schema, names) for name, schema in contract.components.items()}
+
+
+def _fits(own: dict[str, Any], components: dict[str, Any]) -> bool:
+    """Whether no other component has one of their names."""
+    return all(components.get(name, schema) == schema for name, schema in own.items())
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """`value` with the references to components by their new names; a discriminator's mapping has some, too."""
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    if isinstance(value, str) and value.startswith(REFERENCE):
+        name = value.removeprefix(REFERENCE)
+        return REFERENCE + names.get(name, name)
+    return value
 
 
 def _describe_in_thread(app: FastAPI) -> None:

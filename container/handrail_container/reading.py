@@ -30,6 +30,9 @@ _HEAD_END = b"\r\n\r\n"
 #: Of a body, that many bytes are read at once: it may be full of what looks like the end of a head.
 _BODY_STEP = 256
 
+_TARGET = Failure(
+    400, "the target of a request is a path that begins with / or a whole http address: there is no `OPTIONS *` here"
+)
 _TUNNEL = Failure(405, "this server is no proxy: it has no CONNECT")
 _SOCKET = Failure(400, "a WebSocket is opened by a GET without a body, and nothing is sent until it is open")
 _SOCKET_BEHIND = Failure(400, "a WebSocket is not opened behind a request that is not answered yet")
@@ -193,6 +196,7 @@ class RequestReader(HttpToolsProtocol):
         """Of a target that is a whole address, in place of the one in the header."""
         found = origin_form(self.url)
         if found is None:
+            self._fault = _TARGET
             raise Refused
         host, self.url = found
         self.headers[:] = [(b"host", host), *(header for header in self.headers if header[0] != b"host")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from handrail.truss.model import TrussModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handrail_container import execution
 from handrail_container.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.adapters import PATH as ADAPTERS
 from handrail_container.adapters import AdapterRoutes, sent_to_adapters
@@ -25,6 +27,7 @@ from handrail_container.answer import answering
 from handrail_container.chat_socket import ChatSocket
 from handrail_container.defaults import DefaultInvocation, DefaultPing
 from handrail_container.engine import Backend
+from handrail_container.engine.api_routes import api_routes
 from handrail_container.engine.direct import direct
 from handrail_container.engine.ending import ending
 from handrail_container.engine.errors import enveloped
@@ -43,6 +46,11 @@ from handrail_container.truss_routes import MODELS, ModelRoutes, beside_predict
 #: Who answers, in the log, where no function of the user's does.
 ENGINE = "engine"
 
+#: What a client may have meant, where the path is no longer than any of these could be.
+_OURS = ("/ping", "/health", "/invocations", "/predict", "/metrics", ADAPTERS, execution.PATH, Slot.STREAM.path)
+_ENGINES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/openapi.json", "/docs")
+_LONG = 64
+
 PING_METHODS = ("GET", "POST", "HEAD")
 
 
@@ -51,20 +59,13 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
-    around, model, lanes = program.around, program.model, gate.lanes
-    health = DefaultPing(backend, workers=program.definition)
+    lanes, wrappers, model = gate.lanes, program.around.wrappers, program.model
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths), backend.variables)
-    is_behind_predict = settings.model_routes == "predict" and _is_predict(program)
-    engine = replace(
-        ours(beside_predict(of_engine) if is_behind_predict else of_engine, ()),
-        handler=ENGINE,
-        serves_own=program.definition is not None,
-        is_the_engines=True,
-    )
+    engine = _engine(of_engine, program, settings)
     behind = of_engine if model is None else _model_or(model, of_engine, settings)
     by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
-    invocation = _surrounded(invocation, around.wrappers, settings)
+    invocation = _surrounded(invocation, wrappers, settings)
     invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
     invocation = _laned(invocation, lanes.invocations)
     of_adapters = _adapters(backend, program, settings)
@@ -72,31 +73,42 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
-        "/health": ours(health, PING_METHODS),
+        "/health": ours(DefaultPing(backend, workers=program.definition), PING_METHODS),
+        execution.PATH: ours(execution.parameters(settings), ("GET",)),
         ADAPTERS: of_adapters,
     }
     prefixes = {
-        "/v1/": _laned(_surrounded(engine, around.wrappers, settings), lanes.engine),
+        "/v1/": _laned(_surrounded(engine, wrappers, settings), lanes.engine),
         "": _laned(engine, lanes.engine),
     }
-    if model is not None:
-        of_model = _of_model(model, around.wrappers, settings)
-        if is_behind_predict:
-            endpoints |= dict.fromkeys(ROUTES.values(), invocation)
-        endpoints |= {path: _laned(endpoint, lanes.engine) for path, endpoint in of_model.items()}
+    if program.model is not None:
+        own = _of_model(program.model, wrappers, settings)
+        beside = dict.fromkeys(ROUTES.values(), invocation) if _is_behind_predict(program, settings) else {}
+        endpoints |= beside | {path: _laned(endpoint, lanes.engine) for path, endpoint in own.items()}
+        readiness = DefaultPing(backend, program.model, is_fresh=True)
         if settings.model_routes == "strict":
             of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
-        readiness = DefaultPing(backend, model, is_fresh=True)
-        of_models = ModelRoutes(model, readiness, answering(invocation.app, invocation.explain), of_engine)
+        of_models = ModelRoutes(program.model, readiness, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {MODELS: ours(of_models, ()), **prefixes}
-    return Routes(
-        endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, _sockets(program, backend, settings, gate.engine_bounds)
-    )
+    sockets = _sockets(program, backend, settings, gate.engine_bounds)
+    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
 
 
-def _is_predict(program: Program) -> bool:
-    """Whether a Truss Model's `predict` answers /invocations."""
-    return program.definition is None and program.resolutions[Slot.INVOCATION].winner.rung is Rung.STYLE
+def _is_behind_predict(program: Program, settings: Settings) -> bool:
+    """Whether a Model's `predict` answers what generates, and the engine nothing of that."""
+    return settings.model_routes == "predict" and program.is_predict
+
+
+def _engine(app: ASGIApp, program: Program, settings: Settings) -> Endpoint:
+    left = beside_predict(app) if _is_behind_predict(program, settings) else app
+    serves_own = program.definition is not None
+    return replace(ours(left, ()), handler=ENGINE, serves_own=serves_own, is_the_engines=True)
+
+
+def _paths(app: FastAPI) -> frozenset[str]:
+    """Of the engine's routes, the descriptions of them among these."""
+    plain = [str(getattr(route, "path", "")) for route in app.routes]
+    return frozenset((*plain, *(route.path for route in api_routes(app))))
 
 
 def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
@@ -143,7 +155,7 @@ def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpo
     if program.definition is not None:
         return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
     endpoint = _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
-    return replace(endpoint, outlives_client=_is_predict(program) and settings.cancel_on_disconnect is None)
+    return replace(endpoint, outlives_client=program.is_predict and settings.cancel_on_disconnect is None)
 
 
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
@@ -214,4 +226,10 @@ def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False
 
 
 async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
-    raise HTTPException(404, f"there is no {scope['path']}")
+    """Clients leave out a part of a path, or end it with a slash that some proxy has added."""
+    path: str = scope["path"]
+    engines = {getattr(route, "path", "") for route in getattr(scope.get("app"), "routes", ())}
+    known = [*_OURS, *(each for each in _ENGINES if each in engines)]
+    close = difflib.get_close_matches(path.rstrip("/").lower(), known, n=1, cutoff=0.8) if len(path) < _LONG else []
+    hint = "".join(f": did you mean {each}?" for each in close if each != path)
+    raise HTTPException(404, f"there is no {path}{hint}")

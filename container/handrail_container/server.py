@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -78,6 +78,11 @@ class Server:
         port: int = self._socket.getsockname()[1]
         return port
 
+    @property
+    def payloads(self) -> Mapping[str, str]:
+        """The engine's own routes, by the key of a body that chooses each."""
+        return self._backend.routes_by_payload
+
     async def run(self) -> ExitCode:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
         self._begin()
@@ -111,7 +116,7 @@ class Server:
 
     async def _stop_listening(self, listening: asyncio.Task[None]) -> None:
         self._listener.should_exit = True
-        await _ended(listening)
+        await listening
 
     async def _end_program(self) -> None:
         """Also one whose start was under way: what of it has begun ends there."""
@@ -187,10 +192,3 @@ class Server:
                 return True
             await asyncio.sleep(_POLL_S)
         return not self._gate.requests.total
-
-
-async def _ended(listening: asyncio.Task[None]) -> None:
-    """A connection that cannot be ended keeps nothing else from ending."""
-    await asyncio.wait({listening})
-    if (error := listening.exception()) is not None:
-        logger.error("a bug in Handrail: the listener did not end in order", exc_info=error)

@@ -16,10 +16,11 @@ from handrail.script import unload
 from handrail.slots import Moment
 
 from handrail_container import app as composition
-from handrail_container import requirements, routing
+from handrail_container import openapi, requirements, routing
 from handrail_container.engine import Backend
 from handrail_container.environment import masked
 from handrail_container.gate import Gate, InFlight, Routes
+from handrail_container.own_paths import Told
 from handrail_container.report import refusal, say
 from handrail_container.settings import Settings
 from handrail_container.teardown import Teardown
@@ -71,6 +72,7 @@ class Serving:
             if isinstance(error, HandlerFault):
                 raise Refused(error) from error
             raise
+        openapi.tell(self._app, Told(program, self._backend.routes_by_payload, self._settings.model_routes))
         self._gate.open(self._app, routes)
         self._program, self._begun = program, begun
 

@@ -8,7 +8,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 MODELS = "/v1/models/"
-_HARMLESS = frozenset({"/tokenize", "/detokenize"})
+#: They generate nothing.
+HARMLESS = frozenset({"/tokenize", "/detokenize"})
 
 
 class ModelRoutes:
@@ -50,7 +51,7 @@ def beside_predict(engine: ASGIApp) -> ASGIApp:
     `predict` checks."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "POST" and scope["path"] not in _HARMLESS:
+        if scope["method"] == "POST" and scope["path"] not in HARMLESS:
             raise HTTPException(
                 404,
                 f"there is no {scope['path']} beside the Model's predict; HANDRAIL_MODEL_ROUTES=engine lets the engine "

@@ -86,6 +86,11 @@ class Program:
     session_handlers: Mapping[SessionStep, Handler] = field(default_factory=dict)
     adapters: Mapping[AdapterSlot, Handler] = field(default_factory=dict)
 
+    @property
+    def is_predict(self) -> bool:
+        """Whether a Truss Model's `predict` answers /invocations."""
+        return self.definition is None and self.resolutions[Slot.INVOCATION].winner.rung is Rung.STYLE
+
     def sentences(self) -> list[str]:
         """Who answers each slot, and what stands around the handlers."""
         wrapped = [

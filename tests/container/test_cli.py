@@ -262,7 +262,8 @@ def test_hints_name_an_address_that_can_be_asked(
     host: str, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Not the one that means every address."""
-    print_hints(load_program(Settings(SAGEMAKER_MODEL_PATH=tmp_path)), host, 80)
+    settings = Settings(SAGEMAKER_MODEL_PATH=tmp_path)
+    print_hints(load_program(settings), host, 80, settings, {})
     assert f"{url}ping" in capsys.readouterr().out
 
 

@@ -140,6 +140,29 @@ def test_no_body_at_all_is_400_where_json_is_wanted(serving: Launch, script: str
     assert serving(script).http.post("/invocations").status_code == 400
 
 
+BODIES = {
+    "pydantic_body.py": {"prompt": "a"},
+    "two_bodies.py": {"ask": {"question": "a"}},
+    "typed_stream.py": {"to": 1},
+    "dict_body.py": {"prompt": "a"},
+}
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("script", BODIES)
+def test_a_body_that_is_not_said_to_be_json_is_told_the_header(
+    serving: Launch, script: str, content_type: str | None
+) -> None:
+    """Whatever the handler's models make of it; a body that is JSON, and wrong, hears nothing of headers."""
+    http, body = serving(script).http, json.dumps(BODIES[script]).encode()
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = http.post("/invocations", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert error_of(answer)["message"].endswith(" The body was not read as JSON: send 'Content-Type: application/json'")
+    assert http.post("/invocations", json=BODIES[script]).status_code == 200
+    assert "Content-Type" not in error_of(http.post("/invocations", json=[]))["message"]
+
+
 def test_the_message_says_where_the_json_is_wrong(told: Served) -> None:
     """As Python's parser puts it."""
     answer = told.http.post("/invocations", content=b'{"do" 1}')

@@ -9,8 +9,9 @@ from handrail_container.errors import SettingsError
 from handrail_container.keys import Keys
 
 from tests.conftest import Launch
-from tests.servers import Served
+from tests.servers import SCRIPTS, Served, eventually
 
+BEARER = {"Authorization": "Bearer k"}
 KEYS = "old-key, new-key"
 
 
@@ -82,6 +83,33 @@ def test_while_it_loads_a_key_is_asked_for_as_well(launch: Launch, tmp_path: Pat
     assert served.first_answer().status_code == 503
     assert served.http.post("/invocations").status_code == 401
     assert served.http.post("/invocations", headers={"Authorization": "Bearer k"}).status_code == 503
+
+
+@pytest.mark.parametrize("key", ["", "Bearer wrong", "Bearer k"])
+def test_why_it_is_not_ready_is_told_to_those_with_a_key(launch: Launch, tmp_path: Path, key: str) -> None:
+    """A probe reads the status alone. Nor does `/` tell its version to everybody."""
+    served = launch(tmp_path, HANDRAIL_API_KEY="k", HANDRAIL_ECHO_LOAD_S="30")
+    served.first_answer()
+    eventually(lambda: "engine is starting" in served.http.get("/", headers=BEARER).text, "the engine to load")
+    knows = key == "Bearer k"
+    for path in ("/ping", "/health"):
+        answer = served.http.get(path, headers={"Authorization": key})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["type"], "Retry-After" in answer.headers) == (503, "loading", True)
+        assert ("engine" in error["message"]) == knows
+    told = served.http.get("/", headers={"Authorization": key}).json()
+    assert (told["state"], "version" in told, "reason" in told) == ("loading", knows, knows)
+
+
+def test_what_a_ping_of_the_scripts_raises_is_told_to_those_with_a_key(launch: Launch) -> None:
+    """It names a line of the program."""
+    served = launch(SCRIPTS, CUSTOM_FASTAPI_PING_HANDLER="sick_ping.py:raising", HANDRAIL_API_KEY="k")
+    served.first_answer()
+    eventually(lambda: served.http.get("/", headers=BEARER).json()["state"] == "ready", "the server to be ready")
+    stranger, known = served.http.get("/ping"), served.http.get("/ping", headers=BEARER)
+    assert stranger.status_code == known.status_code == 503
+    assert stranger.json()["error"]["message"] == "not now; the reason is told to those who send a key"
+    assert "sick_ping.py:9" in known.json()["error"]["message"]
 
 
 def test_no_key_is_in_the_log(guarded: Served) -> None:

@@ -10,10 +10,13 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute
 from handrail_container.admission import Lanes
+from handrail_container.gate import Gate
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.metrics import BUCKETS, OUTCOMES, Histogram, Tally, counting
 from handrail_container.settings import Settings
@@ -123,13 +126,51 @@ def test_the_state_is_one_of_all(launch: Launch) -> None:
 
 
 def test_clients_cannot_make_new_series(told: Served) -> None:
-    """Whatever paths, methods, ids and handlers' statuses they think of."""
-    before = set(series(told))
+    """Whatever paths, methods and ids they think of; a route and a status are a series once they have been seen."""
+    before: set[str] = set()
     for number in range(20):
-        told.http.post(f"/v1/{number}", json={}, headers={"X-Request-Id": f"id-{number}"})
+        for path in ("/", "/v1/", "/v1/models/", "/adapters/", "/ping/", "/invocations/", "/sync/v1/"):
+            told.http.post(f"{path}{number}", json={}, headers={"X-Request-Id": f"id-{number}"})
+            told.http.get(f"{path}{number}")
         told.http.request(f"VERB{number}", "/invocations")
-    told.http.post("/invocations", json={"do": "raise_text"})
+        told.http.get(f"/ping?number={number}")
+        told.http.get("/metrics")
+        before = before or set(series(told))
     assert set(series(told)) == before
+
+
+def test_each_route_has_its_statuses(told: Served) -> None:
+    """The engine's by their templates, ours, and one name for all else."""
+    assert told.http.post("/invocations", json={"do": "raise_text"}).status_code == 418
+    assert told.http.get("/invocations").status_code == 405
+    assert [told.http.get(path).status_code for path in ("/v1/models", "/openapi.json")] == [200, 200]
+    assert [told.http.get(path).status_code for path in ("/a", "/b", "/v1/c", "/adapters/d")] == [404] * 4
+    assert told.http.get("/sync/v1/models").status_code == 200
+    found = series(told)
+    seen = {
+        ("/invocations", 418): 1,
+        ("/invocations", 405): 1,
+        ("/v1/models", 200): 2,
+        ("/openapi.json", 200): 1,
+        ("other", 404): 2,
+        ("/v1/*", 404): 1,
+        ("/adapters/*", 404): 1,
+    }
+    for (route, status), count in seen.items():
+        assert found[f'handrail_requests_total{{route="{route}",status="{status}"}}'] == count
+
+
+def test_a_route_with_a_name_in_it_is_one_route() -> None:
+    """As its author wrote it, where a framework has found it."""
+    gate = Gate(Lifecycle(), Lanes(Settings()), max_body_bytes=1, access_log="off")
+    route = APIRoute("/v1/things/{thing}", lambda: None)
+    assert gate.route({"path": "/v1/things/1", "route": route}) == "/v1/things/{thing}"
+    assert gate.route({"path": "/v1/things/1", "route": object()}) == "other"
+
+
+def test_the_version_is_a_label(told: Served) -> None:
+    """Of a series that is 1, as Prometheus has it for what is no number."""
+    assert series(told)[f'handrail_info{{version="{version("handrail")}"}}'] == 1
 
 
 @pytest.fixture

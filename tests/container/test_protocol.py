@@ -24,31 +24,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from tests.socket_listener import PATIENCE_S
+from tests.socket_listener import Raw as Client
+
 PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
-PATIENCE_S = 20
-
-
-class Client:
-    """A socket to a listener, and what came over it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def send(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of one answer that has a length."""
-        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_S)).decode("latin-1")
-        line, *lines = head.strip().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        return int(line.split()[1]), headers, await self.reader.readexactly(int(headers["content-length"]))
-
-    async def rest(self) -> bytes:
-        """What comes until the server hangs up."""
-        return await asyncio.wait_for(self.reader.read(), PATIENCE_S)
 
 
 class Running:
@@ -147,6 +126,10 @@ HEAD = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
     [
         (b"NONSENSE\r\n\r\n", 400, "bad_request", "not a request of HTTP/1.1"),
         (b"\x16\x03\x01\x02\x00\x01", 400, "bad_request", "not a request"),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", "there is no `OPTIONS *` here"),
+        (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", "begins with /"),
+        (b"GET http://a b/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", ""),
+        (b"GET ftp://a/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request", "whole http address"),
         (b"POST /read HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad_request", ""),
         (b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\n\r\n", 414, "uri_too_long", "16 KiB"),
         (b"GET /" + b"a" * 500_000, 414, "uri_too_long", "16 KiB"),

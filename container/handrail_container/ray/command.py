@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -42,7 +42,7 @@ async def serve_fleet(settings: Settings, host: str, fallback_model: Path | None
     """Until a signal or a failure. Raises SettingsError."""
     fleet = Fleet(settings, host, fallback_model)
     if hints:
-        fleet.when_ready = lambda program: print_hints(program, host, fleet.port)
+        fleet.when_ready = lambda program: print_hints(program, host, fleet.port, settings, fleet.payloads)
     return await fleet.run()
 
 
@@ -77,6 +77,12 @@ class Fleet:
         gate = composition.create_gate(self._settings, lifecycle)
         backend = composition.open_backend(self._settings, self._fallback_model)
         return Startup(self._settings, lifecycle, gate, backend)
+
+    @property
+    def payloads(self) -> Mapping[str, str]:
+        """The engine's own routes by payload; vLLM's are known to the replicas, and those of a chat stand for them."""
+        backend = self._startup.backend
+        return backend.routes_by_payload or ({} if backend.name == "none" else {"messages": "/v1/chat/completions"})
 
     async def run(self) -> ExitCode:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
