@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from handrail_container import extras
 from handrail_container.app import load_program
 from handrail_container.hints import print_hints
 from handrail_container.settings import Settings
@@ -230,7 +231,7 @@ def test_a_wrong_script_is_told_before_vllm_is_missed(weights: Path) -> None:
     (weights / "model.py").write_text("")
     ended = run_without_vllm("serve", weights, "--port", port)
     assert ended.returncode == 2
-    assert "is not installed: install handrail[gpu] or handrail[cpu]" in ended.stderr
+    assert f"is not installed: {extras.install_vllm()}, or set HANDRAIL_ENGINE" in ended.stderr
 
 
 def test_an_empty_script_filename_is_an_unset_one(launch: Launch, tmp_path: Path) -> None:

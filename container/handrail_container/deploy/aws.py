@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handrail_container import extras
 from handrail_container.deploy.errors import AwsError
 from handrail_container.errors import SettingsError
 
@@ -101,4 +102,4 @@ def _boto3() -> Any:
     try:
         return import_module("boto3")
     except ImportError:
-        raise SettingsError("deploy needs boto3: pip install 'handrail[aws]'") from None
+        raise SettingsError(f"deploy needs boto3: {extras.command('aws')}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail_container import extras
 from handrail_container.deploy import store
 
 from tests.aws import ROLE, Aws
@@ -391,7 +392,7 @@ def test_it_needs_boto3(folder: Path) -> None:
     words = [word for pair in NEEDED.items() for word in pair]
     command = [sys.executable, "-c", code, "deploy", str(folder), "--dry-run", *words]
     ended = subprocess.run(command, env=environment({}), capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (2, "handrail: deploy needs boto3: pip install 'handrail[aws]'\n")
+    assert (ended.returncode, ended.stderr) == (2, f"handrail: deploy needs boto3: {extras.command('aws')}\n")
 
 
 def test_without_credentials(folder: Path) -> None:
