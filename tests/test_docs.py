@@ -43,7 +43,7 @@ def test_the_changelog_has_what_is_not_released_or_this_version() -> None:
 
 
 #: `pip install handrail`, with or without extras: on no index is there such a thing. A path and `… @ URL` are another.
-FROM_AN_INDEX = re.compile(r"\bhandrail\[[a-z,]+\](?! @ )|pip install (-\S+ )*['\"]?handrail(?![\w./])(?! @ )")
+FROM_AN_INDEX = re.compile(r"\bhandrail\[[a-z,]+\](?! @ )|pip install (-\S+ )*['\"]?handrail(?![\w./\[])(?! @ )")
 
 
 def texts() -> list[Path]:
