@@ -68,7 +68,7 @@ def serve(
     _only_with_ray(on_ray, replicas if max_replicas is None else max_replicas, watch)
     init.become()
     _stop_cleanly_from_now()
-    given = {"model_path": directory, "engine": engine, "port": port}
+    given: dict[str, Any] = {"model_path": directory, "engine": engine, "port": port}
     settings = _settings(**given, ray_replicas=replicas, ray_max_replicas=max_replicas)
     from handrail_container import logs, outlet
 

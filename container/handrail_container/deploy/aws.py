@@ -93,6 +93,11 @@ class Models:
         """The shape of the operation's input."""
         return self._session.get_service_model(call.service).operation_model(call.operation).input_shape
 
+    def regions(self) -> list[str]:
+        """Those that have SageMaker, in all partitions."""
+        partitions = self._session.get_available_partitions()
+        return [name for one in partitions for name in self._session.get_available_regions("sagemaker", one)]
+
     def faults(self, call: Call) -> str:
         """What botocore would refuse before sending it, in its own words."""
         return str(self._validator.validate(dict(call.parameters), self.shape(call)).generate_report())

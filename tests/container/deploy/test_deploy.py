@@ -256,7 +256,7 @@ def test_it_does_not_wait_for_ever(aws: Aws, deploy: Deploy, monkeypatch: pytest
     failed = deploy()
     assert failed.exit_code == 1
     assert "demo is still Creating" in failed.stderr
-    assert "NOT deleted: endpoint demo: demo is still Creating" in failed.stderr
+    assert "NOT taken back: endpoint demo: demo is still Creating" in failed.stderr
 
 
 def test_one_that_is_deleted_meanwhile(aws: Aws, deploy: Deploy) -> None:
@@ -309,7 +309,7 @@ def test_what_cannot_be_deleted_keeps_nothing_else(aws: Aws, deploy: Deploy) -> 
     aws.faults["CreateEndpoint"] = (400, "CapacityError", "none")
     aws.faults["DeleteEndpointConfig"] = (400, "ValidationException", "in use")
     failed = deploy()
-    assert re.search("NOT deleted: EndpointConfig demo-.*in use", failed.stderr)
+    assert re.search("NOT taken back: EndpointConfig demo-.*in use", failed.stderr)
     assert (aws.made()["models"], aws.stored()) == ([], [])
 
 
