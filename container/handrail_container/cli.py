@@ -41,7 +41,7 @@ main.add_command(deploy)
 main.add_command(emulate)
 
 
-@main.command()
+@main.command(short_help="Serve /ping and /invocations.")
 @DIRECTORY
 @_ENGINE
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
@@ -97,7 +97,7 @@ def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
         raise click.UsageError("--watch is for one process, not for --ray.")
 
 
-@main.command()
+@main.command(short_help="Say who would answer and what is wrong.")
 @DIRECTORY
 @_ENGINE
 @DEFAULT_MODEL
@@ -120,7 +120,7 @@ def check(
     _exit(report.exit_code)
 
 
-@main.command()
+@main.command(short_help="Send one request, to a server or to DIR itself.")
 @click.argument("target", required=False, metavar="[DIR|URL]")
 @_ENGINE
 @DEFAULT_MODEL

@@ -57,7 +57,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     return dict(value.split("=", 1) for value in values)
 
 
-@click.command(cls=DeployCommand)
+@click.command(cls=DeployCommand, short_help="Put DIR on a SageMaker endpoint, or delete it.")
 @click.argument(
     "directory",
     envvar="SAGEMAKER_MODEL_PATH",

@@ -14,7 +14,7 @@ from handrail_container.directory import DIRECTORY
 from handrail_container.errors import SettingsError
 
 
-@click.command()
+@click.command(short_help="Serve SageMaker's runtime API in front of DIR.")
 @DIRECTORY
 @click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE of the container.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
