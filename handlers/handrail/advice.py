@@ -72,7 +72,7 @@ def _not_there(error: Any, match: re.Match[str]) -> str:
     if not isinstance(name, str) or Path(name).is_absolute():
         return ""
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if "process" in Path(frames[-1]).stem:
+    if frames and "process" in Path(frames[-1]).stem:
         return f"There is no program `{name}` where the server runs: the image has to have it"
     here = f"`Path(__file__).parent / {name!r}` for one beside the file"
     return f"It is looked for where the server was started: write {here}"

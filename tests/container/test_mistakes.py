@@ -183,3 +183,8 @@ def test_every_script_is_in_a_table(name: str) -> None:
 )
 def test_other_errors_have_python_s_message_alone(error: Exception) -> None:
     assert advice(error, str(error)) == ""
+
+
+def test_a_file_that_is_missed_elsewhere_is_one_beside_the_script_too() -> None:
+    """An error that was never raised here has no frames."""
+    assert "Path(__file__).parent / 'index.bin'" in advice(FileNotFoundError(2, "No such file", "index.bin"), "")
