@@ -124,7 +124,7 @@ def test_a_dry_run_of_delete(deploy: Deploy, tmp_path: Path) -> None:
         ({"image": "handrail:cpu"}, "image is 'handrail:cpu': write its address in a registry"),
         ({"image": "library/handrail:1"}, "image is 'library/handrail:1': write its address in a registry"),
         ({"region": "mars-1"}, "region is 'mars-1': this boto3 knows no such one"),
-        ({"region": "us-est-1"}, "Did you mean us-east-1"),
+        ({"region": "us-est-1"}, "this boto3 knows no such one. Did you mean us-"),
         ({"bucket": "s3://files"}, "bucket is 's3://files': write the name only: small letters, digits, dots and"),
         ({"bucket": "b"}, "bucket is 'b': write a name of 3 to 63 characters: small letters, digits, dots and dashes"),
         ({"subnets": "subnet_1", "security_groups": "sg-1"}, "subnets is 'subnet_1': write ids, such as subnet-01"),
