@@ -110,11 +110,12 @@ class Aws:
 
     def reset(self) -> None:
         """As new: a bucket `files`, a role `serving`, nothing else."""
+        self.calls, self.faults, self.updates = [], {}, []
         for service in ("s3", "sagemaker", "iam", "applicationautoscaling", "logs", "kms", "ec2"):
             get_backend(service).reset()
         self.client("s3").create_bucket(Bucket="files")
         self.client("iam").create_role(RoleName="serving", AssumeRolePolicyDocument=json.dumps(_TRUST))
-        self.calls, self.faults, self.updates = [], {}, []
+        self.calls.clear()
         self.fate = lambda endpoint: None
 
     def stored(self) -> list[str]:

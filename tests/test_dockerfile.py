@@ -81,6 +81,23 @@ def test_build_takes_the_first_builder_that_works(builders: Path) -> None:
     assert said.endswith("\n--format\ndocker\n--layers\n--build-arg\nWITH_VLLM=false\n.\n")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--tag", "X/handrail", "--cpu"),
+        ("--cpu", "--tag=X/handrail"),
+        ("--build-arg", "A=b c", "--cpu", "--tag", "X/handrail"),
+        ("--tag", "X/handrail", "--build-arg", "A=b c", "--cpu"),
+    ],
+)
+def test_the_order_of_build_s_words_does_not_matter(builders: Path, words: tuple[str, ...]) -> None:
+    """A tag is taken as it is; what is the builder's stays in one piece."""
+    said = build(builders, *words).stdout
+    assert "\n--target\ncpu\n--tag\nX/handrail\n" in said
+    assert said.count("--tag") == 1
+    assert said.endswith("\n--layers\n--build-arg\nA=b c\n.\n" if "A=b c" in words else "\n--layers\n.\n")
+
+
 def test_build_has_names_of_its_own(builders: Path) -> None:
     """And pip's configuration only where the environment has one."""
     assert "\n--target\ngpu\n--tag\nhandrail\n" in build(builders).stdout

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+from handrail_container import extras
 from handrail_container.settings import Settings, variables
 
 ROOT = Path(__file__).parents[1]
@@ -36,3 +40,44 @@ def test_the_changelog_has_what_is_not_released_or_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     headings = re.findall(r"(?m)^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text())
     assert {"Unreleased", version} & set(headings)
+
+
+#: `pip install handrail`, with or without extras: on no index is there such a thing. A path and `… @ URL` are another.
+FROM_AN_INDEX = re.compile(r"\bhandrail\[[a-z,]+\](?! @ )|pip install (-\S+ )*['\"]?handrail(?![\w./\[])(?! @ )")
+
+
+def texts() -> list[Path]:
+    """What a reader is told to type, or reads in a message."""
+    folders = ("container", "handlers", "docs", "examples", "requirements", "scripts")
+    below = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    kinds = {".py", ".md", ".yaml", ".txt", ".in", ""}
+    return [*ROOT.glob("*.md"), ROOT / "Dockerfile", *(path for path in below if path.suffix in kinds)]
+
+
+@pytest.mark.parametrize("line", ["pip install 'handrail[aws]'", "install handrail[gpu] or", "pip install -U handrail"])
+def test_a_line_that_no_index_answers_is_known(line: str) -> None:
+    assert FROM_AN_INDEX.search(line)
+
+
+def test_nothing_is_installed_from_an_index_that_has_it_not() -> None:
+    """Whoever takes the name there would be what a reader installs."""
+    lines = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in texts()
+        for line in path.read_text(errors="replace").splitlines()
+        if FROM_AN_INDEX.search(line)
+    ]
+    assert lines == []
+
+
+def test_what_is_said_to_be_installed_is_what_the_extras_hold() -> None:
+    held = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {name: list(packages) for name, packages in extras.EXTRAS.items()} == {
+        name: packages for name, packages in held.items() if name != "dev"
+    }
+
+
+@pytest.mark.parametrize("extra", extras.EXTRAS)
+def test_the_command_is_for_the_python_that_runs(extra: str) -> None:
+    """In a clone its .venv, in the image its own; what a shell would read in a requirement is quoted."""
+    assert shlex.split(extras.command(extra)) == [sys.executable, "-m", "pip", "install", *extras.EXTRAS[extra]]

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail_container import truss_config
+from handrail_container import extras, truss_config
 from handrail_container.admission import Lanes
 from handrail_container.bodies import MB
 from handrail_container.definition import find_config
@@ -116,8 +116,9 @@ def open_tracing(settings: Settings) -> Tracing | None:
     except ModuleNotFoundError as missing:
         logger.warning(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but there are no spans: %s is not installed. "
-            "Install handrail[otel], or unset the variable.",
+            "Unset the variable, or: %s",
             missing.name,
+            extras.command("otel"),
         )
         return None
     return Tracing()

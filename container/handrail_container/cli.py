@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from handrail_container.question import Question
     from handrail_container.settings import Settings
 
+#: The log's form of a command whose reader is a person, also where standard error is a pipe.
+_FOR_A_PERSON = "plain"
 _ENGINE = click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE")
 
 
@@ -38,7 +40,7 @@ main.add_command(deploy)
 main.add_command(emulate)
 
 
-@main.command()
+@main.command(short_help="Serve /ping and /invocations.")
 @DIRECTORY
 @_ENGINE
 @click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")
@@ -65,12 +67,12 @@ def serve(
     _only_with_ray(on_ray, replicas if max_replicas is None else max_replicas, watch)
     init.become()
     _stop_cleanly_from_now()
-    given = {"model_path": directory, "engine": engine, "port": port}
+    given: dict[str, Any] = {"model_path": directory, "engine": engine, "port": port}
     settings = _settings(**given, ray_replicas=replicas, ray_max_replicas=max_replicas)
     from handrail_container import logs, outlet
 
     outlet.install(int(settings.log_buffer_mb * (1 << 20)))
-    logs.configure(settings.log_level, settings.log_format, settings.redactor)
+    _log(settings)
     logs.log_what_threads_raise()
     if on_ray:
         from handrail_container.ray.command import serve_fleet
@@ -96,7 +98,7 @@ def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
         raise click.UsageError("--watch is for one process, not for --ray.")
 
 
-@main.command()
+@main.command(short_help="Say who would answer and what is wrong.")
 @DIRECTORY
 @_ENGINE
 @DEFAULT_MODEL
@@ -119,7 +121,7 @@ def check(
     _exit(report.exit_code)
 
 
-@main.command()
+@main.command(short_help="Send one request, to a server or to DIR itself.")
 @click.argument("target", required=False, metavar="[DIR|URL]")
 @_ENGINE
 @DEFAULT_MODEL
@@ -135,16 +137,13 @@ def invoke(target: str | None, engine: str | None, default_model: Path | None, s
     sent as the key.
     """
     from handrail_container import invoke as invoking
-    from handrail_container import logs
     from handrail_container.transcript import Transcript
 
     url = target if target and target.startswith(("http://", "https://")) else None
     if url and engine:
         raise click.UsageError("--engine is for a directory: a server has its own.")
-    settings = _settings(model_path=_existing(None if url else target), engine=engine)
-    # For a person, as its own lines are, also where standard error is a pipe.
-    form = "plain" if settings.log_format == "auto" else settings.log_format
-    logs.configure(settings.log_level, form, settings.redactor)
+    settings = _settings(_FOR_A_PERSON, model_path=_existing(None if url else target), engine=engine)
+    _log(settings, _FOR_A_PERSON)
     question = _question(asked, next(iter(settings.api_keys), None), streams=stream)
     transcript = Transcript(_take_stdout(), settings.redactor, live=stream)
     asking = (
@@ -188,12 +187,21 @@ def _stop_cleanly_from_now() -> None:
     signals.heed(lambda number, frame: os._exit(ExitCode.CLEAN))
 
 
-def _settings(**given: Any) -> Settings:
+def _log(settings: Settings, auto: str = "auto") -> None:
+    """All that is written to standard error has one form; `auto` is what to take where the settings do not say."""
+    from handrail_container import logs
+
+    form = auto if settings.log_format == "auto" else settings.log_format
+    logs.configure(settings.log_level, form, settings.redactor)
+
+
+def _settings(auto: str = "auto", **given: Any) -> Settings:
     from handrail_container import environment
 
     try:
         return environment.read(**given)
     except SettingsError as error:
+        _log(error.usable, auto)
         _exit(_refuse(error, error.usable))
 
 

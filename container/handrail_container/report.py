@@ -31,10 +31,10 @@ def exit_code(problems: Iterable[str], faults: Iterable[HandlerFault]) -> ExitCo
     return ExitCode.SCRIPT
 
 
-def say(text: str) -> None:
+def say(text: str, level: int = logging.CRITICAL) -> None:
     """To standard error, past the log where that is for readers: its level hides nothing of this, in either form."""
     if logs.is_json():
-        logger.critical("%s", text)
+        logger.handle(logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None))
         return
     with contextlib.suppress(OSError):  # whoever read it has gone
         print(text, file=sys.stderr, flush=True)

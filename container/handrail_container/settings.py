@@ -113,7 +113,8 @@ class ServerSettings(BaseSettings):
     log_format: Literal["auto", "json", "plain"] = variable(
         "HANDRAIL_LOG_FORMAT",
         "auto",
-        "How the log is written: `json`, an object a line; `plain`; `auto`: plain where standard error is a terminal.",
+        "How all of standard error is written: `json`, an object a line; `plain`; `auto`: plain on a terminal, else "
+        "`json`; with `handrail invoke` and `emulate`, plain.",
     )
     engine: Literal["vllm", "echo", "none"] = variable(
         "HANDRAIL_ENGINE",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
-import sys
 import time
 from typing import BinaryIO
 
 from handrail.redaction import Redactor
 from starlette.datastructures import Headers
 from starlette.types import Message
+
+from handrail_container.report import say
 
 #: Characters of what went through a stage that are shown.
 _MOST = 2000
@@ -100,4 +102,4 @@ class Transcript:
 
 
 def _say(line: str) -> None:
-    print(line.rstrip(), file=sys.stderr, flush=True)
+    say(line.rstrip(), logging.INFO)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import linecache
 import re
+import sys
 import traceback
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from handrail.engine import Engine
@@ -16,6 +18,12 @@ _ASYNC_FOR = "It is an async generator: write `async for … in` over it, withou
 _COROUTINE = "In front of a coroutine, write `await`; an `async for` takes what an awaited call gives"
 _BODY = "The request is Starlette's: its body is `await request.json()`"
 _STREAM = 'With `"stream": true` the engine answers with a StreamingResponse: return it as it is'
+#: Names that handlers use, and who has them.
+_OTHERS = {
+    **dict.fromkeys(("Request", "Response", "WebSocket", "HTTPException", "Depends", "Header", "Body"), "fastapi"),
+    **dict.fromkeys(("JSONResponse", "StreamingResponse", "PlainTextResponse"), "fastapi.responses"),
+    **dict.fromkeys(("BaseModel", "Field"), "pydantic"),
+}
 _TYPES = (AttributeError, TypeError, ValueError)
 
 
@@ -44,6 +52,31 @@ def _of_handrail(error: Any, match: re.Match[str]) -> str:
     import handrail
 
     return f"handrail has no `{match[1]}`.{_nearest(match[1], handrail.__all__)} It has: {', '.join(handrail.__all__)}"
+
+
+def _undefined(error: BaseException, match: re.Match[str]) -> str:
+    """A name that nothing defines, where it is known whose it is."""
+    import handrail
+
+    name = match[1]
+    if name in sys.stdlib_module_names:
+        return f"Write `import {name}` at the top"
+    home = "handrail" if name in handrail.__all__ else _OTHERS.get(name)
+    if home is None:
+        return _nearest(name, [*handrail.__all__, *_OTHERS]).strip()
+    return f"Write `from {home} import {name}`"
+
+
+def _not_there(error: Any, match: re.Match[str]) -> str:
+    """A file by a relative path, or a program, that there is not."""
+    name = error.filename
+    if not isinstance(name, str) or Path(name).is_absolute():
+        return ""
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if frames and "process" in Path(frames[-1]).stem:
+        return f"There is no program `{name}` where the server runs: the image has to have it"
+    here = f"`Path(__file__).parent / {name!r}` for one beside the file"
+    return f"It is looked for where the server was started: write {here}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -91,6 +124,8 @@ ROWS = (
     ),
     _row((ImportError,), r"attempted relative import", _absolute),
     _row((ImportError,), r"cannot import name '(\w+)' from 'handrail'", _of_handrail),
+    _row((NameError,), r"name '(\w+)' is not defined", _undefined),
+    _row((FileNotFoundError,), r"", _not_there),
     _row((SyntaxError,), r"'(await|async \w+)' outside async function", "Write `async def` where `{1}` is used"),
     _row((SyntaxError,), r"asynchronous comprehension outside", "Write `async def` around it"),
     _row((ValueError,), r"[Oo]ut of range float", "JSON has neither NaN nor Infinity: return None in their place"),

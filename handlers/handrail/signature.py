@@ -89,8 +89,9 @@ def inspect_handler(function: Any) -> Signature:
 def inspect_callable(function: Any, accepted: str, argument_of: Callable[..., Argument | None]) -> Signature:
     """The same for other kinds of function: `argument_of` settles each parameter, `accepted` says how to write them."""
     if inspect.isclass(function):
+        name = function.__name__
         raise SignatureRefused(
-            f"{function.__name__} is a class, not a handler: name one of its methods ('{function.__name__}.method')"
+            f"{definition(function)} {name} is a class, not a handler: name one of its methods ('{name}.method')"
         )
     if not callable(function):
         raise SignatureRefused(f"it is {_described(function)}, which cannot be called. {accepted}")
@@ -166,7 +167,10 @@ def _argument(parameter: inspect.Parameter, *, first: bool, text: str, where: st
         return Argument(parameter, Source.REQUEST) if _is_first_args(parameter, first) else None
     annotation = parameter.annotation
     if isinstance(annotation, str):
-        raise SignatureRefused(f"{where} {text}: the annotation {annotation!r} of {parameter.name!r} names nothing")
+        raise SignatureRefused(
+            f"{where} {text}: the annotation {annotation!r} of {parameter.name!r} names nothing: import it, or define "
+            "it in the file"
+        )
     if annotation is inspect.Parameter.empty:
         return Argument(parameter, _unannotated(parameter, first=first, text=text, where=where))
     bare = without_none(annotation)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail_container import extras
 from handrail_container.check import Report, check_program
 
 from tests.servers import SCRIPTS, run, run_without_vllm
@@ -90,7 +91,7 @@ def test_the_flags_of_vllm_need_vllm(weights: Path) -> None:
     assert run_without_vllm("check", weights).returncode == 0
     checked = run_without_vllm("check", weights, SM_VLLM_SEED="1")
     assert checked.returncode == 2
-    assert "is not installed: install handrail[gpu] or handrail[cpu]" in checked.stdout
+    assert f"is not installed: {extras.install_vllm()}, or set HANDRAIL_ENGINE" in checked.stdout
 
 
 def test_json_has_what_the_table_has(check: Any) -> None:

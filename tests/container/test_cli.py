@@ -12,7 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
+from handrail_container import extras
 from handrail_container.app import load_program
+from handrail_container.cli import main
 from handrail_container.hints import print_hints
 from handrail_container.settings import Settings
 
@@ -230,7 +233,7 @@ def test_a_wrong_script_is_told_before_vllm_is_missed(weights: Path) -> None:
     (weights / "model.py").write_text("")
     ended = run_without_vllm("serve", weights, "--port", port)
     assert ended.returncode == 2
-    assert "is not installed: install handrail[gpu] or handrail[cpu]" in ended.stderr
+    assert f"is not installed: {extras.install_vllm()}, or set HANDRAIL_ENGINE" in ended.stderr
 
 
 def test_an_empty_script_filename_is_an_unset_one(launch: Launch, tmp_path: Path) -> None:
@@ -271,3 +274,12 @@ def test_the_version_is_printed() -> None:
     """`handrail --version`, and help by either name."""
     assert run("--version").stdout.startswith("handrail, version ")
     assert "SAGEMAKER_MODEL_PATH" in run("-h").stdout
+
+
+def test_no_sentence_of_the_help_is_cut_off() -> None:
+    """On a terminal of 80 columns, and on a wide one."""
+    for columns in (80, 200):
+        said = CliRunner().invoke(main, ["--help"], terminal_width=columns, max_content_width=columns).output
+        commands = said.partition("Commands:\n")[2].splitlines()
+        assert [line.split()[0] for line in commands] == ["check", "deploy", "emulate", "invoke", "serve"]
+        assert [line for line in commands if line.endswith(("...", "…"))] == []

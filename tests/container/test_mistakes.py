@@ -41,6 +41,13 @@ SAYS = {
     "returns_nan": "JSON has neither NaN nor Infinity: return None in their place",
     "imports_when_called": "Add the package that has `a_package_nobody_has` to requirements.txt",
     "runs_out_of_memory": "The process had no memory left for it",
+    "asks_the_engine_in_def": AWAIT,
+    "opens_a_relative_path": "write `Path(__file__).parent / 'prompts/system.txt'` for one beside the file",
+    "runs_a_program": "There is no program `a-program-nobody-has` where the server runs: the image has to have it",
+    "runs_a_program_on_the_loop": "There is no program `a-program-nobody-has` where the server runs",
+    "forgets_an_import": "Write `import json` at the top",
+    "forgets_an_import_of_a_response": "Write `from fastapi.responses import JSONResponse`",
+    "misspells_a_name": "Did you mean `JSONResponse`?",
 }
 REFUSED = {
     "misspells_an_import": "Did you mean `custom_invocation_handler`?",
@@ -48,6 +55,27 @@ REFUSED = {
     "imports_a_package": "Add the package that has `a_package_nobody_has` to requirements.txt beside the script",
     "awaits_in_def": "Write `async def` where `await` is used",
     "comprehends_in_def": "Write `async def` around it",
+    "annotates_without_an_import": "Write `from handrail import Engine`",
+    "annotates_with_nothing": "the annotation 'Ask' of 'ask' names nothing: import it, or define it in the file",
+    "breaks_syntax": "SyntaxError: invalid syntax",
+    "decorates_a_class": "Answer is a class, not a handler: name one of its methods ('Answer.method')",
+    "engine_without_annotation": "parameters annotated `Request` or `handrail.Engine`",
+    "exits_when_imported": "it called sys.exit(1); a script that is served must not exit when imported",
+    "two_handlers": "Keep one, or choose with CUSTOM_FASTAPI_INVOCATION_HANDLER=",
+}
+ENDS = {
+    "hook_opens_a_relative_path": "write `Path(__file__).parent / 'index.bin'` for one beside the file",
+    "hook_forgets_await": AWAIT,
+}
+#: It is answered, and what is to be said is in the log.
+LOGGED = {
+    "calls_the_decorator": '{"a":1}',
+    "fails_midway": "one ",
+    "misnamed": "Hello!",
+}
+SAID = {
+    "fails_midway": "answer raised RuntimeError at {file}:7",
+    "misnamed": "({file}:1) is not a handler: did you mean custom_sagemaker_invocation_handler?",
 }
 REMARKED = {
     "returns_nothing": ("null", "returned nothing, which is answered as JSON's null: is a `return` missing?"),
@@ -85,8 +113,34 @@ def test_what_to_write_is_said_of_a_script_that_is_refused(name: str, monkeypatc
     monkeypatch.setenv("CUSTOM_SCRIPT_FILENAME", f"{name}.py")
     report = check_program(model_path=MISTAKES, engine="echo")
     assert report.exit_code == 3
-    assert REFUSED[name] in report.to_text().splitlines()[-1]
-    assert "the default handler" not in report.to_text().partition("\n/invocations\n")[2]
+    last = report.to_text().splitlines()[-1]
+    assert REFUSED[name] in last
+    assert f"{MISTAKES / name}.py:" in last
+    if "failed to import" in last:  # nobody knows who would answer
+        assert "the default handler" not in report.to_text().partition("\n/invocations\n")[2]
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ENDS)
+async def test_what_to_write_is_said_of_a_start_that_fails(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await ask(name, monkeypatch) == ""
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ENDS[name] in last
+    assert f"{MISTAKES / name}.py:" in last
+
+
+@pytest.mark.parametrize("name", LOGGED)
+async def test_what_is_wrong_with_a_script_that_answers_is_in_the_log(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the decorator that is called nothing is to be said: it is meant."""
+    with caplog.at_level(logging.WARNING, "handrail"):
+        assert LOGGED[name] in await ask(name, monkeypatch)
+    said = SAID.get(name, "").format(file=f"{MISTAKES / name}.py")
+    assert any(said in record.message for record in caplog.records) or not said
 
 
 @pytest.mark.parametrize("name", REMARKED)
@@ -110,7 +164,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in MISTAKES.glob("*.py")))
 def test_every_script_is_in_a_table(name: str) -> None:
-    assert name in {**SAYS, **REFUSED, **REMARKED}
+    assert name in {**SAYS, **REFUSED, **ENDS, **LOGGED, **REMARKED}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +176,15 @@ def test_every_script_is_in_a_table(name: str) -> None:
         KeyError("'coroutine' object"),
         ImportError("cannot import name 'a' from 'b'"),
         RuntimeError(""),
+        NameError("name 'qqq' is not defined"),
+        FileNotFoundError("nothing is known of it"),
+        FileNotFoundError(2, "No such file", "/absolute/path"),
     ],
 )
 def test_other_errors_have_python_s_message_alone(error: Exception) -> None:
     assert advice(error, str(error)) == ""
+
+
+def test_a_file_that_is_missed_elsewhere_is_one_beside_the_script_too() -> None:
+    """An error that was never raised here has no frames."""
+    assert "Path(__file__).parent / 'index.bin'" in advice(FileNotFoundError(2, "No such file", "index.bin"), "")

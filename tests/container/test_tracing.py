@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail_container import extras
 from handrail_container.app import open_tracing
 from handrail_container.settings import Settings
 
@@ -205,7 +206,7 @@ def test_where_it_is_missing_a_warning_says_so(
     assert open_tracing(Settings(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector")) is None
     (warning,) = caplog.messages
     assert "OTEL_EXPORTER_OTLP_ENDPOINT is set" in warning
-    assert "handrail[otel]" in warning
+    assert warning.endswith(extras.command("otel"))
 
 
 def test_the_headers_of_the_engine_s_routes_are_ours(launch: Launch, collector: Collector) -> None:

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handrail_container import extras
 from handrail_container.deploy.errors import AwsError
 from handrail_container.errors import SettingsError
 
@@ -92,6 +93,11 @@ class Models:
         """The shape of the operation's input."""
         return self._session.get_service_model(call.service).operation_model(call.operation).input_shape
 
+    def regions(self) -> list[str]:
+        """Those that have SageMaker, in all partitions."""
+        partitions = self._session.get_available_partitions()
+        return [name for one in partitions for name in self._session.get_available_regions("sagemaker", one)]
+
     def faults(self, call: Call) -> str:
         """What botocore would refuse before sending it, in its own words."""
         return str(self._validator.validate(dict(call.parameters), self.shape(call)).generate_report())
@@ -101,4 +107,4 @@ def _boto3() -> Any:
     try:
         return import_module("boto3")
     except ImportError:
-        raise SettingsError("deploy needs boto3: pip install 'handrail[aws]'") from None
+        raise SettingsError(f"deploy needs boto3: {extras.command('aws')}") from None

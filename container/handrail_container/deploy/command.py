@@ -57,7 +57,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     return dict(value.split("=", 1) for value in values)
 
 
-@click.command(cls=DeployCommand)
+@click.command(cls=DeployCommand, short_help="Put DIR on a SageMaker endpoint, or delete it.")
 @click.argument(
     "directory",
     envvar="SAGEMAKER_MODEL_PATH",
@@ -76,7 +76,8 @@ def deploy(
     directory: Path, config: Path | None, dry_run: bool, delete: bool, no_check: bool, keep: bool, **given: Any
 ) -> None:
     """Put DIR on a SageMaker endpoint; run again, it moves the endpoint to what DIR has now."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it takes back what it made, as for Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell has SIGINT ignored for what it starts with `&`
+        signal.signal(number, signal.default_int_handler)  # it takes back what it made
 
     def run() -> None:
         from handrail_container.deploy import deployment as settings

@@ -89,11 +89,11 @@ class Deployer:
         self._create(plan.model, undo)
         self._create(plan.config, undo)
         if current is None:
-            undo.made(f"endpoint {self._name}", lambda: self._endpoint.delete(_DELETE_S))
-            self._aws.make(plan.endpoint)
+            made = f"endpoint {self._name}"
+            undo.make(made, lambda: self._aws.make(plan.endpoint), lambda: self._endpoint.delete(_DELETE_S))
         else:
-            self._update(plan)
-            undo.made("the update", lambda: self._endpoint.revert(current.config, _DELETE_S))
+            back = current.config
+            undo.make("the update", lambda: self._update(plan), lambda: self._endpoint.revert(back, _DELETE_S))
         times = self._deployment.download_timeout_s + self._deployment.startup_timeout_s
         self._endpoint.serve(plan.config_name, times + _PROVISION_S)
 

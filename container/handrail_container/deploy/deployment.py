@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from handrail_container.deploy.written import Written
 from handrail_container.errors import SettingsError
 
 FILE = "deploy.yaml"
@@ -76,7 +76,8 @@ def read(file: Path | None, given: Mapping[str, Any]) -> Deployment:
 
     A mapping is merged key by key. Raises SettingsError with all that is wrong.
     """
-    settings = _load(file) if file is not None else {}
+    written = Written(file) if file is not None else None
+    settings = dict(written.values) if written is not None else {}
     for field, value in given.items():
         if isinstance(value, dict) and isinstance(settings.get(field), dict):
             settings[field] = {**settings[field], **value}
@@ -85,27 +86,14 @@ def read(file: Path | None, given: Mapping[str, Any]) -> Deployment:
     try:
         return Deployment(**settings)
     except ValidationError as error:
-        raise SettingsError(*(_problem(dict(details), given, file) for details in error.errors())) from None
+        raise SettingsError(*(_problem(dict(details), given, written) for details in error.errors())) from None
 
 
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{file} cannot be read: {error}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(
-            f"{file} is {type(content).__name__}: write `key: value` lines, such as `name: my-endpoint`"
-        )
-    return {str(key): value for key, value in content.items() if value is not None}
-
-
-def _problem(details: dict[str, Any], given: Mapping[str, Any], file: Path | None) -> str:
+def _problem(details: dict[str, Any], given: Mapping[str, Any], written: Written | None) -> str:
     field = str(details["loc"][0])
+    place = written.place(field) if written is not None else FILE
     if details["type"] == "extra_forbidden":
         close = difflib.get_close_matches(field, list(Deployment.model_fields), n=1)
-        return f"{file}: {field} is not a setting." + (f" Did you mean {close[0]}?" if close else "")
-    source = flag(field) if given.get(field) else f"{file}: {field}"
+        return f"{place}: {field} is not a setting." + (f" Did you mean {close[0]}?" if close else "")
+    source = flag(field) if given.get(field) else f"{place}: {field}"
     return f"{source} is {details['input']!r}: {str(details['msg']).removeprefix('Input ')}"

@@ -77,12 +77,14 @@ class Endpoint:
         self.settle(patience_s)
         return True
 
-    def revert(self, config: str, patience_s: float) -> None:
-        """Have it serve this configuration again, where it came to serve another."""
+    def revert(self, config: str, patience_s: float) -> bool:
+        """Have it serve this configuration again, where it came to serve another; whether it did."""
         state = self.settle(patience_s)
-        if state is not None and state.config != config:
-            self._aws.call("sagemaker", "UpdateEndpoint", EndpointName=self._name, EndpointConfigName=config)
-            self.settle(patience_s)
+        if state is None or state.config == config:
+            return False
+        self._aws.call("sagemaker", "UpdateEndpoint", EndpointName=self._name, EndpointConfigName=config)
+        self.settle(patience_s)
+        return True
 
     def _words(self) -> str:
         """The last lines of its containers' logs of this deployment."""

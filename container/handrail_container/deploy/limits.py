@@ -14,10 +14,23 @@ from handrail_container.sagemaker_limits import over_limits
 
 _NAME = 63 - SUFFIX
 _NAMED = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
+#: A registry's host, and what is in it: without a host it is of Docker's own, from which SageMaker does not pull.
+_IMAGE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/\S+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _MODELS = ("HF_MODEL_ID", "SM_VLLM_MODEL")
 #: Java's classes of characters, which the models' patterns have and Python's expressions have not.
 _JAVA = {r"\p{L}": r"\w", r"\p{Z}": " ", r"\p{N}": r"\d"}
+#: What to write, where a setting's text does not have the form that AWS asks for.
+_INSTEAD = {
+    "image": "write its address in a registry that SageMaker pulls from, such as "
+    "123456789012.dkr.ecr.us-east-1.amazonaws.com/handrail:1",
+    "role": "write the role's ARN: arn:aws:iam::ACCOUNT:role/NAME, with the account's 12 digits",
+    "kms_key": "write the key's id, its ARN, or alias/NAME",
+    "subnets": "write ids, such as subnet-0123456789abcdef0",
+    "security_groups": "write ids, such as sg-0123456789abcdef0",
+    "environment": "write letters, digits and underscores, a letter or an underscore first",
+    "tags": "write letters, digits, spaces and _ . : / = + - @",
+}
 #: The setting that a parameter comes from.
 _SETTINGS = {
     "ModelName": "name",
@@ -43,6 +56,8 @@ def problems(deployment: Deployment, plan: Plan) -> list[str]:
     """All there are, in sentences."""
     found = [*_own(deployment, plan), *(f"environment: {over}" for over in over_limits(deployment.environment))]
     models = Models()
+    if deployment.region and deployment.region not in (known := models.regions()):
+        found.append(f"region is {deployment.region!r}: {_nearest(deployment.region, known)}")
     for call in plan.calls:
         outside = list(_outside(call.parameters, models.shape(call), ""))
         found += outside
@@ -57,7 +72,10 @@ def _own(deployment: Deployment, plan: Plan) -> Iterator[str]:
     if not _NAMED.fullmatch(plan.name):
         yield f"name is {plan.name!r}: write letters and digits, with dashes between them"
     if not _BUCKET.fullmatch(plan.bucket):
-        yield f"bucket is {plan.bucket!r}: write the name only: 3 to 63 small letters, digits, dots and dashes"
+        only = "write the name only" if "/" in plan.bucket else "write a name of 3 to 63 characters"
+        yield f"bucket is {plan.bucket!r}: {only}: small letters, digits, dots and dashes"
+    if not _IMAGE.fullmatch(str(deployment.image)):
+        yield f"image is {deployment.image!r}: {_INSTEAD['image']}"
     if bool(deployment.subnets) != bool(deployment.security_groups):
         yield "subnets and security_groups go together: give both, or neither"
     yield from _instances(deployment)
@@ -107,7 +125,7 @@ def _outside_text(value: str, shape: Any, setting: str) -> Iterator[str]:
     elif most is not None and len(value) > most:
         yield f"{setting} is {value[:64]!r}…: it has {len(value)} characters, and AWS takes {most}"
     elif form and len(value) <= (most or len(value)) and not _matches(form, value):
-        yield f"{setting} is {value!r}: it must match {form}"
+        yield f"{setting} is {value!r}: {_INSTEAD.get(setting) or f'it must match {form}'}"
 
 
 def _matches(form: str, value: str) -> bool:

@@ -76,9 +76,10 @@ class Store:
                 return key
         return None
 
-    def take_back(self) -> None:
-        """Delete what `send` put there."""
+    def take_back(self) -> bool:
+        """Delete what `send` put there; whether there was any."""
         delete(self._aws, self._plan.bucket, self.sent.keys)
+        return bool(self.sent.keys)
 
 
 def delete_folder(aws: Aws, bucket: str, prefix: str) -> int:

@@ -10,12 +10,21 @@ from handrail_container.deploy.errors import AwsError, DeployError
 
 
 class Undo:
-    """A context: leaving it by an error, Ctrl-C and SIGTERM too, takes back what it was told of; not with `keep`."""
+    """A context: leaving it by an error, Ctrl-C and SIGTERM too, takes back what it was told of; not with `keep`.
+
+    What takes something back returns False where there was nothing.
+    """
 
     def __init__(self, say: Callable[[str], None], *, keep: bool) -> None:
         self._say = say
         self._keep = keep
         self._made: list[tuple[str, Callable[[], object]]] = []
+
+    def make(self, what: str, act: Callable[[], object], take_back: Callable[[], object]) -> None:
+        """Noted before it is done: AWS may have heard a call whose answer never came."""
+        self.made(f"what AWS may have of {what}", take_back)
+        act()
+        self._made[-1] = (what, take_back)
 
     def made(self, what: str, take_back: Callable[[], object]) -> None:
         self._made.append((what, take_back))
@@ -41,8 +50,9 @@ class Undo:
     def _take_back(self, what: str, take_back: Callable[[], object]) -> None:
         """One that cannot be deleted does not keep the others."""
         try:
-            take_back()
+            there_was = take_back() is not False
         except (AwsError, DeployError) as error:
-            self._say(f"NOT deleted: {what}: {error}")
+            self._say(f"NOT taken back: {what}: {error}")
         else:
-            self._say(f"deleted: {what}")
+            if there_was:
+                self._say(f"taken back: {what}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from handrail_container.directory import DIRECTORY
 from handrail_container.errors import SettingsError
 
 
-@click.command()
+@click.command(short_help="Serve SageMaker's runtime API in front of DIR.")
 @DIRECTORY
 @click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE of the container.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -35,26 +36,37 @@ def emulate(directory: Path | None, engine: str | None, target: str | None, **gi
     from handrail.redaction import Redactor
 
     from handrail_container import logs
+    from handrail_container.report import say
 
     if target and directory:
         raise click.UsageError(f"give DIR or --target, not both: {str(directory)!r}, {target!r}")
     if target and not target.startswith(("http://", "https://")):
         raise click.UsageError(f"--target is {target!r}: write a URL, such as http://127.0.0.1:8080")
-    logs.configure("INFO", "plain", Redactor())
+    variables = environment(directory, engine)
+    logs.configure("INFO", variables["HANDRAIL_LOG_FORMAT"], Redactor())
     try:
-        status = run(target, environment(directory, engine), given)
+        status = run(target, variables, given)
     except SettingsError as error:
-        click.echo(f"handrail: {error}", err=True)
+        say(f"handrail: {error}")
         status = error.exit_code
     raise SystemExit(status)
 
 
 def environment(directory: Path | None, engine: str | None) -> dict[str, str]:
-    """The container's: this process's, with the model directory and the engine of the command line."""
+    """The container's: this process's, with the model directory and the engine of the command line.
+
+    Its log goes where ours does, so both have one form, which is plain unless the environment says another.
+    """
     from handrail_container.environment import process_environment
 
+    here = process_environment()
+    form = here.get("HANDRAIL_LOG_FORMAT") or "auto"
     given = {"SAGEMAKER_MODEL_PATH": directory and str(directory.resolve()), "HANDRAIL_ENGINE": engine}
-    return {**process_environment(), **{name: value for name, value in given.items() if value}}
+    return {
+        **here,
+        **{name: value for name, value in given.items() if value},
+        "HANDRAIL_LOG_FORMAT": "plain" if form == "auto" else form,
+    }
 
 
 def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, Any]) -> int:
@@ -62,6 +74,7 @@ def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, An
     from handrail_container.emulate.api import Limits
     from handrail_container.emulate.container import Container
     from handrail_container.emulate.emulator import Emulator, Place
+    from handrail_container.report import say
 
     seconds = {name: given[name] for name in ("invocation_s", "stream_s", "startup_s")}
     limits = Limits(body=int(given["max_body_mb"] * 1024 * 1024), **seconds)
@@ -69,9 +82,9 @@ def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, An
     place = Place(given["host"], given["port"], given["names"])
     emulator = Emulator(place, limits, target or (container.url if container else ""), container)
     url = f"http://{given['host']}:{emulator.port}"
-    click.echo(
+    say(
         f"boto3.client('sagemaker-runtime', endpoint_url='{url}', region_name='us-east-1', "
         "aws_access_key_id='any', aws_secret_access_key='any')",
-        err=True,
+        logging.INFO,
     )
     return int(asyncio.run(emulator.run()))

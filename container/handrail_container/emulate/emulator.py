@@ -94,7 +94,7 @@ class Emulator:
             try:
                 return await self._watch(health)
             finally:
-                health.judge("it is being stopped")
+                health.stop()
                 await self._stop_container()
                 listener.should_exit = True
                 await listening

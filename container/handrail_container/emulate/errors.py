@@ -11,6 +11,14 @@ from starlette.responses import Response
 #: SageMaker cuts the container's message here.
 MAX_ORIGINAL = 2048
 _LOGS = "arn:aws:logs:local:000000000000:log-group:/aws/sagemaker/Endpoints/"
+_UNKNOWN = "UnknownOperationException"
+_EMULATED = "`handrail emulate` has InvokeEndpoint and InvokeEndpointWithResponseStream."
+#: Operations of the platform's that the emulator has not, by what their paths have in them.
+_NAMES = {
+    "/async-invocations": "InvokeEndpointAsync",
+    "/invocations-bidirectional-stream": "InvokeEndpointWithBidirectionalStream",
+    "/openai/v1/": "The OpenAI path",
+}
 
 
 class ApiError(Exception):
@@ -56,6 +64,16 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 async def answer_unknown(request: Request, error: Exception) -> Response:
-    """Where the API has no such operation."""
-    unknown = ApiError(404, "UnknownOperationException", f"{request.method} {request.url.path} is not emulated")
-    return await answer(request, unknown)
+    """Where the API has no such operation, or the emulator has it not."""
+    return await answer(request, ApiError(404, _UNKNOWN, f"{_operation(request)} is not emulated. {_EMULATED}"))
+
+
+def _operation(request: Request) -> str:
+    """As AWS's documents name it, where it is one of theirs."""
+    path, target = request.url.path, request.headers.get("x-amz-target", "")
+    if target.startswith("SageMaker."):  # the API that makes and describes endpoints has its operations in a header
+        return target.removeprefix("SageMaker.")
+    for part, name in _NAMES.items():
+        if part in path:
+            return f"{name} ({request.method} {path})"
+    return f"{request.method} {path}"

@@ -39,6 +39,11 @@ class Health:
         if reason is None:
             self.was_healthy.set()
 
+    def stop(self) -> None:
+        """From now on no request reaches the container; it has not failed, so it is no news of its health."""
+        self.reason = "it is being stopped"
+        logger.info("%s: no more requests reach the container", self.reason)
+
     async def _ask(self) -> str | None:
         timeout = httpx.Timeout(PING_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from handrail_container import extras
 from handrail_container.ray import address as cluster
 from handrail_container.ray import variables
 
@@ -102,6 +103,6 @@ def _too_few_nodes(parallel: Parallel, nodes: int) -> str:
 def _ray(parallel: Parallel, machine: Machine) -> Iterator[str]:
     setting = "DISTRIBUTED_EXECUTOR_BACKEND" if parallel.executor == "ray" else "DATA_PARALLEL_BACKEND"
     if not machine.has_ray:
-        yield f"SM_VLLM_{setting} is 'ray', and Ray is not installed: pip install 'handrail[ray]'"
+        yield f"SM_VLLM_{setting} is 'ray', and Ray is not installed: {extras.command('ray')}"
     if unreachable := cluster.unreachable(machine.ray_address):
         yield f"{unreachable}, and SM_VLLM_{setting}=ray starts a cluster on this machine"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from handrail_container import extras
 from handrail_container.errors import SettingsError
 from handrail_container.ray import variables
 
@@ -24,7 +25,7 @@ def require_ray() -> Any:
         return importlib.import_module("handrail_container.ray.deployment")
     except ModuleNotFoundError as missing:
         raise SettingsError(
-            f"Ray Serve is asked for, and {missing.name} is not installed: pip install 'handrail[ray]'"
+            f"Ray Serve is asked for, and {missing.name} is not installed: {extras.command('ray')}"
         ) from missing
 
 

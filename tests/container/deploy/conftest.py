@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 def deploy(folder: Path) -> Iterator[Deploy]:
     """`handrail deploy FOLDER` with what it needs; a flag given as None is left out. Unless a test is about that,
     nobody checks it first: that is a process more."""
-    heeded = signal.getsignal(signal.SIGTERM)
+    heeded = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def run(*arguments: str, checks: bool = False, **given: str | None) -> Result:
         flags = {**NEEDED, **{"--" + name.replace("_", "-"): value for name, value in given.items()}}
@@ -68,4 +68,5 @@ def deploy(folder: Path) -> Iterator[Deploy]:
         )
 
     yield run
-    signal.signal(signal.SIGTERM, heeded)
+    for number, handler in heeded.items():
+        signal.signal(number, handler)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from handrail_container import extras
 from handrail_container.deploy import store
 
 from tests.aws import ROLE, Aws
@@ -255,7 +256,7 @@ def test_it_does_not_wait_for_ever(aws: Aws, deploy: Deploy, monkeypatch: pytest
     failed = deploy()
     assert failed.exit_code == 1
     assert "demo is still Creating" in failed.stderr
-    assert "NOT deleted: endpoint demo: demo is still Creating" in failed.stderr
+    assert "NOT taken back: endpoint demo: demo is still Creating" in failed.stderr
 
 
 def test_one_that_is_deleted_meanwhile(aws: Aws, deploy: Deploy) -> None:
@@ -308,7 +309,7 @@ def test_what_cannot_be_deleted_keeps_nothing_else(aws: Aws, deploy: Deploy) -> 
     aws.faults["CreateEndpoint"] = (400, "CapacityError", "none")
     aws.faults["DeleteEndpointConfig"] = (400, "ValidationException", "in use")
     failed = deploy()
-    assert re.search("NOT deleted: EndpointConfig demo-.*in use", failed.stderr)
+    assert re.search("NOT taken back: EndpointConfig demo-.*in use", failed.stderr)
     assert (aws.made()["models"], aws.stored()) == ([], [])
 
 
@@ -391,7 +392,7 @@ def test_it_needs_boto3(folder: Path) -> None:
     words = [word for pair in NEEDED.items() for word in pair]
     command = [sys.executable, "-c", code, "deploy", str(folder), "--dry-run", *words]
     ended = subprocess.run(command, env=environment({}), capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (2, "handrail: deploy needs boto3: pip install 'handrail[aws]'\n")
+    assert (ended.returncode, ended.stderr) == (2, f"handrail: deploy needs boto3: {extras.command('aws')}\n")
 
 
 def test_without_credentials(folder: Path) -> None:

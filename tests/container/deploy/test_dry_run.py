@@ -70,6 +70,16 @@ instance_count: 3
     assert "s3://files/" + put["Key"] == uri + "weights/part-1"
 
 
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1", "eu-central-2"])
+def test_a_region_of_any_partition_is_known(deploy: Deploy, region: str) -> None:
+    assert "CreateEndpoint" in calls(deploy, region=region)
+
+
+@pytest.mark.parametrize("image", ["registry.example.com:5000/a/b@sha256:" + "0" * 64, "public.ecr.aws/a/handrail"])
+def test_which_registry_it_is_is_left_to_aws(deploy: Deploy, image: str) -> None:
+    assert calls(deploy, image=image)["CreateModel"]["PrimaryContainer"]["Image"] == image
+
+
 @pytest.mark.parametrize("instance", ["ml.g5.xlarge", "ml.g6e.2xlarge", "ml.p4d.24xlarge", "ml.m5d.large"])
 def test_an_instance_with_a_disk_of_its_own_takes_no_key_for_it(deploy: Deploy, instance: str) -> None:
     """AWS would refuse it; the files have the key all the same."""
@@ -108,10 +118,16 @@ def test_a_dry_run_of_delete(deploy: Deploy, tmp_path: Path) -> None:
     [
         ({"name": "no_such name"}, "name is 'no_such name': write letters and digits, with dashes between them"),
         ({"name": "n" * 55}, "at most 54 characters"),
-        ({"image": "an image"}, "image is 'an image': it must match"),
+        ({"image": "an image"}, "image is 'an image': write its address in a registry"),
         ({"image": "i" * 256}, "it has 256 characters, and AWS takes 255"),
-        ({"role": "serving"}, "role is 'serving': it must match arn"),
-        ({"bucket": "s3://files"}, "bucket is 's3://files': write the name only"),
+        ({"role": "serving"}, "role is 'serving': write the role's ARN: arn:aws:iam::ACCOUNT:role/NAME"),
+        ({"image": "handrail:cpu"}, "image is 'handrail:cpu': write its address in a registry"),
+        ({"image": "library/handrail:1"}, "image is 'library/handrail:1': write its address in a registry"),
+        ({"region": "mars-1"}, "region is 'mars-1': this boto3 knows no such one"),
+        ({"region": "us-est-1"}, "this boto3 knows no such one. Did you mean us-"),
+        ({"bucket": "s3://files"}, "bucket is 's3://files': write the name only: small letters, digits, dots and"),
+        ({"bucket": "b"}, "bucket is 'b': write a name of 3 to 63 characters: small letters, digits, dots and dashes"),
+        ({"subnets": "subnet_1", "security_groups": "sg-1"}, "subnets is 'subnet_1': write ids, such as subnet-01"),
         ({"instance_type": "ml.g5.xlrage"}, "Did you mean ml.g5.xlarge"),
         ({"instance_type": "?"}, "instance_type is '?': this boto3 knows no such one"),
         ({"subnets": "subnet-1"}, "subnets and security_groups go together"),
@@ -220,7 +236,9 @@ def test_a_directory_that_is_not_there(deploy: Deploy, folder: Path) -> None:
 
 def test_the_document_lists_every_setting(deploy: Deploy) -> None:
     """With its default and its description, in order."""
-    table = (ROOT / "docs" / "deploy.md").read_text().partition("| key | default |")[2].splitlines()
+    table = (
+        (ROOT / "docs" / "deploy.md").read_text().partition("| key | default |")[2].partition("\n\n")[0].splitlines()
+    )
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table if line.startswith("| `")]
     fields = Deployment.model_fields.items()
     assert [(key.strip("`"), text) for key, _, text in rows] == [(name, field.description) for name, field in fields]

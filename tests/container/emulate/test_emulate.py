@@ -235,15 +235,6 @@ def test_a_stream_that_breaks_off_ends_in_an_exception(shared: Emulated) -> None
     assert "broke its answer off" in str(error)
 
 
-def test_what_is_no_operation_is_not_emulated(shared: Emulated) -> None:
-    """Nor another method."""
-    for answer in (
-        httpx.post(f"{shared.url}/endpoints/demo/async-invocations"),
-        httpx.get(f"{shared.url}/endpoints/demo/invocations"),
-    ):
-        assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
-
-
 def test_a_client_that_leaves_a_stream_takes_the_containers_request_with_it(patient: Emulated) -> None:
     """The emulator does not read on for nobody."""
     body = json.dumps({"do": "beat", "beats": 10_000, "seconds": 0.05}).encode()

@@ -51,6 +51,8 @@ def test_stopping_it_stops_the_container(start: Emulate, tmp_path: Path) -> None
     (container,) = psutil.Process(emulated.process.pid).children()
     assert emulated.stop() == 0
     assert not container.is_running()
+    assert "it is being stopped" in emulated.output
+    assert "WARNING" not in emulated.output  # nothing has failed
 
 
 def test_what_is_under_way_when_it_stops_is_answered(start: Emulate) -> None:

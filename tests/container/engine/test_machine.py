@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from handrail_container import extras
 from handrail_container.engine import machine
 from handrail_container.engine.machine import Machine, Parallel
 
@@ -100,7 +101,7 @@ def test_the_shared_memory_of_a_plain_container_is_too_little_for_several() -> N
 )
 def test_without_ray_its_executor_is_refused(parallel: Parallel, setting: str) -> None:
     (problem,) = problems(parallel, Machine(gpus=0, shared_memory=8 << 30, has_ray=False))
-    assert problem == f"{setting} is 'ray', and Ray is not installed: pip install 'handrail[ray]'"
+    assert problem == f"{setting} is 'ray', and Ray is not installed: {extras.command('ray')}"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "//127.0.0.1:1"])

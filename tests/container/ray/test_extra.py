@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from handrail_container import extras
 from handrail_container.errors import SettingsError
 from handrail_container.ray import build, variables
 
@@ -20,14 +22,15 @@ def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _WITHOUT_RAY, "serve", tmp_path, "--engine", "echo", "--ray", "--port", "0"]
     ended = subprocess.run(command, env=environment({}), capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
-    assert ended.stderr == ("handrail: Ray Serve is asked for, and ray is not installed: pip install 'handrail[ray]'\n")
+    said = f"handrail: Ray Serve is asked for, and ray is not installed: {extras.command('ray')}\n"
+    assert ended.stderr == said
 
 
 def test_so_does_serve_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "handrail_container.ray.deployment", raising=False)
-    with pytest.raises(SettingsError, match=r"pip install 'handrail\[ray\]'"):
+    with pytest.raises(SettingsError, match=re.escape(extras.command("ray"))):
         build({})
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from handrail_container import extras
 from handrail_container.engine import flags as sm
 from handrail_container.engine import machine
 from handrail_container.engine.vllm import environment, named_files, processes, refusals
@@ -80,7 +81,7 @@ def _parser() -> Any:
         parser = vllm("make_arg_parser")(vllm("FlexibleArgumentParser")(add_help=False, allow_abbrev=False))
     except ModuleNotFoundError as missing:
         raise SettingsError(
-            f"the engine is vllm, and {missing.name} is not installed: install handrail[gpu] or handrail[cpu], "
+            f"the engine is vllm, and {missing.name} is not installed: {extras.install_vllm()}, "
             "or set HANDRAIL_ENGINE to echo or none"
         ) from missing
     except RuntimeError as unfit:  # vLLM looks for a device when its parser is made

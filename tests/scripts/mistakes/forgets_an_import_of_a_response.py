@@ -1,0 +1,6 @@
+from handrail import custom_invocation_handler
+
+
+@custom_invocation_handler
+async def answer(request):
+    return JSONResponse({"a": 1}, 201)

@@ -1,0 +1,2 @@
+async def custom_sagemaker_invocations_handler(request):
+    return 1
