@@ -1,0 +1,299 @@
+"""Named attacks, as the steps that a client takes. Each was, or could be, a fault: what it aims at is its name.
+
+An attack that is answered in full ends with a request that asks to close the connection, so that nobody waits.
+`tests/wire/corpus.py` holds the framing of single requests; here is what blocks, fills or outlives a server.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from websockets.frames import Frame, Opcode
+
+
+@dataclass(frozen=True)
+class Send:
+    """`data`, so many times. A client that is not read from for `patience_s` gives up, and goes on with its steps."""
+
+    data: bytes | Callable[[], bytes]
+    times: int = 1
+    patience_s: float = 20
+
+
+@dataclass(frozen=True)
+class Hear:
+    """Read until this has been said."""
+
+    said: bytes
+
+
+@dataclass(frozen=True)
+class Pause:
+    seconds: float = 0.05
+
+
+@dataclass(frozen=True)
+class HalfClose:
+    """Nothing more will be sent."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The connection is reset."""
+
+
+@dataclass(frozen=True)
+class Stay:
+    """The connection is open, and unread, until the server has stopped."""
+
+
+Step = Send | Hear | Pause | HalfClose | Leave | Stay
+
+
+@dataclass(frozen=True)
+class Attack:
+    """`statuses` are those of the answers, where they are known. `script` is what serves, of `tests/scripts`; None for
+    no script. `blocks`: its handler blocks the loop, so that only `/ping` is answered meanwhile. `other`: the steps of
+    another client, which acts at the same time."""
+
+    name: str
+    steps: tuple[Step, ...]
+    statuses: tuple[int, ...] | None = None
+    script: str | None = None
+    blocks: bool = False
+    other: tuple[Step, ...] = ()
+
+    @property
+    def plain(self) -> bytes | None:
+        """All of it as bytes, where it is nothing but bytes and few: what can be mutated."""
+        sends = [step for step in self.steps if not isinstance(step, Pause)]
+        parts = [step.data for step in sends if isinstance(step, Send) and isinstance(step.data, bytes)]
+        is_all = len(parts) == len(sends) and all(isinstance(step, Send) and step.times == 1 for step in sends)
+        return b"".join(parts) if is_all and not self.script else None
+
+
+CLOSE = b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+#: A request that nobody sends but in the body of another: its answer would have this id.
+SMUGGLED_ID = b"smuggled"
+SMUGGLED = b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + SMUGGLED_ID + b"\r\n\r\n"
+CHAT = b'{"messages":[{"role":"user","content":"hello"}],"max_tokens":4}'
+SCRIPT = "attacked.py"
+SOCKET_PATH = b"/invocations-bidirectional-stream"
+MB = 1 << 20
+
+
+def post(path: bytes, body: bytes, *headers: bytes, size: int | None = None) -> bytes:
+    length = b"Content-Length: %d" % (len(body) if size is None else size)
+    lines = [b"POST %b HTTP/1.1" % path, b"Host: x", b"Content-Type: application/json", *headers, length]
+    return b"\r\n".join([*lines, b"", body])
+
+
+def _told(body: bytes) -> bytes:
+    return post(b"/invocations", body)
+
+
+def _offer(protocol: bytes) -> tuple[bytes, bytes]:
+    return b"Connection: Upgrade", b"Upgrade: " + protocol
+
+
+def _upgrade(name: str, protocol: bytes, *more: bytes) -> Attack:
+    """Its body comes in a segment of its own, and is a request."""
+    head = post(b"/ping", b"", *_offer(protocol), *more, size=len(SMUGGLED))
+    return Attack(f"smuggling: {name}", (Send(head), Pause(), Send(SMUGGLED), Pause(), Send(CLOSE)), (200, 200))
+
+
+SMUGGLING = [
+    _upgrade("a body behind Upgrade: h2c", b"h2c"),
+    _upgrade("a body behind Upgrade: h2c, as Java's client sends it", b"h2c", b"HTTP2-Settings: AAEAAEAAAAIAAAAA"),
+    _upgrade("a body behind an unknown protocol", b"foo/1"),
+    _upgrade("a body behind two protocols", b"foo, websocket"),
+    Attack(
+        "smuggling: a body behind Upgrade: h2c is read",
+        (Send(post(b"/v1/chat/completions", CHAT, *_offer(b"h2c")) + CLOSE),),
+        (200, 200),
+    ),
+    Attack(
+        "smuggling: a request behind Upgrade is answered",
+        (Send(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n" + CLOSE),),
+        (200, 200),
+    ),
+    Attack(
+        "smuggling: a body behind a WebSocket by POST",
+        (Send(post(b"/ping", b"", *_offer(b"websocket"), size=len(SMUGGLED))), Pause(), Send(SMUGGLED)),
+        (400,),
+    ),
+    Attack(
+        "smuggling: a length and chunks",
+        (Send(post(b"/ping", b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked")),),
+        (400,),
+    ),
+]
+
+
+def _bomb(name: str, path: bytes, begin: bytes, item: bytes, end: bytes, *, script: str | None = None) -> Attack:
+    """A body of 20 MB, of one small thing again and again. It is refused before its end, or what it says is wrong."""
+    block = item * (65536 // len(item))
+    times = 20 * MB // len(block)
+    size = len(begin) + len(block) * times + len(end)
+    head = post(path, b"", b"Connection: close", size=size)
+    return Attack(f"JSON: {name}", (Send(head + begin), Send(block, times), Send(end)), script=script)
+
+
+_CHATS = b"/v1/chat/completions"
+JSON_BOMBS = [
+    _bomb("a chat of empty lists", _CHATS, b'{"messages":[', b"[],", b"[]]}"),
+    _bomb("a chat of objects", _CHATS, b'{"messages":[', b'{"role":0},', b"{}]}"),
+    _bomb("a chat of short messages", _CHATS, b'{"messages":[', b'{"role":"user","content":"a"},', b"{}]}"),
+    _bomb("numbers", b"/v1/responses", b'{"input":[', b"0,", b"0]}"),
+    _bomb("a key nobody knows", _CHATS, CHAT[:-1] + b',"zzz":[', b"{},", b"{}]}"),
+    _bomb("white space, then lists", _CHATS, b" " * 9000 + b'{"messages":[', b"[[]],", b"[]]}"),
+    _bomb("a handler's body of empty lists", b"/invocations", b'{"messages":[', b"[],", b"[]]}", script=SCRIPT),
+    Attack("JSON: brackets in each other", (Send(post(_CHATS, b"[" * 100_000, b"Connection: close")),), (400,)),
+    Attack(
+        "JSON: objects in each other",
+        (Send(post(_CHATS, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, b"Connection: close")),),
+        (400,),
+    ),
+]
+
+
+def handshake(*headers: bytes, path: bytes = SOCKET_PATH, method: bytes = b"GET") -> bytes:
+    lines = [
+        b"%b %b HTTP/1.1" % (method, path),
+        b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket",
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        *headers,
+    ]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+HANDSHAKES = [
+    (Attack(f"handshake: {name}", (Send(sent),), statuses))
+    for name, sent, statuses in [
+        ("a body", handshake(b"Content-Length: 5"), (400,)),
+        ("a body in chunks", handshake(b"Transfer-Encoding: chunked"), (400,)),
+        ("by POST", handshake(method=b"POST"), (400,)),
+        ("a path of 9 KiB", handshake(path=b"/" + b"a" * 9000), (404,)),
+        ("a path of 9 KiB, and a query", handshake(path=b"/" + b"a" * 9000 + b"?b=c"), (404,)),
+        ("no key", handshake().replace(b"Sec-WebSocket-Key", b"X-Key"), (400,)),
+        ("no version", handshake().replace(b"Sec-WebSocket-Version", b"X-Version"), (426,)),
+        ("a header of 70 KiB", handshake(b"X: " + b"x" * 70_000), (431,)),
+        ("300 headers", handshake(*[b"X: x"] * 300), (431,)),
+    ]
+] + [
+    Attack(f"handshake: {name}", (Send(handshake(header)), Hear(b"101 "), Send(b"\x88\x80\0\0\0\0")), (101,))
+    for name, header in [
+        ("a header of 9 KiB", b"X-Token: " + b"x" * 9000),
+        ("150 headers", b"\r\n".join([b"X: x"] * 150)),
+        ("a length of 0", b"Content-Length: 0"),
+    ]
+]
+
+
+def frame(opcode: Opcode, data: bytes) -> bytes:
+    return Frame(opcode, data).serialize(mask=True)
+
+
+#: A bit of a frame's first byte.
+_IS_DEFLATED = 0x40
+
+
+@cache
+def _deflated(item: bytes, size: int) -> bytes:
+    """What becomes `size` bytes, in a frame."""
+    packer = zlib.compressobj(wbits=-15)
+    block = item * (65536 // len(item))
+    packed = b"".join(packer.compress(block) for _ in range(size // len(block)))
+    plain = frame(Opcode.TEXT, (packed + packer.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff"))
+    return bytes([plain[0] | _IS_DEFLATED]) + plain[1:]
+
+
+def _lists(size: int) -> bytes:
+    return frame(Opcode.TEXT, b'{"messages":[' + b"[]," * (size // 3) + b"[]]}")
+
+
+DEFLATE = handshake(b"Sec-WebSocket-Extensions: permessage-deflate")
+_OPEN = (Send(handshake()), Hear(b"101 "))
+_CLOSE_FRAME = Send(frame(Opcode.CLOSE, b"\x03\xe8"))
+SOCKETS = [
+    Attack(
+        "WebSocket: 100 KB that become 97 MB of JSON",
+        (Send(DEFLATE), Hear(b"101 "), Send(lambda: _deflated(b"[],", 97_000_000)), Pause(1), _CLOSE_FRAME),
+        (101,),
+    ),
+    Attack(
+        "WebSocket: 20 messages of 100 KB that become 97 MB each",
+        (
+            Send(DEFLATE),
+            Hear(b"101 "),
+            Send(frame(Opcode.TEXT, b"3")),
+            Send(lambda: _deflated(b"x", 97_000_000), 20, 1),
+            Pause(1),
+        ),
+        (101,),
+        script=SCRIPT,
+    ),
+    Attack(
+        "WebSocket: a message of 24 MB of empty lists",
+        (*_OPEN, Send(lambda: _lists(24_000_000)), Hear(b"HANDRAIL_MAX_JSON_"), _CLOSE_FRAME),
+        (101,),
+    ),
+    Attack(
+        "WebSocket: 40 messages of 10 MB that nobody takes",
+        (*_OPEN, Send(frame(Opcode.TEXT, b"2")), Send(lambda: frame(Opcode.BINARY, bytes(10_000_000)), 40, 1)),
+        (101,),
+        script=SCRIPT,
+    ),
+    Attack("WebSocket: a frame of 2^63 bytes", (*_OPEN, Send(b"\x82\xff" + b"\x7f" + b"\xff" * 11)), (101,)),
+    Attack("WebSocket: noise", (*_OPEN, Send(bytes(range(255, 0, -1)) * 20)), (101,)),
+]
+PIPELINES = [
+    Attack(
+        "pipeline: 20 MB of requests, whose answers are read",
+        (Send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 40_000, 20, 0.5), Leave()),
+    ),
+    Attack(
+        "pipeline: 20 MB of requests behind one that takes a second",
+        (
+            Send(_told(b'{"hold_s": 1}')),
+            Pause(),
+            Send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 40_000, 20, 0.5),
+            Leave(),
+        ),
+        script=SCRIPT,
+    ),
+    Attack("pipeline: half a request, and the end", (Send(b"POST /invocations HTTP/1.1\r\nHo"), HalfClose())),
+    Attack("pipeline: half a body, and the end", (Send(post(_CHATS, CHAT, size=9999)), HalfClose())),
+]
+HANDLERS = [
+    Attack(
+        "handler: a stream that awaits nothing is left",
+        (Send(_told(b'{"pour": 1}')), Hear(b"xxxx"), Leave()),
+        (200,),
+        script=SCRIPT,
+    ),
+    Attack(
+        "handler: prints more than a pipe holds",
+        (Send(_told(b'{"print": 300000}')), Hear(b"done"), Send(CLOSE)),
+        (200, 200),
+        script=SCRIPT,
+    ),
+    Attack(
+        "guard: 14 bytes while the loop is blocked",
+        (Send(_told(b'{"block_s": 5}')), Hear(b"done"), Send(CLOSE)),
+        (200, 200),
+        script=SCRIPT,
+        blocks=True,
+        other=(Pause(0.8), Send(b"GET /ping?\r\n\r\n")),
+    ),
+]
+ENDINGS = [
+    Attack("end: a handshake with a body is open", (Send(handshake(b"Content-Length: 5")), Stay())),
+    Attack("end: a handshake with a long header is open", (Send(handshake(b"X: " + b"x" * 9000)), Stay())),
+    Attack("end: half a head is open", (Send(b"GET /ping HTTP/1.1\r\n"), Stay())),
+]
+ATTACKS = [*SMUGGLING, *JSON_BOMBS, *HANDSHAKES, *SOCKETS, *PIPELINES, *HANDLERS, *ENDINGS]
+BY_NAME = {attack.name: attack for attack in ATTACKS}

@@ -1,0 +1,293 @@
+"""Takes the steps of attacks at a server, and judges what it does: to the attacker, to others, and to its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import psutil
+
+from tests.fuzz.corpus import SMUGGLED_ID, Attack, HalfClose, Hear, Leave, Pause, Send, Stay, Step
+
+_STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+_SMUGGLED = re.compile(rb"(?i)x-request-id: " + SMUGGLED_ID)
+#: Faults of the server. A version or a coding that it does not speak is its client's fault: 505, 501.
+_FAULTS = frozenset({500, 502, 503, 504})
+#: Sent to a connection that is quiet: the end of a head that is not whole, and a request that closes.
+_LAST = b"\r\n\r\nGET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+#: The same to a WebSocket: the close frame.
+_LAST_FRAME = b"\x88\x80\0\0\0\0"
+_TURN_S = 0.05
+#: Of what a server says, more is not kept.
+_MOST_HEARD = 1 << 20
+MB = 1 << 20
+
+
+class Patience(NamedTuple):
+    """A connection quiet for `quiet_s` is asked to answer and end; it hangs if it then is for `hung_s`. Others wait at
+    most `late_s`, and for `/ping` of a blocked loop `guarded_s`. Memory may grow by `grown_mb`."""
+
+    quiet_s: float = 2.0
+    hung_s: float = 20.0
+    late_s: float = 5.0
+    guarded_s: float = 2.5
+    grown_mb: float = 250.0
+
+
+@dataclass
+class Outcome:
+    """`statuses`: of first answers; `silent`: hung up on without one; `kept`: answer one more; `waiting`: hang;
+    `faults`: what should not be, with the attack's name; `is_over`: nothing more is to be tried."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    silent: int = 0
+    kept: int = 0
+    waiting: int = 0
+    faults: list[str] = field(default_factory=list)
+    is_over: bool = False
+    slowest_ping_s: float = 0.0
+    grown_mb: float = 0.0
+    staying: list[socket.socket] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        answers = ", ".join(f"{status}: {count}" for status, count in sorted(self.statuses.items()))
+        return (
+            f"answers {answers}; hung up on {self.silent}, kept {self.kept}, left waiting {self.waiting}; "
+            f"slowest /ping {self.slowest_ping_s * 1000:.0f} ms; {self.grown_mb:.0f} MB more"
+        )
+
+
+class Client:
+    """A connection, and what was said on it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: Patience) -> None:
+        self._writer = writer
+        self._patience = patience
+        self.heard = b""
+        self._heard_at = time.monotonic()
+        self._reading = asyncio.create_task(self._read(reader))  # what is read late is lost where it is reset
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(1 << 20):
+                self.heard += piece[: _MOST_HEARD - len(self.heard)]
+                self._heard_at = time.monotonic()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._reading.done()
+
+    async def take(self, step: Step) -> str | None:
+        """A fault of the server's, if it shows at once."""
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+        elif isinstance(step, Hear):
+            return await self._hear(step.said)
+        elif isinstance(step, HalfClose):
+            with contextlib.suppress(OSError):
+                self._writer.write_eof()
+        elif isinstance(step, Leave):
+            self._writer.transport.abort()
+        elif isinstance(step, Send):
+            await self._send(step)
+        return None
+
+    async def _send(self, step: Send) -> None:
+        data = step.data() if callable(step.data) else step.data
+        with contextlib.suppress(ConnectionError, TimeoutError):  # what it said before it hung up may still be read
+            for _ in range(step.times):
+                if self.has_ended:
+                    return
+                self._writer.write(data)
+                await asyncio.wait_for(self._writer.drain(), step.patience_s)
+                await asyncio.sleep(0)
+
+    async def _hear(self, said: bytes) -> str | None:
+        deadline = time.monotonic() + self._patience.hung_s
+        while said not in self.heard:
+            if self.has_ended or time.monotonic() > deadline:
+                return f"it did not say {said!r}"
+            await asyncio.wait({self._reading}, timeout=0.01)
+        return None
+
+    async def end(self) -> bool:
+        """Whether the server keeps the connection for more, or has ended it: whether it does not hang."""
+        while not self.has_ended and (left := self._heard_at + self._patience.quiet_s - time.monotonic()) > 0:
+            await asyncio.wait({self._reading}, timeout=left)
+        if self.has_ended:
+            return True
+        said, is_open = len(self.heard), b"HTTP/1.1 101 " in self.heard
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(_LAST_FRAME if is_open else _LAST)
+        await asyncio.wait({self._reading}, timeout=self._patience.quiet_s if is_open else self._patience.hung_s)
+        return self.has_ended or is_open or len(self.heard) == _MOST_HEARD != said
+
+    def stay(self) -> socket.socket:
+        """The connection, open though this client is closed."""
+        return self._writer.get_extra_info("socket").dup()  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._reading.cancel()
+        self._writer.transport.abort()
+
+
+class Judge:
+    """Attacks the server at `port`, which is process `pid`. What is wrong is in `outcome`."""
+
+    def __init__(self, port: int, pid: int | None = None, patience: Patience | None = None, at_once: int = 100) -> None:
+        self.outcome = Outcome()
+        self._port = port
+        self._patience = patience or Patience()
+        self._room = asyncio.Semaphore(at_once)
+        self._process = psutil.Process(pid) if pid is not None else None
+        self._began_with = self._memory_mb()
+        self._is_blocked = False
+        self._looking = asyncio.Lock()
+
+    async def in_turn(self, attacks: Iterable[Attack]) -> Outcome:
+        """One after the other, until the server is beyond help."""
+        return await self._while_watching(self._one_by_one(attacks))
+
+    async def together(self, attacks: Iterable[Attack]) -> Outcome:
+        return await self._while_watching(self._all(attacks))
+
+    async def _while_watching(self, attacking: Any) -> Outcome:
+        tasks = {asyncio.create_task(self._watch()), asyncio.create_task(attacking)}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()
+            if not self.outcome.is_over:
+                await self._look()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        return self.outcome
+
+    async def _one_by_one(self, attacks: Iterable[Attack]) -> None:
+        for attack in attacks:
+            _T=time.monotonic()
+            await self._attack(attack)
+            print(f"DBG {time.monotonic()-_T:.2f} {self._memory_mb()-self._began_with:.0f} {attack.name}", flush=True)
+
+    async def _all(self, attacks: Iterable[Attack]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for attack in attacks:
+                group.create_task(self._attack(attack))
+
+    # What the attacker sees.
+
+    async def _attack(self, attack: Attack) -> None:
+        async with self._room, self._client() as client:
+            await self._let_block(attack.blocks)
+            other = asyncio.create_task(self._act(attack.other))
+            fault = None
+            for step in attack.steps:
+                fault = fault or await client.take(step)
+            if isinstance(attack.steps[-1], Stay):
+                self.outcome.staying.append(client.stay())
+            elif not isinstance(attack.steps[-1], Leave):
+                self._count(attack, client, fault, is_hung=not await client.end())
+            await other
+            await self._let_block(False)
+
+    async def _act(self, steps: tuple[Step, ...]) -> None:
+        if steps:
+            async with self._client() as client:
+                for step in steps:
+                    await client.take(step)
+                await client.end()
+
+    def _count(self, attack: Attack, client: Client, fault: str | None, *, is_hung: bool) -> None:
+        statuses = [int(status) for status in _STATUS.findall(client.heard) if status != b"100"]
+        if statuses:
+            self.outcome.statuses[statuses[0]] += 1
+        elif client.has_ended:
+            self.outcome.silent += 1
+        self.outcome.kept += not client.has_ended and not is_hung
+        self.outcome.waiting += is_hung
+        for wrong in (fault, "it hangs" if is_hung else None, *_wrong(attack, client.heard, statuses)):
+            if wrong is not None:
+                self.outcome.faults.append(f"{attack.name}: {wrong}; it said {client.heard[:600]!r}")
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[Client]:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self._port), self._patience)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    # What others see.
+
+    async def _let_block(self, blocks: bool) -> None:
+        async with self._looking:
+            self._is_blocked = blocks
+
+    async def _watch(self) -> None:
+        """A client in order, all the while. Returns when it is no longer served, or memory has grown too large."""
+        while not self.outcome.is_over:
+            await self._look()
+            await asyncio.sleep(_TURN_S)
+
+    async def _look(self) -> None:
+        async with self._looking:
+            began = time.monotonic()
+            await self._ask(b"/ping", self._patience.guarded_s if self._is_blocked else self._patience.late_s)
+            self.outcome.slowest_ping_s = max(self.outcome.slowest_ping_s, time.monotonic() - began)
+            if not self._is_blocked:
+                await self._ask(b"/metrics", self._patience.late_s)
+        self.outcome.grown_mb = max(self.outcome.grown_mb, self._memory_mb() - self._began_with)
+        if self.outcome.grown_mb > self._patience.grown_mb:
+            self._give_up(f"it has grown by {self.outcome.grown_mb:.0f} MB")
+
+    async def _ask(self, path: bytes, late_s: float) -> None:
+        answer = b""
+        asking = asyncio.create_task(self._answer(path))
+        done, _ = await asyncio.wait({asking}, timeout=late_s)
+        if not done:
+            asking.cancel()
+            self._give_up(f"{path.decode()} was not answered within {late_s:g} s")
+            return
+        answer = asking.result()
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            self._give_up(f"{path.decode()} was answered {answer[:300]!r}")
+
+    async def _answer(self, path: bytes) -> bytes:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            with contextlib.closing(writer):
+                writer.write(b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
+                return await reader.read()
+        except OSError as error:
+            return repr(error).encode()
+
+    def _memory_mb(self) -> float:
+        try:
+            return self._process.memory_info().rss / MB if self._process is not None else 0
+        except psutil.NoSuchProcess:  # which its clients say
+            return 0
+
+    def _give_up(self, why: str) -> None:
+        self.outcome.is_over = True
+        self.outcome.faults.append(f"others: {why}")
+
+
+def _wrong(attack: Attack, heard: bytes, statuses: list[int]) -> Iterable[str]:
+    """What an answer shows by itself."""
+    if not _FAULTS.isdisjoint(statuses):
+        yield "the server says that it is its own fault"
+    if heard and not heard.startswith(b"HTTP/1.1 "):
+        yield "this is no answer"
+    if _SMUGGLED.search(heard):
+        yield "a request in the body of another was answered"
+    if attack.statuses is not None and tuple(statuses) != attack.statuses:
+        yield f"the answers are {statuses}, not {attack.statuses}"
