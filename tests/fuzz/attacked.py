@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -27,7 +26,7 @@ class Attacked(Served):
 
     def __init__(self, log: Path, script: str | None = None, fault: str | None = None) -> None:
         if fault is not None:
-            self.program = (sys.executable, _PLANTED, fault)
+            self.program = (_PLANTED, fault)
         self._unread = -1
         given = {"CUSTOM_SCRIPT_FILENAME": SCRIPT} if script else {}
         timeout = "15" if script else "5"

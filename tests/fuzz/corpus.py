@@ -56,15 +56,16 @@ Step = Send | Hear | Pause | HalfClose | Leave | Stay
 @dataclass(frozen=True)
 class Attack:
     """`statuses` are those of the answers, where they are known. `script` is what serves, of `tests/scripts`; None for
-    no script. `blocks`: its handler blocks the loop, so that only `/ping` is answered meanwhile. `other`: the steps of
-    another client, which acts at the same time."""
+    no script. `blocks`: its handler blocks the loop, so that only `/ping` is answered meanwhile. `later` is what
+    another client says, which comes OTHER_S after it. A client that does not `reads` hears nothing."""
 
     name: str
     steps: tuple[Step, ...]
     statuses: tuple[int, ...] | None = None
     script: str | None = None
     blocks: bool = False
-    other: tuple[Step, ...] = ()
+    later: bytes = b""
+    reads: bool = True
 
     @property
     def plain(self) -> bytes | None:
@@ -74,6 +75,9 @@ class Attack:
         is_all = len(parts) == len(sends) and all(isinstance(step, Send) and step.times == 1 for step in sends)
         return b"".join(parts) if is_all and not self.script else None
 
+
+#: After which a loop that is blocked is known to be.
+OTHER_S = 0.8
 
 CLOSE = b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 #: A request that nobody sends but in the body of another: its answer would have this id.
@@ -170,15 +174,16 @@ def handshake(*headers: bytes, path: bytes = SOCKET_PATH, method: bytes = b"GET"
     return b"\r\n".join([*lines, b"", b""])
 
 
+_KEY = b"Sec-WebSocket-Key"
 HANDSHAKES = [
-    (Attack(f"handshake: {name}", (Send(sent),), statuses))
+    Attack(f"handshake: {name}", (Send(sent),), statuses)
     for name, sent, statuses in [
         ("a body", handshake(b"Content-Length: 5"), (400,)),
         ("a body in chunks", handshake(b"Transfer-Encoding: chunked"), (400,)),
         ("by POST", handshake(method=b"POST"), (400,)),
         ("a path of 9 KiB", handshake(path=b"/" + b"a" * 9000), (404,)),
         ("a path of 9 KiB, and a query", handshake(path=b"/" + b"a" * 9000 + b"?b=c"), (404,)),
-        ("no key", handshake().replace(b"Sec-WebSocket-Key", b"X-Key"), (400,)),
+        ("no key", handshake().replace(_KEY, b"X"), (400,)),
         ("no version", handshake().replace(b"Sec-WebSocket-Version", b"X-Version"), (426,)),
         ("a header of 70 KiB", handshake(b"X: " + b"x" * 70_000), (431,)),
         ("300 headers", handshake(*[b"X: x"] * 300), (431,)),
@@ -217,6 +222,8 @@ def _lists(size: int) -> bytes:
 
 DEFLATE = handshake(b"Sec-WebSocket-Extensions: permessage-deflate")
 _OPEN = (Send(handshake()), Hear(b"101 "))
+#: The code of the close frame, 1009.
+_TOO_BIG = b"\x03\xf1"
 _CLOSE_FRAME = Send(frame(Opcode.CLOSE, b"\x03\xe8"))
 SOCKETS = [
     Attack(
@@ -226,15 +233,7 @@ SOCKETS = [
     ),
     Attack(
         "WebSocket: 20 messages of 100 KB that become 97 MB each",
-        (
-            Send(DEFLATE),
-            Hear(b"101 "),
-            Send(frame(Opcode.TEXT, b"3")),
-            Send(lambda: _deflated(b"x", 97_000_000), 20, 1),
-            Pause(1),
-        ),
-        (101,),
-        script=SCRIPT,
+        (Send(DEFLATE), Hear(b"101 "), Send(lambda: _deflated(b"x", 97_000_000), 20, 1), Pause(1), Leave()),
     ),
     Attack(
         "WebSocket: a message of 24 MB of empty lists",
@@ -242,28 +241,31 @@ SOCKETS = [
         (101,),
     ),
     Attack(
-        "WebSocket: 40 messages of 10 MB that nobody takes",
-        (*_OPEN, Send(frame(Opcode.TEXT, b"2")), Send(lambda: frame(Opcode.BINARY, bytes(10_000_000)), 40, 1)),
-        (101,),
+        "WebSocket: 100 messages of 4 MB that nobody takes",
+        (
+            *_OPEN,
+            Send(frame(Opcode.TEXT, b"20")),
+            Send(lambda: frame(Opcode.BINARY, bytes(4_000_000)), 100, 1),
+            Leave(),
+        ),
         script=SCRIPT,
+    ),
+    Attack(
+        "WebSocket: a message of 60 MB",
+        (*_OPEN, Send(b"\x82\xff" + (60_000_000).to_bytes(8, "big") + bytes(4)), Send(bytes(MB), 58, 1), Hear(_TOO_BIG)),
+        (101,),
     ),
     Attack("WebSocket: a frame of 2^63 bytes", (*_OPEN, Send(b"\x82\xff" + b"\x7f" + b"\xff" * 11)), (101,)),
     Attack("WebSocket: noise", (*_OPEN, Send(bytes(range(255, 0, -1)) * 20)), (101,)),
 ]
+_GETS = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10_000
 PIPELINES = [
-    Attack(
-        "pipeline: 20 MB of requests, whose answers are read",
-        (Send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 40_000, 20, 0.5), Leave()),
-    ),
+    Attack("pipeline: 20 MB of requests", (Send(_GETS, 80, 2), Leave()), reads=False),
     Attack(
         "pipeline: 20 MB of requests behind one that takes a second",
-        (
-            Send(_told(b'{"hold_s": 1}')),
-            Pause(),
-            Send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 40_000, 20, 0.5),
-            Leave(),
-        ),
+        (Send(_told(b'{"hold_s": 1}')), Pause(), Send(_GETS, 80, 2), Leave()),
         script=SCRIPT,
+        reads=False,
     ),
     Attack("pipeline: half a request, and the end", (Send(b"POST /invocations HTTP/1.1\r\nHo"), HalfClose())),
     Attack("pipeline: half a body, and the end", (Send(post(_CHATS, CHAT, size=9999)), HalfClose())),
@@ -287,10 +289,11 @@ HANDLERS = [
         (200, 200),
         script=SCRIPT,
         blocks=True,
-        other=(Pause(0.8), Send(b"GET /ping?\r\n\r\n")),
+        later=b"GET /ping?\r\n\r\n",
     ),
 ]
 ENDINGS = [
+    Attack("end: a handshake without a key is open", (Send(handshake().replace(_KEY, b"X")), Stay())),
     Attack("end: a handshake with a body is open", (Send(handshake(b"Content-Length: 5")), Stay())),
     Attack("end: a handshake with a long header is open", (Send(handshake(b"X: " + b"x" * 9000)), Stay())),
     Attack("end: half a head is open", (Send(b"GET /ping HTTP/1.1\r\n"), Stay())),

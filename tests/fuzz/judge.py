@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from tests.fuzz.corpus import SMUGGLED_ID, Attack, HalfClose, Hear, Leave, Pause, Send, Stay, Step
+from tests.fuzz.corpus import OTHER_S, SMUGGLED_ID, Attack, HalfClose, Hear, Leave, Pause, Send, Stay, Step
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 _SMUGGLED = re.compile(rb"(?i)x-request-id: " + SMUGGLED_ID)
@@ -130,6 +130,9 @@ class Client:
         await asyncio.wait({self._reading}, timeout=self._patience.quiet_s if is_open else self._patience.hung_s)
         return self.has_ended or is_open or len(self.heard) == _MOST_HEARD != said
 
+    def stop_reading(self) -> None:
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     def stay(self) -> socket.socket:
         """The connection, open though this client is closed."""
         return self._writer.get_extra_info("socket").dup()  # type: ignore[no-any-return]
@@ -174,9 +177,7 @@ class Judge:
 
     async def _one_by_one(self, attacks: Iterable[Attack]) -> None:
         for attack in attacks:
-            _T=time.monotonic()
             await self._attack(attack)
-            print(f"DBG {time.monotonic()-_T:.2f} {self._memory_mb()-self._began_with:.0f} {attack.name}", flush=True)
 
     async def _all(self, attacks: Iterable[Attack]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -186,9 +187,9 @@ class Judge:
     # What the attacker sees.
 
     async def _attack(self, attack: Attack) -> None:
-        async with self._room, self._client() as client:
+        async with self._room, self._client(attack.reads) as client:
             await self._let_block(attack.blocks)
-            other = asyncio.create_task(self._act(attack.other))
+            later = asyncio.create_task(self._say_later(attack.later))
             fault = None
             for step in attack.steps:
                 fault = fault or await client.take(step)
@@ -196,14 +197,14 @@ class Judge:
                 self.outcome.staying.append(client.stay())
             elif not isinstance(attack.steps[-1], Leave):
                 self._count(attack, client, fault, is_hung=not await client.end())
-            await other
+            await later
             await self._let_block(False)
 
-    async def _act(self, steps: tuple[Step, ...]) -> None:
-        if steps:
+    async def _say_later(self, said: bytes) -> None:
+        if said:
+            await asyncio.sleep(OTHER_S)
             async with self._client() as client:
-                for step in steps:
-                    await client.take(step)
+                await client.take(Send(said))
                 await client.end()
 
     def _count(self, attack: Attack, client: Client, fault: str | None, *, is_hung: bool) -> None:
@@ -219,8 +220,15 @@ class Judge:
                 self.outcome.faults.append(f"{attack.name}: {wrong}; it said {client.heard[:600]!r}")
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[Client]:
-        client = Client(*await asyncio.open_connection("127.0.0.1", self._port), self._patience)
+    async def _client(self, reads: bool = True) -> AsyncIterator[Client]:
+        connection = socket.socket()
+        if not reads:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        client = Client(*await asyncio.open_connection(sock=connection), self._patience)
+        if not reads:
+            client.stop_reading()
         try:
             yield client
         finally:
@@ -243,14 +251,13 @@ class Judge:
             began = time.monotonic()
             await self._ask(b"/ping", self._patience.guarded_s if self._is_blocked else self._patience.late_s)
             self.outcome.slowest_ping_s = max(self.outcome.slowest_ping_s, time.monotonic() - began)
-            if not self._is_blocked:
+            if not (self._is_blocked or self.outcome.is_over):
                 await self._ask(b"/metrics", self._patience.late_s)
         self.outcome.grown_mb = max(self.outcome.grown_mb, self._memory_mb() - self._began_with)
-        if self.outcome.grown_mb > self._patience.grown_mb:
+        if not self.outcome.is_over and self.outcome.grown_mb > self._patience.grown_mb:
             self._give_up(f"it has grown by {self.outcome.grown_mb:.0f} MB")
 
     async def _ask(self, path: bytes, late_s: float) -> None:
-        answer = b""
         asking = asyncio.create_task(self._answer(path))
         done, _ = await asyncio.wait({asking}, timeout=late_s)
         if not done:

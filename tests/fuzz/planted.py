@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import handrail_container.listener as listeners
-from handrail_container import answer, chat_socket, handshake, json_bounds, outlet, server, socket_protocol, stand_in
+from handrail_container import answer, chat_socket, json_bounds, outlet, server, socket_protocol, stand_in
 from handrail_container.cli import main
 from handrail_container.frames import Frames
 from handrail_container.inbox import Inbox
@@ -57,10 +57,17 @@ def chat() -> None:
 
 
 def sockets() -> None:
-    """Uvicorn's WebSockets: messages that are inflated, handshakes that are not answered."""
+    """Uvicorn's WebSockets: messages are inflated."""
     from uvicorn.protocols.websockets.websockets_impl import WebSocketProtocol
 
-    _replace(listeners, SocketProtocol=WebSocketProtocol)
+    class Inflating(WebSocketProtocol):
+        look = _nothing
+
+        def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
+            config.ws_max_size = 100 << 20
+            super().__init__(config, *args, **kwargs)
+
+    _replace(listeners, SocketProtocol=Inflating)
 
 
 def messages() -> None:
@@ -81,11 +88,6 @@ def frames() -> None:
 def handshakes() -> None:
     """A handshake that goes wrong is not answered."""
     _replace(socket_protocol.SocketProtocol, _refuse=_nothing)
-
-
-def bodies() -> None:
-    """A handshake may have a body."""
-    _replace(handshake, fault=_nothing)
 
 
 def stops() -> None:
@@ -149,7 +151,7 @@ def log() -> None:
 FAULTS: dict[str, Callable[[], None]] = {
     plant.__name__: plant
     for plant in (
-        *(upgrade, json, chat, sockets, messages, frames, handshakes, bodies, stops, guard, pipeline, leaving, log),
+        *(upgrade, json, chat, sockets, messages, frames, handshakes, stops, guard, pipeline, leaving, log),
     )
 }
 
