@@ -57,7 +57,8 @@ Step = Send | Hear | Pause | HalfClose | Leave | Stay
 class Attack:
     """`statuses` are those of the answers, where they are known. `script` is what serves, of `tests/scripts`; None for
     no script. `blocks`: its handler blocks the loop, so that only `/ping` is answered meanwhile. `later` is what
-    another client says, which comes OTHER_S after it. A client that does not `reads` hears nothing."""
+    another client says, which comes OTHER_S after it. A client that does not `reads` hears nothing.
+    `grown_mb`: so much more memory is too much."""
 
     name: str
     steps: tuple[Step, ...]
@@ -66,6 +67,7 @@ class Attack:
     blocks: bool = False
     later: bytes = b""
     reads: bool = True
+    grown_mb: float = 250
 
     @property
     def plain(self) -> bytes | None:
@@ -143,7 +145,7 @@ def _bomb(name: str, path: bytes, begin: bytes, item: bytes, end: bytes, *, scri
     times = 20 * MB // len(block)
     size = len(begin) + len(block) * times + len(end)
     head = post(path, b"", b"Connection: close", size=size)
-    return Attack(f"JSON: {name}", (Send(head + begin), Send(block, times), Send(end)), script=script)
+    return Attack(f"JSON: {name}", (Send(head + begin), Send(block, times), Send(end)), script=script, grown_mb=100)
 
 
 _CHATS = b"/v1/chat/completions"
@@ -239,6 +241,7 @@ SOCKETS = [
         "WebSocket: a message of 24 MB of empty lists",
         (*_OPEN, Send(lambda: _lists(24_000_000)), Hear(b"HANDRAIL_MAX_JSON_"), _CLOSE_FRAME),
         (101,),
+        grown_mb=150,
     ),
     Attack(
         "WebSocket: 100 messages of 4 MB that nobody takes",
@@ -252,7 +255,12 @@ SOCKETS = [
     ),
     Attack(
         "WebSocket: a message of 60 MB",
-        (*_OPEN, Send(b"\x82\xff" + (60_000_000).to_bytes(8, "big") + bytes(4)), Send(bytes(MB), 58, 1), Hear(_TOO_BIG)),
+        (
+            *_OPEN,
+            Send(b"\x82\xff" + (60_000_000).to_bytes(8, "big") + bytes(4)),
+            Send(bytes(MB), 58, 1),
+            Hear(_TOO_BIG),
+        ),
         (101,),
     ),
     Attack("WebSocket: a frame of 2^63 bytes", (*_OPEN, Send(b"\x82\xff" + b"\x7f" + b"\xff" * 11)), (101,)),
@@ -260,12 +268,13 @@ SOCKETS = [
 ]
 _GETS = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10_000
 PIPELINES = [
-    Attack("pipeline: 20 MB of requests", (Send(_GETS, 80, 2), Leave()), reads=False),
+    Attack("pipeline: 20 MB of requests", (Send(_GETS, 80, 3), Leave()), reads=False, grown_mb=60),
     Attack(
         "pipeline: 20 MB of requests behind one that takes a second",
-        (Send(_told(b'{"hold_s": 1}')), Pause(), Send(_GETS, 80, 2), Leave()),
+        (Send(_told(b'{"hold_s": 1}')), Pause(), Send(_GETS, 80, 3), Leave()),
         script=SCRIPT,
         reads=False,
+        grown_mb=60,
     ),
     Attack("pipeline: half a request, and the end", (Send(b"POST /invocations HTTP/1.1\r\nHo"), HalfClose())),
     Attack("pipeline: half a body, and the end", (Send(post(_CHATS, CHAT, size=9999)), HalfClose())),

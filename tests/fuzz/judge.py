@@ -33,13 +33,12 @@ MB = 1 << 20
 
 class Patience(NamedTuple):
     """A connection quiet for `quiet_s` is asked to answer and end; it hangs if it then is for `hung_s`. Others wait at
-    most `late_s`, and for `/ping` of a blocked loop `guarded_s`. Memory may grow by `grown_mb`."""
+    most `late_s`, and for `/ping` of a blocked loop `guarded_s`."""
 
     quiet_s: float = 2.0
     hung_s: float = 20.0
     late_s: float = 5.0
     guarded_s: float = 2.5
-    grown_mb: float = 250.0
 
 
 @dataclass
@@ -152,6 +151,7 @@ class Judge:
         self._room = asyncio.Semaphore(at_once)
         self._process = psutil.Process(pid) if pid is not None else None
         self._began_with = self._memory_mb()
+        self._may_grow_to = self._began_with + Attack("any", ()).grown_mb
         self._is_blocked = False
         self._looking = asyncio.Lock()
 
@@ -163,7 +163,7 @@ class Judge:
         return await self._while_watching(self._all(attacks))
 
     async def _while_watching(self, attacking: Any) -> Outcome:
-        tasks = {asyncio.create_task(self._watch()), asyncio.create_task(attacking)}
+        tasks = {asyncio.create_task(work) for work in (self._watch(), self._weigh(), attacking)}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
@@ -177,6 +177,7 @@ class Judge:
 
     async def _one_by_one(self, attacks: Iterable[Attack]) -> None:
         for attack in attacks:
+            self._may_grow_to = self._memory_mb() + attack.grown_mb
             await self._attack(attack)
 
     async def _all(self, attacks: Iterable[Attack]) -> None:
@@ -241,7 +242,7 @@ class Judge:
             self._is_blocked = blocks
 
     async def _watch(self) -> None:
-        """A client in order, all the while. Returns when it is no longer served, or memory has grown too large."""
+        """A client in order, all the while. Returns when it is no longer served."""
         while not self.outcome.is_over:
             await self._look()
             await asyncio.sleep(_TURN_S)
@@ -253,9 +254,15 @@ class Judge:
             self.outcome.slowest_ping_s = max(self.outcome.slowest_ping_s, time.monotonic() - began)
             if not (self._is_blocked or self.outcome.is_over):
                 await self._ask(b"/metrics", self._patience.late_s)
-        self.outcome.grown_mb = max(self.outcome.grown_mb, self._memory_mb() - self._began_with)
-        if not self.outcome.is_over and self.outcome.grown_mb > self._patience.grown_mb:
-            self._give_up(f"it has grown by {self.outcome.grown_mb:.0f} MB")
+
+    async def _weigh(self) -> None:
+        """Also while nobody is answered: what is taken then may be given back by the next answer."""
+        while not self.outcome.is_over:
+            memory_mb = self._memory_mb()
+            self.outcome.grown_mb = max(self.outcome.grown_mb, memory_mb - self._began_with)
+            if memory_mb > self._may_grow_to:
+                self._give_up(f"it has grown by {self.outcome.grown_mb:.0f} MB")
+            await asyncio.sleep(_TURN_S)
 
     async def _ask(self, path: bytes, late_s: float) -> None:
         asking = asyncio.create_task(self._answer(path))

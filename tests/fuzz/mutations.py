@@ -145,7 +145,7 @@ MUTATIONS: list[Mutation] = [
 ]
 
 
-#: What is changed: valid requests, the attacks that are nothing but bytes, and the framing that has a corpus of its own.
+#: What is changed: valid requests, the attacks that are nothing but bytes, and the framing of a corpus of its own.
 SEEDS = [
     *VALID * 4,
     *(one.plain.replace(SMUGGLED_ID, b"mine") for one in ATTACKS if one.plain is not None),

@@ -110,7 +110,7 @@ def guard() -> None:
         return head.startswith(stand_in._OPENINGS) and stand_in._END_OF_HEAD in head
 
     def on_answer(self: Any, connection: Any, head: bytes) -> None:
-        method, target, _ = head.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)
+        _method, _target, _version = head.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)
         answered(self, connection, head)
 
     answered = stand_in.StandIn._answer
@@ -150,9 +150,7 @@ def log() -> None:
 
 FAULTS: dict[str, Callable[[], None]] = {
     plant.__name__: plant
-    for plant in (
-        *(upgrade, json, chat, sockets, messages, frames, handshakes, stops, guard, pipeline, leaving, log),
-    )
+    for plant in (*(upgrade, json, chat, sockets, messages, frames, handshakes, stops, guard, pipeline, leaving, log),)
 }
 
 if __name__ == "__main__":
