@@ -209,12 +209,13 @@ _IS_DEFLATED = 0x40
 
 
 @cache
-def _deflated(item: bytes, size: int) -> bytes:
-    """What becomes `size` bytes, in a frame."""
+def _deflated(begin: bytes, item: bytes, end: bytes) -> bytes:
+    """What becomes 97 MB, in a frame of 100 KB."""
     packer = zlib.compressobj(wbits=-15)
     block = item * (65536 // len(item))
-    packed = b"".join(packer.compress(block) for _ in range(size // len(block)))
-    plain = frame(Opcode.TEXT, (packed + packer.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\0\0\xff\xff"))
+    blocks = (packer.compress(block) for _ in range(97_000_000 // len(block)))
+    packed = packer.compress(begin) + b"".join(blocks) + packer.compress(end) + packer.flush(zlib.Z_SYNC_FLUSH)
+    plain = frame(Opcode.TEXT, packed.removesuffix(b"\0\0\xff\xff"))
     return bytes([plain[0] | _IS_DEFLATED]) + plain[1:]
 
 
@@ -230,12 +231,18 @@ _CLOSE_FRAME = Send(frame(Opcode.CLOSE, b"\x03\xe8"))
 SOCKETS = [
     Attack(
         "WebSocket: 100 KB that become 97 MB of JSON",
-        (Send(DEFLATE), Hear(b"101 "), Send(lambda: _deflated(b"[],", 97_000_000)), Pause(1), _CLOSE_FRAME),
+        (
+            Send(DEFLATE),
+            Hear(b"101 "),
+            Send(lambda: _deflated(b'{"messages":[', b"[],", b"[]]}")),
+            Pause(1),
+            _CLOSE_FRAME,
+        ),
         (101,),
     ),
     Attack(
         "WebSocket: 20 messages of 100 KB that become 97 MB each",
-        (Send(DEFLATE), Hear(b"101 "), Send(lambda: _deflated(b"x", 97_000_000), 20, 1), Pause(1), Leave()),
+        (Send(DEFLATE), Hear(b"101 "), Send(lambda: _deflated(b"x", b"x", b"x"), 20, 1), Pause(1), Leave()),
     ),
     Attack(
         "WebSocket: a message of 24 MB of empty lists",
