@@ -136,9 +136,9 @@ def state():
         "metrics": [name for name in metrics() if name.startswith("handrail")],
     }
 
-before, known, began = state(), set(sys.modules), time.perf_counter()
+before, known, began = state(), set(sys.modules), time.process_time()
 import handrail
-seconds, imported = time.perf_counter() - began, sorted(set(sys.modules) - known)
+seconds, imported = time.process_time() - began, sorted(set(sys.modules) - known)
 if "all" in sys.argv:
     import handrail_container
     for package in (handrail, handrail_container):

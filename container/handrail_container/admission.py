@@ -110,9 +110,13 @@ class Lane:
 
 
 class Lanes:
-    """`engine` is for the engine's routes: what runs in `invocations` may call them and wait for the answer."""
+    """`engine` is for the engine's routes: what runs in `invocations` may call them and wait for the answer.
+
+    `limit_s` is how long a request may take that is not streamed.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.limit_s = settings.invocation_timeout_s
         self.invocations = Lane(settings)
         self.engine = Lane(settings)
 

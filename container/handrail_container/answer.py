@@ -23,9 +23,10 @@ from handrail_container.framing import framed
 _START = "http.response.start"
 _ID = b"x-request-id"
 _LENGTH = b"content-length"
-#: A stream that awaits nothing gives the event loop a turn after so many pieces at most, which shall not take longer.
-_PIECES_A_TURN = 256
-_TURN_S = 0.005
+#: A stream that awaits nothing gives the event loop a turn after so many seconds; the time is looked at after so many
+#: pieces at most.
+_TURN_S = 0.001
+_PIECES_A_LOOK = 256
 
 
 class NoAnswer(RuntimeError):
@@ -49,9 +50,11 @@ class Answer:
     __slots__ = (
         "_batch",
         "_gives_turns",
+        "_has_turned",
         "_is_flowing",
         "_is_head",
         "_length",
+        "_looked_at",
         "_pieces",
         "_send",
         "_stop",
@@ -80,8 +83,9 @@ class Answer:
         self._gives_turns = gives_turns
         self._is_flowing = False  # pieces come that need no look
         self._batch = 1
-        self._pieces = 0.0  # to come before the next turn
-        self._turn_at = 0.0
+        self._pieces = 0.0  # to come before the next look
+        self._looked_at = self._turn_at = 0.0
+        self._has_turned = False
         self._send = send
         self._stop: type[BaseException] | None = None  # for whoever still sends, and has not heard
 
@@ -111,20 +115,35 @@ class Answer:
             self.first_chunk_at = self.first_chunk_at or time.monotonic()
             return
         self._pieces -= 1
-        if self._pieces < 0:
-            await self._turn()
+        if self._pieces < 1:
+            await self._look()
 
-    async def _turn(self) -> None:
-        """Others have waited long enough: no client that reads fast is a reason to hold them up. So many pieces come
-        before the next turn as have taken, of late, the time that others may wait."""
+    async def _look(self) -> None:
+        """Whether others have waited long enough: no client that reads fast is a reason to hold them up. As many pieces
+        come before the next look as have taken, of late, the time that others may wait."""
         now = time.monotonic()
         if not self.first_chunk_at:
             self.first_chunk_at, self.is_streaming = now, True
             self._is_flowing = self._length is None and self.status not in WITHOUT_BODY
+            self._await_turn(now)
         else:  # only where turns are given: the pieces are without number elsewhere
-            self._batch = 1 if now - self._turn_at > _TURN_S else min(2 * self._batch, _PIECES_A_TURN)
-            await asyncio.sleep(0)
-        self._pieces, self._turn_at = self._batch if self._gives_turns else math.inf, now
+            fitting = self._batch * _TURN_S / max(now - self._looked_at, 1e-9)
+            self._batch = max(1, int(min(fitting, 4 * self._batch, _PIECES_A_LOOK)))
+            if now - self._turn_at > _TURN_S:
+                if not self._has_turned:
+                    await asyncio.sleep(0)
+                    now = time.monotonic()  # what the others took is no time of this one's
+                self._await_turn(now)
+        self._pieces, self._looked_at = self._batch if self._gives_turns else math.inf, now
+
+    def _await_turn(self, now: float) -> None:
+        """Note that the loop turns, as it does where the stream awaits something: it need not be held up to do so."""
+        self._turn_at, self._has_turned = now, False
+        if self._gives_turns:
+            asyncio.get_running_loop().call_soon(self._note_turn)
+
+    def _note_turn(self) -> None:
+        self._has_turned = True
 
     def _start(self, start: Message) -> Message:
         """An answer's beginning, with the request's id: a new message, for a response may be sent twice.

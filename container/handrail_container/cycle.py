@@ -10,7 +10,6 @@ import functools
 from collections.abc import Awaitable
 from typing import Any
 
-from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, RequestResponseCycle
 
 from handrail_container.envelope import WITHOUT_BODY
@@ -126,11 +125,6 @@ class Cycle(RequestResponseCycle):
         else:
             self.transport.write(head)
             self.transport.write(body)
-
-
-def install_cycle() -> None:
-    """Uvicorn names the class where it takes a request's head apart: there is no other way in."""
-    httptools_impl.RequestResponseCycle = Cycle  # type: ignore[misc]
 
 
 def _has_length(headers: Any) -> bool:

@@ -48,7 +48,7 @@ def request_id_of(headers: Mapping[bytes, bytes]) -> str:
     given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
     if given and len(given) <= MAX_ID and not given.translate(None, _OF_AN_ID):
         return given.decode()
-    return f"{_IDS.getrandbits(128):032x}"
+    return _IDS.randbytes(16).hex()
 
 
 def kind_of(status: int) -> str:

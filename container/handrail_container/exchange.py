@@ -56,8 +56,10 @@ class Exchange(Answer):
     )
 
     def __init__(self, scope: Scope, send: Send, *, is_cancelled_by_leaving: bool = True) -> None:
-        self.headers = headers = dict(scope["headers"])
-        super().__init__(send, request_id_of(headers), is_head=scope.get("method") == "HEAD", gives_turns=True)
+        state = scope.setdefault("state", {})
+        headers = state.get("handrail.headers")
+        self.headers: dict[bytes, bytes] = headers if headers is not None else dict(scope["headers"])
+        super().__init__(send, request_id_of(self.headers), is_head=scope.get("method") == "HEAD", gives_turns=True)
         self.scope = scope
         self.began = time.monotonic()
         self.limit_s = self.stream_limit_s = self.ended_at = self.left_at = math.inf
@@ -68,7 +70,6 @@ class Exchange(Answer):
         self.was_rejected = self.ends_with_client = self.outlives_client = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
-        state = scope.setdefault("state", {})
         self.connection = connection = state.get("handrail.connection")
         loop = connection.loop if connection is not None else None  # Python 3.11 asks the system before it tells
         task = asyncio.current_task(loop)
@@ -81,11 +82,26 @@ class Exchange(Answer):
 
     def handrail_pour(self, piece: Message) -> Awaitable[None]:
         """`send` of a stream's piece for our own code alone, which awaits it at once: it costs no coroutine."""
-        if self._is_flowing and self._pieces >= 1 and self._stop is None:
+        if self._is_flowing and self._pieces > 1 and self._stop is None:
             self._pieces -= 1
             self.bytes_out += len(piece["body"])
             return self._send(piece)
         return self.send(piece)
+
+    async def handrail_whole(self, start: Message, body: Message) -> None:
+        """`send` of an answer of our own code's: whole, and as long as it says, it needs no look."""
+        if self._stop is not None or self.status:
+            await self.send(start)  # raises
+        start["headers"].append((b"x-request-id", self.request_id.encode("latin-1")))
+        try:
+            await self._send(start)
+            self.status = start["status"]
+            await self._send(body)
+        except BaseException as error:
+            self.refusal = error
+            raise
+        self.bytes_out += len(body["body"])
+        self.is_complete, self.first_chunk_at = True, time.monotonic()
 
     @property
     def is_whole(self) -> bool:

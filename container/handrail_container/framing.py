@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from handrail_container.envelope import WITHOUT_BODY, Failure
 
@@ -18,10 +18,8 @@ _HOST = b"host"
 _EXPECT = b"expect"
 _CODING = b"transfer-encoding"
 _LENGTH = b"content-length"
-#: The headers of a request that `fault_of_head` looks at.
-CHECKED = frozenset({_HOST, _EXPECT, _CODING, b"authorization"})
-#: The one expectation of a client that a server can meet.
-CONTINUE = (_EXPECT, b"100-continue")
+#: The headers of a request that may be there once.
+_ONCE = (_HOST, _CODING, b"authorization")
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Za-z:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
@@ -35,20 +33,19 @@ _OTHER_CODING = Failure(501, "the only Transfer-Encoding that this server knows 
 _CODING_OF_1_0 = Failure(400, "a request of HTTP/1.0 has no Transfer-Encoding")
 
 
-def fault_of_head(version: str, checked: Sequence[Header]) -> Failure | None:
-    """What is wrong with a request's head; `checked` are those of its headers that are in CHECKED."""
-    if version == "1.1" and len(checked) == 1 and checked[0][0] == _HOST:  # as nearly all are
-        return None if _AUTHORITY.fullmatch(checked[0][1]) else _BAD_HOST
+def fault_of_head(version: str, headers: Sequence[Header], named: Mapping[bytes, bytes]) -> Failure | None:
+    """What is wrong with a request's head; `named` are its `headers`, whose names are in lower case, as a mapping."""
     if version not in ("1.1", "1.0"):
         return _OLD_VERSION if version.startswith("0") else _OTHER_VERSION
-    values = dict(checked)
-    if len(values) != len(checked) and (twice := _said_twice([name for name, _ in checked])):
+    if len(named) != len(headers) and (twice := _said_twice([name for name, _ in headers])):
         return twice
-    if _HOST not in values and version == "1.1":
-        return _NO_HOST
-    if not _AUTHORITY.fullmatch(values.get(_HOST, b"")):
+    host = named.get(_HOST)
+    if host is None:
+        if version == "1.1":
+            return _NO_HOST
+    elif not _is_authority(host):
         return _BAD_HOST
-    coding = values.get(_CODING)
+    coding = named.get(_CODING)
     if coding is None:
         return None
     if version == "1.0":
@@ -56,8 +53,18 @@ def fault_of_head(version: str, checked: Sequence[Header]) -> Failure | None:
     return None if coding.lower() == b"chunked" else _OTHER_CODING
 
 
+def expects_continue(named: Mapping[bytes, bytes]) -> bool:
+    """Whether a client waits for `100 Continue`: it is the one expectation that a server can meet."""
+    return _EXPECT in named and named[_EXPECT].lower() == b"100-continue"
+
+
+@functools.lru_cache(maxsize=16)  # few are in use, and a client may send long ones
+def _is_authority(host: bytes) -> bool:
+    return _AUTHORITY.fullmatch(host) is not None
+
+
 def _said_twice(names: list[bytes]) -> Failure | None:
-    twice = next((name for name in names if names.count(name) > 1 and name != _EXPECT), None)
+    twice = next((name for name in _ONCE if names.count(name) > 1), None)
     return Failure(400, f"the header {twice.decode()} is there twice") if twice is not None else None
 
 

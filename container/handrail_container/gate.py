@@ -171,6 +171,8 @@ class Gate:
     def _look(self, exchange: Exchange, now: float) -> None:
         if exchange.is_to_be_left(now):
             exchange.end(LEFT)
+        if exchange.lane is None and now - exchange.began > self.lanes.limit_s and exchange.is_being_sent:
+            exchange.limit_s = self.lanes.limit_s  # where nobody is admitted, the body alone has a limit
         if exchange.is_overdue(now):
             exchange.end(_overdue(exchange))
         if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
@@ -218,7 +220,9 @@ class Gate:
         exchange.handler, exchange.outlives_client = endpoint.handler, endpoint.outlives_client
         try:
             try:
-                await endpoint.app(exchange.scope, self._limited(exchange, endpoint, receive), exchange.send)
+                bounds = self.engine_bounds if endpoint.is_the_engines else self._json_bounds
+                limited = self.bodies.limited(exchange, receive, bounds)
+                await endpoint.app(exchange.scope, limited, exchange.send)
                 if not exchange.is_complete:
                     require_whole(exchange, is_over=exchange.is_over)
             except asyncio.CancelledError:
@@ -230,10 +234,6 @@ class Gate:
             if exchange.verdict is not None:
                 exchange.task.uncancel()
             await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
-
-    def _limited(self, exchange: Exchange, endpoint: Endpoint, receive: Receive) -> Receive:
-        bounds = self.engine_bounds if endpoint.is_the_engines else self._json_bounds
-        return self.bodies.limited(exchange, receive, bounds)
 
 
 async def _answer_late(exchange: Exchange, verdict: Failure) -> None:

@@ -5,29 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import logging
 import math
 import socket
 import struct
-import termios
 import time
 from collections.abc import Iterator
 from operator import itemgetter
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from handrail_container.cycle import install_cycle
 from handrail_container.errors import SettingsError
 from handrail_container.open_files import OpenFiles
-from handrail_container.protocol import KEPT_S, LimitedProtocol
+from handrail_container.self_check import protocol_class
 from handrail_container.socket_protocol import SocketProtocol
 from handrail_container.steady import Steady
 
 logger = logging.getLogger("handrail.access")
 
 _BACKLOG = 2048
+#: Seconds that a connection is kept for the next request: longer than the balancers in front of us keep theirs.
+_KEPT_S = 75
 #: The largest message of a WebSocket, in bytes, where nobody says.
 _MAX_MESSAGE = 25 << 20
 _TICKS_A_LOOK = 10
@@ -66,47 +67,28 @@ def admit_nobody_new(listening: socket.socket) -> None:
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_NO_SYN), at))
 
 
-class Connection(LimitedProtocol):
-    """A client's, which also tells a request at once that its client has left: nobody has to wait for it."""
-
-    def shutdown(self) -> None:
-        """Uvicorn's resets a connection whose next request has come and is not read yet; here it is answered."""
-        if not self._has_unread():
-            super().shutdown()
-
-    def _has_unread(self) -> bool:
-        if self._held:
-            return True
-        waiting = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
-        return any(waiting)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        for cycle in self.unanswered():
-            if exchange := cycle.scope["state"].get("handrail.exchange"):
-                exchange.leave()
-
-
 class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
     def __init__(
         self, app: ASGIApp, max_message_bytes: float = _MAX_MESSAGE, max_unread_bytes: float = math.inf
     ) -> None:
-        install_cycle()
         self._max_unread_bytes = max_unread_bytes
         self._steady = Steady("the look at open connections")
         self._open_files = OpenFiles()
+        self._connection = protocol_class()
+        looked_at = (self._connection, SocketProtocol)
+        self._looked_at = tuple(kind for kind in looked_at if hasattr(kind, "look"))
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=self._connection,
             lifespan="off",
             ws=SocketProtocol,
             ws_max_size=int(max_message_bytes),
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_keep_alive=KEPT_S,
+            timeout_keep_alive=_KEPT_S,
             timeout_graceful_shutdown=1,  # the drain is over by then
         )
         super().__init__(config)
@@ -115,8 +97,7 @@ class Listener(uvicorn.Server):
         """Ten times a second."""
         if counter % _TICKS_A_LOOK == 0:
             now = time.monotonic()
-            kinds = (Connection, SocketProtocol)
-            for connection in [one for one in self.server_state.connections if isinstance(one, kinds)]:
+            for connection in self._of_ours():
                 with self._steady:
                     connection.look(now)
             with self._steady:
@@ -125,13 +106,13 @@ class Listener(uvicorn.Server):
             self._cut_unread()
         return await super().on_tick(counter)
 
+    def _of_ours(self) -> list[Any]:
+        """The open connections that know limits: ours, and WebSockets."""
+        return [one for one in self.server_state.connections if isinstance(one, self._looked_at)]
+
     def _cut_unread(self) -> None:
         """Where clients leave more unread than there is memory for, those go that leave the most."""
-        unread = [
-            (connection.transport.get_write_buffer_size(), connection)
-            for connection in self.server_state.connections
-            if isinstance(connection, (Connection, SocketProtocol))
-        ]
+        unread = [(connection.transport.get_write_buffer_size(), connection) for connection in self._of_ours()]
         over = sum(size for size, _ in unread) - self._max_unread_bytes
         for size, connection in sorted(unread, key=itemgetter(0), reverse=True) if over > 0 else ():
             if over > 0:
@@ -148,13 +129,13 @@ class Listener(uvicorn.Server):
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(self._protocol, connection)
 
-    def _protocol(self) -> Connection:
-        return Connection(self.config, self.server_state, self.lifespan.state)
+    def _protocol(self) -> HttpToolsProtocol:
+        return self._connection(self.config, self.server_state, self.lifespan.state)
 
     def close_connections(self) -> None:
         """Every connection ends with the next answer that begins on it, which says so."""
         for connection in self.server_state.connections:
-            if isinstance(connection, Connection) and connection.cycle is not None:
+            if isinstance(connection, HttpToolsProtocol) and connection.cycle is not None:
                 cycle = connection.cycle
                 cycle.default_headers = [*cycle.default_headers, (b"connection", b"close")]
 

@@ -26,8 +26,6 @@ MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS = 200
 #: Seconds that a connection has for its first request, and any request has for its whole head.
 HEAD_S = 10.0
-#: Seconds that a connection is kept for the next request: longer than the balancers in front of us keep theirs.
-KEPT_S = 75
 #: Seconds without taking any of what we have for it, after which a client is cut off.
 UNREAD_S = 60.0
 
@@ -100,7 +98,7 @@ class LimitedProtocol(RequestReader):
             self._give_up()
 
     def _patience_s(self) -> float:
-        return KEPT_S if self.cycle is not None and not self._is_in_head() else HEAD_S
+        return self.timeout_keep_alive if self.cycle is not None and not self._is_in_head() else HEAD_S
 
     def _give_up(self) -> None:
         """A client that has begun to ask is told; one that has not has nothing to hear."""

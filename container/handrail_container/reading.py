@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from abc import abstractmethod
+from types import FunctionType
 from typing import Any
 
 import httptools
@@ -18,18 +19,33 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from handrail_container.cycle import Cycle
 from handrail_container.envelope import Failure
-from handrail_container.framing import CHECKED, CONTINUE, fault_of_head, origin_form
+from handrail_container.framing import expects_continue, fault_of_head, origin_form
 
+#: Where a request's `state` has its headers as a mapping, the last of each name: they are asked for more than once.
+HEADERS = "handrail.headers"
 #: The end of every head. It may be part of a body as well.
 _HEAD_END = b"\r\n\r\n"
 #: Of a body, that many bytes are read at once: it may be full of what looks like the end of a head.
 _BODY_STEP = 256
-_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 _TUNNEL = Failure(405, "this server is no proxy: it has no CONNECT")
 _SOCKET = Failure(400, "a WebSocket is opened by a GET without a body, and nothing is sent until it is open")
 _SOCKET_BEHIND = Failure(400, "a WebSocket is not opened behind a request that is not answered yet")
+
+
+def _with_our_cycle(function: Any) -> Any:
+    """`function` of uvicorn's, which finds our class under the name of its own: there is no other way in.
+
+    Uvicorn itself stays as it is, for any other server in this process.
+    """
+    names = {**function.__globals__, "RequestResponseCycle": Cycle}
+    return FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+
+
+#: Uvicorn's: a head is whole, and its request begins.
+_complete_head = _with_our_cycle(HttpToolsProtocol.on_headers_complete)
 
 
 class Refused(Exception):
@@ -56,7 +72,6 @@ class RequestReader(HttpToolsProtocol):
         self.headers: list[tuple[bytes, bytes]] = []  # of a head that still comes; then, what comes behind a body
         self._is_refused = self._is_behind = False
         self._fault: Failure | None = None  # of the head that comes
-        self._checked: list[tuple[bytes, bytes]] = []
         self._held, self._held_from = b"", 0
         self._head_bytes = 0  # of no body: of an unfinished head, without the chunk that it began in, or of trailers
         self._last_word: Failure | None = None  # once all that came before a fault is answered
@@ -148,18 +163,15 @@ class RequestReader(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["asgi"]["spec_version"] = "2.4"  # a stream need not listen, too
-        self._checked = []
         self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in CHECKED:
-            self._checked.append((name, value.lower()))
-        self.headers.append((name, value))
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
-        self._fault = fault_of_head(version, self._checked)
+        named = dict(self.headers)
+        self._fault = fault_of_head(version, self.headers, named)
         if self._fault is not None:
             raise Refused
         is_upgrade = self.parser.should_upgrade()
@@ -168,11 +180,13 @@ class RequestReader(HttpToolsProtocol):
             raise Refused
         if not self.url.startswith(b"/"):
             self._take_host()
+            named = dict(self.headers)
         if is_upgrade:  # `_on_upgrade` comes next
             self.scope["method"] = self.parser.get_method().decode()
             return
-        self.expect_100_continue = CONTINUE in self._checked and version == "1.1"
-        super().on_headers_complete()
+        self.expect_100_continue = version == "1.1" and expects_continue(named)
+        self.scope["state"][HEADERS] = named
+        _complete_head(self)
         self.headers = []  # a trailer is no header: what is in front of us has not seen it
 
     def _take_host(self) -> None:
@@ -235,7 +249,5 @@ class RequestReader(HttpToolsProtocol):
 
 
 def _is_forwarded(scope: Scope) -> bool:
-    for name, _ in scope["headers"]:  # noqa: SIM110  in half the time of `any`
-        if name in _FORWARDED:
-            return True
-    return False
+    named = scope["state"][HEADERS]
+    return b"x-forwarded-for" in named or b"x-forwarded-proto" in named

@@ -85,8 +85,18 @@ async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
     return Json(encoded(value))
 
 
-def json_messages(value: Any) -> tuple[Message, Message]:
+async def send_json(value: Any, send: Send) -> None:
     """What a `JSONResponse` of a plain value would send, in a tenth of the time."""
+    start, body = _json_messages(value)
+    whole = getattr(getattr(send, "__self__", None), "handrail_whole", None)
+    if whole is not None:
+        await whole(start, body)
+        return
+    await send(start)
+    await send(body)
+
+
+def _json_messages(value: Any) -> tuple[Message, Message]:
     try:
         body = _TO_JSON(value).encode()
     except UnicodeEncodeError:

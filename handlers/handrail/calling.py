@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail.answers import Json, is_plain, is_stream, json_messages, to_response
+from handrail.answers import Json, is_plain, is_stream, send_json, to_response
 from handrail.engine import Engine
 from handrail.errors import SignatureRefused
 from handrail.first_error import route_at_first_error
@@ -91,9 +91,7 @@ def _plain(call: Call, signature: Signature, slot: Slot | AdapterSlot) -> ASGIAp
             return
         if value is None:
             look(value)
-        start, body = json_messages(value)
-        await send(start)
-        await send(body)
+        await send_json(value, send)
 
     return app
 

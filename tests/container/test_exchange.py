@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from handrail.presence import ClientLeft
 from handrail_container.answer import Answer, answering
 from handrail_container.envelope import Failure
 from handrail_container.exchange import LEFT, Exchange
@@ -183,3 +185,55 @@ async def test_an_error_s_own_headers_that_a_middleware_refuses_are_the_middlewa
     Exchange(scope, nobody)
     with pytest.raises(ValueError, match="no such tenant"):
         await answering(handler, explain_ours)(scope, nobody, failing)
+
+
+async def test_a_whole_answer_of_our_own_code_is_noted_as_any_other_is() -> None:
+    """Whoever sends a second one is told, as is a handler whose client has left, and who may have refused it."""
+    sent: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    exchange = Exchange({"type": "http", "path": "/", "headers": []}, keep)
+    await exchange.handrail_whole(start(b"2"), body(b"{}"))
+    assert (exchange.status, exchange.bytes_out, exchange.is_complete) == (200, 2, True)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert (b"x-request-id", exchange.request_id.encode()) in sent[0]["headers"]
+    with pytest.raises(RuntimeError, match="sent twice"):
+        await exchange.handrail_whole(start(b"2"), body(b"{}"))
+    left = Exchange({"type": "http", "path": "/", "headers": []}, keep)
+    left.leave()
+    with pytest.raises(ClientLeft):
+        await left.handrail_whole(start(b"2"), body(b"{}"))
+
+
+async def test_what_refuses_a_whole_answer_is_noted() -> None:
+    async def refuse(message: Message) -> None:
+        raise RuntimeError(message["type"])
+
+    exchange = Exchange({"type": "http", "path": "/", "headers": []}, refuse)
+    with pytest.raises(RuntimeError) as refusal:
+        await exchange.handrail_whole(start(b"2"), body(b"{}"))
+    assert exchange.refusal is refusal.value
+
+
+@pytest.mark.parametrize("awaits", [True, False])
+async def test_a_stream_gives_the_loop_a_turn_where_it_has_not_had_one(awaits: bool) -> None:
+    """Pieces that come slowly, of a generator that awaits or of one that blocks."""
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(count)
+
+    loop = asyncio.get_running_loop()
+    exchange = Exchange({"type": "http", "path": "/", "headers": []}, nobody)
+    await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
+    await exchange.send(body(b"piece", more=True))
+    loop.call_soon(count)
+    for _ in range(20):
+        await asyncio.sleep(0.002) if awaits else time.sleep(0.002)
+        before = turns
+        await exchange.send(body(b"piece", more=True))
+        assert turns - before == (0 if awaits else 1)

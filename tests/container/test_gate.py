@@ -265,6 +265,15 @@ def test_a_body_that_trickles_in_is_408(told: Served, headers: bytes) -> None:
     assert (answer.status, error["type"], answer.getheader("connection")) == (408, "request_timeout", "close")
 
 
+@pytest.mark.parametrize("path", ["/adapters", "/adapters/one", "/invocations", "/v1/chat/completions", "/v1/models/x"])
+def test_a_body_that_never_ends_is_408_on_every_route_that_reads_one(serving: Launch, path: str) -> None:
+    """Requests that nobody has to admit too: their bodies would take up HANDRAIL_MAX_BODIES_MB for ever."""
+    served = serving("does_as_told.py", HANDRAIL_INVOCATION_TIMEOUT_S="0.3")
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+    assert raw(served, head.encode(), b"{").status in {404, 405, 408}  # type: ignore[attr-defined]
+    assert raw(served, head.replace(path, "/adapters").encode(), b"{").status == 408  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("do", ["raise_bad_header", "raise_bad_status"])
 def test_an_error_whose_answer_cannot_be_sent_is_500(told: Served, do: str) -> None:
     """It is the handler's, and the body says of what kind."""

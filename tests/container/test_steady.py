@@ -14,11 +14,12 @@ from handrail_container import guard as guarding
 from handrail_container import steady as module
 from handrail_container import watch
 from handrail_container.admission import Lanes
+from handrail_container.connection import Connection
 from handrail_container.envelope import Failure
 from handrail_container.gate import Gate
 from handrail_container.guard import Door, Guard
 from handrail_container.lifecycle import Lifecycle
-from handrail_container.listener import Connection, Listener, bind
+from handrail_container.listener import Listener, bind
 from handrail_container.settings import Settings
 from handrail_container.stand_in import StandIn
 from handrail_container.steady import Steady
@@ -129,6 +130,7 @@ class Held:
     """As much of a request as the sweep looks at."""
 
     verdict: Failure | None = None
+    lane = "one"
 
     def __init__(self, *, is_faulty: bool) -> None:
         self._is_faulty = is_faulty
