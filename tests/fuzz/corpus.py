@@ -81,10 +81,11 @@ class Attack:
 #: After which a loop that is blocked is known to be.
 OTHER_S = 0.8
 
-CLOSE = b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+CLOSE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+# No attack asks for /ping where its answers are known: on a busy machine the guard answers that, and closes.
 #: A request that nobody sends but in the body of another: its answer would have this id.
 SMUGGLED_ID = b"smuggled"
-SMUGGLED = b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + SMUGGLED_ID + b"\r\n\r\n"
+SMUGGLED = b"GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + SMUGGLED_ID + b"\r\n\r\n"
 CHAT = b'{"messages":[{"role":"user","content":"hello"}],"max_tokens":4}'
 SCRIPT = "attacked.py"
 SOCKET_PATH = b"/invocations-bidirectional-stream"
@@ -107,8 +108,8 @@ def _offer(protocol: bytes) -> tuple[bytes, bytes]:
 
 def _upgrade(name: str, protocol: bytes, *more: bytes) -> Attack:
     """Its body comes in a segment of its own, and is a request."""
-    head = post(b"/ping", b"", *_offer(protocol), *more, size=len(SMUGGLED))
-    return Attack(f"smuggling: {name}", (Send(head), Pause(), Send(SMUGGLED), Pause(), Send(CLOSE)), (200, 200))
+    head = post(b"/nowhere", b"", *_offer(protocol), *more, size=len(SMUGGLED))
+    return Attack(f"smuggling: {name}", (Send(head), Pause(), Send(SMUGGLED), Pause(), Send(CLOSE)), (404, 200))
 
 
 SMUGGLING = [
@@ -123,17 +124,17 @@ SMUGGLING = [
     ),
     Attack(
         "smuggling: a request behind Upgrade is answered",
-        (Send(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n" + CLOSE),),
+        (Send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n" + CLOSE),),
         (200, 200),
     ),
     Attack(
         "smuggling: a body behind a WebSocket by POST",
-        (Send(post(b"/ping", b"", *_offer(b"websocket"), size=len(SMUGGLED))), Pause(), Send(SMUGGLED)),
+        (Send(post(b"/nowhere", b"", *_offer(b"websocket"), size=len(SMUGGLED))), Pause(), Send(SMUGGLED)),
         (400,),
     ),
     Attack(
         "smuggling: a length and chunks",
-        (Send(post(b"/ping", b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked")),),
+        (Send(post(b"/nowhere", b"0\r\n\r\n" + SMUGGLED, b"Transfer-Encoding: chunked")),),
         (400,),
     ),
 ]

@@ -43,8 +43,9 @@ class Patience(NamedTuple):
 
 @dataclass
 class Outcome:
-    """`statuses`: of first answers; `silent`: hung up on without one; `kept`: answer one more; `waiting`: hang;
-    `faults`: what should not be, with the attack's name; `is_over`: nothing more is to be tried."""
+    """`statuses`: of first answers; `silent`: hung up on without one; `kept`: were quiet, and answered once more, or
+    ended with their client; `waiting`: hang; `faults`: what should not be, with the attack's name; `is_over`: nothing
+    more is to be tried."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     silent: int = 0
@@ -71,6 +72,7 @@ class Client:
         self._writer = writer
         self._patience = patience
         self.heard = b""
+        self.was_asked_again = False
         self._heard_at = time.monotonic()
         self._reading = asyncio.create_task(self._read(reader))  # what is read late is lost where it is reset
 
@@ -118,16 +120,27 @@ class Client:
         return None
 
     async def end(self) -> bool:
-        """Whether the server keeps the connection for more, or has ended it: whether it does not hang."""
+        """Whether the server answers once more, or ends the connection: whether it does not hang."""
         while not self.has_ended and (left := self._heard_at + self._patience.quiet_s - time.monotonic()) > 0:
             await asyncio.wait({self._reading}, timeout=left)
         if self.has_ended:
             return True
-        said, is_open = len(self.heard), b"HTTP/1.1 101 " in self.heard
+        self.was_asked_again, said = True, len(self.heard)
         with contextlib.suppress(ConnectionError):
-            self._writer.write(_LAST_FRAME if is_open else _LAST)
-        await asyncio.wait({self._reading}, timeout=self._patience.quiet_s if is_open else self._patience.hung_s)
-        return self.has_ended or is_open or len(self.heard) == _MOST_HEARD != said
+            self._writer.write(_LAST_FRAME if b"HTTP/1.1 101 " in self.heard else _LAST)
+        if not said:
+            await asyncio.wait({self._reading}, timeout=self._patience.hung_s)
+            return self.has_ended or bool(self.heard)
+        await asyncio.wait({self._reading}, timeout=self._patience.quiet_s)
+        return self.has_ended or len(self.heard) > said or await self._ends_with_us()
+
+    async def _ends_with_us(self) -> bool:
+        """All was answered, and what was said last may be part of a body, or of a frame, that is not whole: the rest
+        may be waited for, but no longer than there is a client."""
+        with contextlib.suppress(OSError):
+            self._writer.write_eof()
+        await asyncio.wait({self._reading}, timeout=self._patience.hung_s)
+        return self.has_ended
 
     def stop_reading(self) -> None:
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -214,7 +227,7 @@ class Judge:
             self.outcome.statuses[statuses[0]] += 1
         elif client.has_ended:
             self.outcome.silent += 1
-        self.outcome.kept += not client.has_ended and not is_hung
+        self.outcome.kept += client.was_asked_again and not is_hung
         self.outcome.waiting += is_hung
         for wrong in (fault, "it hangs" if is_hung else None, *_wrong(attack, client.heard, statuses)):
             if wrong is not None:

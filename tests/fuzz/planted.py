@@ -15,6 +15,7 @@ from handrail_container import answer, chat_socket, json_bounds, outlet, server,
 from handrail_container.cli import main
 from handrail_container.frames import Frames
 from handrail_container.inbox import Inbox
+from handrail_container.protocol import LimitedProtocol
 from handrail_container.reading import RequestReader, _Flow
 from handrail_container.steady import Steady
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -42,8 +43,8 @@ def upgrade() -> None:
         if self._should_upgrade():
             self.handle_websocket_upgrade()
 
-    _replace(RequestReader, on_headers_complete=on_headers_complete, _on_upgrade=on_upgrade)
-    listeners.LimitedProtocol.on_headers_complete = on_headers_complete  # type: ignore[method-assign]
+    _replace(RequestReader, _on_upgrade=on_upgrade)
+    _replace(LimitedProtocol, on_headers_complete=on_headers_complete)
 
 
 def json() -> None:
