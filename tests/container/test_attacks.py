@@ -31,7 +31,8 @@ class Servers:
         script = BY_NAME[name].script
         if script not in self._served:
             self._served[script] = Attacked(self._folder / f"{script}.log", script)
-        served = self._served[script].ready()
+        served = self._served[script]
+        served.ready()
         judge = Judge(served.port, served.process.pid, Patience(quiet_s=1))
         outcome = asyncio.run(judge.in_turn([BY_NAME[name]]))
         if outcome.is_over:
@@ -63,7 +64,8 @@ def test_an_attack_does_no_harm(name: str, servers: Servers) -> None:
 @pytest.mark.parametrize("attack", ENDINGS, ids=lambda attack: attack.name)
 def test_a_connection_that_is_open_keeps_no_stop_from_its_order(tmp_path: Path, attack: Attack) -> None:
     """The exit status is 0."""
-    served = Attacked(tmp_path / "log").ready()
+    served = Attacked(tmp_path / "log")
+    served.ready()
     judge = Judge(served.port, served.process.pid, Patience(quiet_s=1))
     outcome = asyncio.run(judge.in_turn([attack]))
     served.end(outcome)
