@@ -16,6 +16,8 @@ from tests.fuzz.attacked import Attacked
 from tests.fuzz.corpus import ATTACKS, BY_NAME, ENDINGS, Attack
 from tests.fuzz.judge import Judge, Outcome, Patience
 
+#: Where others work beside it, who asks waits longer than by itself.
+PATIENCE = Patience(quiet_s=1, late_s=15)
 #: All of them share two servers.
 pytestmark = pytest.mark.xdist_group("attacks")
 
@@ -33,7 +35,7 @@ class Servers:
             self._served[script] = Attacked(self._folder / f"{script}.log", script)
         served = self._served[script]
         served.ready()
-        judge = Judge(served.port, served.process.pid, Patience(quiet_s=1))
+        judge = Judge(served.port, served.process.pid, PATIENCE)
         outcome = asyncio.run(judge.in_turn([BY_NAME[name]]))
         if outcome.is_over:
             self._served.pop(script).end(outcome)
@@ -66,7 +68,7 @@ def test_a_connection_that_is_open_keeps_no_stop_from_its_order(tmp_path: Path, 
     """The exit status is 0."""
     served = Attacked(tmp_path / "log")
     served.ready()
-    judge = Judge(served.port, served.process.pid, Patience(quiet_s=1))
+    judge = Judge(served.port, served.process.pid, PATIENCE)
     outcome = asyncio.run(judge.in_turn([attack]))
     served.end(outcome)
     assert outcome.faults == []

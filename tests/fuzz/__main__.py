@@ -21,11 +21,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quiet-s", type=float, default=2.0, help="silence after which a connection is asked again")
     parser.add_argument("--hung-s", type=float, default=20.0, help="silence after that, which is a hang")
+    parser.add_argument("--late-s", type=float, default=5.0, help="how long others may wait for /ping and /metrics")
     parser.add_argument("--only", default="", help="the attacks whose name has this in it")
     parser.add_argument("--fault", choices=sorted(FAULTS), help="plant it in the server first: it should be found")
     given = parser.parse_args()
     attacks = [one for one in ATTACKS if given.only in one.name]
-    patience = Patience(given.quiet_s, given.hung_s)
+    patience = Patience(given.quiet_s, given.hung_s, given.late_s)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         outcome = attack(Path(folder), attacks, mutations(given.seed, given.count), patience, given.fault)

@@ -260,6 +260,7 @@ SOCKETS = [
             Leave(),
         ),
         script=SCRIPT,
+        grown_mb=100,
     ),
     Attack(
         "WebSocket: a message of 60 MB",
@@ -276,10 +277,10 @@ SOCKETS = [
 ]
 _GETS = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 10_000
 PIPELINES = [
-    Attack("pipeline: 20 MB of requests", (Send(_GETS, 80, 3), Leave()), reads=False, grown_mb=60),
+    Attack("pipeline: 20 MB of requests", (Send(_GETS, 80, 4), Leave()), reads=False, grown_mb=60),
     Attack(
         "pipeline: 20 MB of requests behind one that takes a second",
-        (Send(_told(b'{"hold_s": 1}')), Pause(), Send(_GETS, 80, 3), Leave()),
+        (Send(_told(b'{"hold_s": 1}')), Pause(), Send(_GETS, 80, 4), Leave()),
         script=SCRIPT,
         reads=False,
         grown_mb=60,
@@ -302,7 +303,7 @@ HANDLERS = [
     ),
     Attack(
         "guard: 14 bytes while the loop is blocked",
-        (Send(_told(b'{"block_s": 5}')), Hear(b"done"), Send(CLOSE)),
+        (Send(_told(b'{"block_s": 8}')), Hear(b"done"), Send(CLOSE)),
         (200, 200),
         script=SCRIPT,
         blocks=True,

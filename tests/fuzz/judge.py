@@ -38,7 +38,7 @@ class Patience(NamedTuple):
     quiet_s: float = 2.0
     hung_s: float = 20.0
     late_s: float = 5.0
-    guarded_s: float = 2.5
+    guarded_s: float = 5.0
 
 
 @dataclass
