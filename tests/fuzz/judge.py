@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import psutil
@@ -165,7 +165,7 @@ class Judge:
         self._process = psutil.Process(pid) if pid is not None else None
         self._began_with = self._memory_mb()
         self._may_grow_to = self._began_with + Attack("any", ()).grown_mb
-        self._is_blocked = False
+        self._is_blocked = self._is_crowded = False
         self._looking = asyncio.Lock()
 
     async def in_turn(self, attacks: Iterable[Attack]) -> Outcome:
@@ -173,6 +173,7 @@ class Judge:
         return await self._while_watching(self._one_by_one(attacks))
 
     async def together(self, attacks: Iterable[Attack]) -> Outcome:
+        self._is_crowded = True
         return await self._while_watching(self._all(attacks))
 
     async def _while_watching(self, attacking: Any) -> Outcome:
@@ -229,6 +230,8 @@ class Judge:
             self.outcome.silent += 1
         self.outcome.kept += client.was_asked_again and not is_hung
         self.outcome.waiting += is_hung
+        if client.was_asked_again and self._is_crowded:  # of a busy server, perhaps before it had read the attack
+            attack = replace(attack, statuses=None)
         for wrong in (fault, "it hangs" if is_hung else None, *_wrong(attack, client.heard, statuses)):
             if wrong is not None:
                 self.outcome.faults.append(f"{attack.name}: {wrong}; it said {client.heard[:600]!r}")
