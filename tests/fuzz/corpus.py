@@ -272,6 +272,18 @@ SOCKETS = [
         ),
         (101,),
     ),
+    Attack(
+        "WebSocket: 300,000 frames of one message, each empty",
+        (
+            *_OPEN,
+            Send(b"\x01\x80\0\0\0\0"),
+            Send(b"\0\x80\0\0\0\0" * 10_000, 30),
+            Send(b"\x80\x80\0\0\0\0"),
+            _CLOSE_FRAME,
+        ),
+        (101,),
+        grown_mb=100,
+    ),
     Attack("WebSocket: a frame of 2^63 bytes", (*_OPEN, Send(b"\x82\xff" + b"\x7f" + b"\xff" * 11)), (101,)),
     Attack("WebSocket: noise", (*_OPEN, Send(bytes(range(255, 0, -1)) * 20)), (101,)),
 ]
@@ -284,6 +296,16 @@ PIPELINES = [
         script=SCRIPT,
         reads=False,
         grown_mb=60,
+    ),
+    Attack(
+        "pipeline: a body in 700,000 chunks of a byte",
+        (
+            Send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            Send(b"1\r\nx\r\n" * 10_000, 70),
+            Send(b"0\r\n\r\n" + CLOSE),
+        ),
+        (422, 200),
+        grown_mb=100,
     ),
     Attack("pipeline: half a request, and the end", (Send(b"POST /invocations HTTP/1.1\r\nHo"), HalfClose())),
     Attack("pipeline: half a body, and the end", (Send(post(_CHATS, CHAT, size=9999)), HalfClose())),
