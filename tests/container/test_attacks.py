@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.attacked import Attacked
-from tests.fuzz.corpus import ATTACKS, BY_NAME, ENDINGS, Attack
-from tests.fuzz.judge import Judge, Outcome, Patience
+from tests.fuzz.client import Patience
+from tests.fuzz.corpus import ATTACKS, BY_NAME, ENDINGS
+from tests.fuzz.judge import Judge, Outcome
+from tests.fuzz.steps import Attack
 
 #: Where others work beside it, who asks waits longer than by itself.
 PATIENCE = Patience(quiet_s=1, late_s=15)

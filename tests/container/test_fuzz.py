@@ -20,10 +20,11 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.conftest import Launch
 from tests.fuzz.__main__ import main
-from tests.fuzz.corpus import Attack, Hear, Send
-from tests.fuzz.judge import Judge, Outcome, Patience
+from tests.fuzz.client import Patience
+from tests.fuzz.judge import Judge, Outcome
 from tests.fuzz.mutations import mutations
 from tests.fuzz.planted import FAULTS
+from tests.fuzz.steps import Attack, Hear, Send
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from tests.fuzz.attacked import attack
+from tests.fuzz.client import Patience
 from tests.fuzz.corpus import ATTACKS
-from tests.fuzz.judge import Patience
 from tests.fuzz.mutations import mutations
 from tests.fuzz.planted import FAULTS
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import IO
 
 from tests import forked
-from tests.fuzz.corpus import SCRIPT, Attack
-from tests.fuzz.judge import Judge, Outcome, Patience
+from tests.fuzz.client import Patience
+from tests.fuzz.corpus import SCRIPT
+from tests.fuzz.judge import Judge, Outcome
+from tests.fuzz.steps import Attack
 from tests.servers import SCRIPTS, Served
 
 _PLANTED = Path(__file__).with_name("planted.py")

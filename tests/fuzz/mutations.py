@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from websockets.frames import Opcode
 
-from tests.fuzz.corpus import ATTACKS, CHAT, SMUGGLED_ID, Attack, Hear, Pause, Send, frame, handshake, post
+from tests.fuzz.corpus import ATTACKS, CHAT, SMUGGLED_ID, frame, handshake, post
+from tests.fuzz.steps import Attack, Hear, Pause, Send
 from tests.wire.corpus import CASES
 
 _CHAT = b'{"messages":[{"role":"user","content":"hello"}],"max_tokens":4,"stream":true}'
