@@ -18,6 +18,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import selectors
 import signal
 import socket
@@ -37,6 +38,8 @@ _INHERITED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 _KEY = 4  # bytes that say how long a request is
 _NEEDS_VLLM = "vllm"
+#: What may be forked: ours, and ours with a fault planted in it.
+_OURS = ("handrail", "planted.py")
 
 
 class Forked:
@@ -120,7 +123,7 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _needs_a_start(words: Sequence[str], environment: Mapping[str, str]) -> bool:
-    is_ours = Path(words[0]).name == "handrail"
+    is_ours = Path(words[0]).name in _OURS
     on_vllm = _NEEDS_VLLM in words or environment.get("HANDRAIL_ENGINE", _NEEDS_VLLM) == _NEEDS_VLLM
     on_ray = "--ray" in words
     may_serve_vllm = on_vllm and "echo" not in words and "none" not in words
@@ -272,9 +275,7 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
             import coverage
 
             coverage.process_startup()
-        from handrail_container.cli import main
-
-        main()
+        _run_as_main(sys.argv)
     except SystemExit as end:
         code = 0 if end.code is None else end.code
     except BaseException:  # noqa: BLE001  as the interpreter would: shown, and a status of 1
@@ -283,6 +284,15 @@ def _become(request: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
+
+
+def _run_as_main(words: list[str]) -> None:
+    if words[0].endswith(".py"):
+        runpy.run_path(words[0], run_name="__main__")
+        return
+    from handrail_container.cli import main
+
+    main()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,38 @@ def test_the_readme_has_the_defaults() -> None:
         assert default.strip("`") == ("" if value in (None, {}) else str(value))
 
 
+def findings() -> list[list[str]]:
+    """The cells of each row of `docs/security-findings.md` that has an id."""
+    lines = (ROOT / "docs" / "security-findings.md").read_text().splitlines()
+    return [re.split(r"\s*\|\s*", line.strip("| ")) for line in lines if re.match(r"\| [CHML]\d", line)]
+
+
+def test_every_finding_has_a_row_with_its_test() -> None:
+    """In order, and each in five cells."""
+    expected = [
+        f"{kind}{number}" for kind, most in zip("CHML", (3, 7, 9, 13), strict=True) for number in range(1, most + 1)
+    ]
+    assert [row[0] for row in findings()] == expected
+    assert {len(row) for row in findings()} == {5}
+    assert [row[0] for row in findings() if "::" not in row[4]] == []
+
+
+def test_the_tests_that_hold_the_findings_exist() -> None:
+    named = {name for row in findings() for name in re.findall(r"`([\w/]+\.py)::(\w+)`", row[4])}
+    missing = [
+        f"{file}::{test}"
+        for file, test in sorted(named)
+        if not re.search(rf"(?m)^(async )?def {test}\(", (ROOT / "tests" / file).read_text())
+    ]
+    assert missing == []
+
+
+def test_the_settings_of_the_findings_exist() -> None:
+    """Or, with a star at its end, one that begins so."""
+    named = {name for row in findings() for name in re.findall(r"`(HANDRAIL_\w+)\*?`", row[3])}
+    assert [name for name in sorted(named) if not any(known.startswith(name) for known in variables())] == []
+
+
 def test_the_changelog_has_what_is_not_released_or_this_version() -> None:
     """Keep a Changelog's headings."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from handrail.presence import ClientLeft
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,7 +32,7 @@ def enveloped(app: ASGIApp, variables: Mapping[str, str]) -> ASGIApp:
         except Exception as error:
             if not envelope.is_over:
                 raise
-            if isinstance(error, ClientDisconnect):  # the access log has it
+            if isinstance(error, ClientDisconnect | ClientLeft):  # the access log has it
                 return
             request_id = scope["state"]["handrail.request_id"]
             logger.error("the engine's %r raised, request_id=%s", scope["path"], request_id, exc_info=error)

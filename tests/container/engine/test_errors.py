@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from handrail.presence import ClientLeft
 from handrail_container.engine.errors import enveloped, failure_of
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -170,12 +171,15 @@ async def test_what_a_route_raised_and_answered_is_logged_as_the_engine_s(caplog
     assert "the engine's '/v1/x' raised, request_id=id-1" in caplog.text
 
 
-async def test_that_the_client_left_is_no_error_of_the_engine_s(caplog: pytest.LogCaptureFixture) -> None:
-    """Starlette answers it with a 500, which nobody reads, and raises it again."""
+@pytest.mark.parametrize("left", [ClientDisconnect, ClientLeft])
+async def test_that_the_client_left_is_no_error_of_the_engine_s(
+    caplog: pytest.LogCaptureFixture, left: type[Exception]
+) -> None:
+    """Starlette answers it with a 500, which nobody reads, and raises it again; our own `send` says so by itself."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("Internal Server Error", 500)(scope, receive, send)
-        raise ClientDisconnect
+        raise left
 
     await Asked().of(app)
     assert caplog.text == ""
