@@ -39,7 +39,7 @@ def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "request_id": exchange.request_id,
         "method": scope["method"],
-        "route": _loggable(exchange.route),
+        "route": loggable(exchange.route),
         "status": exchange.status,
         "duration_ms": round(seconds * 1000, 1),
         "bytes_out": exchange.bytes_out,
@@ -63,7 +63,7 @@ def _verdict(exchange: Exchange) -> str:
 def _line(exchange: Exchange, fields: dict[str, Any]) -> str:
     words = [
         fields["method"],
-        _loggable(exchange.scope["path"]),
+        loggable(exchange.scope["path"]),
         str(exchange.status),
         f"{fields['duration_ms']:.0f} ms",
     ]
@@ -77,7 +77,7 @@ def _line(exchange: Exchange, fields: dict[str, Any]) -> str:
     return " ".join([*words, f"request_id={exchange.request_id}"])
 
 
-def _loggable(path: str) -> str:
+def loggable(path: str) -> str:
     """On one line, and not endless: `%0A` in a path is a line break."""
     shown = path if path.isprintable() else ascii(path)[1:-1]
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

@@ -54,7 +54,10 @@ class LimitSettings(BaseSettings):
         ge=1,
     )
     max_n: int = variable(
-        "HANDRAIL_MAX_N", 1024, "The most answers that one request may ask vLLM for, as `n`; more is 400.", ge=1
+        "HANDRAIL_MAX_N",
+        1024,
+        "The most answers that one request may ask vLLM for, `n` for each of its prompts; more is 400.",
+        ge=1,
     )
     max_bodies_mb: float = variable(
         "HANDRAIL_MAX_BODIES_MB",

@@ -169,7 +169,7 @@ class RequestReader(HttpToolsProtocol):
         self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.rstrip(b" \t")))  # white space around a value is no part of it
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()

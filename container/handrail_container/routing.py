@@ -60,7 +60,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused where a middleware class cannot be made.
     """
     lanes, wrappers, model = gate.lanes, program.around.wrappers, program.model
-    of_engine = enveloped(direct(app, ending(app), backend.direct_paths), backend.variables)
+    of_engine = enveloped(direct(app, ending(app), backend.direct_paths, settings.max_n), backend.variables)
     engine = _engine(of_engine, program, settings)
     behind = of_engine if model is None else _model_or(model, of_engine, settings)
     by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)

@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from handrail_container import log_lines
+from handrail_container.access import loggable
 from handrail_container.envelope import Explain, Failure, error_response, request_id_of
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
@@ -124,9 +125,8 @@ class Sockets:
         if self._access_log == "off" or (self._access_log == "errors" and socket.code in _DULL):
             return
         seconds = time.monotonic() - socket.began
-        logger.info(
-            "WS %s %d %.0f ms request_id=%s", socket.scope["path"], socket.code, seconds * 1000, socket.request_id
-        )
+        path = loggable(socket.scope["path"])
+        logger.info("WS %s %d %.0f ms request_id=%s", path, socket.code, seconds * 1000, socket.request_id)
 
 
 class Socket:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import HTTPException
 from handrail_container.engine.echo_adapters import EchoAdapters
 from handrail_container.engine.none import NoBackend
 
@@ -292,6 +293,20 @@ async def test_a_load_goes_on_where_its_client_leaves() -> None:
     adapters.go.set()
     await unloading
     assert not adapters.loaded()
+
+
+async def test_those_that_are_being_loaded_count() -> None:
+    """However many are asked for at once."""
+    adapters = Slow()
+    adapters.most = 2
+    loading = [asyncio.create_task(adapters.load(f"poet-{number}", SOURCE)) for number in range(5)]
+    await asyncio.sleep(0)
+    adapters.go.set()
+    refused = [one for one in await asyncio.gather(*loading, return_exceptions=True) if one is not None]
+    assert len(adapters.loaded()) == 2
+    assert [one.status_code for one in refused if isinstance(one, HTTPException)] == [507, 507, 507]
+    await adapters.unload("poet-0")
+    await adapters.load("another", SOURCE)
 
 
 async def test_requests_are_counted_by_adapter() -> None:

@@ -214,6 +214,17 @@ async def answered(app: ASGIApp, version: bytes = b"1.1") -> list[Answer]:
         return taken_apart(await client.rest())
 
 
+async def test_white_space_around_a_value_is_no_part_of_it() -> None:
+    """RFC 9110, 5.5."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(dict(scope["headers"])[b"x-session"].decode())(scope, receive, send)
+
+    async with asked(app) as (_, client):
+        await client.send(b"GET /it HTTP/1.1\r\nHost: x\r\nX-Session: \t an id\t \r\n\r\n")
+        assert (await client.answer())[2] == b"an id"
+
+
 LENGTH = (b"content-length", b"5")
 CHUNKED = (b"Transfer-Encoding", b"chunked")
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from fastapi import HTTPException
 from handrail_container.json_bounds import NO_BOUNDS, JsonBounds, JsonCount, TooMuchJson, require_bounded
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,3 +98,44 @@ def test_a_message_is_held_to_the_same_bounds() -> None:
         with pytest.raises(TooMuchJson, match="HANDRAIL_MAX_JSON_"):
             require_bounded(large.encode(), bounds)
     require_bounded('{"a":"\ud800' + "x" * 5000 + '"}', bounds)
+
+
+P = (1 << 61) - 1
+
+
+def numbers(*numbers: str) -> bytes:
+    return b"[" + ",".join(numbers).encode() + b"]"
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (numbers(*(str(k * P) for k in range(1, 1500))), "large integers that have the same hash"),
+        (json.dumps({str(k * P): k for k in range(1, 1500)}).encode(), "the same hash"),
+        (json.dumps({str(-k * P - 7): k for k in range(1, 1500)}).encode(), "the same hash"),
+        (numbers(*(str(k * P) for k in range(1, 1500))).decode().encode("utf-16"), "the same hash"),
+        (numbers(*["0." + "3" * 500] * 10), "a number of 400 digits or more"),
+        (numbers(json.dumps("9" * 500 + '"\\' * 2500), "9" * 500), "a number of 400 digits or more"),
+        (b'["' + b"a" * 65_533 + b'\\""' + b"," + b"1" * 500 + b"]", "a number of 400 digits or more"),
+    ],
+    ids=["values", "keys", "negative", "utf-16", "floats", "behind a string", "behind a string's end"],
+)
+def test_numbers_that_cost_more_than_their_digits_are_400(document: bytes, words: str) -> None:
+    with pytest.raises(HTTPException, match=words) as refused:
+        require_bounded(document, NO_BOUNDS)
+    assert refused.value.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        numbers(*(str(1_800_000_000_000_000_000 + 4_194_304 * k) for k in range(5_000))),
+        numbers(*[str(P)] * 5_000),
+        numbers(*(str(0.1 * k) for k in range(5_000))),
+        json.dumps(["1" * 10_000, '"' + "2" * 10_000, "\\" + "3" * 10_000, "." * 10_000]).encode(),
+        json.dumps({"text": '\\"' * 40_000 + "4" * 70_000 + '"'}).encode(),
+    ],
+    ids=["ids", "one of them", "floats", "digits of a text", "a long text"],
+)
+def test_numbers_of_honest_clients_pass(document: bytes) -> None:
+    require_bounded(document, NO_BOUNDS)

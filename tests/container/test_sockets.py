@@ -190,7 +190,7 @@ def room_in(state: State, app: Any, access_log: str = "all") -> Sockets:
     return room
 
 
-async def ask(room: Sockets, send: Callable[[Message], Any] | None = None) -> list[Message]:
+async def ask(room: Sockets, send: Callable[[Message], Any] | None = None, path: str = "/ws") -> list[Message]:
     sent: list[Message] = []
     messages: Iterator[Message] = iter([{"type": "websocket.connect"}])
 
@@ -202,7 +202,7 @@ async def ask(room: Sockets, send: Callable[[Message], Any] | None = None) -> li
         if send is not None:
             send(message)
 
-    await room({"type": "websocket", "path": "/ws", "headers": []}, receive, keep)
+    await room({"type": "websocket", "path": path, "headers": []}, receive, keep)
     return sent
 
 
@@ -239,6 +239,14 @@ async def test_a_disconnect_without_a_code_is_1005(caplog: pytest.LogCaptureFixt
     for setting in ("all", "errors", "off"):
         await ask(room_in(State.READY, reading, setting))
     assert [message.split(" ")[:3] for message in caplog.messages] == [["WS", "/ws", "1005"]]
+
+
+async def test_a_path_is_logged_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    """As those of other requests are: a client writes no line of the log, and no colours."""
+    caplog.set_level(logging.INFO, "handrail.access")
+    await ask(room_in(State.READY, accepting, "all"), path="/a\n10:00:00 ERROR it fell\x1b[31m")
+    (line,) = caplog.messages
+    assert line.startswith(r"WS /a\n10:00:00 ERROR it fell\x1b[31m 404")
 
 
 async def test_a_client_that_left_unnoticed_is_nobodys_error() -> None:

@@ -40,6 +40,7 @@ class Adapters(ABC):
         #: Why none may be loaded or unloaded, also by a script; empty where they may.
         self.is_kept_because = ""
         self._held: Counter[str] = Counter()
+        self._loading: set[str] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @abstractmethod
@@ -118,9 +119,13 @@ class Adapters(ABC):
         if name in self.loaded():
             where = self.loaded()[name]
             raise HTTPException(400, f"the adapter {name!r} is loaded already, from {where}: unload it first")
-        if len(self.loaded()) >= self.most:
+        if len(self.loaded().keys() | self._loading) >= self.most:
             raise HTTPException(507, f"{self.most:g} adapters are loaded: unload one, or set HANDRAIL_MAX_ADAPTERS")
-        await self.add(name, source)
+        self._loading.add(name)
+        try:
+            await self.add(name, source)
+        finally:
+            self._loading.discard(name)
         log.info("the adapter %s is loaded from %s", name, self.loaded()[name])
 
     async def _unload(self, name: str, *, is_forced: bool) -> None:

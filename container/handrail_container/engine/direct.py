@@ -11,6 +11,7 @@ import asyncio
 import inspect
 import json
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -27,6 +28,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine.api_routes import api_routes
+from handrail_container.engine.asked import require_modest
+from handrail_container.engine.grammars import TooMuchAsked
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ class _Route(NamedTuple):
     takes_small: bool
 
 
-def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str]) -> ASGIApp:
+def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], most_answers: int = sys.maxsize) -> ASGIApp:
     """The functions of `app` for a POST to `paths`, without what is wrapped around them, and its other ones where the
     body is large; `otherwise` for all else, and where there are no `paths`."""
     usual = tuple(paths)
@@ -54,7 +57,7 @@ def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str]) -> ASGIApp:
             log.debug("the engine has no POST %s", path)
         elif path not in known:
             log.debug("the engine's %s is not as it was: the framework calls it", path)
-    return Direct(app, otherwise, known) if usual and known else otherwise
+    return Direct(app, otherwise, known, most_answers) if usual and known else otherwise
 
 
 def _route(endpoint: Callable[..., Any], *, takes_small: bool) -> _Route | None:
@@ -76,8 +79,11 @@ def _is_of_models(schema: Any) -> bool:
 
 
 class Direct:
-    def __init__(self, app: FastAPI, otherwise: ASGIApp, routes: Mapping[str, _Route]) -> None:
+    def __init__(
+        self, app: FastAPI, otherwise: ASGIApp, routes: Mapping[str, _Route], most_answers: int = sys.maxsize
+    ) -> None:
         self._app = app
+        self._most_answers = most_answers
         self._otherwise = otherwise
         self._routes = routes
         self._failing = _failing(app)
@@ -95,7 +101,8 @@ class Direct:
             return
         try:
             asked = await run_in_threadpool(_parsed_large, route, body) if is_large else _parsed(route, body)
-        except RequestValidationError as error:
+            require_modest(asked, self._most_answers)
+        except (RequestValidationError, TooMuchAsked) as error:
             await self._failing({**request.scope, "error": error}, request.receive, send)
             return
         except Exception:  # noqa: BLE001  whatever is wrong with it, the framework says it in the engine's words

@@ -4,6 +4,7 @@ and keeps all others waiting, and many answers at once."""
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,6 +14,10 @@ from fastapi import HTTPException
 _SETTING = "HANDRAIL_MAX_GRAMMAR_SIZE"
 _FIELDS = ("json", "regex", "choice", "grammar", "structural_tag")
 #: What a schema repeats so many times in its grammar.
+_REPEATED = re.compile(r"\{(\d{1,9})(?:,(\d{1,9})?)?\}")
+_SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+#: More than any bound.
+_NO_END = 10**12
 _REPEATING = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
 
 
@@ -59,8 +64,48 @@ def _size(given: Any, most: int) -> int:
     try:
         schema = json.loads(text)
     except ValueError:  # a regular expression, or a grammar in a language of its own
-        return len(text)
-    return max(len(text), *_repetitions(schema), 0)
+        return max(len(text), _expansion(text))
+    return max(len(text), sum(map(_expansion, _patterns(schema))), *_repetitions(schema), 0)
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    """The regular expressions in a schema."""
+    for key, value in schema.items() if isinstance(schema, dict) else ():
+        if key == "pattern" and isinstance(value, str):
+            yield value
+        elif key == "patternProperties" and isinstance(value, dict):
+            yield from value
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _patterns(value)
+
+
+def _expansion(expression: str) -> int:
+    """How many characters a regular expression has once its repetitions are written out: `(ab{3}){2}` has eight."""
+    around: list[int] = []  # of each group that is open, what came before it
+    size = last = index = 0
+    while index < len(expression):
+        sign, end = expression[index], index + 1
+        if sign == "(":
+            around.append(size)
+            size = last = 0
+        elif sign == ")" and around:
+            size, last = around.pop() + size, size
+        elif sign == "{" and (repeated := _REPEATED.match(expression, index)):
+            times = max(int(number) for number in repeated.groups() if number)
+            size, last = min(size + last * (times - 1), _NO_END), min(last * times, _NO_END)
+            end = repeated.end()
+        else:
+            size, last, end = size + 1, 1, _end_of_sign(expression, index)
+        index = end
+    return size + sum(around)
+
+
+def _end_of_sign(expression: str, index: int) -> int:
+    """Where a character, an escaped one or a set of them ends. A set that does not end goes on to the last one."""
+    if expression[index] == "[":
+        closed = _SET.match(expression, index)
+        return closed.end() if closed else len(expression)
+    return index + (2 if expression[index] == "\\" else 1)
 
 
 def _repetitions(schema: Any) -> Iterator[int]:

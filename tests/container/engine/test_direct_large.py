@@ -103,6 +103,27 @@ async def test_each_of_its_items_is_looked_at_once_and_not_by_the_loop(path: str
     assert threading.get_ident() not in {thread for _, thread in seen}
 
 
+class Completion(BaseModel):
+    prompt: list[str]
+    n: int = 1
+
+
+async def complete(request: Completion, raw_request: Request) -> Any:
+    return JSONResponse({"answers": len(request.prompt) * request.n})
+
+
+@pytest.mark.parametrize(("prompts", "status"), [(2, 200), (3, 400), (9_000, 400)])
+async def test_more_answers_than_are_allowed_are_not_asked_for(prompts: int, status: int) -> None:
+    """In the engine's own form of an error, whatever the size of the body."""
+    app = FastAPI()
+    complete.__annotations__["request"], complete.__annotations__["raw_request"] = Completion, Request
+    app.post(USUAL)(complete)
+    body = json.dumps({"prompt": ["hi"] * prompts, "n": 4}).encode()
+    sent, raised, _ = await told(direct(app, app, [USUAL], 8), body, path=USUAL)
+    assert (sent[0]["status"], raised) == (status, "")
+    assert (b"HANDRAIL_MAX_N allows 8" in sent[1]["body"]) is (status == 400)
+
+
 async def test_what_is_small_is_looked_at_where_it_is() -> None:
     seen.clear()
     app = engine()

@@ -20,6 +20,7 @@ from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.types import Scope
 
+from handrail_container.engine.asked import require_modest
 from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.flags import with_variables
 from handrail_container.engine.texts import require_short
@@ -63,6 +64,7 @@ class VllmEngine(Engine):
         self._state = State()
         self._variables: Mapping[str, str] = {}
         self.most_text = sys.maxsize  # characters
+        self.most_answers = sys.maxsize
 
     def attach(self, client: Any, state: State, variables: Mapping[str, str]) -> None:
         """`variables` are those that set the flags which vLLM's messages may name."""
@@ -79,7 +81,8 @@ class VllmEngine(Engine):
             raise HTTPException(501, f"the model does not support {operation}")
         headers = self.watch.headers() if self.watch is not None else []
         try:
-            answer = await _served(serving, called, self._named(body), _as_vllm_sees(request, headers))
+            asked = _as_vllm_sees(request, headers)
+            answer = await _served(serving, called, self._named(body), asked, self.most_answers)
         except HTTPException as error:
             error.detail = with_variables(str(error.detail), self._variables)
             raise
@@ -138,11 +141,14 @@ async def _validated(schema: TypeAdapter[Any], body: dict[str, Any]) -> Any:
     )
 
 
-async def _served(serving: Any, called: Operation, body: dict[str, Any], request: Request | None) -> Any:
+async def _served(
+    serving: Any, called: Operation, body: dict[str, Any], request: Request | None, most_answers: int
+) -> Any:
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
         asked = await _validated(_schema(called.body), body)
+        require_modest(asked, most_answers)
         answer = await getattr(serving, called.method)(asked, request)
     except Exception as error:  # as around vLLM's own routes: it has a status for whatever it raises
         raise _http_error(error) from error
