@@ -42,6 +42,10 @@ def that_answers_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LimitedProtocol, "on_body", lambda self, body: None)
 
 
+def that_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HttpToolsProtocol, "__init__", lambda self, config: None)
+
+
 def that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "handrail_container.connection", None)
 
@@ -53,6 +57,7 @@ def that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
         (with_another_signature, "it answered b'HTTP/1.1 400"),
         (with_its_own_cycle, "it answered b'HTTP/1.1"),
         (that_answers_otherwise, "it answered b'HTTP/1.1"),
+        (that_fails_at_once, "TypeError: "),
         (that_cannot_be_imported, "handrail_container.connection"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import threading
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from handrail_container.server import _ended
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
@@ -181,13 +179,3 @@ def test_handshakes_that_went_wrong_keep_no_stop_from_its_order(handshakes: Serv
     assert handshakes.exit_code() == 0
     assert "the hook ran" in handshakes.stdout
     assert "Traceback" not in handshakes.stderr
-
-
-async def test_a_listener_that_cannot_end_keeps_nothing_else_from_ending(caplog: pytest.LogCaptureFixture) -> None:
-    async def fail() -> None:
-        raise AssertionError("a connection's")
-
-    await _ended(asyncio.create_task(fail()))
-    await _ended(asyncio.create_task(asyncio.sleep(0)))
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "a connection's" in caplog.text

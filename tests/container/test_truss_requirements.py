@@ -14,6 +14,7 @@ from handrail_container.settings import Settings
 
 from tests.conftest import Launch
 from tests.container.test_requirements import NAME, target, throw_away, wheels
+from tests.container.test_server import running
 from tests.servers import run
 
 __all__ = ["target", "throw_away", "wheels"]
@@ -146,6 +147,14 @@ def test_a_lock_warns_also_where_all_is_there(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('project.dependencies = ["pyt\\u0065st"]\n')
     planned = plan(asked(tmp_path, "requirements_file: uv.lock\n"))
     assert (planned.is_needed, len(planned.warnings)) == (False, 1)
+
+
+async def test_a_start_says_what_a_lock_loses(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    truss(tmp_path, "requirements_file: uv.lock\n", MODEL)
+    (tmp_path / "pyproject.toml").write_text('project.dependencies = ["pytest"]\n')
+    async with running(tmp_path, HANDRAIL_ENGINE="echo") as run_:
+        await run_.answers(200)
+    assert "in versions that pip chooses" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["HANDRAIL_INSTALL_REQUIREMENTS", "STANDARD_AUTO_INSTALL_REQ"])

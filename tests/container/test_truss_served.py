@@ -135,7 +135,7 @@ def test_check_shows_the_model_and_the_config_and_no_secret(tmp_path: Path) -> N
     assert found.returncode == 0, found.stderr
     assert "async def predict(self, model_input, request)" in found.stdout
     assert "model_name: mapped: SM_VLLM_SERVED_MODEL_NAME=plain" in found.stdout
-    assert "secrets: ignored" in found.stdout
+    assert "secrets: used" in found.stdout
     data = run("check", tmp_path, "--json", TRUSS_SECRET_api_key="s3cret", **ECHO).stdout
     assert '"predict": {' in data
     for text in (found.stdout, data):

@@ -5,13 +5,13 @@ A program by itself, which imports nothing of the tests.
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import handrail_container.listener as listeners
-from handrail_container import answer, chat_socket, json_bounds, outlet, server, socket_protocol, stand_in
+from handrail_container import answer, chat_socket, json_bounds, outlet, socket_protocol, stand_in, teardown
 from handrail_container.cli import main
 from handrail_container.frames import Frames
 from handrail_container.inbox import Inbox
@@ -94,14 +94,15 @@ def handshakes() -> None:
 def stops() -> None:
     """A connection that cannot be ended ends the stop."""
 
-    async def ended(listening: asyncio.Task[None]) -> None:
-        await listening
+    async def end(part: str, step: Any, within_s: float | None) -> None:
+        if inspect.isawaitable(result := step()):
+            await result
 
     def shutdown(self: Any) -> None:
         raise AssertionError("it is half closed")
 
     _replace(socket_protocol.SocketProtocol, shutdown=shutdown, _refuse=_nothing)
-    _replace(server, _ended=ended)
+    _replace(teardown, _end=end)
 
 
 def guard() -> None:

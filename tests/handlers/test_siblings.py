@@ -73,9 +73,12 @@ def test_a_relative_import_is_rewritten(model_path: Path, line: str, instead: st
     assert f"its folder is importable: write `{instead}`" in message
 
 
-def test_a_relative_import_that_is_written_otherwise_is_left_to_python(model_path: Path) -> None:
-    message = failure(model_path, model="import importlib\nimportlib.import_module('.helper', '')\n")
-    assert "importable: write" not in message
+@pytest.mark.parametrize(
+    "line",
+    ["import importlib\nimportlib.import_module('.helper', '')\n", "__import__('helper', globals(), None, [], 9)\n"],
+)
+def test_a_relative_import_that_is_written_otherwise_is_left_to_python(model_path: Path, line: str) -> None:
+    assert "importable: write" not in failure(model_path, model=line)
 
 
 HIDDEN = {

@@ -57,6 +57,8 @@ async def test_a_process_that_is_gone_says_nothing(words: LastWords, monkeypatch
     monkeypatch.setattr("handrail_container.workers.last_words._POLLS", 2)
     os.write(words.sink, STACK.encode())
     assert await words.ask(2**22 + 1) is None
+    words.close()
+    assert await words.ask(2**22 + 1) is None
 
 
 async def test_a_coroutine_that_waits_has_no_line(tmp_path: Path) -> None:
