@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from handrail.definition.model import DefinedModel
+from handrail.redaction import MASK
 from pydantic import SecretStr
 
-_MASK = "***"
 _ONE = "one process runs one request after another, so all of them share its globals"
 _MANY = (
     "each process has globals of its own, and a request goes to whichever is free: for state that all of them share, "
@@ -64,4 +64,4 @@ def _source(model: DefinedModel, what: str) -> str:
 
 def _environment(model: DefinedModel) -> dict[str, Any]:
     given = model.definition.config.environment
-    return {name: _MASK if isinstance(value, SecretStr) else value for name, value in given.items()}
+    return {name: MASK if isinstance(value, SecretStr) else value for name, value in given.items()}

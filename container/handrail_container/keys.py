@@ -16,7 +16,7 @@ _SCHEME = b"bearer"
 
 _REFUSAL = Failure(
     401,
-    "this server asks for a key: send 'Authorization: Bearer KEY'",
+    "this server asks for a key: send 'Authorization: Bearer KEY' (`handrail invoke` sends HANDRAIL_API_KEY)",
     headers={"WWW-Authenticate": "Bearer"},
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ from handrail.slots import Slot
 
 #: What is asked where nobody says what to ask.
 DEFAULT_INPUT = b'{"messages": [{"role": "user", "content": "Hello!"}]}'
-_ASKED_BY_GET = ("/", "/ping", "/health", "/metrics", "/openapi.json", "/v1/models", "/adapters")
+_ASKED_BY_GET = re.compile(
+    "/|/ping|/health|/metrics|/openapi.json|/docs|/redoc|/execution-parameters|/(v1/models|adapters)(/[^:]+)?"
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Question:
 
 def method_of(path: str) -> str:
     """What a route of ours is asked by where nobody says."""
-    return "GET" if path.partition("?")[0] in _ASKED_BY_GET else "POST"
+    return "GET" if _ASKED_BY_GET.fullmatch(path.partition("?")[0]) else "POST"
 
 
 def body(source: str | None) -> bytes:

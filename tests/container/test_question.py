@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from handrail_container import question
-from handrail_container.question import DEFAULT_INPUT, Question
+from handrail_container.question import DEFAULT_INPUT, Question, method_of
 
 from tests.conftest import Launch
 from tests.servers import environment, run
@@ -107,3 +107,20 @@ def test_the_command_is_a_module_too(module: str) -> None:
         [sys.executable, "-m", module, "--help"], env=environment({}), capture_output=True, text=True, check=False
     )
     assert asked.stdout.startswith("Usage: handrail ")
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/ping?deep=1", "GET"),
+        ("/execution-parameters", "GET"),
+        ("/adapters/poet", "GET"),
+        ("/v1/models/model", "GET"),
+        ("/v1/models/model/loaded", "GET"),
+        ("/v1/models/model:predict", "POST"),
+        ("/v1/chat/completions", "POST"),
+        ("/invocations", "POST"),
+    ],
+)
+def test_a_route_is_asked_by_its_own_method(path: str, method: str) -> None:
+    assert method_of(path) == method
