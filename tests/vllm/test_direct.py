@@ -60,7 +60,11 @@ MESSAGES = {"model": MODEL.name, "messages": CHAT["messages"], "max_tokens": 6, 
 OTHERS: list[tuple[str, dict[str, Any]]] = [
     *(("/tokenize", {"prompt": "What does"}), ("/tokenize", CHAT), ("/tokenize", {"prompt": 0})),
     *(("/detokenize", {"tokens": [5, 6]}), ("/detokenize", {"tokens": ["a"]})),
-    *(("/v1/messages", MESSAGES), ("/v1/messages", {**MESSAGES, "stream": True}), ("/v1/messages", CHAT)),
+    *(
+        ("/v1/messages", MESSAGES),
+        ("/v1/messages", {**MESSAGES, "stream": True, "max_tokens": 1}),
+        ("/v1/messages", CHAT),
+    ),
     *(("/v1/messages/count_tokens", MESSAGES), ("/v1/messages/count_tokens", {})),
     *(("/v1/responses", {"input": [{}]}), ("/v1/responses", {"input": "a", "model": "another"})),
 ]

@@ -145,8 +145,8 @@ GRAMMARS: dict[str, dict[str, Any]] = {
     "many choices": {"choice": [f"{number}" for number in range(5500)]},
     "many alternatives": {"regex": "|".join(f"a{number}b" for number in range(6000))},
     "repetitions": {"json": {"type": "array", "items": {"type": "integer"}, "minItems": 5000}},
-    "repetitions of repetitions": {"regex": "((a{100}){100}){100}"},
-    "rules that repeat": {"grammar": 'root ::= (("a" | "b"){1,300} "c"){1,300}'},
+    "repetitions of repetitions": {"regex": "((a{36}){36}){36}"},
+    "rules that repeat": {"grammar": 'root ::= (("a" | "b"){1,60} "c"){1,60}'},
 }
 
 
