@@ -31,6 +31,7 @@ from handrail_container.engine.api_routes import api_routes
 from handrail_container.engine.direct import direct
 from handrail_container.engine.ending import ending
 from handrail_container.engine.errors import enveloped
+from handrail_container.engine.grammars import RequestBounds
 from handrail_container.envelope import Explain
 from handrail_container.failures import explain_definition, explain_handler, explain_ours, explain_wrapper
 from handrail_container.gate import Endpoint, Gate, Routes
@@ -60,7 +61,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused where a middleware class cannot be made.
     """
     lanes, wrappers, model = gate.lanes, program.around.wrappers, program.model
-    of_engine = enveloped(direct(app, ending(app), backend.direct_paths, settings.max_n), backend.variables)
+    bounds = RequestBounds(settings.max_grammar_size, settings.max_n)
+    of_engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
     engine = _engine(of_engine, program, settings)
     behind = of_engine if model is None else _model_or(model, of_engine, settings)
     by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)

@@ -11,7 +11,6 @@ import asyncio
 import inspect
 import json
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
@@ -29,7 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine.api_routes import api_routes
 from handrail_container.engine.asked import require_modest
-from handrail_container.engine.grammars import TooMuchAsked
+from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds, TooMuchAsked
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +38,14 @@ _LARGE = 16_384
 
 
 class _Route(NamedTuple):
-    """`takes_small`: bodies of any size."""
+    """`takes_small`: bodies of any size; the small ones of the others are looked at, and the framework calls it."""
 
     call: Callable[[Any, Request], Awaitable[Any]]
     schema: TypeAdapter[Any]
     takes_small: bool
 
 
-def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], most_answers: int = sys.maxsize) -> ASGIApp:
+def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], bounds: RequestBounds = NO_BOUNDS) -> ASGIApp:
     """The functions of `app` for a POST to `paths`, without what is wrapped around them, and its other ones where the
     body is large; `otherwise` for all else, and where there are no `paths`."""
     usual = tuple(paths)
@@ -57,7 +56,7 @@ def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], most_answers:
             log.debug("the engine has no POST %s", path)
         elif path not in known:
             log.debug("the engine's %s is not as it was: the framework calls it", path)
-    return Direct(app, otherwise, known, most_answers) if usual and known else otherwise
+    return Direct(app, otherwise, known, bounds) if usual and known else otherwise
 
 
 def _route(endpoint: Callable[..., Any], *, takes_small: bool) -> _Route | None:
@@ -80,10 +79,10 @@ def _is_of_models(schema: Any) -> bool:
 
 class Direct:
     def __init__(
-        self, app: FastAPI, otherwise: ASGIApp, routes: Mapping[str, _Route], most_answers: int = sys.maxsize
+        self, app: FastAPI, otherwise: ASGIApp, routes: Mapping[str, _Route], bounds: RequestBounds = NO_BOUNDS
     ) -> None:
         self._app = app
-        self._most_answers = most_answers
+        self._bounds = bounds
         self._otherwise = otherwise
         self._routes = routes
         self._failing = _failing(app)
@@ -96,16 +95,16 @@ class Direct:
         request = Request({**scope, "app": self._app}, receive)
         body = await request.body()
         is_large = len(body) > _LARGE
-        if not (is_large or route.takes_small):
-            await self._otherwise(scope, replay(body, receive), send)
-            return
         try:
             asked = await run_in_threadpool(_parsed_large, route, body) if is_large else _parsed(route, body)
-            require_modest(asked, self._most_answers)
+            require_modest(asked, self._bounds)
         except (RequestValidationError, TooMuchAsked) as error:
             await self._failing({**request.scope, "error": error}, request.receive, send)
             return
         except Exception:  # noqa: BLE001  whatever is wrong with it, the framework says it in the engine's words
+            await self._otherwise(scope, replay(body, receive), send)
+            return
+        if not (is_large or route.takes_small):
             await self._otherwise(scope, replay(body, receive), send)
             return
         scope["state"]["handrail.exchange"].ends_with_client = True  # the engine's work is all that there is

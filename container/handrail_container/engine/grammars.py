@@ -16,6 +16,9 @@ _FIELDS = ("json", "regex", "choice", "grammar", "structural_tag")
 #: What a schema repeats so many times in its grammar.
 _REPEATED = re.compile(r"\{(\d{1,9})(?:,(\d{1,9})?)?\}")
 _SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_LOOP = re.compile(r"(?<!\()[*+?]|\{\d*,\}")
+#: As much as so many characters.
+_OF_A_LOOP = 100
 #: More than any bound.
 _NO_END = 10**12
 _REPEATING = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
@@ -38,6 +41,9 @@ class RequestBounds(NamedTuple):
     grammar: int = sys.maxsize
     answers: int = sys.maxsize
     text: int | None = sys.maxsize
+
+
+NO_BOUNDS = RequestBounds()
 
 
 def require_compilable(outputs: Any, most: int) -> None:
@@ -64,8 +70,8 @@ def _size(given: Any, most: int) -> int:
     try:
         schema = json.loads(text)
     except ValueError:  # a regular expression, or a grammar in a language of its own
-        return max(len(text), _expansion(text))
-    return max(len(text), sum(map(_expansion, _patterns(schema))), *_repetitions(schema), 0)
+        return max(len(text), _cost(text))
+    return max(len(text), sum(map(_cost, _patterns(schema))), *_repetitions(schema), 0)
 
 
 def _patterns(schema: Any) -> Iterator[str]:
@@ -77,6 +83,11 @@ def _patterns(schema: Any) -> Iterator[str]:
             yield from value
     for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
         yield from _patterns(value)
+
+
+def _cost(expression: str) -> int:
+    """Its size, and what repeats without end: several hundred of these, one in another or beside it, take minutes."""
+    return _expansion(expression) + _OF_A_LOOP * len(_LOOP.findall(expression))
 
 
 def _expansion(expression: str) -> int:

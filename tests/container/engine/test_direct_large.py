@@ -11,6 +11,7 @@ from fastapi import Body, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from handrail_container.engine.direct import direct
+from handrail_container.engine.grammars import RequestBounds
 from pydantic import BaseModel, field_validator
 
 from tests.container.engine.test_direct import told
@@ -112,14 +113,15 @@ async def complete(request: Completion, raw_request: Request) -> Any:
     return JSONResponse({"answers": len(request.prompt) * request.n})
 
 
+@pytest.mark.parametrize("paths", [[USUAL], ["/another", "/v1/none"]], ids=["usual", "not usual"])
 @pytest.mark.parametrize(("prompts", "status"), [(2, 200), (3, 400), (9_000, 400)])
-async def test_more_answers_than_are_allowed_are_not_asked_for(prompts: int, status: int) -> None:
+async def test_more_answers_than_are_allowed_are_not_asked_for(paths: list[str], prompts: int, status: int) -> None:
     """In the engine's own form of an error, whatever the size of the body."""
     app = FastAPI()
     complete.__annotations__["request"], complete.__annotations__["raw_request"] = Completion, Request
     app.post(USUAL)(complete)
     body = json.dumps({"prompt": ["hi"] * prompts, "n": 4}).encode()
-    sent, raised, _ = await told(direct(app, app, [USUAL], 8), body, path=USUAL)
+    sent, raised, _ = await told(direct(app, app, paths, RequestBounds(answers=8)), body, path=USUAL)
     assert (sent[0]["status"], raised) == (status, "")
     assert (b"HANDRAIL_MAX_N allows 8" in sent[1]["body"]) is (status == 400)
 

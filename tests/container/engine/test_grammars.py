@@ -32,6 +32,9 @@ def outputs(**given: Any) -> SimpleNamespace:
         {"json": [{"items": [{"pattern": "[^a-z]{1,1001}"}]}]},
         {"regex": "(a|b{2,}){600}"},
         {"regex": "a{9}" + "{9}" * 300},
+        {"regex": "((((a*)*)*)*)*" * 3},
+        {"grammar": "root ::= " + '("a"* "b"+)? ' * 4},
+        {"json": {"properties": {f"p{i}": {"pattern": "[a-z]+"} for i in range(11)}}},
         {"structural_tag": json.dumps({"format": {"type": "regex", "pattern": "(a{100}){11}"}})},
     ],
 )

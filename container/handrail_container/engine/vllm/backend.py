@@ -109,7 +109,7 @@ class VllmBackend:
             return generate(prompt, params, *given, **named)
 
         client.generate = bounded
-        self._engine.most_answers = most.answers
+        self._engine.bounds = most
         self._engine.most_text = most_characters(most.text, client.model_config.max_model_len)
         bound_texts(client.renderer, self._engine.most_text)
 

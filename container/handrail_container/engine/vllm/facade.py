@@ -23,6 +23,7 @@ from starlette.types import Scope
 from handrail_container.engine.asked import require_modest
 from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
 from handrail_container.engine.flags import with_variables
+from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds
 from handrail_container.engine.texts import require_short
 from handrail_container.engine.vllm.adapters import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
@@ -64,7 +65,7 @@ class VllmEngine(Engine):
         self._state = State()
         self._variables: Mapping[str, str] = {}
         self.most_text = sys.maxsize  # characters
-        self.most_answers = sys.maxsize
+        self.bounds = NO_BOUNDS
 
     def attach(self, client: Any, state: State, variables: Mapping[str, str]) -> None:
         """`variables` are those that set the flags which vLLM's messages may name."""
@@ -82,7 +83,7 @@ class VllmEngine(Engine):
         headers = self.watch.headers() if self.watch is not None else []
         try:
             asked = _as_vllm_sees(request, headers)
-            answer = await _served(serving, called, self._named(body), asked, self.most_answers)
+            answer = await _served(serving, called, self._named(body), asked, self.bounds)
         except HTTPException as error:
             error.detail = with_variables(str(error.detail), self._variables)
             raise
@@ -142,13 +143,13 @@ async def _validated(schema: TypeAdapter[Any], body: dict[str, Any]) -> Any:
 
 
 async def _served(
-    serving: Any, called: Operation, body: dict[str, Any], request: Request | None, most_answers: int
+    serving: Any, called: Operation, body: dict[str, Any], request: Request | None, bounds: RequestBounds
 ) -> Any:
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
         asked = await _validated(_schema(called.body), body)
-        require_modest(asked, most_answers)
+        require_modest(asked, bounds)
         answer = await getattr(serving, called.method)(asked, request)
     except Exception as error:  # as around vLLM's own routes: it has a status for whatever it raises
         raise _http_error(error) from error
