@@ -23,7 +23,7 @@ _NO_STRUCTURE = bytes(set(range(256)) - set(b'",:[]{}'))
 _STEPS = dict(zip(b"[{]},:", (1, 1, -1, -1, 0, 0), strict=True))
 #: Digits of a number. One of several hundred takes a reader of floats a hundred times as long as a short one.
 _MOST_DIGITS = 400
-_LONG = re.compile(rb"[0-9.]{%d}" % _MOST_DIGITS)
+_LONG = re.compile(rb"(?<![0-9.])[0-9.]{%d}" % _MOST_DIGITS)  # from the first digit alone: runs may be many
 #: What may have the hash of another integer, as a value or as a key: Python takes them modulo this prime.
 _LARGE = re.compile(rb"[0-9]{19,400}")
 _SHORTEST = b"0" * 19

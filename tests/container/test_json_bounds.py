@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -139,3 +140,16 @@ def test_numbers_that_cost_more_than_their_digits_are_400(document: bytes, words
 )
 def test_numbers_of_honest_clients_pass(document: bytes) -> None:
     require_bounded(document, NO_BOUNDS)
+
+
+def test_the_check_of_numbers_takes_no_longer_the_longer_they_are() -> None:
+    """Runs that are almost too long are read once."""
+
+    def cost(document: bytes) -> float:
+        began = time.thread_time()
+        require_bounded(document, NO_BOUNDS)
+        return time.thread_time() - began
+
+    short = min(cost(numbers(*["1" * 20] * 100_000)) for _ in range(3))
+    long = min(cost(numbers(*["1" * 399] * 5_250)) for _ in range(3))
+    assert long < 5 * short
