@@ -18,7 +18,7 @@ MOST_ITEMS = 10_000
 #: The most words that are not to come, for all prompts together, and their characters: each prompt tokenizes them anew.
 MOST_WORDS = 2_000
 MOST_CHARACTERS = 100_000
-#: The most characters of prompts, times the alternatives to each of their tokens that are asked for.
+#: The most characters of prompts, times the alternatives to each of their tokens that each answer has.
 MOST_ALTERNATIVES = 500_000
 _CHARACTERS_PER_TOKEN = 4
 _LISTS = ("logit_bias", "stop_token_ids", "stop", "bad_words", "vllm_xargs")
@@ -51,8 +51,10 @@ def _complaints(asked: Any, prompts: list[Any], bounds: RequestBounds) -> Iterat
     alternatives = getattr(asked, "prompt_logprobs", None) or (
         getattr(asked, "logprobs", None) if getattr(asked, "echo", False) else 0
     )
-    if alternatives and (size := _size(prompts) * (abs(int(alternatives)) + 1)) > MOST_ALTERNATIVES:
-        yield f"log probabilities of prompts are {size:,} {together}, and {MOST_ALTERNATIVES:,} are allowed"
+    if alternatives:
+        size = (_size(prompts) + len(str(getattr(asked, "messages", "")))) * (abs(int(alternatives)) + 1) * each
+        if size > MOST_ALTERNATIVES:
+            yield f"log probabilities of prompts are {size:,} {together}, and {MOST_ALTERNATIVES:,} are allowed"
     grammar = sum(_size_of_grammar(getattr(asked, field, None)) for field in _GRAMMARS) if count > 1 else 0
     if grammar * count > bounds.grammar:
         yield f"structured outputs have a size of {grammar * count:,} {together}: HANDRAIL_MAX_GRAMMAR_SIZE is less"

@@ -34,6 +34,8 @@ class Outputs(BaseModel):
         ({"prompt": "hi", "bad_words": ["a" * 60_000] * 2}, "'bad_words'"),
         ({"prompt": ["hi" * 3_000] * 10, "prompt_logprobs": 20}, "1,260,000 for 10 prompts together"),
         ({"prompt": [[1] * 60_000] * 2, "echo": True, "logprobs": 1}, "log probabilities of prompts"),
+        ({"prompt": "hi" * 3_000, "n": 5, "prompt_logprobs": 20}, "630,000 for 1 prompts together"),
+        ({"messages": [{"content": "hi" * 15_000}], "prompt_logprobs": 20}, "log probabilities of prompts"),
         ({"prompt": "hi" * 300_000, "prompt_logprobs": -1}, "log probabilities of prompts are 1,200,000"),
         ({"prompt": ["hi"] * 3, "structured_outputs": Outputs(json_schema={"a": "b" * 400})}, "HANDRAIL_MAX_GRAMMAR"),
         ({"prompt": ["hi"] * 3, "response_format": {"a": "b" * 400}}, "HANDRAIL_MAX_GRAMMAR_SIZE"),
