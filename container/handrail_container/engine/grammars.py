@@ -71,7 +71,21 @@ def _size(given: Any, most: int) -> int:
         schema = json.loads(text)
     except ValueError:  # a regular expression, or a grammar in a language of its own
         return max(len(text), _cost(text))
-    return max(len(text), sum(map(_cost, _patterns(schema))), *_repetitions(schema), 0)
+    return max(len(text), sum(map(_cost, _patterns(schema))), sum(_orders(schema)), *_repetitions(schema), 0)
+
+
+def _orders(schema: Any) -> Iterator[int]:
+    """For each object, what its optional properties cost: any of them may come after any that stands before it."""
+    if isinstance(schema, dict) and isinstance(properties := schema.get("properties"), dict):
+        required = schema.get("required")
+        optional = len(properties.keys() - set(filter(_is_text, required if isinstance(required, list) else ())))
+        yield optional * optional // 2
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _orders(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _patterns(schema: Any) -> Iterator[str]:

@@ -33,6 +33,8 @@ def outputs(**given: Any) -> SimpleNamespace:
         {"regex": "(a|b{2,}){600}"},
         {"regex": "a{9}" + "{9}" * 300},
         {"regex": "((((a*)*)*)*)*" * 3},
+        {"json": {"properties": {f"p{i}": {} for i in range(46)}, "required": "p1"}},
+        {"json": {"anyOf": [{"properties": {f"p{i}": {} for i in range(33)}} for _ in range(2)]}},
         {"grammar": "root ::= " + '("a"* "b"+)? ' * 4},
         {"json": {"properties": {f"p{i}": {"pattern": "[a-z]+"} for i in range(11)}}},
         {"structural_tag": json.dumps({"format": {"type": "regex", "pattern": "(a{100}){11}"}})},
@@ -55,6 +57,7 @@ def test_what_takes_an_engine_minutes_is_refused(given: dict[str, Any]) -> None:
         {"regex": r"(\(\d{3}\) |[]{}]{3})\d{3}-\d{4}(a{x}|{5}|[z)"},
         {"json": {"properties": {"zip": {"type": "string", "pattern": "^[0-9]{5}(-[0-9]{4})?$"}, "pattern": {}}}},
         {"choice": ["yes", "no"]},
+        {"json": {"properties": {f"p{i}": {} for i in range(50)}, "required": [f"p{i}" for i in range(20)] + [[]]}},
         {"grammar": "root ::= a"},
     ],
 )
