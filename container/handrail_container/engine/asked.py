@@ -19,7 +19,7 @@ MOST_ITEMS = 10_000
 MOST_WORDS = 2_000
 MOST_CHARACTERS = 100_000
 #: The most characters of prompts, times the alternatives to each of their tokens that each answer has.
-MOST_ALTERNATIVES = 500_000
+MOST_ALTERNATIVES = 250_000
 _CHARACTERS_PER_TOKEN = 4
 _LISTS = ("logit_bias", "stop_token_ids", "stop", "bad_words", "vllm_xargs")
 _GRAMMARS = ("structured_outputs", "response_format")
