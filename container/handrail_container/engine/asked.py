@@ -47,7 +47,8 @@ def _complaints(asked: Any, prompts: list[Any], bounds: RequestBounds) -> Iterat
             yield f"{field!r} has {len(items):,} items, and {MOST_ITEMS:,} are allowed"
     words = getattr(asked, "bad_words", None) or ()
     if len(words) * count > MOST_WORDS or sum(map(len, words)) > MOST_CHARACTERS:
-        yield f"'bad_words' are {len(words) * count:,} {together}: {MOST_WORDS:,} are allowed, of 100,000 characters"
+        allowed = f"{MOST_WORDS:,} are allowed, of {MOST_CHARACTERS:,} characters"
+        yield f"'bad_words' are {len(words) * count:,} {together}: {allowed}"
     alternatives = getattr(asked, "prompt_logprobs", None) or (
         getattr(asked, "logprobs", None) if getattr(asked, "echo", False) else 0
     )
@@ -57,9 +58,10 @@ def _complaints(asked: Any, prompts: list[Any], bounds: RequestBounds) -> Iterat
             yield f"log probabilities of prompts are {size:,} {together}, and {MOST_ALTERNATIVES:,} are allowed"
     grammar = sum(_size_of_grammar(getattr(asked, field, None)) for field in _GRAMMARS) if count > 1 else 0
     if grammar * count > bounds.grammar:
-        yield f"structured outputs have a size of {grammar * count:,} {together}: HANDRAIL_MAX_GRAMMAR_SIZE is less"
+        allowed = f"HANDRAIL_MAX_GRAMMAR_SIZE allows {bounds.grammar:,}"
+        yield f"structured outputs have a size of {grammar * count:,} {together}, and {allowed}"
     if named := _NOT_A_TEMPLATES.intersection(getattr(asked, "chat_template_kwargs", None) or ()):
-        yield f"'chat_template_kwargs' are variables of the template, and {', '.join(sorted(named))} is none"
+        yield f"'chat_template_kwargs' has {', '.join(sorted(named))}, which no template knows: leave it out"
 
 
 def _prompts(prompt: Any) -> list[Any]:

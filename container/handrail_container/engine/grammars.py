@@ -13,7 +13,6 @@ from fastapi import HTTPException
 
 _SETTING = "HANDRAIL_MAX_GRAMMAR_SIZE"
 _FIELDS = ("json", "regex", "choice", "grammar", "structural_tag")
-#: What a schema repeats so many times in its grammar.
 _REPEATED = re.compile(r"\{(\d{1,9})(?:,(\d{1,9})?)?\}")
 _SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _LOOP = re.compile(r"(?<!\()[*+?]|\{\d*,\}")
@@ -21,6 +20,7 @@ _LOOP = re.compile(r"(?<!\()[*+?]|\{\d*,\}")
 _OF_A_LOOP = 100
 #: More than any bound.
 _NO_END = 10**12
+#: What a schema repeats so many times in its grammar.
 _REPEATING = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
 
 
@@ -71,32 +71,36 @@ def _size(given: Any, most: int) -> int:
         schema = json.loads(text)
     except ValueError:  # a regular expression, or a grammar in a language of its own
         return max(len(text), _cost(text))
-    return max(len(text), sum(map(_cost, _patterns(schema))), sum(_orders(schema)), *_repetitions(schema), 0)
+    objects = list(_objects(schema))
+    patterns = sum(_cost(pattern) for each in objects for pattern in _patterns(each))
+    repeated = (times for each in objects for times in _repetitions(each))
+    return max(len(text), patterns, sum(map(_order, objects)), *repeated)
 
 
-def _orders(schema: Any) -> Iterator[int]:
-    """For each object, what its optional properties cost: any of them may come after any that stands before it."""
-    if isinstance(schema, dict) and isinstance(properties := schema.get("properties"), dict):
-        required = schema.get("required")
-        optional = len(properties.keys() - set(filter(_is_text, required if isinstance(required, list) else ())))
-        yield optional * optional // 2
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """The schema's objects of JSON, itself and whatever is in it."""
+    if isinstance(schema, dict):
+        yield schema
     for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _orders(value)
+        yield from _objects(value)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _order(schema: dict[str, Any]) -> int:
+    """What an object's optional properties cost: any of them may come after any that stands before it."""
+    properties, required = schema.get("properties"), schema.get("required")
+    if not isinstance(properties, dict):
+        return 0
+    names = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+    optional = len(properties.keys() - names)
+    return optional * optional // 2
 
 
-def _patterns(schema: Any) -> Iterator[str]:
-    """The regular expressions in a schema."""
-    for key, value in schema.items() if isinstance(schema, dict) else ():
-        if key == "pattern" and isinstance(value, str):
-            yield value
-        elif key == "patternProperties" and isinstance(value, dict):
-            yield from value
-    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _patterns(value)
+def _patterns(schema: dict[str, Any]) -> Iterator[str]:
+    """Its regular expressions."""
+    if isinstance(pattern := schema.get("pattern"), str):
+        yield pattern
+    if isinstance(named := schema.get("patternProperties"), dict):
+        yield from named
 
 
 def _cost(expression: str) -> int:
@@ -133,9 +137,5 @@ def _end_of_sign(expression: str, index: int) -> int:
     return index + (2 if expression[index] == "\\" else 1)
 
 
-def _repetitions(schema: Any) -> Iterator[int]:
-    inner = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
-    for key, value in inner:
-        if key in _REPEATING and isinstance(value, int):
-            yield value
-        yield from _repetitions(value)
+def _repetitions(schema: dict[str, Any]) -> Iterator[int]:
+    return (value for key, value in schema.items() if key in _REPEATING and isinstance(value, int))
