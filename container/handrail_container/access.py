@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from handrail_container.exchange import LEFT, Exchange
+from handrail_container.envelope import LEFT
+from handrail_container.exchange import Exchange
 from handrail_container.usage import spent
 
 logger = logging.getLogger("handrail.access")

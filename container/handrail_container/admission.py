@@ -53,7 +53,7 @@ class Lane:
 
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
             exchange: Exchange = scope["state"]["handrail.exchange"]
-            exchange.lane = self
+            exchange.has_lane = True
             if self.when_asked is not None:
                 self.when_asked(exchange)
             exchange.limit_s, exchange.stream_limit_s = self._limits(exchange)

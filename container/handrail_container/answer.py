@@ -16,9 +16,8 @@ from handrail.presence import ClientLeft
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handrail_container.cycle import CONTROLS
 from handrail_container.envelope import WITHOUT_BODY, Explain, Failure, error_body, error_event, error_response
-from handrail_container.framing import framed
+from handrail_container.framing import CONTROLS, framed
 
 _START = "http.response.start"
 _ID = b"x-request-id"

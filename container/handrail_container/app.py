@@ -5,42 +5,24 @@ from __future__ import annotations
 import logging
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from handrail import compat
-from handrail.definition.model import DefinedModel
-from handrail.definition.runner import Runner
-from handrail.definition.style import Found
-from handrail.ladder import Sources
-from handrail.resolve import Program, resolve
-from handrail.slots import Slot
-from handrail.truss.surroundings import Surroundings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container import extras, truss_config
 from handrail_container.admission import Lanes
 from handrail_container.bodies import MB
-from handrail_container.definition import find_config
-from handrail_container.definitions import find as definitions
 from handrail_container.engine import Backend
 from handrail_container.engine.grammars import RequestBounds
 from handrail_container.engine.none import NoBackend
-from handrail_container.envelope import error_response
-from handrail_container.environment import process_environment
-from handrail_container.failures import BUG, HALF_A_CHARACTER, explain_ours
 from handrail_container.gate import Gate
 from handrail_container.json_bounds import JsonBounds
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
-from handrail_container.openapi import describe
 from handrail_container.origins import Origins
-from handrail_container.routing import no_such_route, ours
+from handrail_container.routing import ours
 from handrail_container.sessions import find_sessions
 from handrail_container.settings import Settings
 from handrail_container.weights import find_model
@@ -49,37 +31,6 @@ if TYPE_CHECKING:
     from handrail_container.tracing import Tracing
 
 logger = logging.getLogger("handrail")
-
-#: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
-DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
-
-
-def load_program(settings: Settings) -> Program:
-    """Resolve the handlers of the model directory. Blocks, for as long as the user's imports take."""
-    compat.install()
-    truss_config.set_variables(settings)
-    config = find_config(settings.model_path)
-    surroundings = Surroundings(
-        process_environment(),
-        settings.secrets_path,
-        settings.truss_environment,
-        settings.load_retries,
-        settings.redactor,
-        truss_config.read(settings).lacking,
-    )
-    given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    foreign = (settings.sagemaker_program, settings.foreign_script == "refuse")
-    return resolve(Sources(*given, config, surroundings, _definition(settings), *foreign))
-
-
-def _definition(settings: Settings) -> Found | None:
-    found = definitions.find(
-        definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
-        definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers, settings.invocation_timeout_s),
-    )
-    for secret in found.model.secret_values if found is not None and found.model is not None else ():
-        settings.redactor.hide(secret)
-    return found
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
@@ -152,26 +103,6 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     return gate
 
 
-def create_app(backend: Backend) -> FastAPI:
-    """The application the engine adds its routes to, and user code finds at `request.app`."""
-    app = FastAPI(title="Handrail", version=version("handrail"))
-    describe(app)
-    app.state.engine = backend.facade
-    app.router.default = no_such_route
-    for kind in (HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, _answer_error)
-    app.add_exception_handler(UnicodeEncodeError, _answer_unencodable)
-    app.add_exception_handler(Exception, _answer_bug)
-    return app
-
-
-def runner(model: DefinedModel, settings: Settings, engine_url: str) -> Runner:
-    """What runs a definition's snippet, which asks an engine at `engine_url`."""
-    from handrail_container.workers.pool import WorkerPool
-
-    return WorkerPool(model.snippet, settings.snippet_queue, None if settings.engine == "none" else engine_url)
-
-
 async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
     """The default registry: vLLM's metrics, the user's, and ours."""
     await Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)(scope, receive, send)
@@ -187,17 +118,3 @@ def _about(lifecycle: Lifecycle, keys: Keys) -> ASGIApp:
         await JSONResponse(body)(scope, receive, send)
 
     return about
-
-
-async def _answer_error(request: Request, error: Any) -> Response:
-    request_id = request.scope["state"]["handrail.request_id"]
-    return error_response(explain_ours(error, request_id), request_id)
-
-
-async def _answer_unencodable(request: Request, error: Any) -> Response:
-    return error_response(HALF_A_CHARACTER, request.scope["state"]["handrail.request_id"])
-
-
-async def _answer_bug(request: Request, error: Any) -> Response:
-    """Not logged here: Starlette raises the error again after this answer, and the gate logs it."""
-    return error_response(BUG, request.scope["state"]["handrail.request_id"])

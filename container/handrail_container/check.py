@@ -17,12 +17,13 @@ from handrail.slots import AdapterSlot
 from handrail.tracebacks import definition
 
 from handrail_container import check_definition, check_requirements, truss_config
-from handrail_container.app import load_program, open_backend
+from handrail_container.app import open_backend
 from handrail_container.check_requirements import may_be_mended
 from handrail_container.check_slots import FOLD, WIDTH, signature_data, slot_data, table
 from handrail_container.environment import Known, known, of_vllms_server, read, to_deploy, without_effect
 from handrail_container.errors import ExitCode, SettingsError
 from handrail_container.keys import key_warnings
+from handrail_container.load import load_program
 from handrail_container.report import exit_code, refusal
 from handrail_container.requirements import Requirements, find
 from handrail_container.sagemaker_limits import over_limits

@@ -20,6 +20,8 @@ from handrail_container.errors import ExitCode, SettingsError
 
 if TYPE_CHECKING:
     from handrail_container.question import Question
+    from handrail_container.ray.command import Fleet
+    from handrail_container.server import Server
     from handrail_container.settings import Settings
 
 #: The log's form of a command whose reader is a person, also where standard error is a pipe.
@@ -74,14 +76,9 @@ def serve(
     outlet.install(int(settings.log_buffer_mb * (1 << 20)))
     _log(settings)
     logs.log_what_threads_raise()
-    if on_ray:
-        from handrail_container.ray.command import serve_fleet
-
-        _run_to_the_end(lambda: serve_fleet(settings, host, default_model, hints=hints), settings)
-    from handrail_container.server import Server
 
     async def run() -> ExitCode:
-        server = Server(settings, host, default_model, watches=watch)
+        server = _open(settings, host, default_model, on_ray=on_ray, watches=watch)
         if hints:
             from handrail_container.hints import print_hints
 
@@ -89,6 +86,16 @@ def serve(
         return await server.run()
 
     _run_to_the_end(run, settings)
+
+
+def _open(settings: Settings, host: str, default_model: Path | None, *, on_ray: bool, watches: bool) -> Server | Fleet:
+    if on_ray:
+        from handrail_container.ray.command import Fleet
+
+        return Fleet(settings, host, default_model)
+    from handrail_container.server import Server
+
+    return Server(settings, host, default_model, watches=watches)
 
 
 def _only_with_ray(on_ray: bool, how_many: int | None, watch: bool) -> None:
@@ -207,7 +214,7 @@ def _settings(auto: str = "auto", **given: Any) -> Settings:
 
 def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
     """Report the settings' problems and, with what settings there are, the script's as well: not one per start."""
-    from handrail_container.app import load_program
+    from handrail_container.load import load_program
     from handrail_container.report import refusal, say
 
     say(usable.redactor(refusal(error.problems, load_program(usable).faults)))

@@ -13,14 +13,13 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, RequestResponseCycle
 
 from handrail_container.envelope import WITHOUT_BODY
+from handrail_container.framing import CONTROLS
 
 _START = "http.response.start"
 _BODY = "http.response.body"
 _LENGTH = b"content-length"
 _DATE = b"date"
 _FRAMING = frozenset({b"connection", b"transfer-encoding"})
-#: What no header's value may have: it would begin a header, or an answer, of its own.
-CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 #: A larger body is not copied to stand behind its head.
 _MAX_JOINED = 64 * 1024
 

@@ -93,3 +93,7 @@ def error_response(failure: Failure, request_id: str) -> Response:
 def error_event(body: bytes) -> bytes:
     """The last event of a stream of server-sent events that failed."""
     return b"event: error\ndata: " + body + b"\n\n"
+
+
+#: Nginx's status for a client that left; nobody reads it but the log.
+LEFT = Failure(499, "the client left")

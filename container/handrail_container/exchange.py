@@ -6,20 +6,15 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from handrail.presence import ClientLeft
 from starlette.types import Message, Scope, Send
 
 from handrail_container import log_lines
 from handrail_container.answer import Answer
-from handrail_container.envelope import Failure, request_id_of
+from handrail_container.envelope import LEFT, Failure, request_id_of
 
-if TYPE_CHECKING:
-    from handrail_container.admission import Lane
-
-#: Nginx's status for a client that left; nobody reads it but the log.
-LEFT = Failure(499, "the client left")
 #: How long a handler has to find out by itself that its client has left.
 NOTICE_S = 0.3
 #: The same for a stream of a Truss Model, which may ask once a second whether its client is there.
@@ -29,9 +24,10 @@ STREAM_NOTICE_S = 2.0
 class Exchange(Answer):
     """A request in the server: whose it is, how long it may take, and its end.
 
-    `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `lane` is
-    where it asked to be admitted, `was_rejected` whether there was no room; `handler` is who answers; `took_s` is known
-    once it is over. One that `ends_with_client` has nobody who could still see that its client has left.
+    `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `has_lane`
+    says whether it asked to be admitted to a lane, `was_rejected` whether there was no room; `handler` is who answers;
+    `took_s` is known once it is over. One that `ends_with_client` has nobody who could still see that its client has
+    left.
     """
 
     __slots__ = (
@@ -43,8 +39,8 @@ class Exchange(Answer):
         "ended_at",
         "ends_with_client",
         "handler",
+        "has_lane",
         "headers",
-        "lane",
         "left_at",
         "limit_s",
         "outlives_client",
@@ -66,7 +62,7 @@ class Exchange(Answer):
         self.took_s = 0.0
         self.body_bytes = 0
         self.calls: set[asyncio.Future[Any]] = set()
-        self.lane: Lane | None = None
+        self.has_lane = False
         self.was_rejected = self.ends_with_client = self.outlives_client = False
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving

@@ -19,8 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from handrail_container.answer import AnswerCut
-from handrail_container.envelope import Explain, Failure, to_json
-from handrail_container.exchange import LEFT
+from handrail_container.envelope import LEFT, Explain, Failure, to_json
 from handrail_container.own_calls import own_call
 from handrail_container.settings import Settings
 

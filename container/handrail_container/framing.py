@@ -21,6 +21,9 @@ _LENGTH = b"content-length"
 #: The headers of a request that may be there once.
 _ONCE = (_HOST, _CODING, b"authorization")
 
+#: What no header's value may have: it would begin a header, or an answer, of its own.
+CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
+
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _AUTHORITY = re.compile(rb"(?:\[[0-9A-Za-z:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)

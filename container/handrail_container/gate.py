@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from handrail_container.access import AccessLog
 from handrail_container.admission import Lanes
 from handrail_container.answer import require_whole, tell
 from handrail_container.bodies import Bodies
-from handrail_container.envelope import Explain, Failure
-from handrail_container.exchange import LEFT, Exchange
+from handrail_container.endpoint import Endpoint, Routes
+from handrail_container.envelope import LEFT, Failure
+from handrail_container.exchange import Exchange
 from handrail_container.failures import explain_ours
 from handrail_container.json_bounds import NO_BOUNDS, JsonBounds
 from handrail_container.keys import Keys
 from handrail_container.last_pings import PATHS, LastPings
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.sessions import Sessions
-from handrail_container.sockets import SocketEndpoint, Sockets
+from handrail_container.sockets import Sockets
 from handrail_container.steady import Steady
 
 _ALIAS = "/sync/v1/"
@@ -42,23 +42,6 @@ _HANDLERS_OBJECTS = 5
 _HEED_S = 1.0
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
-    there: the user's function, or the engine. One that `serves_own` lets in what runs here, such as a snippet in its
-    process, also while the server drains: its request could not be finished else. What `is_the_engines` may have fewer
-    objects in its body than a handler's own."""
-
-    app: ASGIApp
-    methods: tuple[str, ...]
-    explain: Explain
-    is_always_open: bool = False
-    handler: str = ""
-    serves_own: bool = False
-    outlives_client: bool = False
-    is_the_engines: bool = False
-
-
 class InFlight:
     """Requests that entered the gate since it was last opened; `total` counts those from before as well."""
 
@@ -70,16 +53,6 @@ class InFlight:
     @property
     def total(self) -> int:
         return self.count + sum(one.count for one in self._before)
-
-
-class Routes(NamedTuple):
-    """What answers: by path, below prefixes (the first that fits), and WebSockets by path. `paths` are those that are
-    known below the prefixes."""
-
-    endpoints: Mapping[str, Endpoint]
-    prefixes: Mapping[str, Endpoint]
-    sockets: Mapping[str, SocketEndpoint]
-    paths: frozenset[str] = frozenset()
 
 
 class Gate:
@@ -188,7 +161,7 @@ class Gate:
     def _look(self, exchange: Exchange, now: float) -> None:
         if exchange.is_to_be_left(now):
             exchange.end(LEFT)
-        if exchange.lane is None and now - exchange.began > self.lanes.limit_s and exchange.is_being_sent:
+        if not exchange.has_lane and now - exchange.began > self.lanes.limit_s and exchange.is_being_sent:
             exchange.limit_s = self.lanes.limit_s  # where nobody is admitted, the body alone has a limit
         if exchange.is_overdue(now):
             exchange.end(_overdue(exchange))

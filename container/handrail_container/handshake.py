@@ -13,8 +13,8 @@ import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from handrail_container.cycle import CONTROLS
 from handrail_container.envelope import Failure
+from handrail_container.framing import CONTROLS
 
 Headers = list[tuple[bytes, bytes]]
 

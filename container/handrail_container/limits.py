@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import field_validator
 from pydantic_settings import BaseSettings
 
-from handrail_container.origins import is_origin
 from handrail_container.variable import variable
+
+#: In place of an origin: every page may.
+ANY = "*"
 
 
 class LimitSettings(BaseSettings):
@@ -162,3 +165,13 @@ class LimitSettings(BaseSettings):
 
 def _listed(value: str | None) -> list[str]:
     return [one.strip() for one in value.split(",")] if value else []
+
+
+def is_origin(text: str) -> bool:
+    """As a browser writes it: `https://example.com`, with its port where that is not the scheme's own; or `null`."""
+    try:
+        parts = urlsplit(text)
+        is_whole = bool(parts.scheme and parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+    return text in (ANY, "null") or (is_whole and text == f"{parts.scheme}://{parts.netloc}" and "@" not in text)

@@ -21,7 +21,8 @@ from starlette.types import Scope
 
 from handrail_container import outlet
 from handrail_container.admission import Lanes
-from handrail_container.exchange import LEFT, Exchange
+from handrail_container.envelope import LEFT
+from handrail_container.exchange import Exchange
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.strays import strays
 
@@ -95,7 +96,7 @@ class Tally(Collector):
         else:
             key = self.route_of(exchange.scope), exchange.status
             self._requests[key] = self._requests.get(key, 0) + 1
-        if exchange.lane is None:
+        if not exchange.has_lane:
             return
         self._outcomes[outcome(exchange)] += 1
         self._seconds.add(exchange.took_s)

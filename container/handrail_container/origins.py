@@ -7,11 +7,9 @@ page, and says in `Origin` whose page it is. Other clients send no `Origin`, or 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from handrail_container.envelope import Failure
-
-ANY = "*"
+from handrail_container.limits import ANY
 
 
 class Origins:
@@ -31,13 +29,3 @@ class Origins:
         if is_own or named.lower() in self._allowed:
             return None
         return Failure(403, f"{what} for pages of {named[:100]!r}: HANDRAIL_ALLOWED_ORIGINS does not name it")
-
-
-def is_origin(text: str) -> bool:
-    """As a browser writes it: `https://example.com`, with its port where that is not the scheme's own; or `null`."""
-    try:
-        parts = urlsplit(text)
-        is_whole = bool(parts.scheme and parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
-    return text in (ANY, "null") or (is_whole and text == f"{parts.scheme}://{parts.netloc}" and "@" not in text)

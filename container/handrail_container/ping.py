@@ -9,8 +9,8 @@ from dataclasses import replace
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from handrail_container.endpoint import Endpoint
 from handrail_container.envelope import Explain, Failure
-from handrail_container.gate import Endpoint
 
 #: SageMaker waits two seconds.
 LIMIT_S = 1.0

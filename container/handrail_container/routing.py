@@ -22,10 +22,10 @@ from handrail_container import execution
 from handrail_container.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.adapters import PATH as ADAPTERS
 from handrail_container.adapters import AdapterRoutes, sent_to_adapters
-from handrail_container.admission import Lane
 from handrail_container.answer import answering
 from handrail_container.chat_socket import ChatSocket
 from handrail_container.defaults import DefaultInvocation, DefaultPing
+from handrail_container.endpoint import Endpoint, GateParts, Lane, Routes, SocketEndpoint, no_socket
 from handrail_container.engine import Backend
 from handrail_container.engine.api_routes import api_routes
 from handrail_container.engine.direct import direct
@@ -34,14 +34,12 @@ from handrail_container.engine.errors import enveloped
 from handrail_container.engine.grammars import RequestBounds
 from handrail_container.envelope import Explain
 from handrail_container.failures import explain_definition, explain_handler, explain_ours, explain_wrapper
-from handrail_container.gate import Endpoint, Gate, Routes
 from handrail_container.json_bounds import JsonBounds
 from handrail_container.origins import Origins
 from handrail_container.ping import bounded, unhealthy
 from handrail_container.session_layer import SessionLayer
 from handrail_container.sessions import Sessions
 from handrail_container.settings import Settings
-from handrail_container.sockets import SocketEndpoint, no_socket
 from handrail_container.truss_routes import MODELS, ModelRoutes, beside_predict
 
 #: Who answers, in the log, where no function of the user's does.
@@ -55,7 +53,7 @@ _LONG = 64
 PING_METHODS = ("GET", "POST", "HEAD")
 
 
-def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: Gate) -> Routes:
+def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: GateParts) -> Routes:
     """What answers once the gate is opened: after the start, and again after each reload.
 
     Raises SignatureRefused where a middleware class cannot be made.

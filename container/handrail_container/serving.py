@@ -15,13 +15,15 @@ from handrail.resolve import Program
 from handrail.script import unload
 from handrail.slots import Moment
 
-from handrail_container import app as composition
 from handrail_container import openapi, requirements, routing
+from handrail_container.endpoint import Routes
 from handrail_container.engine import Backend
 from handrail_container.environment import masked
-from handrail_container.gate import Gate, InFlight, Routes
+from handrail_container.gate import Gate, InFlight
+from handrail_container.load import load_program
 from handrail_container.own_paths import Told
 from handrail_container.report import refusal, say
+from handrail_container.runner import runner
 from handrail_container.settings import Settings
 from handrail_container.teardown import Teardown
 from handrail_container.threads import in_thread
@@ -87,7 +89,7 @@ class Serving:
         if program.model is not None:
             await program.model.start(self._backend.facade)
         if program.definition is not None:
-            await program.definition.start(composition.runner(program.definition, self._settings, self._engine_url))
+            await program.definition.start(runner(program.definition, self._settings, self._engine_url))
             begun.push("the definition's workers", program.definition.stop, _WORKERS_S)
         return routes
 
@@ -109,7 +111,7 @@ class Serving:
         began = time.monotonic()
         before, requests, begun = unload(self._settings.model_path), self._gate.requests, self._begun
         try:
-            program = await in_thread(lambda: composition.load_program(self._settings), "reload")
+            program = await in_thread(lambda: load_program(self._settings), "reload")
             if program.faults:
                 raise Refused(*program.faults)
             await self.begin(program)

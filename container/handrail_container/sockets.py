@@ -22,17 +22,17 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import WebSocketException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from handrail_container import log_lines
 from handrail_container.access import loggable
-from handrail_container.envelope import Explain, Failure, error_response, request_id_of
+from handrail_container.endpoint import SocketEndpoint
+from handrail_container.envelope import Failure, error_response, request_id_of
 from handrail_container.keys import Keys
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.metrics import open_websockets, websockets
@@ -40,21 +40,13 @@ from handrail_container.origins import Origins
 
 logger = logging.getLogger("handrail.access")
 
-_DONE, _NONE_HERE, _FAILED, _RESTART = 1000, 1003, 1011, 1012
+_DONE, _FAILED, _RESTART = 1000, 1011, 1012
 #: How a connection ends that nobody need hear of: done, and the client left.
 _DULL = (_DONE, 1001, 1005)
 #: The client's doing: it broke the rules, did not read, did not answer our pings.
 _FAULTS = (1002, 1006, 1007, 1009, _FAILED)
 #: A close frame holds 125 bytes, two of them the code.
 _LONGEST_REASON = 123
-
-
-@dataclass(frozen=True)
-class SocketEndpoint:
-    """`app` is an ASGI application that accepts the connection and may leave closing it to the room."""
-
-    app: ASGIApp
-    explain: Explain
 
 
 class Sockets:
@@ -210,14 +202,3 @@ def _outcome(socket: Socket) -> str:
     if socket.code in (503, _RESTART):
         return "rejected" if socket.code == 503 else "cancelled"
     return "client_error" if socket.code in _FAULTS or 400 <= socket.code < 1000 else "ok"
-
-
-def no_socket(reason: str) -> ASGIApp:
-    """Says so on the connection itself: clients hardly show the body of a refused handshake."""
-
-    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": _NONE_HERE, "reason": reason})
-
-    return refuse

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from handrail.resolve import Program
 
-from handrail_container import app as composition
 from handrail_container import requirements, truss_config
+from handrail_container.application import create_app
 from handrail_container.engine import Backend
 from handrail_container.environment import of_vllms_server
 from handrail_container.errors import EngineDeadError, ExitCode, StartError
 from handrail_container.gate import Gate
 from handrail_container.keys import key_warnings
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.load import load_program
 from handrail_container.report import exit_code, refusal, say
 from handrail_container.serving import Refused, Serving
 from handrail_container.settings import Settings
@@ -43,7 +44,7 @@ class Startup:
             self.lifecycle.step("the script is loading", "script")
         for warning in planned.warnings:
             logger.warning("%s", warning)
-        program = await in_thread(lambda: composition.load_program(self.settings), "script")
+        program = await in_thread(lambda: load_program(self.settings), "script")
         of_keys, of_vllm = key_warnings(self.settings), of_vllms_server(self.settings)
         configured = (*truss_config.read(self.settings).warnings, *of_keys, *of_vllm)
         for warning in (*program.warnings, *configured):
@@ -59,7 +60,7 @@ class Startup:
         self.lifecycle.step(f"the {self.backend.name} engine's flags are checked", "imports")
         await in_thread(self._prepare, "engine flags")
         self.lifecycle.step(f"the {self.backend.name} engine is starting", "engine")
-        app = composition.create_app(self.backend)
+        app = create_app(self.backend)
         await self.backend.start(app)
         self.lifecycle.move(State.WARMING, "the first token is awaited", "first token")
         await self.backend.warm_up()

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from handrail_container import extras
-from handrail_container.app import load_program
 from handrail_container.cli import main
 from handrail_container.hints import print_hints
+from handrail_container.load import load_program
 from handrail_container.settings import Settings
 
 from tests.conftest import Launch

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from handrail.presence import ClientLeft
 from handrail_container.answer import Answer, answering
-from handrail_container.envelope import Failure
-from handrail_container.exchange import LEFT, Exchange
+from handrail_container.envelope import LEFT, Failure
+from handrail_container.exchange import Exchange
 from handrail_container.failures import explain_definition, explain_ours
 from handrail_container.gate import InFlight
 from handrail_container.settings import Settings

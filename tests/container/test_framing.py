@@ -11,8 +11,8 @@ import psutil
 import pytest
 from handrail_container import listener as listeners
 from handrail_container.connection import Connection
+from handrail_container.endpoint import Endpoint
 from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint
 from handrail_container.listener import Listener, bind
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse

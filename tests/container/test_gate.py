@@ -12,9 +12,10 @@ import httpx
 import pytest
 from handrail_container import access as access_log
 from handrail_container.admission import Lanes
+from handrail_container.endpoint import Endpoint, Routes
 from handrail_container.envelope import Failure
 from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint, Gate, Routes
+from handrail_container.gate import Gate
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.settings import Settings
 from starlette.responses import PlainTextResponse

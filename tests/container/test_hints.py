@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.app import load_program
 from handrail_container.hints import print_hints
+from handrail_container.load import load_program
 from handrail_container.settings import Settings
 
 from tests.container.test_openapi import DEFINITION, MODEL, truss

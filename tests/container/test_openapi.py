@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from handrail.contract import Contract
 from handrail.resolve import Program
-from handrail_container.app import load_program
+from handrail_container.load import load_program
 from handrail_container.openapi import describe, tell
 from handrail_container.own_paths import Told
 from handrail_container.settings import Settings

@@ -7,8 +7,8 @@ import time
 
 import httpx
 import pytest
+from handrail_container.endpoint import Endpoint
 from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint
 from handrail_container.ping import BoundedPing
 from starlette.types import ASGIApp, Receive, Scope, Send
 

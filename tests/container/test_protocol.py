@@ -14,9 +14,10 @@ from handrail_container import listener as listeners
 from handrail_container import protocol
 from handrail_container.admission import Lanes
 from handrail_container.connection import Connection
+from handrail_container.endpoint import Endpoint
 from handrail_container.envelope import MAX_BYTES
 from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint, Gate
+from handrail_container.gate import Gate
 from handrail_container.lifecycle import Lifecycle, State
 from handrail_container.listener import Listener, bind
 from handrail_container.settings import Settings

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 from handrail_container.inbox import MOST_WAITING, MOST_WAITING_BYTES, Inbox
+from handrail_container.limits import is_origin
 from handrail_container.open_files import OpenFiles
-from handrail_container.origins import Origins, is_origin
+from handrail_container.origins import Origins
 from handrail_container.patience import Due, Patience
 from handrail_container.settings import Settings
 from pydantic import ValidationError

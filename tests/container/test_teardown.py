@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from handrail_container import app as composition
 from handrail_container import children, serving, teardown
+from handrail_container.application import create_app
 from handrail_container.engine.echo import Pace
 from handrail_container.engine.echo_backend import EchoBackend
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
 from handrail_container.gate import Gate, InFlight
 from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.load import load_program
 from handrail_container.serving import Refused, Serving
 from handrail_container.settings import Settings
 from handrail_container.startup import Startup
@@ -145,11 +147,11 @@ class Edits:
         self.settings = Settings(SAGEMAKER_MODEL_PATH=folder, HANDRAIL_ENGINE="none", HANDRAIL_DRAIN_S=60)
         self.gate: Gate = composition.create_gate(self.settings, Lifecycle())
         backend = EchoBackend(Pace(), "echo")
-        app = composition.create_app(backend)
+        app = create_app(backend)
         self.serving = Serving(self.settings, self.gate, backend, app, 0)
 
     async def begin(self) -> None:
-        await self.serving.begin(composition.load_program(self.settings))
+        await self.serving.begin(load_program(self.settings))
 
 
 @pytest.fixture

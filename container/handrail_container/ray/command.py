@@ -16,7 +16,6 @@ from handrail.resolve import Program
 from handrail_container import app as composition
 from handrail_container import children, signals
 from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
-from handrail_container.hints import print_hints
 from handrail_container.lifecycle import Lifecycle
 from handrail_container.listener import bind
 from handrail_container.ray import address, require_ray, variables
@@ -36,14 +35,6 @@ logger = logging.getLogger("handrail")
 
 _POLL_S = 0.25
 _STATUS = re.compile(r"exit status (\d): (.*)", re.DOTALL)
-
-
-async def serve_fleet(settings: Settings, host: str, fallback_model: Path | None, *, hints: bool) -> ExitCode:
-    """Until a signal or a failure. Raises SettingsError."""
-    fleet = Fleet(settings, host, fallback_model)
-    if hints:
-        fleet.when_ready = lambda program: print_hints(program, host, fleet.port, settings, fleet.payloads)
-    return await fleet.run()
 
 
 class Fleet:
