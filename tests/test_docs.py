@@ -9,8 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from handrail_container import extras
-from handrail_container.settings import Settings, variables
+from handrail_container.process import extras
+from handrail_container.settings.fields import Settings, variables
 
 ROOT = Path(__file__).parents[1]
 

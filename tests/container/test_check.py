@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import extras
-from handrail_container.check import Report, check_program
+from handrail_container.cli.check import Report, check_program
+from handrail_container.process import extras
 
 from tests.servers import SCRIPTS, run, run_without_vllm
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from handrail_container import extras
 from handrail_container.cli import main
-from handrail_container.hints import print_hints
-from handrail_container.load import load_program
-from handrail_container.settings import Settings
+from handrail_container.cli.hints import print_hints
+from handrail_container.process import extras
+from handrail_container.program.load import load_program
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served, environment, free_port, run, run_without_vllm

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from handrail.errors import DefinitionRefused
 from handrail.truss.config import Config
-from handrail_container.definition import find_config
+from handrail_container.program.config_yaml import find_config
 
 
 def read(folder: Path, text: str | bytes) -> Config | DefinitionRefused | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from handrail.definition.style import Found
 from handrail.errors import DefinitionMissing
-from handrail_container.definitions.find import Defaults, Place, find
+from handrail_container.program.definition.find import Defaults, Place, find
 
 SNIPPET = "def run_inference(body, environment): return body\n"
 GOOD = """

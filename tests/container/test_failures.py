@@ -9,10 +9,10 @@ import httpx
 import pytest
 from handrail.calling import adapt
 from handrail.slots import Slot
-from handrail_container.answer import AnswerCut
-from handrail_container.envelope import Failure
-from handrail_container.failures import explain_handler, explain_ours
-from handrail_container.settings import Settings
+from handrail_container.http.answer import AnswerCut
+from handrail_container.http.envelope import Failure
+from handrail_container.http.explain import explain_handler, explain_ours
+from handrail_container.settings.fields import Settings
 from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch

@@ -13,14 +13,14 @@ import httpx
 import pytest
 from anyio import to_thread
 from handrail.threads import run_in_threadpool, stuck
-from handrail_container import app as composition
-from handrail_container import health as module
-from handrail_container.engine.echo import Pace
-from handrail_container.engine.echo_backend import EchoBackend
-from handrail_container.errors import EngineDeadError
-from handrail_container.health import Health
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.settings import Settings
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.process.exits import EngineDeadError
+from handrail_container.server import composition
+from handrail_container.server import health as module
+from handrail_container.server.health import Health
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import PATIENCE_S, SCRIPTS, eventually

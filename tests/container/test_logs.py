@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from handrail.redaction import Redactor
-from handrail_container import log_lines, logs, report
+from handrail_container.process import log_lines, logs, report
 
 NAMES = ["httpx", "uvicorn.error"]
 

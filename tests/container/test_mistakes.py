@@ -9,11 +9,11 @@ import logging
 import pytest
 from handrail.advice import advice
 from handrail.redaction import Redactor
-from handrail_container import invoke
-from handrail_container.check import check_program
-from handrail_container.environment import read
-from handrail_container.question import Question
-from handrail_container.transcript import Transcript
+from handrail_container.cli import invoke
+from handrail_container.cli.check import check_program
+from handrail_container.cli.question import Question
+from handrail_container.cli.transcript import Transcript
+from handrail_container.settings.environment import read
 
 from tests.servers import SCRIPTS
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import requirements
-from handrail_container.errors import ExitCode, RequirementsError
-from handrail_container.required_lines import Line
-from handrail_container.requirements import Plan, find, held_versions, install, plan
-from handrail_container.settings import Settings
+from handrail_container.process.exits import ExitCode, RequirementsError
+from handrail_container.program import requirements
+from handrail_container.program.required_lines import Line
+from handrail_container.program.requirements import Plan, find, held_versions, install, plan
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import run

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from handrail.slots import Slot
-from handrail_container.environment import read
-from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.settings import Settings, variables
+from handrail_container.process.exits import ExitCode, SettingsError
+from handrail_container.settings.environment import read
+from handrail_container.settings.fields import Settings, variables
 
 
 def problems(**given: Any) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 import pytest
-from handrail_container.inbox import MOST_WAITING
-from handrail_container.socket_protocol import Stage
+from handrail_container.http.inbox import MOST_WAITING
+from handrail_container.server.protocols.websocket import Stage
 from starlette.types import Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Opcode

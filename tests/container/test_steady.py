@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import guard as guarding
-from handrail_container import steady as module
-from handrail_container import watch
-from handrail_container.admission import Lanes
-from handrail_container.connection import Connection
-from handrail_container.envelope import Failure
-from handrail_container.gate import Gate
-from handrail_container.guard import Door, Guard
-from handrail_container.lifecycle import Lifecycle
-from handrail_container.listener import Listener, bind
-from handrail_container.settings import Settings
-from handrail_container.stand_in import StandIn
-from handrail_container.steady import Steady
+from handrail_container.gate.admission import Lanes
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.lifecycle import Lifecycle
+from handrail_container.http.envelope import Failure
+from handrail_container.process import steady as module
+from handrail_container.process.steady import Steady
+from handrail_container.server import guard as guarding
+from handrail_container.server import watch
+from handrail_container.server.guard import Door, Guard
+from handrail_container.server.listener import Listener, bind
+from handrail_container.server.ping_stand_in import StandIn
+from handrail_container.server.protocols.connection import Connection
+from handrail_container.settings.fields import Settings
 
 from tests.servers import eventually
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from handrail.truss.config import Config
-from handrail_container import system_packages
-from handrail_container.check import check_program
+from handrail_container.cli.check import check_program
+from handrail_container.program import system_packages
 
 from tests.container.test_truss_requirements import MODEL, truss
 from tests.servers import run

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import app as composition
-from handrail_container import children, serving, teardown
-from handrail_container.application import create_app
-from handrail_container.engine.echo import Pace
-from handrail_container.engine.echo_backend import EchoBackend
-from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
-from handrail_container.gate import Gate, InFlight
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.load import load_program
-from handrail_container.serving import Refused, Serving
-from handrail_container.settings import Settings
-from handrail_container.startup import Startup
-from handrail_container.teardown import Teardown, ends_within
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
+from handrail_container.gate.gate import Gate, InFlight
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.process import children
+from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
+from handrail_container.program.load import load_program
+from handrail_container.routes.application import create_app
+from handrail_container.server import composition, serving, teardown
+from handrail_container.server.serving import Refused, Serving
+from handrail_container.server.startup import Startup
+from handrail_container.server.teardown import Teardown, ends_within
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import eventually

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from handrail_container.definitions.find import Defaults, Place, find
+from handrail_container.program.definition.find import Defaults, Place, find
 
 from tests.examples import EXAMPLES
 from tests.remote import Remote, Reply, serving

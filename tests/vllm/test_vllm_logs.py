@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from handrail_container.log_lines import Json
+from handrail_container.process.log_lines import Json
 
 pytestmark = pytest.mark.vllm
 
@@ -46,7 +46,9 @@ def test_those_of_its_processes_are_objects(json_log: None, tmp_path: Path) -> N
 
     with processes.logging_to(tmp_path / "causes.jsonl"):
         config = json.loads((tmp_path / "logging.json").read_text())
-    assert {formatter["()"] for formatter in config["formatters"].values()} == {"handrail_container.log_lines.Json"}
+    assert {formatter["()"] for formatter in config["formatters"].values()} == {
+        "handrail_container.process.log_lines.Json"
+    }
 
 
 def test_a_configuration_of_the_users_own_stays(

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from handrail_container import extras
-from handrail_container.ray import address as cluster
-from handrail_container.ray import variables
+from handrail_container.engine import ray_cluster as cluster
+from handrail_container.engine import ray_variables
+from handrail_container.process import extras
 
 _SHARED_MEMORY = Path("/dev/shm")
 #: What Docker gives a container that is not told otherwise: too little for workers that speak to each other.
@@ -70,7 +70,7 @@ class Machine:
 def look(gpus: int | None, numa_nodes: int | None = None) -> Machine:
     """This machine, with as many GPUs and nodes as vLLM sees."""
     size = shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else 0
-    return Machine(gpus, size, variables.is_installed(), variables.address(), numa_nodes)
+    return Machine(gpus, size, ray_variables.is_installed(), ray_variables.address(), numa_nodes)
 
 
 def problems(parallel: Parallel, machine: Machine) -> Iterator[str]:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, HTTPException
 from handrail.engine import Engine
 from starlette.requests import Request
 
-from handrail_container.engine.adapters import Adapters
+from handrail_container.engine.lora import Adapters
 
 
 class NoEngine(Engine):

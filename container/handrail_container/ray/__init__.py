@@ -10,9 +10,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from handrail_container import extras
-from handrail_container.errors import SettingsError
-from handrail_container.ray import variables
+from handrail_container.engine import ray_variables
+from handrail_container.process import extras
+from handrail_container.process.exits import SettingsError
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def require_ray() -> Any:
     """The module that speaks to Ray Serve. Raises SettingsError where that is not installed."""
-    variables.prepare()
+    ray_variables.prepare()
     try:
         return importlib.import_module("handrail_container.ray.deployment")
     except ModuleNotFoundError as missing:

@@ -11,19 +11,19 @@ import ray
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
-from handrail_container import environment
-from handrail_container.errors import SettingsError
+from handrail_container.process.exits import SettingsError
 from handrail_container.ray.entrance import Entrance
 from handrail_container.ray.plan import options
 from handrail_container.ray.replica import Replica, ReplicaFailed
 from handrail_container.ray.sharing import is_one_of_many, require_one_folder
-from handrail_container.settings import Settings
+from handrail_container.settings import environment
+from handrail_container.settings.fields import Settings
 
 #: The deployment's name.
 NAME = "handrail"
 #: The application's.
 APP = "default"
-_ROUTER = "handrail_container.ray.routing:SessionRouter"
+_ROUTER = "handrail_container.ray.session_router:SessionRouter"
 #: Serve says by itself nothing of requests: the replicas have their own access log.
 QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 #: How long `/metrics` waits for the other replicas.

@@ -15,21 +15,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from handrail_container import app as composition
-from handrail_container import children, environment, logs
-from handrail_container.errors import EngineDeadError, StartError
-from handrail_container.health import Health
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.metrics import counting
-from handrail_container.observers import observe
-from handrail_container.own_address import authority
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.gate.metrics import counting
+from handrail_container.process import children, logs
+from handrail_container.process.exits import EngineDeadError, StartError
+from handrail_container.process.own_address import authority
+from handrail_container.process.report import refusal
 from handrail_container.ray.entrance import Entrance
 from handrail_container.ray.exposition import merged
 from handrail_container.ray.sharing import keep_adapters, require_no_sessions_of_one
-from handrail_container.report import refusal
-from handrail_container.serving import Refused
-from handrail_container.startup import Startup
-from handrail_container.teardown import Teardown
+from handrail_container.server import composition
+from handrail_container.server.health import Health
+from handrail_container.server.observers import observe
+from handrail_container.server.serving import Refused
+from handrail_container.server.startup import Startup
+from handrail_container.server.teardown import Teardown
+from handrail_container.settings import environment
 
 logger = logging.getLogger("handrail")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.deploy.deployment import Deployment, flag
+from handrail_container.sagemaker.deploy.deployment import Deployment, flag
 
 from tests.aws import ROLE
 from tests.container.deploy.conftest import Deploy

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from botocore.eventstream import EventStreamBuffer
-from handrail_container.emulate.api import Call, events
+from handrail_container.sagemaker.emulate.api import Call, events
 
 
 class Odd(httpx.AsyncByteStream):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from handrail_container.emulate.api import Limits, Runtime
-from handrail_container.emulate.health import Health
+from handrail_container.sagemaker.emulate.api import Limits, Runtime
+from handrail_container.sagemaker.emulate.health import Health
 
 
 @pytest.mark.parametrize(

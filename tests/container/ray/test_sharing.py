@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import environment
-from handrail_container.errors import SettingsError
-from handrail_container.load import load_program
+from handrail_container.process.exits import SettingsError
+from handrail_container.program.load import load_program
 from handrail_container.ray.sharing import is_one_of_many, require_no_sessions_of_one, require_one_folder
+from handrail_container.settings import environment
 
 from tests.servers import SCRIPTS
 
