@@ -90,7 +90,7 @@ def test_handrail_reads_no_environment() -> None:
     ],
 )
 def test_heavy_packages_have_one_door(package: str, doors: str) -> None:
-    """vLLM and Ray are imported in one sub-package each, the others in one module; the engine asks for a cluster too."""
+    """vLLM and Ray are imported in one sub-package each, the others in one module; the engine asks for a cluster."""
     importers = [path for path in sources(HANDLERS, CONTAINER) if package in imports(path)]
     places = [CONTAINER / door for door in doors.split()]
     assert [path for path in importers if not any(map(path.is_relative_to, places))] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.adapter import BUILT_IN, Adapter, AdapterFailed, ModelInfo
+from handrail.styles.definition.adapter import BUILT_IN, Adapter, AdapterFailed, ModelInfo
 from handrail_container.program.definition.references import References
 from handrail_container.program.definition.templates import find
 

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from handrail.presence import ClientLeft
+from handrail.core.presence import ClientLeft
 from handrail_container.gate.exchange import Exchange
 from handrail_container.gate.gate import InFlight
 from handrail_container.gate.sockets import Socket

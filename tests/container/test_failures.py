@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail.calling import adapt
-from handrail.slots import Slot
+from handrail.core.calling import adapt
+from handrail.core.slots import Slot
 from handrail_container.http.answer import AnswerCut
 from handrail_container.http.envelope import Failure
 from handrail_container.http.explain import explain_handler, explain_ours

@@ -15,7 +15,7 @@ import pytest
 from handrail_container.gate.admission import Lanes
 from handrail_container.gate.gate import Gate
 from handrail_container.gate.lifecycle import Lifecycle, State
-from handrail_container.server.guard import Door, Guard
+from handrail_container.server.guard import ListenerHandle, Watchdog
 from handrail_container.server.listener import bind
 from handrail_container.settings.fields import Settings
 
@@ -130,7 +130,7 @@ class Watched:
         self.lifecycle = Lifecycle()
         self.gate = Gate(self.lifecycle, Lanes(Settings()), max_body_bytes=1000, access_log="off")
         self.adopted: list[bytes] = []
-        self.guard = Guard(self.gate, Door(listening, self._adopt), stall_s)
+        self.guard = Watchdog(self.gate, ListenerHandle(listening, self._adopt), stall_s)
         self.port = listening.getsockname()[1]
 
     async def _adopt(self, connection: socket.socket) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handrail.redaction import Redactor
+from handrail.core.redaction import Redactor
 from handrail_container.cli import invoke
 from handrail_container.cli.question import Question
 from handrail_container.cli.transcript import Transcript

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from handrail.contract import Contract
+from handrail.core.contract import Contract
 from handrail.resolve import Program
 from handrail_container.program.load import load_program
 from handrail_container.routes.described_paths import Told

@@ -7,9 +7,9 @@ import json
 import logging
 
 import pytest
-from handrail.calling import adapt
-from handrail.redaction import Redactor
-from handrail.slots import Slot
+from handrail.core.calling import adapt
+from handrail.core.redaction import Redactor
+from handrail.core.slots import Slot
 from handrail_container.cli import invoke
 from handrail_container.cli.question import Question
 from handrail_container.cli.transcript import Transcript

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from handrail.errors import HandlerFault, ImportFailed, NameMissing, ScriptMissing
+from handrail.core.errors import HandlerFault, ImportFailed, NameMissing, ScriptMissing
 from handrail_container.process.exits import EngineStartError, ExitCode, SettingsError, StartError
 from handrail_container.process.report import exit_code, refusal, say
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.slots import Slot
+from handrail.core.slots import Slot
 from handrail_container.process.exits import ExitCode, SettingsError
 from handrail_container.settings.environment import read
 from handrail_container.settings.fields import Settings, variables

@@ -19,7 +19,7 @@ from handrail_container.process.exits import EngineDeadError, ExitCode, Settings
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
 from handrail_container.server import composition, serving, teardown
-from handrail_container.server.serving import Refused, Serving
+from handrail_container.server.serving import Serving, StartRefused
 from handrail_container.server.startup import Startup
 from handrail_container.server.teardown import Teardown, ends_within
 from handrail_container.settings.fields import Settings
@@ -244,7 +244,7 @@ def test_each_of_several_failures_is_told(
     """Whatever they are grouped in; the status is that of the engine's death, in either order."""
     errors = [LookupError("a bug"), EngineDeadError("its process ended"), SettingsError("A is wrong.")]
     told, group = Told(), ExceptionGroup("both", errors[::order])
-    assert told.startup.failed(ExceptionGroup("outer", [group, Refused()])) is ExitCode.ENGINE_DEAD
+    assert told.startup.failed(ExceptionGroup("outer", [group, StartRefused()])) is ExitCode.ENGINE_DEAD
     err = capsys.readouterr().err
     assert "handrail: its process ended" in err
     assert "handrail: A is wrong." in err

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.truss.config import Config
+from handrail.styles.truss.config import TrussConfig
 from handrail_container.process.exits import SettingsError
 from handrail_container.program import engine_config, truss_flags
 from handrail_container.program.truss_flags import Field, Outcome, engine_flags, fields
@@ -14,7 +14,7 @@ from handrail_container.settings.fields import Settings
 
 
 def rows(data: dict[str, Any], *, on_gpu: bool = True) -> list[Field]:
-    return fields(Config(Path("/ml/config.yaml"), data, {"resources": 1}), on_gpu=on_gpu)
+    return fields(TrussConfig(Path("/ml/config.yaml"), data, {"resources": 1}), on_gpu=on_gpu)
 
 
 def nested(name: str, value: Any) -> dict[str, Any]:

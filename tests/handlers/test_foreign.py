@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from handrail.errors import ForeignScript, ImportFailed
-from handrail.foreign.dialects import DIALECTS
-from handrail.ladder import Sources
+from handrail.core.errors import ForeignScript, ImportFailed
+from handrail.core.ladder import Sources
+from handrail.core.slots import Slot
 from handrail.resolve import Program, resolve
-from handrail.slots import Slot
+from handrail.styles.foreign.dialects import DIALECTS
 
 from tests.handlers.conftest import Place, Resolved, Written
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from handrail.ladder import Candidate, Rung, Script, first, hidden
-from handrail.slots import Slot
+from handrail.core.ladder import Candidate, Rung, Script, first, hidden
+from handrail.core.slots import Slot
 
 from tests.handlers.conftest import Written
 

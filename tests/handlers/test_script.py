@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from handrail.errors import FileMissing, ImportFailed, ScriptMissing
-from handrail.script import Loader, find_script, make_importable, module_name, unload
+from handrail.core.errors import FileMissing, ImportFailed, ScriptMissing
+from handrail.core.script import Loader, find_script, make_importable, module_name, unload
 
 from tests.handlers.conftest import Place
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.script import Loader
-from handrail.tracebacks import Raised, definition, explain, fault_line, message_of, signature_text, user_traceback
+from handrail.core.script import Loader
+from handrail.core.tracebacks import Raised, definition, explain, fault_line, message_of, signature_text, user_traceback
 
 from tests.handlers.conftest import Place
 

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handrail.around import Wrapper
-from handrail.calling import Handler
-from handrail.errors import HandlerFault, ProgramFault
+from handrail.core.calling import Handler
+from handrail.core.errors import HandlerFault, ProgramFault
+from handrail.core.slots import AdapterSlot
+from handrail.core.tracebacks import definition
 from handrail.resolve import Program
-from handrail.slots import AdapterSlot
-from handrail.tracebacks import definition
+from handrail.wrap.around import Wrapper
 
 from handrail_container.cli import check_definition, check_requirements
 from handrail_container.cli.check_requirements import may_be_mended

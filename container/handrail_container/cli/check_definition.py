@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from handrail.definition.model import DefinedModel
-from handrail.redaction import MASK
+from handrail.core.redaction import MASK
+from handrail.styles.definition.model import DefinedModel
 from pydantic import SecretStr
 
 _ONE = "one process runs one request after another, so all of them share its globals"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from handrail.errors import HandlerFault, ImportFailed
+from handrail.core.errors import HandlerFault, ImportFailed
 
 from handrail_container.program.requirements import Requirements
 from handrail_container.settings.environment import masked

@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from handrail.errors import HandlerFault
-from handrail.ladder import Rung
+from handrail.core.errors import HandlerFault
+from handrail.core.ladder import Rung
+from handrail.core.signature import Signature
 from handrail.resolve import Resolution
-from handrail.signature import Signature
 
 _RUNG_NAMES = {
     Rung.ENVIRONMENT: "environment",

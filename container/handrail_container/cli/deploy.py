@@ -113,7 +113,7 @@ def _deploy(directory: Path, deployment: Any, *, dry_run: bool, keep: bool, chec
 
 
 def _delete(deployment: Any, *, dry_run: bool) -> None:
-    from handrail_container.sagemaker.deploy.aws import Aws, Call
+    from handrail_container.sagemaker.deploy.aws import Aws, AwsCall
     from handrail_container.sagemaker.deploy.deployer import Deployer
     from handrail_container.sagemaker.deploy.plan import resource
 
@@ -125,8 +125,8 @@ def _delete(deployment: Any, *, dry_run: bool) -> None:
     _say(f"what else is named {deployment.name}-… is listed, and deleted, when it is run")
     _print(
         [
-            Call("application-autoscaling", "DeregisterScalableTarget", resource(deployment.name)),
-            Call("sagemaker", "DeleteEndpoint", {"EndpointName": deployment.name}),
+            AwsCall("application-autoscaling", "DeregisterScalableTarget", resource(deployment.name)),
+            AwsCall("sagemaker", "DeleteEndpoint", {"EndpointName": deployment.name}),
         ]
     )
 

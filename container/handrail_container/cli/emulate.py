@@ -33,7 +33,7 @@ def emulate(directory: Path | None, engine: str | None, target: str | None, **gi
     The container is `handrail serve` on DIR, a child process with its settings in the environment, or what answers at
     the URL of --target.
     """
-    from handrail.redaction import Redactor
+    from handrail.core.redaction import Redactor
 
     from handrail_container.process import logs
     from handrail_container.process.report import say
@@ -74,12 +74,12 @@ def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, An
     from handrail_container.process.report import say
     from handrail_container.sagemaker.emulate.api import Limits
     from handrail_container.sagemaker.emulate.container import Container
-    from handrail_container.sagemaker.emulate.emulator import Emulator, Place
+    from handrail_container.sagemaker.emulate.emulator import Emulator, ListenAddress
 
     seconds = {name: given[name] for name in ("invocation_s", "stream_s", "startup_s")}
     limits = Limits(body=int(given["max_body_mb"] * 1024 * 1024), **seconds)
     container = None if target else Container(variables)
-    place = Place(given["host"], given["port"], given["names"])
+    place = ListenAddress(given["host"], given["port"], given["names"])
     emulator = Emulator(place, limits, target or (container.url if container else ""), container)
     url = f"http://{given['host']}:{emulator.port}"
     say(

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import click
-from handrail.contract import REFERENCE
-from handrail.slots import Slot
+from handrail.core.contract import REFERENCE
+from handrail.core.slots import Slot
 
 from handrail_container.cli.samples import sample
 from handrail_container.process.own_address import authority
 from handrail_container.routes.described_paths import Told, contracts
 
 if TYPE_CHECKING:
-    from handrail.contract import Contract
+    from handrail.core.contract import Contract
     from handrail.resolve import Program
 
     from handrail_container.settings.fields import Settings

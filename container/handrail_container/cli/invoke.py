@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from handrail.definition.stages import Stage, observe_with
+from handrail.core.slots import Moment, Slot
 from handrail.resolve import Program
-from handrail.slots import Moment, Slot
+from handrail.styles.definition.stages import Stage, observe_with
 from starlette.types import Message, Scope
 
 from handrail_container.cli.question import Question, method_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handrail.slots import Slot
+from handrail.core.slots import Slot
 
 #: What is asked where nobody says what to ask.
 DEFAULT_INPUT = b'{"messages": [{"role": "user", "content": "Hello!"}]}'

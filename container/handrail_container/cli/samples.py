@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.contract import REFERENCE
+from handrail.core.contract import REFERENCE
 
 #: A model may hold itself: so deep an example goes.
 _DEPTH = 8

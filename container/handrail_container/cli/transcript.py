@@ -8,7 +8,7 @@ import re
 import time
 from typing import BinaryIO
 
-from handrail.redaction import Redactor
+from handrail.core.redaction import Redactor
 from starlette.datastructures import Headers
 from starlette.types import Message
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from handrail.engine import Engine
+    from handrail.core.engine import Engine
 
     from handrail_container.engine.lora import Adapters
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable
 from typing import Any
 
-from handrail.presence import ClientLeft
+from handrail.core.presence import ClientLeft
 from starlette.types import Message, Scope, Send
 
 from handrail_container.http.answer import Answer

@@ -72,9 +72,9 @@ class Tracing:
             span.set_status(StatusCode.ERROR)
         span.end()
 
-    def call(self, operation: str, request_id: str) -> Call:
+    def call(self, operation: str, request_id: str) -> EngineSpan:
         """A call of the engine that begins now."""
-        return Call(self._tracer, operation, request_id)
+        return EngineSpan(self._tracer, operation, request_id)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What tells another process which span is the current one."""
@@ -91,7 +91,7 @@ class Tracing:
             await asyncio.wait_for(closing, _FLUSH_S)
 
 
-class Call:
+class EngineSpan:
     """The span is current within the context; it ends with `end`, or with what is raised within."""
 
     def __init__(self, tracer: Tracer, operation: str, request_id: str) -> None:
@@ -99,7 +99,7 @@ class Call:
         self._span = tracer.start_span(f"engine {operation}", kind=SpanKind.CLIENT, attributes=attributes)
         self._token: Any = None
 
-    def __enter__(self) -> Call:
+    def __enter__(self) -> EngineSpan:
         self._token = context.attach(set_span_in_context(self._span))
         return self
 

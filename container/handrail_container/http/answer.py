@@ -11,8 +11,8 @@ import asyncio
 import math
 import time
 
-from handrail.downstream import StreamCut
-from handrail.presence import ClientLeft
+from handrail.core.presence import ClientLeft
+from handrail.wrap.downstream import StreamCut
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

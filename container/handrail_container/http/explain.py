@@ -7,14 +7,14 @@ import traceback
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from handrail.around import Wrapper
-from handrail.calling import Handler
-from handrail.definition.stages import StageFailed
-from handrail.downstream import StreamCut
-from handrail.middleware import WrapperRaised
-from handrail.presence import ClientLeft
-from handrail.redaction import Redactor
-from handrail.tracebacks import explain
+from handrail.core.calling import Handler
+from handrail.core.presence import ClientLeft
+from handrail.core.redaction import Redactor
+from handrail.core.tracebacks import explain
+from handrail.styles.definition.stages import StageFailed
+from handrail.wrap.around import Wrapper
+from handrail.wrap.downstream import StreamCut
+from handrail.wrap.middleware import WrapperRaised
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 

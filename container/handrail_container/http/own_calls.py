@@ -9,9 +9,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from handrail.calling import Handler
-from handrail.engine import ANSWERING
-from handrail.tracebacks import code_of, definition, inner_line
+from handrail.core.calling import Handler
+from handrail.core.engine import ANSWERING
+from handrail.core.tracebacks import code_of, definition, inner_line
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

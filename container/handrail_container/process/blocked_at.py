@@ -30,7 +30,7 @@ _FOREIGN = (
 )
 
 
-class Place(NamedTuple):
+class CodeLocation(NamedTuple):
     """The line that runs, its function, and the user's functions that lead to it, the outermost first."""
 
     line: str
@@ -43,7 +43,7 @@ class Place(NamedTuple):
         return f"{self.line} ({' > '.join((*self.callers, self.function))})"
 
 
-def place_of(thread: int) -> Place | None:
+def place_of(thread: int) -> CodeLocation | None:
     """Where the thread is in the user's deepest frame, else in the deepest of all; None while it runs no code."""
     frames = _frames(sys._current_frames().get(thread))
     theirs = [frame for frame in frames if not frame.f_code.co_filename.startswith(_FOREIGN)]
@@ -52,7 +52,7 @@ def place_of(thread: int) -> Place | None:
     deepest, *callers = theirs or frames[:1]
     line = f"{deepest.f_code.co_filename}:{deepest.f_lineno}"
     names = tuple(frame.f_code.co_qualname for frame in reversed(callers))
-    return Place(line, deepest.f_code.co_qualname, names, bool(theirs))
+    return CodeLocation(line, deepest.f_code.co_qualname, names, bool(theirs))
 
 
 def line_of(error: BaseException) -> str:

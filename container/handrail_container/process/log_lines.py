@@ -1,4 +1,7 @@
-"""The two forms of a line in the log, both without what a redactor hides. vLLM's own processes use `Json` as well."""
+"""The two forms of a line in the log, both without what a redactor hides.
+
+vLLM's own processes use `JsonLines` as well.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from handrail.redaction import Redactor
+from handrail.core.redaction import Redactor
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
@@ -18,7 +21,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 _THEIRS = ("color_message", "fileinfo", "vllm_process_name")
 
 
-class Plain(logging.Formatter):
+class PlainLines(logging.Formatter):
     """For a terminal: one readable line, then the traceback."""
 
     def __init__(self, redactor: Redactor | None = None) -> None:
@@ -33,7 +36,7 @@ class Plain(logging.Formatter):
         return line if not known or known in record.message else f"{line} request_id={known}"
 
 
-class Json(JsonFormatter):
+class JsonLines(JsonFormatter):
     """For whoever collects them: one object a record, with `time`, `level`, `logger`, `message`, `request_id` where
     there is a request, `traceback` where something was raised, `process` in one of vLLM's, and the record's extras."""
 

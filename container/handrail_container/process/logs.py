@@ -6,9 +6,9 @@ import logging
 import sys
 import threading
 
-from handrail.redaction import Redactor
+from handrail.core.redaction import Redactor
 
-from handrail_container.process.log_lines import Json, Plain
+from handrail_container.process.log_lines import JsonLines, PlainLines
 
 logger = logging.getLogger("handrail")
 
@@ -30,7 +30,7 @@ def configure(level: str, form: str, redactor: Redactor) -> None:
     if not root.handlers:
         is_plain = form == "plain" or (form == "auto" and sys.stderr.isatty())
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(Plain(redactor) if is_plain else Json(redactor))
+        handler.setFormatter(PlainLines(redactor) if is_plain else JsonLines(redactor))
         root.addHandler(handler)
     root.setLevel(level)
     logging.captureWarnings(is_json())  # what Python prints of its own accord is several lines, and no object
@@ -53,7 +53,7 @@ def _thread_raised(raised: threading.ExceptHookArgs) -> None:
 
 def is_json() -> bool:
     """Whether the log is for machines: then all that is written to it has to be."""
-    return any(isinstance(handler.formatter, Json) for handler in logging.getLogger().handlers)
+    return any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterable
 
-from handrail.errors import HandlerFault, SettingFault
+from handrail.core.errors import HandlerFault, SettingFault
 
 from handrail_container.process import logs
 from handrail_container.process.exits import ExitCode

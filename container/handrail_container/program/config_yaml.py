@@ -6,13 +6,13 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
-from handrail.errors import DefinitionRefused
-from handrail.truss.config import Config
+from handrail.core.errors import DefinitionRefused
+from handrail.styles.truss.config import TrussConfig
 
 FILE = "config.yaml"
 
 
-def find_config(folder: Path) -> Config | DefinitionRefused | None:
+def find_config(folder: Path) -> TrussConfig | DefinitionRefused | None:
     """The Truss's definition, why it cannot be read, or None where there is none."""
     path = folder / FILE
     if not path.is_file():
@@ -23,7 +23,7 @@ def find_config(folder: Path) -> Config | DefinitionRefused | None:
         return fault
 
 
-def _read(path: Path) -> Config:
+def _read(path: Path) -> TrussConfig:
     import yaml  # most servers have no such file
 
     try:
@@ -36,7 +36,7 @@ def _read(path: Path) -> Config:
         raise DefinitionRefused(f"{path} cannot be read: {error}.") from None
     if not isinstance(data, dict):
         raise DefinitionRefused(f"{path} holds no fields: write `name: value` lines.")
-    return Config(path, data, dict(_lines(node, path)))
+    return TrussConfig(path, data, dict(_lines(node, path)))
 
 
 def _lines(node: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from handrail.redaction import is_secret
+from handrail.core.redaction import is_secret
 
 from handrail_container.settings.vllm_flags import PREFIX, REFUSED, WITHOUT_EFFECT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from handrail.truss.config import Config
+from handrail.styles.truss.config import TrussConfig
 
 from handrail_container.process.exits import SettingsError
 from handrail_container.program import system_packages, truss_flags
@@ -44,7 +44,7 @@ class EngineConfig:
 def read(settings: Settings) -> EngineConfig:
     """What the file says, where it can be read; where it cannot, the program's faults say so."""
     config = find_config(settings.model_path)
-    if not isinstance(config, Config):
+    if not isinstance(config, TrussConfig):
         return EngineConfig(flags=settings.vllm)
     rows = tuple(truss_flags.fields(config, on_gpu=settings.engine == "vllm" and truss_flags.has_gpu()))
     of_file = truss_flags.engine_flags(list(rows)) | _of_process(config)
@@ -52,11 +52,11 @@ def read(settings: Settings) -> EngineConfig:
     return EngineConfig(rows, {**of_file, **settings.vllm}, model, system_packages.sentence(config))
 
 
-def _of_process(config: Config) -> dict[str, str]:
+def _of_process(config: TrussConfig) -> dict[str, str]:
     return {name: value for name, value in variables(config).items() if name.startswith(_PREFIX)}
 
 
-def variables(config: Config) -> dict[str, str]:
+def variables(config: TrussConfig) -> dict[str, str]:
     """`environment_variables`, as text."""
     given = config.value("environment_variables")
     if not isinstance(given, Mapping):
@@ -67,7 +67,7 @@ def variables(config: Config) -> dict[str, str]:
 def set_variables(settings: Settings) -> None:
     """Before the script is imported: the process's own environment wins."""
     config = find_config(settings.model_path)
-    if isinstance(config, Config):
+    if isinstance(config, TrussConfig):
         environment.set_defaults({n: v for n, v in variables(config).items() if not n.startswith(_PREFIX)})
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from handrail import compat
-from handrail.definition.style import Found
-from handrail.ladder import Sources
+from handrail.aws import compat
+from handrail.core.ladder import Sources
+from handrail.core.slots import Slot
 from handrail.resolve import Program, resolve
-from handrail.slots import Slot
-from handrail.truss.surroundings import Surroundings
+from handrail.styles.definition.style import Found
+from handrail.styles.truss.surroundings import Surroundings
 
 from handrail_container.program import engine_config
 from handrail_container.program.config_yaml import find_config
@@ -39,7 +39,9 @@ def load_program(settings: Settings) -> Program:
 
 def _definition(settings: Settings) -> Found | None:
     found = definitions.find(
-        definitions.Place(settings.model_path, settings.definition, process_environment(), settings.secrets_path),
+        definitions.DefinitionSource(
+            settings.model_path, settings.definition, process_environment(), settings.secrets_path
+        ),
         definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers, settings.invocation_timeout_s),
     )
     for secret in found.model.secret_values if found is not None and found.model is not None else ():

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from handrail.errors import ScriptMissing
-from handrail.script import find_script
-from handrail.truss.config import Config
+from handrail.core.errors import ScriptMissing
+from handrail.core.script import find_script
+from handrail.styles.truss.config import TrussConfig
 
 from handrail_container.program.config_yaml import find_config
 from handrail_container.settings.fields import Settings
@@ -60,7 +60,7 @@ def required(settings: Settings) -> Required:
     beside = _beside_script(settings) / _FILE
     found = Required((beside,)) if beside.is_file() else Required()
     config = find_config(settings.model_path)
-    if not isinstance(config, Config):  # a file that cannot be read stops the start where the script is loaded
+    if not isinstance(config, TrussConfig):  # a file that cannot be read stops the start where the script is loaded
         return found
     return found + _of_list(config) + _of_named_file(config)
 
@@ -95,7 +95,7 @@ def _content(line: str) -> str:
     return re.sub(r"(^|\s)#.*", "", line.replace("\\\n", " ")).strip()
 
 
-def _of_list(config: Config) -> Required:
+def _of_list(config: TrussConfig) -> Required:
     given = config.value("requirements")
     if given is None:
         return Required()
@@ -114,7 +114,7 @@ def _of_list(config: Config) -> Required:
     return Required(listed=tuple(lines), problems=tuple(problems))
 
 
-def _of_named_file(config: Config) -> Required:
+def _of_named_file(config: TrussConfig) -> Required:
     """`requirements_file`, which may be a project's file too, as on Truss."""
     given = config.value("requirements_file")
     if given is None or given == "":

@@ -49,7 +49,7 @@ class Requirements:
         return tuple(dict.fromkeys((*self.files, *(line.path for line in self.listed))))
 
 
-class Plan(NamedTuple):
+class InstallPlan(NamedTuple):
     """What `pip install` is run for: with `arguments`, and for the `listed` lines. Nothing where both are empty."""
 
     arguments: list[str]
@@ -61,7 +61,7 @@ class Plan(NamedTuple):
         return bool(self.arguments or self.listed)
 
 
-_NOTHING = Plan([])
+_NOTHING = InstallPlan([])
 
 
 def find(settings: Settings) -> Requirements | None:
@@ -80,21 +80,21 @@ def find(settings: Settings) -> Requirements | None:
     return Requirements(given.files, given.listed, unmet, tuple(map(masked, refused)), given.warnings)
 
 
-def plan(settings: Settings) -> Plan:
+def plan(settings: Settings) -> InstallPlan:
     """Nothing where everything is there. Raises RequirementsError."""
     if not settings.installs_requirements:
         return _NOTHING
     if settings.pip_args:
-        return Plan(shlex.split(settings.pip_args))
+        return InstallPlan(shlex.split(settings.pip_args))
     found = find(settings)
     if found is None:
         return _NOTHING
     if found.refused:
         raise RequirementsError(*found.refused)
     if not found.unmet:
-        return Plan([], (), found.warnings)
+        return InstallPlan([], (), found.warnings)
     files = [argument for file in found.files for argument in ("-r", str(file))]
-    return Plan([*files, *_wheels(found.paths)], found.listed, found.warnings)
+    return InstallPlan([*files, *_wheels(found.paths)], found.listed, found.warnings)
 
 
 def not_installed(settings: Settings) -> tuple[Line, ...]:
@@ -178,7 +178,7 @@ def _wheels(paths: Iterable[Path]) -> list[str]:
     return [argument for folder in folders if folder.is_dir() for argument in ("--find-links", str(folder))]
 
 
-def install(planned: Plan) -> None:
+def install(planned: InstallPlan) -> None:
     """Run pip, held to the versions the server runs on. Raises RequirementsError with pip's own reason."""
     logger.info("pip install %s", _described(planned))
     held = [f"{name}=={version}" for name, version in held_versions().items() if name != "handrail"]
@@ -202,13 +202,13 @@ def _file_of(lines: Iterable[str]) -> Iterator[str]:
         yield file.name
 
 
-def _described(planned: Plan) -> str:
+def _described(planned: InstallPlan) -> str:
     """What pip is run for, each line that is not in a file of pip's own with where it stands."""
     said = [*filter(None, [shlex.join(planned.arguments)]), *filter(None, [", ".join(map(str, planned.listed))])]
     return masked(" ".join(said))
 
 
-def _cause(planned: Plan, output: str, listed: str) -> str:
+def _cause(planned: InstallPlan, output: str, listed: str) -> str:
     telling = [line.strip() for line in output.splitlines() if _TELLING.match(line)]
     said = " ".join(telling) or output.strip()[-500:]
 

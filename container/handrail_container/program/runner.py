@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from handrail.definition.model import DefinedModel
-from handrail.definition.runner import Runner
+from handrail.styles.definition.model import DefinedModel
+from handrail.styles.definition.runner import Runner
 
 from handrail_container.settings.fields import Settings
 

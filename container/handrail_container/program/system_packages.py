@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from handrail.truss.config import Config
+from handrail.styles.truss.config import TrussConfig
 
 #: What Debian's package manager knows to be installed.
 STATUS = Path("/var/lib/dpkg/status")
 
 
-def missing(config: Config, status: Path = STATUS) -> list[str]:
+def missing(config: TrussConfig, status: Path = STATUS) -> list[str]:
     """Those that are not here, as they are written; all of them where there is no such package manager."""
     given = config.value("system_packages")
     names = [str(name).strip() for name in given if name] if isinstance(given, list) else []
@@ -22,7 +22,7 @@ def missing(config: Config, status: Path = STATUS) -> list[str]:
     return [name for name in names if _bare(name) not in there]
 
 
-def sentence(config: Config, status: Path = STATUS) -> str:
+def sentence(config: TrussConfig, status: Path = STATUS) -> str:
     """What is missing, and what to do; nothing where nothing is."""
     lacking = missing(config, status)
     if not lacking:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from handrail.truss.config import Config
+from handrail.styles.truss.config import TrussConfig
 
 from handrail_container.program import docker_server
 
@@ -89,7 +89,7 @@ _WHY_IGNORED_BELOW = {
 }
 
 
-def fields(config: Config, *, on_gpu: bool) -> list[Field]:
+def fields(config: TrussConfig, *, on_gpu: bool) -> list[Field]:
     """Every field of the file, and of its engine blocks every one in them, in order; null is none."""
     return [_field(config, name, value, on_gpu) for name, value in _flat(config.data) if value is not None]
 
@@ -129,7 +129,7 @@ _OPEN = {
 }
 
 
-def _field(config: Config, name: str, value: Any, on_gpu: bool) -> Field:
+def _field(config: TrussConfig, name: str, value: Any, on_gpu: bool) -> Field:
     where = config.where(name)
     refused = _refusal(name, value)
     if refused:

@@ -41,6 +41,6 @@ def front() -> list[Middleware]:
     """What stands around Serve's HTTP proxy, for RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH."""
     from starlette.middleware import Middleware
 
-    from handrail_container.ray.proxy import Front
+    from handrail_container.ray.proxy import ProxyMiddleware
 
-    return [Middleware(Front)]
+    return [Middleware(ProxyMiddleware)]

@@ -60,7 +60,7 @@ class Reply:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class Front:
+class ProxyMiddleware:
     """One of these is in each proxy. It asks a replica for `/ping` again where one does not answer, gives each request
     the id that it keeps, and has Serve know the session."""
 

@@ -21,13 +21,13 @@ from handrail_container.process import children, logs
 from handrail_container.process.exits import EngineDeadError, StartError
 from handrail_container.process.own_address import authority
 from handrail_container.process.report import refusal
-from handrail_container.ray.entrance import Entrance
+from handrail_container.ray.entrance import ReplicaApp
 from handrail_container.ray.exposition import merged
 from handrail_container.ray.sharing import keep_adapters, require_no_sessions_of_one
 from handrail_container.server import composition
-from handrail_container.server.health import Health
+from handrail_container.server.health import HealthWatch
 from handrail_container.server.observers import observe
-from handrail_container.server.serving import Refused
+from handrail_container.server.serving import StartRefused
 from handrail_container.server.startup import Startup
 from handrail_container.server.teardown import Teardown
 from handrail_container.settings import environment
@@ -65,7 +65,7 @@ class Replica:
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
         self._teardown = Teardown()
-        self.entrance = Entrance(self._gate)
+        self.entrance = ReplicaApp(self._gate)
 
     async def begin(self) -> None:
         """Return once it can answer. Raises ReplicaFailed."""
@@ -100,7 +100,7 @@ class Replica:
         """What is wrong, as the operator reads it."""
         if isinstance(error, StartError):
             return self.settings.redactor(refusal(error.problems, ()))
-        faults = error.faults if isinstance(error, Refused) else ()
+        faults = error.faults if isinstance(error, StartRefused) else ()
         return self.settings.redactor(refusal((), faults) or f"handrail: {error!r}")
 
     def share(self, expositions: Expositions) -> None:
@@ -125,7 +125,7 @@ class Replica:
         """An engine that has died is noticed before Serve asks. The process ends, which Serve sees at once; what is in
         flight fails first, with a reason."""
         try:
-            await Health(self._backend, self._gate, self.settings.stall_s).watch()
+            await HealthWatch(self._backend, self._gate, self.settings.stall_s).watch()
         except EngineDeadError as error:
             code = self._startup.failed(error)
             await self._settle(_FAILED_S)

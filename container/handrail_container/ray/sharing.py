@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from handrail.core.slots import SessionStep
 from handrail.resolve import Program
-from handrail.slots import SessionStep
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response

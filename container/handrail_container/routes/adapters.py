@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 
-from handrail.adapter_header import HEADER
-from handrail.adapter_requests import title, to_load
-from handrail.slots import AdapterSlot
+from handrail.aws.adapter_header import HEADER
+from handrail.aws.adapter_requests import title, to_load
+from handrail.core.slots import AdapterSlot
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response

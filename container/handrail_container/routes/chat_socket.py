@@ -13,8 +13,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from handrail.engine import Engine
-from handrail.streaming import Stream
+from handrail.core.engine import Engine
+from handrail.core.streaming import Stream
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect

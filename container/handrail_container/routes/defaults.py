@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.definition.model import DefinedModel
-from handrail.downstream import replay
-from handrail.truss.model import TrussModel
+from handrail.styles.definition.model import DefinedModel
+from handrail.styles.truss.model import TrussModel
+from handrail.wrap.downstream import replay
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse

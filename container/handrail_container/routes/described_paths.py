@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from handrail.calling import Handler
-from handrail.contract import ANYTHING, Contract, contract_of
-from handrail.definition.schema import Task
+from handrail.core.calling import Handler
+from handrail.core.contract import ANYTHING, Contract, contract_of
+from handrail.core.slots import AdapterSlot, Slot, WrapperSlot
 from handrail.resolve import Program
-from handrail.slots import AdapterSlot, Place, Slot
-from handrail.truss.methods import ROUTES
+from handrail.styles.definition.schema import Task
+from handrail.styles.truss.methods import ROUTES
 
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.truss import HARMLESS
@@ -174,7 +174,7 @@ def _schema_at(path: str, engine: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _surrounded(contract: Contract, program: Program) -> Contract:
     """What the script's own pre- and post-processing makes of it nobody can tell."""
-    names = [one.candidate.label for one in program.around.wrappers if one.place is not Place.THROTTLE]
+    names = [one.candidate.label for one in program.around.wrappers if one.place is not WrapperSlot.THROTTLE]
     if not names:
         return contract
     note = f"{' and '.join(names)} of the script stand around it, and may take and give something else."

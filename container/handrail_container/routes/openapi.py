@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 from fastapi import FastAPI
-from handrail.contract import REFERENCE, Contract
+from handrail.core.contract import REFERENCE, Contract
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -44,7 +44,7 @@ _WEBSOCKETS = (
 _METHODS = ("get", "post", "head", "put", "patch", "delete", "options", "trace")
 
 
-class Document:
+class OpenApi:
     """The description of one server: of the engine's routes made once, and of ours again after each reload."""
 
     def __init__(self, app: FastAPI) -> None:
@@ -80,7 +80,7 @@ class Document:
 
 def describe(app: FastAPI) -> None:
     """Let `app` describe the whole server."""
-    app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    app.openapi = OpenApi(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     _describe_in_thread(app)
 
 

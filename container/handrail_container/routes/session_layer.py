@@ -14,9 +14,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from handrail.downstream import replay
-from handrail.sessions import CLOSED_HEADER, HEADER, LOOKED_AT, OPENED_HEADER, Asked, asked_for, refuse_without_sessions
-from handrail.slots import SessionStep
+from handrail.aws.sessions import (
+    CLOSED_HEADER,
+    HEADER,
+    LOOKED_AT,
+    OPENED_HEADER,
+    Asked,
+    asked_for,
+    refuse_without_sessions,
+)
+from handrail.core.slots import SessionStep
+from handrail.wrap.downstream import replay
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

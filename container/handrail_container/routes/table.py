@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 from fastapi import FastAPI
-from handrail.around import Wrapper
-from handrail.calling import Handler
-from handrail.ladder import Rung
+from handrail.core.calling import Handler
+from handrail.core.ladder import Rung
+from handrail.core.slots import Slot
 from handrail.resolve import Program, Resolution
-from handrail.slots import Slot
-from handrail.truss.methods import ROUTES, SOCKET
-from handrail.truss.model import TrussModel
+from handrail.styles.truss.methods import ROUTES, SOCKET
+from handrail.styles.truss.model import TrussModel
+from handrail.wrap.around import Wrapper
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 

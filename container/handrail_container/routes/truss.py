@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handrail.truss.model import TrussModel
+from handrail.styles.truss.model import TrussModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send

@@ -31,20 +31,20 @@ _WARN_S = 1.0
 
 
 @dataclass(frozen=True)
-class Door:
+class ListenerHandle:
     """Where clients come in: the socket, and what serves a connection that was accepted elsewhere, on the loop."""
 
     listening: socket.socket
     adopt: Callable[[socket.socket], Awaitable[None]]
 
 
-class Guard:
+class Watchdog:
     """Started and stopped on the loop it watches; in between it touches the socket only while the loop is blocked.
 
     After `stall_s` of being blocked, `/ping` is 503: whoever restarts containers may.
     """
 
-    def __init__(self, gate: Gate, door: Door, stall_s: float) -> None:
+    def __init__(self, gate: Gate, door: ListenerHandle, stall_s: float) -> None:
         self._gate = gate
         self._door = door
         self._stall_s = stall_s

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from typing import NoReturn
 
-from handrail.threads import stuck
+from handrail.core.threads import stuck
 
 from handrail_container.engine.backend import Backend
 from handrail_container.gate.gate import Gate
@@ -23,7 +23,7 @@ _INTERVAL_S = 0.5
 _MOST_PLACES = 5
 
 
-class Health:
+class HealthWatch:
     """`stall_s` is HANDRAIL_STALL_S."""
 
     def __init__(self, backend: Backend, gate: Gate, stall_s: float) -> None:

@@ -19,8 +19,8 @@ from handrail_container.gate.metrics import counting
 from handrail_container.process import children, own_address, signals
 from handrail_container.process.exits import ExitCode, SettingsError
 from handrail_container.server import composition
-from handrail_container.server.guard import Door, Guard
-from handrail_container.server.health import Health
+from handrail_container.server.guard import ListenerHandle, Watchdog
+from handrail_container.server.health import HealthWatch
 from handrail_container.server.listener import Listener, admit_nobody_new, bind
 from handrail_container.server.observers import observe
 from handrail_container.server.serving import Serving
@@ -59,7 +59,7 @@ class Server:
         self._serving: Serving | None = None
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
-        self._guard: Guard | None = None
+        self._guard: Watchdog | None = None
         self._working: asyncio.Task[None] | None = None
         self._teardown = Teardown()
         self._asked_to_stop = asyncio.Event()
@@ -110,7 +110,7 @@ class Server:
         ends("the sweep of requests", sweeping.cancel, _ENDING_S)
         listening = asyncio.create_task(self._listener.serve(sockets=[self._socket]))
         ends("the listener", partial(self._stop_listening, listening), _FAILED_S)
-        self._guard = Guard(self._gate, Door(self._socket, self._listener.adopt), self.settings.stall_s)
+        self._guard = Watchdog(self._gate, ListenerHandle(self._socket, self._listener.adopt), self.settings.stall_s)
         ends("the guard", self._guard.stop, _ENDING_S)
         self._guard.start()
 
@@ -155,7 +155,7 @@ class Server:
     async def _work(self) -> None:
         serving = await self._start()
         async with asyncio.TaskGroup() as group:
-            group.create_task(Health(self._backend, self._gate, self.settings.stall_s).watch())
+            group.create_task(HealthWatch(self._backend, self._gate, self.settings.stall_s).watch())
             if self._watches:
                 group.create_task(on_edit(self.settings.model_path, serving.reload))
 

@@ -9,11 +9,11 @@ import time
 from functools import partial
 
 from fastapi import FastAPI
-from handrail import hooks
-from handrail.errors import HandlerFault
+from handrail.core import hooks
+from handrail.core.errors import HandlerFault
+from handrail.core.script import unload
+from handrail.core.slots import Moment
 from handrail.resolve import Program
-from handrail.script import unload
-from handrail.slots import Moment
 
 from handrail_container.engine.backend import Backend
 from handrail_container.gate.gate import Gate, InFlight
@@ -38,7 +38,7 @@ _HEED_S = 0.5
 _WORKERS_S = 5.0
 
 
-class Refused(Exception):
+class StartRefused(Exception):
     """The program cannot be served: its faults."""
 
     def __init__(self, *faults: HandlerFault) -> None:
@@ -61,7 +61,7 @@ class Serving:
         self._is_ending = False
 
     async def begin(self, program: Program) -> None:
-        """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises Refused.
+        """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises StartRefused.
 
         What had begun of a program that cannot be served, or whose start is cancelled, has ended by then.
         """
@@ -73,7 +73,7 @@ class Serving:
         except BaseException as error:  # a Model may raise anything, and the server may be told to stop meanwhile
             await begun.run()
             if isinstance(error, HandlerFault):
-                raise Refused(error) from error
+                raise StartRefused(error) from error
             raise
         openapi.tell(self._app, Told(program, self._backend.routes_by_payload, self._settings.model_routes))
         self._gate.open(self._app, routes)
@@ -114,7 +114,7 @@ class Serving:
         try:
             program = await in_thread(lambda: load_program(self._settings), "reload")
             if program.faults:
-                raise Refused(*program.faults)
+                raise StartRefused(*program.faults)
             await self.begin(program)
         except BaseException as error:
             unload(self._settings.model_path)
@@ -143,7 +143,7 @@ class Serving:
     def _refuse(self, error: BaseException) -> None:
         """An edit ends nothing, whoever is to blame for what it raised."""
         self._gate.lifecycle.reloads["refused"] += 1
-        if isinstance(error, Refused):
+        if isinstance(error, StartRefused):
             say(self._settings.redactor(refusal((), error.faults)))
         else:
             logger.error("a bug in Handrail: the edit cannot be served", exc_info=error)

@@ -18,7 +18,7 @@ from handrail_container.process.threads import in_thread
 from handrail_container.program import engine_config, requirements
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
-from handrail_container.server.serving import Refused, Serving
+from handrail_container.server.serving import Serving, StartRefused
 from handrail_container.settings.environment import of_vllms_server
 from handrail_container.settings.fields import Settings
 
@@ -50,7 +50,7 @@ class Startup:
         for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)
         if program.faults:
-            raise Refused(*program.faults)
+            raise StartRefused(*program.faults)
         for sentence in program.sentences():
             logger.info("%s", sentence)
         return program
@@ -72,7 +72,7 @@ class Startup:
 
     async def begin(self, program: Program, app: FastAPI, engine_url: str) -> Serving:
         """Start what the program itself has to start, and let requests through. Its snippet asks the engine at
-        `engine_url`. Raises Refused."""
+        `engine_url`. Raises StartRefused."""
         self.lifecycle.step("the handlers are starting", "handlers")
         if program.model is not None:
             self.lifecycle.step("the Model is loading")
@@ -93,7 +93,7 @@ class Startup:
     def _tell(self, error: BaseException | None) -> tuple[ExitCode, str]:
         """Its status, and what clients are told."""
         hidden = self.settings.redactor
-        if isinstance(error, Refused):
+        if isinstance(error, StartRefused):
             say(hidden(refusal((), error.faults)))
             return exit_code((), error.faults), "the script was refused"
         if isinstance(error, StartError):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handrail.redaction import MASK, is_secret
+from handrail.core.redaction import MASK, is_secret
 from pydantic import SecretStr, ValidationError
 
 from handrail_container.process.exits import SettingsError

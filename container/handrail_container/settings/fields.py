@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from handrail import reference
-from handrail.errors import MalformedReference
-from handrail.redaction import Redactor, is_secret
-from handrail.slots import Place, Slot
+from handrail.core import reference
+from handrail.core.errors import MalformedReference
+from handrail.core.redaction import Redactor, is_secret
+from handrail.core.slots import Slot, WrapperSlot
 from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -266,16 +266,16 @@ class ServerSettings(BaseSettings):
         return redactor
 
     @property
-    def references(self) -> dict[Slot | Place, str]:
+    def references(self) -> dict[Slot | WrapperSlot, str]:
         """The references that are set, by what they fill."""
-        given: dict[Slot | Place, str | None] = {
+        given: dict[Slot | WrapperSlot, str | None] = {
             Slot.PING: self.ping_handler,
             Slot.INVOCATION: self.invocation_handler,
             Slot.STREAM: self.stream_handler,
-            Place.THROTTLE: self.throttle,
-            Place.PRE_POST_PROCESS: self.pre_post_process,
-            Place.INPUT_FORMATTER: self.pre_process,
-            Place.OUTPUT_FORMATTER: self.post_process,
+            WrapperSlot.THROTTLE: self.throttle,
+            WrapperSlot.PRE_POST_PROCESS: self.pre_post_process,
+            WrapperSlot.INPUT_FORMATTER: self.pre_process,
+            WrapperSlot.OUTPUT_FORMATTER: self.post_process,
         }
         return {role: value for role, value in given.items() if value}
 

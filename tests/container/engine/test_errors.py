@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from handrail.presence import ClientLeft
+from handrail.core.presence import ClientLeft
 from handrail_container.engine.asgi.enveloped import enveloped, failure_of
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse

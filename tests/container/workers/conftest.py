@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 import pytest
-from handrail.definition.snippet import Snippet
+from handrail.styles.definition.snippet import Snippet
 from handrail_container.program.workers.pool import WorkerPool
 
 from tests.servers import SCRIPTS

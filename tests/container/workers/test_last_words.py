@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.runner import NotText, TimedOut, WorkerDied
+from handrail.styles.definition.runner import NotText, TimedOut, WorkerDied
 from handrail_container.program.workers.last_words import LastWords
 from handrail_container.program.workers.pool import WorkerPool
 from handrail_container.program.workers.raised import returned_at

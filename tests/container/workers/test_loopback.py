@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from handrail.definition.runner import SnippetRaised
+from handrail.styles.definition.runner import SnippetRaised
 from handrail_container.program.workers.loopback import EngineClient, EngineError
 
 from tests.conftest import Launch

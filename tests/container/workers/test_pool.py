@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from handrail.definition.runner import Busy, SnippetRaised, TimedOut, WorkerDied
+from handrail.styles.definition.runner import Busy, SnippetRaised, TimedOut, WorkerDied
 from handrail_container.program.workers.pool import WorkerPool
 
 from tests.container.workers.conftest import MakePool, workers_alive

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from handrail.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
-from handrail.errors import LoadFailed
+from handrail.core.errors import LoadFailed
+from handrail.styles.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
 from handrail_container.program.workers import processes
 from handrail_container.program.workers.pool import WorkerPool
 from handrail_container.program.workers.worker import Worker

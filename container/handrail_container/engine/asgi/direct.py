@@ -17,9 +17,9 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from handrail.downstream import replay
-from handrail.first_error import at_first_error
-from handrail.threads import run_in_threadpool
+from handrail.core.first_error import at_first_error
+from handrail.core.threads import run_in_threadpool
+from handrail.wrap.downstream import replay
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware

@@ -10,8 +10,8 @@ from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI, HTTPException, Request
-from handrail.engine import Engine
-from handrail.first_error import at_first_error
+from handrail.core.engine import Engine
+from handrail.core.first_error import at_first_error
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from handrail_container.engine import token_usage
@@ -20,9 +20,9 @@ from handrail_container.engine.echo.client import EchoClient, Pace, RequestOutpu
 from handrail_container.engine.echo.lora import EchoAdapters
 from handrail_container.engine.echo.openai import (
     ROUTES,
-    Answer,
     ChatRequest,
     CompletionRequest,
+    EchoAnswer,
     answer_of,
     chunk_events,
 )
@@ -60,7 +60,7 @@ class EchoEngine(Engine):
         if operation in apis.SCHEMAS:
             return await self._create_other(operation, body, state)
         asked = _parsed(_SCHEMAS[operation], body)
-        served = Answer(operation, body["request_id"], body["model"], asked)
+        served = EchoAnswer(operation, body["request_id"], body["model"], asked)
         outputs = self._outputs(asked, body, state)
         if asked.stream:
             return chunk_events(served, outputs)

@@ -32,7 +32,7 @@ class OpenAIRequest(BaseModel):
     max_tokens: int | None = None
 
 
-class Message(BaseModel):
+class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     role: str
@@ -40,7 +40,7 @@ class Message(BaseModel):
 
 
 class ChatRequest(OpenAIRequest):
-    messages: list[Message]
+    messages: list[ChatMessage]
     max_completion_tokens: int | None = None
 
     def text(self) -> str:
@@ -72,7 +72,7 @@ class Usage(BaseModel):
 
 class ChatChoice(BaseModel):
     index: int = 0
-    message: Message
+    message: ChatMessage
     finish_reason: str
 
 
@@ -94,7 +94,7 @@ class Completion(BaseModel):
 
 
 @dataclass(frozen=True)
-class Answer:
+class EchoAnswer:
     """What every part of one answer repeats."""
 
     operation: str
@@ -117,10 +117,10 @@ class Answer:
         }
 
 
-def answer_of(served: Answer, output: RequestOutput) -> Completion:
+def answer_of(served: EchoAnswer, output: RequestOutput) -> Completion:
     text, reason = output.outputs[0].text, _reason(served, output)
     choice = (
-        ChatChoice(message=Message(role="assistant", content=text), finish_reason=reason)
+        ChatChoice(message=ChatMessage(role="assistant", content=text), finish_reason=reason)
         if served.is_chat
         else TextChoice(text=text, finish_reason=reason)
     )
@@ -128,7 +128,7 @@ def answer_of(served: Answer, output: RequestOutput) -> Completion:
     return Completion(**served.head(kind), choices=[choice], usage=_usage(output))
 
 
-async def chunk_events(served: Answer, outputs: AsyncIterator[RequestOutput]) -> AsyncIterator[bytes]:
+async def chunk_events(served: EchoAnswer, outputs: AsyncIterator[RequestOutput]) -> AsyncIterator[bytes]:
     """The answer as server-sent events; closing it early aborts the engine's request."""
     sent, options = 0, served.asked.stream_options or StreamOptions()
     is_counted = options.include_usage and options.continuous_usage_stats
@@ -147,11 +147,11 @@ async def chunk_events(served: Answer, outputs: AsyncIterator[RequestOutput]) ->
     yield b"data: [DONE]\n\n"
 
 
-def _chunk(served: Answer, choice: dict[str, Any], **more: Any) -> bytes:
+def _chunk(served: EchoAnswer, choice: dict[str, Any], **more: Any) -> bytes:
     return _event({**served.head(_chunk_kind(served)), "choices": [{"index": 0, **choice}], **more})
 
 
-def _chunk_kind(served: Answer) -> str:
+def _chunk_kind(served: EchoAnswer) -> str:
     return "chat.completion.chunk" if served.is_chat else "text_completion"
 
 
@@ -159,7 +159,7 @@ def _event(data: dict[str, Any]) -> bytes:
     return b"data: %s\n\n" % json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _reason(served: Answer, output: RequestOutput) -> str:
+def _reason(served: EchoAnswer, output: RequestOutput) -> str:
     """`length` where the limit cut the answer short."""
     limit = served.asked.limit()
     was_cut = limit is not None and len(output.outputs[0].token_ids) >= limit < len(output.prompt_token_ids)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from handrail.engine import Engine
+from handrail.core.engine import Engine
 
 from handrail_container.engine.grammars import RequestBounds, require_compilable, require_few
 from handrail_container.engine.texts import bound_texts, most_characters

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import HTTPException
-from handrail.engine import Engine
-from handrail.first_error import at_first_error, holds_more
-from handrail.threads import run_in_threadpool
+from handrail.core.engine import Engine
+from handrail.core.first_error import at_first_error, holds_more
+from handrail.core.threads import run_in_threadpool
 from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from handrail.definition.document import Document, validated
-from handrail.definition.inspection import inspect_snippet
-from handrail.definition.model import DefinedModel
-from handrail.definition.schema import Config, Definition
-from handrail.definition.snippet import Snippet
-from handrail.definition.style import Found
-from handrail.errors import DefinitionMissing, DefinitionRefused, HandlerFault
-from handrail.signature import Signature, Source
+from handrail.core.errors import DefinitionMissing, DefinitionRefused, HandlerFault
+from handrail.core.signature import ArgumentSource, Signature
+from handrail.styles.definition.document import Document, validated
+from handrail.styles.definition.inspection import inspect_snippet
+from handrail.styles.definition.model import DefinedModel
+from handrail.styles.definition.schema import Definition, DefinitionConfig
+from handrail.styles.definition.snippet import Snippet
+from handrail.styles.definition.style import Found
 
 from handrail_container.program.definition import references
 from handrail_container.program.definition.references import References
@@ -37,7 +37,7 @@ class Defaults:
 
 
 @dataclass(frozen=True)
-class Place:
+class DefinitionSource:
     """`named` is what a setting names; `environment` the process's, where variables and secrets may be."""
 
     folder: Path
@@ -46,7 +46,7 @@ class Place:
     secrets_path: Path
 
 
-def find(place: Place, defaults: Defaults) -> Found | None:
+def find(place: DefinitionSource, defaults: Defaults) -> Found | None:
     """The definition, with everything that is wrong with it; None where there is none."""
     path = _path(place)
     if path is None:
@@ -74,7 +74,7 @@ def find(place: Place, defaults: Defaults) -> Found | None:
 
 def _of_sample(signature: Signature) -> list[str]:
     """A parameter that a data set fills elsewhere."""
-    takes = any(argument.source is Source.SAMPLE for argument in signature.arguments)
+    takes = any(argument.source is ArgumentSource.SAMPLE for argument in signature.arguments)
     return (
         [f"{signature.where} {signature.text}: `sample` is always None here: a server has no samples"] if takes else []
     )
@@ -86,7 +86,7 @@ def _warnings(timeout_s: float, limit_s: float) -> list[str]:
     return [f"timeout is {timeout_s:g} s, and {what}" for what, end_s in ends.items() if timeout_s > end_s]
 
 
-def _path(place: Place) -> Path | None:
+def _path(place: DefinitionSource) -> Path | None:
     if place.named == NONE:
         return None
     if place.named is not None:
@@ -96,7 +96,7 @@ def _path(place: Place) -> Path | None:
 
 def _is_definition(document: Document) -> bool:
     config = document.data.get("config")
-    has_own = isinstance(config, dict) and not Config.model_fields.keys().isdisjoint(config)
+    has_own = isinstance(config, dict) and not DefinitionConfig.model_fields.keys().isdisjoint(config)
     return has_own or not _TELLING.isdisjoint(document.data)
 
 
@@ -133,7 +133,7 @@ def _adapter_key(document: Document) -> str:
     """As far as it can be told from a document that may be wrong in other places."""
     given = document.data.get("config", {}).get("adapter") if isinstance(document.data.get("config"), dict) else None
     key = given.get("key") if isinstance(given, dict) else None
-    return key if isinstance(key, str) and key else Config.model_fields["adapter"].default.key
+    return key if isinstance(key, str) and key else DefinitionConfig.model_fields["adapter"].default.key
 
 
 def _inspected(document: Document) -> tuple[Signature | None, list[DefinitionRefused]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from handrail.definition.document import Document, Source
-from handrail.errors import DefinitionRefused
-from handrail.redaction import is_secret
+from handrail.core.errors import DefinitionRefused
+from handrail.core.redaction import is_secret
+from handrail.styles.definition.document import Document, TextSource
 from pydantic import SecretStr
 
 from handrail_container.program.definition.references import ENVIRONMENT, References, Unresolved
@@ -38,7 +38,7 @@ class _Reading:
     path: Path
     references: References
     lines: dict[str, int] = field(default_factory=dict)
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, TextSource] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     problems: list[tuple[str, str]] = field(default_factory=list)
 
@@ -77,7 +77,7 @@ class _Reading:
 
     def _scalar(self, node: Any, name: str) -> Any:
         block = 2 if node.style in ("|", ">") else 1
-        self.sources[name] = Source(self.path, node.start_mark.line + block)
+        self.sources[name] = TextSource(self.path, node.start_mark.line + block)
         if node.tag == _TEXT_TAG:
             return self._text(node.value, name)
         try:
@@ -92,7 +92,7 @@ class _Reading:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             return self._refuse(name, f"includes {given!r}, and {file} cannot be read: {reason}.")
-        self.sources[name] = Source(file, 1)
+        self.sources[name] = TextSource(file, 1)
         return text if name.endswith(_LONG) else text.strip()
 
     def _text(self, text: str, name: str) -> Any:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handrail.definition.adapter import BUILT_IN, Adapter, AdapterFailed, ModelInfo
-from handrail.definition.document import Document, Source, validated
-from handrail.definition.schema import AdapterFields
-from handrail.definition.text import from_json, to_json
-from handrail.errors import DefinitionRefused
+from handrail.core.errors import DefinitionRefused
+from handrail.styles.definition.adapter import BUILT_IN, Adapter, AdapterFailed, ModelInfo
+from handrail.styles.definition.document import Document, TextSource, validated
+from handrail.styles.definition.schema import AdapterFields
+from handrail.styles.definition.text import from_json, to_json
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -29,7 +29,7 @@ class _Part:
     """One compiled template, and where its first line is."""
 
     template: Template
-    source: Source
+    source: TextSource
 
     def render(self, **variables: Any) -> str:
         """Raises AdapterFailed with the line."""
@@ -107,7 +107,7 @@ def _made(document: Document) -> tuple[Adapter | None, list[DefinitionRefused]]:
     return (None if faults else JinjaAdapter(fields.key, parts)), faults
 
 
-def _compiled(text: str, source: Source) -> _Part:
+def _compiled(text: str, source: TextSource) -> _Part:
     file = str(source.file)
     environment = _environment()
     try:

@@ -15,7 +15,7 @@ import sys
 
 from handrail_container.program.workers import wire
 from handrail_container.program.workers.asking import ASK
-from handrail_container.program.workers.snippet import Program, refusal
+from handrail_container.program.workers.snippet import LoadedSnippet, refusal
 
 _PR_SET_PDEATHSIG = 1
 
@@ -30,7 +30,7 @@ def main() -> None:
     if definition is None:
         return
     try:
-        program = Program(definition.text, definition.fields)
+        program = LoadedSnippet(definition.text, definition.fields)
     except BaseException as error:  # noqa: BLE001  a snippet may raise anything when it is imported
         connection.sendall(refusal(error, definition.fields))
         return

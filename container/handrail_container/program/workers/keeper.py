@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from handrail.errors import LoadFailed
+from handrail.core.errors import LoadFailed
 
 from handrail_container.program.workers.worker import Worker
 
@@ -21,7 +21,7 @@ _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 5.0
 
 
-class Slot:
+class WorkerKeeper:
     """`start` gives a loaded worker or raises LoadFailed; `on_ready` hears of each, `on_failure` why there is none."""
 
     def __init__(

@@ -9,12 +9,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from handrail.definition.runner import Busy, NotText, SnippetRaised, WorkerDied
-from handrail.definition.snippet import Snippet
-from handrail.errors import LoadFailed
+from handrail.core.errors import LoadFailed
+from handrail.styles.definition.runner import Busy, NotText, SnippetRaised, WorkerDied
+from handrail.styles.definition.snippet import Snippet
 
 from handrail_container.program.workers import wire
-from handrail_container.program.workers.keeper import Slot
+from handrail_container.program.workers.keeper import WorkerKeeper
 from handrail_container.program.workers.worker import Worker
 
 #: Seconds a snippet has to be imported.
@@ -38,7 +38,7 @@ class WorkerPool:
         self._snippet = snippet
         self._queue_limit = queue_limit
         self._engine_url = engine_url
-        self._slots = [Slot(self._start_worker, self._next, self._fail_waiting) for _ in range(snippet.workers)]
+        self._slots = [WorkerKeeper(self._start_worker, self._next, self._fail_waiting) for _ in range(snippet.workers)]
         self._keeping: list[asyncio.Task[None]] = []
         self._working: set[asyncio.Task[None]] = set()
         self._idle: list[Worker] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
-from handrail.tracebacks import explain
+from handrail.core.tracebacks import explain
 
 _OURS = str(Path(__file__).parent)
 

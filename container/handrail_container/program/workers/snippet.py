@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NAME = "run_inference_snippet"
 
 
-class Program:
+class LoadedSnippet:
     """`fields` are those of `worker.definition`. Raises whatever the snippet raises when it is imported."""
 
     def __init__(self, source: str, fields: Mapping[str, Any]) -> None:
@@ -38,7 +38,7 @@ class Program:
         self._run: Callable[..., Any] = vars(module)["run_inference"]
         self._takes = set(inspect.signature(self._run).parameters)
 
-    def answer(self, call: wire.Message) -> bytes:
+    def answer(self, call: wire.WorkerMessage) -> bytes:
         """The message that says what became of the call."""
         try:
             result = self._call(call)
@@ -52,7 +52,7 @@ class Program:
             return wire.pack({"is": "not text", "type_name": type(result).__name__, "where": returned_at(self._run)})
         return wire.pack({"is": "text"}, result)
 
-    def _call(self, call: wire.Message) -> Any:
+    def _call(self, call: wire.WorkerMessage) -> Any:
         extras: dict[str, Any] = {}
         if "sample" in self._takes:
             extras["sample"] = call.fields["sample"]
@@ -75,7 +75,7 @@ class Program:
 
 def refusal(error: BaseException, fields: Mapping[str, Any]) -> bytes:
     """The message that says why the snippet cannot be imported."""
-    from handrail.tracebacks import fault_line, message_of, user_traceback
+    from handrail.core.tracebacks import fault_line, message_of, user_traceback
 
     file = Path(fields["filename"])
     message = f"{fault_line(error, file)} failed to import: {type(error).__name__}: {message_of(error)}"

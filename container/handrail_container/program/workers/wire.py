@@ -17,7 +17,7 @@ _LENGTHS = struct.Struct("!IQ")
 _AS_IS = "surrogatepass"
 
 
-class Message(NamedTuple):
+class WorkerMessage(NamedTuple):
     fields: dict[str, Any]
     text: str
 
@@ -28,7 +28,7 @@ def pack(fields: Mapping[str, Any], text: str = "") -> bytes:
     return b"".join((_LENGTHS.pack(len(head), len(body)), head, body))
 
 
-def read(stream: BinaryIO) -> Message | None:
+def read(stream: BinaryIO) -> WorkerMessage | None:
     """The next message; None where the other side has gone."""
     lengths = stream.read(_LENGTHS.size)
     if len(lengths) < _LENGTHS.size:
@@ -38,11 +38,11 @@ def read(stream: BinaryIO) -> Message | None:
     return _unpack(payload, head) if len(payload) == head + body else None
 
 
-async def receive(stream: StreamReader) -> Message:
+async def receive(stream: StreamReader) -> WorkerMessage:
     """The next message. Raises IncompleteReadError where the other side has gone."""
     head, body = _LENGTHS.unpack(await stream.readexactly(_LENGTHS.size))
     return _unpack(await stream.readexactly(head + body), head)
 
 
-def _unpack(payload: bytes, head: int) -> Message:
-    return Message(json.loads(payload[:head]), payload[head:].decode("utf-8", _AS_IS))
+def _unpack(payload: bytes, head: int) -> WorkerMessage:
+    return WorkerMessage(json.loads(payload[:head]), payload[head:].decode("utf-8", _AS_IS))

@@ -10,9 +10,9 @@ import sys
 import time
 from typing import Any
 
-from handrail.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
-from handrail.definition.snippet import Snippet
-from handrail.errors import LoadFailed
+from handrail.core.errors import LoadFailed
+from handrail.styles.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
+from handrail.styles.definition.snippet import Snippet
 
 from handrail_container.process.threads import in_thread
 from handrail_container.program.workers import processes, wire
@@ -80,7 +80,7 @@ class Worker:
             await self.close()
             raise LoadFailed(answer.fields["message"], answer.fields["traceback"])
 
-    async def _introduction(self, limit_s: float) -> wire.Message:
+    async def _introduction(self, limit_s: float) -> wire.WorkerMessage:
         where = f"{self._snippet.filename}:{self._snippet.first_line} the snippet"
         try:
             async with asyncio.timeout(limit_s):
@@ -110,7 +110,7 @@ class Worker:
         """The line it is at, where that can be told."""
         return await self._last_words.ask(self._process.pid) if self._process is not None else None
 
-    async def _exchange(self, message: bytes) -> wire.Message:
+    async def _exchange(self, message: bytes) -> wire.WorkerMessage:
         """Raises WorkerDied."""
         self._is_talking = True
         try:
@@ -200,7 +200,7 @@ class Worker:
         return wire.pack(fields, snippet.source)
 
 
-def _text(answer: wire.Message) -> str:
+def _text(answer: wire.WorkerMessage) -> str:
     """Raises SnippetRaised, NotText where there is none."""
     kind = answer.fields.pop("is")
     if kind == "raised":

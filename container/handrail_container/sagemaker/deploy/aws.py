@@ -12,7 +12,7 @@ from handrail_container.process.exits import SettingsError
 from handrail_container.sagemaker.deploy.errors import AwsError
 
 
-class Call(NamedTuple):
+class AwsCall(NamedTuple):
     """One call: the service and the operation as botocore names them."""
 
     service: str
@@ -43,7 +43,7 @@ class Aws:
         answer: Mapping[str, Any] = self._try(operation, lambda: getattr(self._client(service), method)(**parameters))
         return answer
 
-    def make(self, call: Call) -> Mapping[str, Any]:
+    def make(self, call: AwsCall) -> Mapping[str, Any]:
         """As `call`, from one that is written down."""
         return self.call(call.service, call.operation, **call.parameters)
 
@@ -89,7 +89,7 @@ class Models:
         self._session = import_module("botocore.session").get_session()
         self._validator = import_module("botocore.validate").ParamValidator()
 
-    def shape(self, call: Call) -> Any:
+    def shape(self, call: AwsCall) -> Any:
         """The shape of the operation's input."""
         return self._session.get_service_model(call.service).operation_model(call.operation).input_shape
 
@@ -98,7 +98,7 @@ class Models:
         partitions = self._session.get_available_partitions()
         return [name for one in partitions for name in self._session.get_available_regions("sagemaker", one)]
 
-    def faults(self, call: Call) -> str:
+    def faults(self, call: AwsCall) -> str:
         """What botocore would refuse before sending it, in its own words."""
         return str(self._validator.validate(dict(call.parameters), self.shape(call)).generate_report())
 

@@ -9,12 +9,12 @@ import click
 
 from handrail_container.process.exits import SettingsError
 from handrail_container.sagemaker.deploy import preflight
-from handrail_container.sagemaker.deploy.aws import Aws, Call
+from handrail_container.sagemaker.deploy.aws import Aws, AwsCall
 from handrail_container.sagemaker.deploy.deployment import Deployment
-from handrail_container.sagemaker.deploy.endpoint import Endpoint, State
+from handrail_container.sagemaker.deploy.endpoint import EndpointStatus, SageMakerEndpoint
 from handrail_container.sagemaker.deploy.errors import AwsError, DeployError
 from handrail_container.sagemaker.deploy.leftovers import Leftovers
-from handrail_container.sagemaker.deploy.plan import Plan, resource
+from handrail_container.sagemaker.deploy.plan import DeploymentPlan, resource
 from handrail_container.sagemaker.deploy.store import Store
 from handrail_container.sagemaker.deploy.undo import Undo
 
@@ -31,9 +31,9 @@ class Deployer:
         self._deployment = deployment
         self._say = say
         self._name = str(deployment.name)
-        self._endpoint = Endpoint(aws, self._name, say)
+        self._endpoint = SageMakerEndpoint(aws, self._name, say)
 
-    def deploy(self, plan: Plan, *, keep: bool) -> None:
+    def deploy(self, plan: DeploymentPlan, *, keep: bool) -> None:
         """Make the endpoint, or move it to what the plan says; what fails is taken back, unless `keep`."""
         if found := preflight.problems(self._aws, self._deployment, self._say):
             raise SettingsError(*found)
@@ -59,14 +59,14 @@ class Deployer:
         if not Leftovers(self._aws, self._name, self._say).delete() and not there_was:
             raise DeployError(f"there is no endpoint {self._name} in {self._aws.region}, and nothing named after it")
 
-    def _retire(self, plan: Plan) -> None:
+    def _retire(self, plan: DeploymentPlan) -> None:
         """What was served before; the endpoint serves, whether or not it can be deleted."""
         try:
             Leftovers(self._aws, self._name, self._say, {plan.model_name, plan.config_name, plan.folder}).delete()
         except AwsError as error:
             self._say(f"NOT deleted: what {self._name} served before: {error}")
 
-    def _current(self) -> State | None:
+    def _current(self) -> EndpointStatus | None:
         state = self._endpoint.state()
         if state is not None and state.is_working:
             raise DeployError(f"{self._name} is {state.status}: wait until that is over")
@@ -77,7 +77,7 @@ class Deployer:
             )
         return state
 
-    def _send(self, plan: Plan, undo: Undo) -> None:
+    def _send(self, plan: DeploymentPlan, undo: Undo) -> None:
         store = Store(self._aws, plan, self._deployment.kms_key)
         undo.made(f"the files of this try in {plan.folder}", store.take_back)
         total = sum(file.size for file in plan.files)
@@ -85,7 +85,7 @@ class Deployer:
             store.send(bar.update)
         self._say(f"{plan.folder}: {store.sent}")
 
-    def _make(self, plan: Plan, undo: Undo, current: State | None) -> None:
+    def _make(self, plan: DeploymentPlan, undo: Undo, current: EndpointStatus | None) -> None:
         self._create(plan.model, undo)
         self._create(plan.config, undo)
         if current is None:
@@ -97,7 +97,7 @@ class Deployer:
         times = self._deployment.download_timeout_s + self._deployment.startup_timeout_s
         self._endpoint.serve(plan.config_name, times + _PROVISION_S)
 
-    def _create(self, call: Call, undo: Undo) -> None:
+    def _create(self, call: AwsCall, undo: Undo) -> None:
         """What is there already is the same: its name says so."""
         kind = call.operation.removeprefix("Create")
         name = {f"{kind}Name": call.parameters[f"{kind}Name"]}
@@ -118,13 +118,13 @@ class Deployer:
             raise
         return True
 
-    def _update(self, plan: Plan) -> None:
+    def _update(self, plan: DeploymentPlan) -> None:
         """With autoscaling, the endpoint keeps the instances that it has grown to."""
         retain = {"RetainAllVariantProperties": True} if plan.scaling and self._is_scaled() else {}
         named = {"EndpointName": self._name, "EndpointConfigName": plan.config_name}
         self._aws.call("sagemaker", "UpdateEndpoint", **named, **retain)
 
-    def _scale(self, plan: Plan) -> None:
+    def _scale(self, plan: DeploymentPlan) -> None:
         if not plan.scaling:
             self._unscale()
         for call in plan.scaling:

@@ -15,7 +15,7 @@ _WORKING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
 @dataclass(frozen=True)
-class State:
+class EndpointStatus:
     status: str
     config: str
     reason: str
@@ -25,7 +25,7 @@ class State:
         return self.status in _WORKING
 
 
-class Endpoint:
+class SageMakerEndpoint:
     """`say` hears what changes while it is waited for."""
 
     def __init__(self, aws: Aws, name: str, say: Callable[[str], None]) -> None:
@@ -34,7 +34,7 @@ class Endpoint:
         self._say = say
         self._began_ms = int(time.time() * 1000)
 
-    def state(self) -> State | None:
+    def state(self) -> EndpointStatus | None:
         """None where there is no such endpoint."""
         try:
             seen = self._aws.call("sagemaker", "DescribeEndpoint", EndpointName=self._name)
@@ -42,9 +42,9 @@ class Endpoint:
             if error.is_missing:
                 return None
             raise
-        return State(seen["EndpointStatus"], seen["EndpointConfigName"], seen.get("FailureReason", ""))
+        return EndpointStatus(seen["EndpointStatus"], seen["EndpointConfigName"], seen.get("FailureReason", ""))
 
-    def settle(self, patience_s: float) -> State | None:
+    def settle(self, patience_s: float) -> EndpointStatus | None:
         """Its state once nothing is under way. Raises DeployError where that takes too long."""
         began, pause_s, status = time.monotonic(), _SHORTEST_S, ""
         while (state := self.state()) is not None and state.is_working:

@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail_container.sagemaker.deploy.aws import Models
 from handrail_container.sagemaker.deploy.deployment import Deployment
-from handrail_container.sagemaker.deploy.plan import SUFFIX, Plan
+from handrail_container.sagemaker.deploy.plan import SUFFIX, DeploymentPlan
 from handrail_container.sagemaker.limits import over_limits
 
 _NAME = 63 - SUFFIX
@@ -52,7 +52,7 @@ _SETTINGS = {
 }
 
 
-def problems(deployment: Deployment, plan: Plan) -> list[str]:
+def problems(deployment: Deployment, plan: DeploymentPlan) -> list[str]:
     """All there are, in sentences."""
     found = [*_own(deployment, plan), *(f"environment: {over}" for over in over_limits(deployment.environment))]
     models = Models()
@@ -66,7 +66,7 @@ def problems(deployment: Deployment, plan: Plan) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _own(deployment: Deployment, plan: Plan) -> Iterator[str]:
+def _own(deployment: Deployment, plan: DeploymentPlan) -> Iterator[str]:
     if len(plan.name) > _NAME:
         yield f"name is {plan.name!r}: at most {_NAME} characters, since models and configurations add {SUFFIX} to it"
     if not _NAMED.fullmatch(plan.name):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handrail_container.sagemaker.deploy.aws import Call
+from handrail_container.sagemaker.deploy.aws import AwsCall
 from handrail_container.sagemaker.deploy.deployment import Deployment
 from handrail_container.sagemaker.deploy.files import File, version
 
@@ -23,21 +23,21 @@ _OWN_DISK = re.compile(r"ml\.(g\d\w*|p3dn|p[4-9]\w*|p\d-\w*|p\de-\w*|trn\d\w*|[c
 
 
 @dataclass(frozen=True)
-class Plan:
+class DeploymentPlan:
     """`prefix` is the folder of this version in the bucket, with a slash at its end."""
 
     name: str
     bucket: str
     prefix: str
     files: list[File]
-    uploads: list[Call]
-    model: Call
-    config: Call
-    endpoint: Call
-    scaling: list[Call]
+    uploads: list[AwsCall]
+    model: AwsCall
+    config: AwsCall
+    endpoint: AwsCall
+    scaling: list[AwsCall]
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[AwsCall]:
         """Those of a first deployment, in order."""
         return [*self.uploads, self.model, self.config, self.endpoint, *self.scaling]
 
@@ -64,7 +64,7 @@ def resource(name: str) -> dict[str, str]:
     }
 
 
-def make(deployment: Deployment, files: list[File]) -> Plan:
+def make(deployment: Deployment, files: list[File]) -> DeploymentPlan:
     """The calls of a deployment that misses nothing."""
     name, bucket = str(deployment.name), str(deployment.bucket)
     prefix = f"{(deployment.prefix or name).strip('/')}/{version(files)}/"
@@ -73,7 +73,7 @@ def make(deployment: Deployment, files: list[File]) -> Plan:
         "CreateEndpointConfig", "EndpointConfigName", name, _config(deployment, str(model.parameters["ModelName"]))
     )
     endpoint = {"EndpointName": name, "EndpointConfigName": config.parameters["EndpointConfigName"]}
-    return Plan(
+    return DeploymentPlan(
         name=name,
         bucket=bucket,
         prefix=prefix,
@@ -81,7 +81,7 @@ def make(deployment: Deployment, files: list[File]) -> Plan:
         uploads=[_upload(deployment, prefix, file) for file in files],
         model=model,
         config=config,
-        endpoint=Call("sagemaker", "CreateEndpoint", _present(**endpoint, Tags=_tags(deployment))),
+        endpoint=AwsCall("sagemaker", "CreateEndpoint", _present(**endpoint, Tags=_tags(deployment))),
         scaling=_scaling(deployment, name),
     )
 
@@ -92,15 +92,15 @@ def stored(file: File, kms_key: str | None) -> dict[str, Any]:
     return {"Metadata": {"sha256": file.sha256}, **encryption}
 
 
-def _upload(deployment: Deployment, prefix: str, file: File) -> Call:
+def _upload(deployment: Deployment, prefix: str, file: File) -> AwsCall:
     place = {"Bucket": deployment.bucket, "Key": prefix + file.name, "Body": str(file.path)}
-    return Call("s3", "PutObject", {**place, **stored(file, deployment.kms_key)})
+    return AwsCall("s3", "PutObject", {**place, **stored(file, deployment.kms_key)})
 
 
-def _named(operation: str, key: str, name: str, parameters: Mapping[str, Any]) -> Call:
+def _named(operation: str, key: str, name: str, parameters: Mapping[str, Any]) -> AwsCall:
     """A name of its own for whatever differs: neither a model nor a configuration can be changed."""
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-    return Call("sagemaker", operation, {key: f"{name}-{digest[: SUFFIX - 1]}", **parameters})
+    return AwsCall("sagemaker", operation, {key: f"{name}-{digest[: SUFFIX - 1]}", **parameters})
 
 
 def _model(deployment: Deployment, uri: str | None) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _config(deployment: Deployment, model: str) -> dict[str, Any]:
     return _present(ProductionVariants=[variant], KmsKeyId=key, Tags=_tags(deployment))
 
 
-def _scaling(deployment: Deployment, name: str) -> list[Call]:
+def _scaling(deployment: Deployment, name: str) -> list[AwsCall]:
     if deployment.max_instances is None:
         return []
     bounds = {"MinCapacity": deployment.min_instances, "MaxCapacity": deployment.max_instances}
@@ -149,8 +149,8 @@ def _scaling(deployment: Deployment, name: str) -> list[Call]:
     }
     policy = {"PolicyName": f"{name}-concurrency", "PolicyType": "TargetTrackingScaling"}
     return [
-        Call("application-autoscaling", "RegisterScalableTarget", {**resource(name), **bounds}),
-        Call(
+        AwsCall("application-autoscaling", "RegisterScalableTarget", {**resource(name), **bounds}),
+        AwsCall(
             "application-autoscaling",
             "PutScalingPolicy",
             {**policy, **resource(name), "TargetTrackingScalingPolicyConfiguration": tracking},

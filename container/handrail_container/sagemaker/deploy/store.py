@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail_container.sagemaker.deploy.aws import Aws
 from handrail_container.sagemaker.deploy.files import File
-from handrail_container.sagemaker.deploy.plan import Plan, stored
+from handrail_container.sagemaker.deploy.plan import DeploymentPlan, stored
 
 _BATCH = 1000  # what DeleteObjects takes
 
@@ -30,7 +30,7 @@ class Sent:
 class Store:
     """`plan`'s place in its bucket; versions are folders beside each other, so none changes while it is served."""
 
-    def __init__(self, aws: Aws, plan: Plan, kms_key: str | None) -> None:
+    def __init__(self, aws: Aws, plan: DeploymentPlan, kms_key: str | None) -> None:
         self._aws = aws
         self._plan = plan
         self._kms_key = kms_key

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from handrail_container.sagemaker.emulate import errors, eventstream, headers
 from handrail_container.sagemaker.emulate.errors import ApiError, model_error, unavailable, validation
-from handrail_container.sagemaker.emulate.health import Health
+from handrail_container.sagemaker.emulate.health import ContainerHealth
 
 logger = logging.getLogger("handrail.emulate")
 
@@ -38,7 +38,7 @@ class Limits:
     startup_s: float = 480
 
 
-class Call(NamedTuple):
+class RuntimeCall(NamedTuple):
     """A request on its way to the container, and by when its answer is due."""
 
     endpoint: str
@@ -51,7 +51,9 @@ class Call(NamedTuple):
 class Runtime:
     """`names` are the endpoints there are; none given: any name is one."""
 
-    def __init__(self, http: httpx.AsyncClient, health: Health, names: Collection[str], limits: Limits) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, health: ContainerHealth, names: Collection[str], limits: Limits
+    ) -> None:
         self._http = http
         self._health = health
         self._names = names
@@ -79,7 +81,7 @@ class Runtime:
         named = self._headers(response, call, streaming=True)
         return StreamingResponse(events(response, call), headers=named, media_type=eventstream.MEDIA_TYPE)
 
-    async def _receive(self, request: Request, *, streaming: bool) -> Call:
+    async def _receive(self, request: Request, *, streaming: bool) -> RuntimeCall:
         name = request.path_params["name"]
         if not _NAME.fullmatch(name) or (self._names and name not in self._names):
             raise validation(f"Endpoint {name} of account 000000000000 not found.")
@@ -92,7 +94,7 @@ class Runtime:
         kept = {"host": onward.headers["host"], "content-length": str(len(body))}
         onward.headers = httpx.Headers({**kept, **passed})  # httpx would add an Accept and others of its own
         variant = passed.get("x-amzn-sagemaker-target-variant", _VARIANT)
-        return Call(name, variant, onward, limit_s, asyncio.get_running_loop().time() + limit_s)
+        return RuntimeCall(name, variant, onward, limit_s, asyncio.get_running_loop().time() + limit_s)
 
     async def _body(self, request: Request) -> bytes:
         """All of it is heard, also where it is too large: a client that is cut off while it sends hears no reason."""
@@ -105,7 +107,7 @@ class Runtime:
             raise validation(f"Request {uuid.uuid4()} has oversize body: {size} bytes, over {self._limits.body}.")
         return b"".join(pieces)
 
-    async def _send(self, call: Call) -> httpx.Response:
+    async def _send(self, call: RuntimeCall) -> httpx.Response:
         """The head of an answer that is 2xx. Raises ApiError where there is none."""
         try:
             async with asyncio.timeout_at(call.deadline):
@@ -121,7 +123,7 @@ class Runtime:
             raise model_error(call.endpoint, response.status_code, await self._read(response, call))
         return response
 
-    async def _read(self, response: httpx.Response, call: Call) -> bytes:
+    async def _read(self, response: httpx.Response, call: RuntimeCall) -> bytes:
         try:
             async with asyncio.timeout_at(call.deadline):
                 return b"".join([chunk async for chunk in response.aiter_raw()])
@@ -132,12 +134,12 @@ class Runtime:
         finally:
             await response.aclose()
 
-    def _headers(self, response: httpx.Response, call: Call, *, streaming: bool) -> dict[str, str]:
+    def _headers(self, response: httpx.Response, call: RuntimeCall, *, streaming: bool) -> dict[str, str]:
         named = headers.to_client(response.headers, call.variant, streaming=streaming)
         return {**named, "x-amzn-RequestId": str(uuid.uuid4())}
 
 
-async def events(response: httpx.Response, call: Call) -> AsyncIterator[bytes]:
+async def events(response: httpx.Response, call: RuntimeCall) -> AsyncIterator[bytes]:
     """The answer's chunks as PayloadPart events; a failure is an exception that ends the stream."""
     chunks = response.aiter_raw()
     try:

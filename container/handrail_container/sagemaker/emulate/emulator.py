@@ -19,7 +19,7 @@ from handrail_container.process.exits import ExitCode
 from handrail_container.sagemaker.emulate.api import Limits, Runtime
 from handrail_container.sagemaker.emulate.container import Container
 from handrail_container.sagemaker.emulate.errors import answer, unavailable
-from handrail_container.sagemaker.emulate.health import CONNECT_TIMEOUT_S, Health
+from handrail_container.sagemaker.emulate.health import CONNECT_TIMEOUT_S, ContainerHealth
 from handrail_container.server.listener import bind
 
 logger = logging.getLogger("handrail.emulate")
@@ -28,7 +28,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
-class Place:
+class ListenAddress:
     """Where the API listens, and the endpoints it knows; none named: any."""
 
     host: str
@@ -36,7 +36,7 @@ class Place:
     names: Collection[str] = field(default_factory=tuple)
 
 
-class Front(uvicorn.Server):
+class ApiServer(uvicorn.Server):
     """Uvicorn as it is: a stream hears that its client left. The emulator hears the signals."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -75,7 +75,7 @@ def _told_of_the_end(app: ASGIApp) -> ASGIApp:
 class Emulator:
     """Raises SettingsError where the port is taken. `container` is None where `target` is already served."""
 
-    def __init__(self, place: Place, limits: Limits, target: str, container: Container | None) -> None:
+    def __init__(self, place: ListenAddress, limits: Limits, target: str, container: Container | None) -> None:
         self._socket = bind(place.host, place.port)
         self._names = place.names
         self._limits = limits
@@ -88,8 +88,8 @@ class Emulator:
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         async with httpx.AsyncClient(base_url=self._target, timeout=timeout, limits=limits, trust_env=False) as http:
-            health = Health(http)
-            listener = Front(Runtime(http, health, self._names, self._limits).app())
+            health = ContainerHealth(http)
+            listener = ApiServer(Runtime(http, health, self._names, self._limits).app())
             listening = asyncio.create_task(listener.serve(sockets=[self._socket]))
             try:
                 return await self._watch(health)
@@ -107,7 +107,7 @@ class Emulator:
             asyncio.get_running_loop().add_signal_handler(number, self._container.hurry)
         await self._container.stop()
 
-    async def _watch(self, health: Health) -> int:
+    async def _watch(self, health: ContainerHealth) -> int:
         stopping = asyncio.Event()
         for number in _SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -120,7 +120,7 @@ class Emulator:
                 task.cancel()
         return ExitCode.CLEAN if lost.cancelled() else lost.result()
 
-    async def _until_lost(self, health: Health) -> int:
+    async def _until_lost(self, health: ContainerHealth) -> int:
         """The status to exit with, where the container does not come up; waits for ever where it did."""
         starting = asyncio.create_task(health.was_healthy.wait())
         ending = asyncio.create_task(self._run_container())
@@ -132,7 +132,7 @@ class Emulator:
         health.judge(f"it ended with status {status}")
         return await _never()
 
-    def _not_up(self, ending: asyncio.Task[int], health: Health) -> int:
+    def _not_up(self, ending: asyncio.Task[int], health: ContainerHealth) -> int:
         if ending.done():
             logger.error("Failed: the container ended with status %d before /ping was 200", ending.result())
             return ending.result()

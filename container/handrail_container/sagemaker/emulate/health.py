@@ -15,7 +15,7 @@ _STARTING_INTERVAL_S = 0.2
 _INTERVAL_S = 1.0
 
 
-class Health:
+class ContainerHealth:
     """Whether the container answered its last `/ping` with 200; `reason` says why not, and is None when it did."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:

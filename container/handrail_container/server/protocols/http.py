@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from handrail_container.http.envelope import Failure, error_response, request_id_of
 from handrail_container.server.protocols.half_close import end_writing
-from handrail_container.server.protocols.reading import Refused, RequestReader
+from handrail_container.server.protocols.reading import RequestReader, RequestRefused
 
 logger = logging.getLogger("handrail.access")
 
@@ -71,7 +71,7 @@ class LimitedProtocol(RequestReader):
     def on_headers_complete(self) -> None:
         is_large = self._head_bytes + self._chunk_bytes > MAX_TARGET_BYTES
         if (is_large or len(self.headers) > MAX_HEADERS) and self._over_limit():
-            raise Refused
+            raise RequestRefused
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -51,7 +51,7 @@ def _with_our_cycle(function: Any) -> Any:
 _complete_head = _with_our_cycle(HttpToolsProtocol.on_headers_complete)
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """Ends the parser's work on a connection."""
 
 
@@ -176,11 +176,11 @@ class RequestReader(HttpToolsProtocol):
         named = dict(self.headers)
         self._fault = fault_of_head(version, self.headers, named)
         if self._fault is not None:
-            raise Refused
+            raise RequestRefused
         is_upgrade = self.parser.should_upgrade()
         if is_upgrade and self.parser.get_method() == b"CONNECT":
             self._fault = _TUNNEL
-            raise Refused
+            raise RequestRefused
         if not self.url.startswith(b"/"):
             self._take_host()
             named = dict(self.headers)
@@ -197,7 +197,7 @@ class RequestReader(HttpToolsProtocol):
         found = origin_form(self.url)
         if found is None:
             self._fault = _TARGET
-            raise Refused
+            raise RequestRefused
         host, self.url = found
         self.headers[:] = [(b"host", host), *(header for header in self.headers if header[0] != b"host")]
 

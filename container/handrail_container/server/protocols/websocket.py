@@ -39,7 +39,7 @@ _STOPPING = Failure(503, "the server is stopping", "draining", headers={"Retry-A
 _FORBIDDEN = Failure(403, "the WebSocket was not accepted")
 
 
-class Stage(Enum):
+class SocketStage(Enum):
     """How far a connection has come."""
 
     NEW = "nothing was asked"
@@ -54,7 +54,7 @@ class SocketProtocol(asyncio.Protocol):
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self.stage = Stage.NEW
+        self.stage = SocketStage.NEW
         self._app = config.loaded_app
         self._root_path: str = config.root_path
         self._server_state = server_state
@@ -83,7 +83,7 @@ class SocketProtocol(asyncio.Protocol):
             self._writable.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.stage = Stage.LOST
+        self.stage = SocketStage.LOST
         self._server_state.connections.discard(self)
         self._inbox.end(_NO_CODE)
         self._writable.set()
@@ -100,7 +100,7 @@ class SocketProtocol(asyncio.Protocol):
         if self._is_deaf:
             return
         self._unparsed += data
-        if self.stage is Stage.NEW:
+        if self.stage is SocketStage.NEW:
             self._ask()
         elif not self._is_turning:
             self._turn()
@@ -110,7 +110,7 @@ class SocketProtocol(asyncio.Protocol):
 
     def _ask(self) -> None:
         head, _, self._unparsed = self._unparsed.partition(b"\r\n\r\n")
-        self.stage = Stage.ASKED
+        self.stage = SocketStage.ASKED
         self._head = handshake.read(bytes(head))
         wrong = handshake.fault(self._head)
         scope = wrong or handshake.scope(self._head, self._root_path, self.transport, self._app_state)
@@ -128,9 +128,9 @@ class SocketProtocol(asyncio.Protocol):
         except Exception as error:
             logger.error("a bug in Handrail, at a WebSocket", exc_info=error)
         finally:
-            if self.stage is Stage.ASKED:
+            if self.stage is SocketStage.ASKED:
                 self._refuse(BUG)
-            elif self.stage is Stage.OPEN:
+            elif self.stage is SocketStage.OPEN:
                 self._end(_FAILED)
 
     def _refuse(self, failure: Failure) -> None:
@@ -157,7 +157,7 @@ class SocketProtocol(asyncio.Protocol):
         piece = bytes(self._unparsed[:_PIECE])
         del self._unparsed[:_PIECE]
         for message in self._frames.take(piece):
-            if self.stage is Stage.OPEN:
+            if self.stage is SocketStage.OPEN:
                 self._inbox.put(message)
         if self._frames.fault is not None:
             self._end(self._frames.fault.code, self._frames.fault.reason)
@@ -168,7 +168,7 @@ class SocketProtocol(asyncio.Protocol):
         self._go_on()
 
     def _may_go_on(self) -> bool:
-        if self._is_deaf or self.stage not in (Stage.OPEN, Stage.CLOSING):
+        if self._is_deaf or self.stage not in (SocketStage.OPEN, SocketStage.CLOSING):
             return False
         return bool(self._unparsed) and self._writable.is_set() and not self._inbox.is_full
 
@@ -201,7 +201,7 @@ class SocketProtocol(asyncio.Protocol):
         if kind == "websocket.send":
             await asyncio.sleep(0)
             await self._writable.wait()
-        if self.stage in (Stage.CLOSING, Stage.LOST):
+        if self.stage in (SocketStage.CLOSING, SocketStage.LOST):
             raise ConnectionAbortedError("the WebSocket is closed")
         if kind == "websocket.send":
             self._write(self._frames.message(message))
@@ -217,16 +217,16 @@ class SocketProtocol(asyncio.Protocol):
     def _accept(self, message: Message) -> None:
         headers = [*self._server_state.default_headers, *message.get("headers", [])]
         self._write(handshake.acceptance(self._head, headers, message.get("subprotocol")))
-        self.stage = Stage.OPEN
+        self.stage = SocketStage.OPEN
         self._patience.open()
         self._go_on()
 
     def _close(self, code: int, reason: str) -> None:
-        if self.stage is Stage.ASKED:
+        if self.stage is SocketStage.ASKED:
             self._refuse(_FORBIDDEN)
             return
         self._write(self._frames.close(code, reason))
-        self.stage = Stage.CLOSING
+        self.stage = SocketStage.CLOSING
         self._inbox.cut(code, reason)
         self._patience.end_within(CLOSE_S)
         self._go_on()
@@ -244,20 +244,20 @@ class SocketProtocol(asyncio.Protocol):
 
     def _part(self, code: int, reason: str) -> None:
         """The client has said that it leaves, or has answered our saying so."""
-        self.stage, self._is_deaf = Stage.CLOSING, True
+        self.stage, self._is_deaf = SocketStage.CLOSING, True
         self._inbox.end(code, reason)
         self._patience.end_within(CLOSE_S)
         self.transport.close()
 
     def _end(self, code: int, reason: str = "") -> None:
         """We end it, and the client is told why, unless it has been told already."""
-        if self.stage is Stage.OPEN:
+        if self.stage is SocketStage.OPEN:
             self._write(frames.last(code, reason))
         self._inbox.cut(code, reason)
         self._hang_up()
 
     def _hang_up(self) -> None:
-        self.stage, self._is_deaf = Stage.CLOSING, True
+        self.stage, self._is_deaf = SocketStage.CLOSING, True
         self._unparsed.clear()
         self._patience.end_within(_LINGER_S)
         self._pace()
@@ -265,15 +265,15 @@ class SocketProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Called by uvicorn when it stops."""
-        if self.stage is Stage.OPEN:
+        if self.stage is SocketStage.OPEN:
             self._end(_RESTART, "service restart")
-        elif self.stage is Stage.ASKED:
+        elif self.stage is SocketStage.ASKED:
             self._refuse(_STOPPING)
         self.transport.close()
 
     def look(self, now: float) -> None:
         """To be called every second or so: cut off who has kept us waiting for too long, and ask who is still there."""
-        unread, is_open = self.transport.get_write_buffer_size(), self.stage is Stage.OPEN
+        unread, is_open = self.transport.get_write_buffer_size(), self.stage is SocketStage.OPEN
         due = self._patience.look(now, unread, is_open=is_open, is_read=self._is_reading)
         if due is Due.CUT:
             self._inbox.cut(_LOST)
