@@ -84,7 +84,8 @@ def test_a_signal_before_there_is_a_loop_is_a_clean_stop(number: signal.Signals,
     """Sent by the process itself, between its first line and its listener."""
     program = (
         "import os, signal\n"
-        "from handrail_container import cli, environment\n"
+        "from handrail_container import cli\n"
+        "from handrail_container.settings import environment\n"
         f"environment.read = lambda **given: os.kill(os.getpid(), {int(number)})\n"
         "cli.main(['serve'])"
     )

@@ -20,7 +20,7 @@ _UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 #: Orphans come to this process, as they do to the first of a container.
 _SPLITS = """
 import ctypes, os, signal, subprocess, sys, time
-from handrail_container import init
+from handrail_container.process import first_process as init
 ctypes.CDLL(None).prctl(36, 1)
 init.split()
 """

@@ -173,7 +173,7 @@ def stop():
 
 SEEN = """
 import asyncio, json, os, sys
-from handrail_container import server
+from handrail_container.server import server
 exit = os._exit
 def say_what_was_imported(code):
     seen = json.dumps([name for name in sys.modules if name.startswith("opentelemetry.sdk")])

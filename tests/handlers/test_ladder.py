@@ -8,7 +8,7 @@ from handrail.core.slots import Slot
 from tests.handlers.conftest import Written
 
 REGISTERED = """
-from handrail.marks import register_invocation_handler, register_ping_handler
+from handrail.core.marks import register_invocation_handler, register_ping_handler
 
 @register_ping_handler
 @register_invocation_handler

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from handrail_container.engine import ray_variables
+from handrail_container.engine import ray_cluster
 from handrail_container.process import extras
 from handrail_container.process.exits import SettingsError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def require_ray() -> Any:
     """The module that speaks to Ray Serve. Raises SettingsError where that is not installed."""
-    ray_variables.prepare()
+    ray_cluster.prepare()
     try:
         return importlib.import_module("handrail_container.ray.deployment")
     except ModuleNotFoundError as missing:

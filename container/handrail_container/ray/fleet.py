@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from handrail.resolve import Program
 
-from handrail_container.engine import ray_cluster, ray_variables
+from handrail_container.engine import ray_cluster
 from handrail_container.gate.lifecycle import Lifecycle
 from handrail_container.process import children, signals
 from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
@@ -45,14 +45,14 @@ class Fleet:
         """Raises SettingsError."""
         require_ray()
         options(settings, 0)
-        if unreachable := ray_cluster.unreachable(ray_variables.address()):
+        if unreachable := ray_cluster.unreachable(ray_cluster.address()):
             raise SettingsError(f"{unreachable}, and --ray starts a cluster on this machine")
         self._host = host
         self._fallback_model = fallback_model
         #: Called once, with the program that is served.
         self.when_ready: Callable[[Program], None] = lambda program: None
         self.port = settings.port
-        if not (self.port and ray_variables.names_a_cluster()):  # where a proxy of Serve may be, which is no problem
+        if not (self.port and ray_cluster.names_a_cluster()):  # where a proxy of Serve may be, which is no problem
             with bind(host, self.port) as probe:
                 self.port = int(probe.getsockname()[1])
         self._settings = settings.model_copy(update={"port": self.port})

@@ -154,7 +154,7 @@ def install() -> None:
     sys.meta_path.append(_Refusing)
     for path, names in SUPPORTED.items():
         name = f"{PACKAGE}.{path}".rstrip(".")
-        module = _StandIn(name, "Handrail's stand-in; see handrail.compat.")
+        module = _StandIn(name, "Handrail's stand-in; see handrail.aws.compat.")
         module.__path__ = []  # a package: its submodules are found in sys.modules
         vars(module).update(names)
         sys.modules[name] = module

@@ -260,9 +260,9 @@ async def test_a_start_that_is_cancelled_leaves_nothing(make_pool: MakePool) -> 
 PARENT = """
 import asyncio, sys
 from tests.container.workers.conftest import snippet
-from handrail_container.workers import processes
-from handrail_container.workers.pool import WorkerPool
-from handrail_container.workers.worker import Worker
+from handrail_container.program.workers import processes
+from handrail_container.program.workers.pool import WorkerPool
+from handrail_container.program.workers.worker import Worker
 
 async def main():
     pool = WorkerPool(snippet(workers=2), 1, None)
