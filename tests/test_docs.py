@@ -36,8 +36,8 @@ def test_the_readme_has_the_defaults() -> None:
 
 
 def findings() -> list[list[str]]:
-    """The cells of each row of `docs/security-findings.md` that has an id."""
-    lines = (ROOT / "docs" / "security-findings.md").read_text().splitlines()
+    """The cells of each row of `docs/explanation/security-findings.md` that has an id."""
+    lines = (ROOT / "docs" / "explanation" / "security-findings.md").read_text().splitlines()
     return [re.split(r"\s*\|\s*", line.strip("| ")) for line in lines if re.match(r"\| [CHML]\d", line)]
 
 

@@ -1,4 +1,4 @@
-"""docs/compatibility.md: what was measured, in Markdown."""
+"""docs/compatibility/aws.md: what was measured, in Markdown."""
 
 from __future__ import annotations
 

@@ -97,6 +97,6 @@ def test_what_is_no_operation_is_not_emulated(emulated: Emulated, method: str, p
 
 
 def test_what_is_not_emulated_is_listed() -> None:
-    section = (ROOT / "docs" / "deploy.md").read_text().partition("Not emulated")[2]
+    section = (ROOT / "docs" / "how-to" / "emulate.md").read_text().partition("Not emulated")[2]
     for name in ("InvokeEndpointAsync", "InvokeEndpointWithBidirectionalStream", "openai/v1", "describes"):
         assert name in section
