@@ -10,29 +10,24 @@ from pathlib import Path
 
 import pytest
 from handrail_container import extras
-from handrail_container.settings import Settings, variables
+from handrail_container.settings import variables
+
+from tests import reference
 
 ROOT = Path(__file__).parents[1]
 
 
-def environment_table() -> list[list[str]]:
-    """The cells of README's table of the environment: name, default, description."""
-    section = re.split(r"(?m)^#+ ", (ROOT / "README.md").read_text().partition("# Environment\n")[2])[0]
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+def test_the_pages_of_the_reference_are_what_the_code_says() -> None:
+    """The settings, and the options of each command. `scripts/reference` writes them."""
+    assert reference.SETTINGS.read_text() == reference.settings_page()
+    assert reference.CLI.read_text() == reference.cli_page()
 
 
-def test_the_readme_lists_every_variable_and_no_other() -> None:
-    """In the order of the settings, with their own descriptions."""
-    assert [(name.strip("`"), description) for name, _, description in environment_table()] == list(variables().items())
-
-
-def test_the_readme_has_the_defaults() -> None:
-    """Nothing where there is none."""
-    defaults = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
-    for name, default, _ in environment_table():
-        value = defaults[name.strip("`")]
-        assert default.strip("`") == ("" if value in (None, {}) else str(value))
+def test_the_reference_has_every_variable() -> None:
+    """Once, and no other, with its own description."""
+    listed = re.findall(r"(?m)^\| `(.+?)` \| .*? \| (.+) \|$", reference.SETTINGS.read_text())
+    assert dict(listed) == variables()
+    assert len(listed) == len(variables())
 
 
 def findings() -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""docs/explanation/performance.md: each part's figures stand between its own two marks, and the rest is written by hand."""
+"""docs/explanation/performance.md: the figures of each part stand between two marks; the rest is by hand."""
 
 from __future__ import annotations
 

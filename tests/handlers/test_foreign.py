@@ -248,5 +248,6 @@ def test_nothing_foreign_is_imported(model_path: Path, place: Place) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_the_documentation_has_each(dialect: object) -> None:
     anchor = getattr(dialect, "anchor", "")
-    headings = [line for line in (DOCS / "compatibility" / "dialects.md").read_text().splitlines() if line.startswith("## ")]
+    lines = (DOCS / "compatibility" / "dialects.md").read_text().splitlines()
+    headings = [line for line in lines if line.startswith("## ")]
     assert anchor in [heading.removeprefix("## ").lower().replace(" ", "-") for heading in headings]
