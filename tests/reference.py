@@ -63,9 +63,9 @@ def _written(option: click.Option) -> str:
     if option.is_flag:
         value = ""
     elif isinstance(option.type, click.Choice):
-        value = " " + " \\| ".join(map(str, option.type.choices))
+        value = f" {{{','.join(map(str, option.type.choices))}}}"
     else:
-        value = " " + (option.metavar or option.type.name.upper()).replace("|", "\\|")
+        value = " " + (option.metavar or option.type.name.upper()).replace("|", " or ")
     return f"`{', '.join(option.opts)}{value}`"
 
 

@@ -79,7 +79,7 @@ class Engine(ABC):
             sampling_params: A `vllm.SamplingParams`, a mapping of its fields, or None for the model's defaults.
 
         Yields:
-            The engine's outputs, vLLM's `RequestOutput`: `output.outputs[0].text` is the text so far.
+            The engine's outputs, as vLLM's `RequestOutput`; `output.outputs[0].text` is the text so far.
 
         Raises:
             fastapi.HTTPException: The engine refuses the prompt or the parameters; with its 4xx.
