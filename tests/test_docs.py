@@ -69,6 +69,8 @@ def test_the_changelog_has_what_is_not_released_or_this_version() -> None:
     assert {"Unreleased", version} & set(headings)
 
 
+#: Folders with pages.
+PAGES = ("docs", "examples", "scripts")
 #: `pip install handrail`, with or without extras: on no index is there such a thing. A path and `… @ URL` are another.
 FROM_AN_INDEX = re.compile(r"\bhandrail\[[a-z,]+\](?! @ )|pip install (-\S+ )*['\"]?handrail(?![\w./\[])(?! @ )")
 
@@ -79,6 +81,36 @@ def texts() -> list[Path]:
     below = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     kinds = {".py", ".md", ".yaml", ".txt", ".in", ""}
     return [*ROOT.glob("*.md"), ROOT / "Dockerfile", *(path for path in below if path.suffix in kinds)]
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as those who host it make them."""
+    found = re.findall(r"(?m)^#+ (.+)$", page.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+def test_links_lead_somewhere() -> None:
+    """In every page, to a file and to a heading of it: also from pages that are not part of the site."""
+    pages = [*ROOT.glob("*.md"), *(page for name in PAGES for page in (ROOT / name).rglob("*.md"))]
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+            path, _, anchor = target.partition("#")
+            file = page.parent / path if path else page
+            if not file.exists() or (anchor and anchor not in headings(file)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_pages_that_are_named_are_there() -> None:
+    """In messages and docstrings too."""
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in texts()
+        for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(errors="replace"))
+        if not (ROOT / name).is_file()
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("line", ["pip install 'handrail[aws]'", "install handrail[gpu] or", "pip install -U handrail"])
