@@ -277,10 +277,16 @@ def test_the_version_is_printed() -> None:
     assert "SAGEMAKER_MODEL_PATH" in run("-h").stdout
 
 
+def test_help_says_how_a_shell_completes() -> None:
+    assert 'eval "$(_HANDRAIL_COMPLETE=bash_source handrail)"' in CliRunner().invoke(main, ["--help"]).output
+    words = {"_HANDRAIL_COMPLETE": "bash_complete", "COMP_WORDS": "handrail em", "COMP_CWORD": "1"}
+    assert CliRunner(env=words).invoke(main, prog_name="handrail").output == "plain,emulate\n"
+
+
 def test_no_sentence_of_the_help_is_cut_off() -> None:
     """On a terminal of 80 columns, and on a wide one."""
     for columns in (80, 200):
         said = CliRunner().invoke(main, ["--help"], terminal_width=columns, max_content_width=columns).output
-        commands = said.partition("Commands:\n")[2].splitlines()
+        commands = said.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
         assert [line.split()[0] for line in commands] == ["check", "deploy", "emulate", "invoke", "serve"]
         assert [line for line in commands if line.endswith(("...", "…"))] == []

@@ -177,7 +177,7 @@ def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_variable_is_described() -> None:
-    """A sentence each, for the README's table."""
+    """A sentence each, for the table of the settings."""
     assert all(description.endswith(".") or description.endswith("`.") for description in variables().values())
 
 

@@ -112,7 +112,7 @@ class Report:
         return self.settings.redactor("\n".join(lines))
 
     def to_json(self) -> str:
-        """The same for machines; docs/check.md has the schema."""
+        """The same for machines; docs/reference/check-json.md has the schema."""
         data = {
             "model_path": str(self.settings.model_path),
             "script": str(self.program.script) if self.program.script else None,

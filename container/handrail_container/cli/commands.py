@@ -29,7 +29,11 @@ _FOR_A_PERSON = "plain"
 _ENGINE = click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nCompletion, here for bash (elsewhere zsh_source, fish_source):\n"
+    '  eval "$(_HANDRAIL_COMPLETE=bash_source handrail)"',
+)
 @click.version_option(package_name="handrail")
 def main() -> None:
     """Serve the model.py you already have, on a vLLM engine in the same process.

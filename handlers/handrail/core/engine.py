@@ -41,13 +41,19 @@ class Watch(Protocol):
 
 
 class Engine(ABC):
-    """Every engine answers these calls alike, so a handler runs on vLLM and on echo without a change.
+    """The engine as a handler sees it: a parameter annotated `handrail.Engine` gets it.
 
-    `model_input` is a request body of the OpenAI API as a mapping. It is copied before the call returns, so the caller
-    may change it and call again at once. The answer is the response model, fresh and mutable, or, where the body says
-    `"stream": true`, a `StreamingResponse` of server-sent events as bytes. What the engine refuses is raised as
-    `fastapi.HTTPException`; cancelling the call aborts the engine's request, and so does the client of `request` that
-    leaves: the call then raises `ClientDisconnect`.
+    Every engine answers these calls alike, so a handler runs on vLLM and on the echo engine without a change.
+
+    - `model_input` is a request body of the OpenAI API (or of the API that the method names), as a mapping. It is
+      copied before the call returns: the caller may change it and call again at once.
+    - The answer is a response model, fresh and mutable, for example vLLM's `ChatCompletionResponse`. The echo engine's
+      models have the same fields. If the body says `"stream": true`, it is a Starlette `StreamingResponse` of
+      server-sent events, which a handler can return as it is.
+    - Each call has an engine request of its own. Cancelling the call aborts that request. So does the client of
+      `request` when it disconnects; the call then raises `starlette.requests.ClientDisconnect`.
+    - A `model` in the body that names a LoRA adapter selects that adapter. Without one, the adapter that the client's
+      header names is used, else the base model.
     """
 
     #: The server's; not for handlers.
@@ -60,19 +66,38 @@ class Engine(ABC):
     @property
     @abstractmethod
     def raw(self) -> Any:
-        """The engine client itself: vLLM's `AsyncLLM`, or echo's stand-in for it."""
+        """The engine client itself: vLLM's `AsyncLLM`, or the echo engine's substitute for it."""
 
     @abstractmethod
     def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
-        """Yield the engine's outputs for one prompt.
+        """Generate from one prompt, without a chat template and without the OpenAI API around it.
 
-        `prompt` is a string or whatever the engine client takes; `sampling_params` is `vllm.SamplingParams`, a mapping
-        of its fields, or None for the engine's defaults. Leaving the iteration early aborts the request.
+        Leaving the iteration early aborts the engine's request.
+
+        Args:
+            prompt: A string, or whatever else the engine client takes as a prompt.
+            sampling_params: A `vllm.SamplingParams`, a mapping of its fields, or None for the model's defaults.
+
+        Yields:
+            The engine's outputs, as vLLM's `RequestOutput`; `output.outputs[0].text` is the text so far.
+
+        Raises:
+            fastapi.HTTPException: The engine refuses the prompt or the parameters; with its 4xx.
         """
 
     @abstractmethod
     def tokenize(self, text: str) -> list[int]:
-        """Token ids of `text` in the served model's vocabulary."""
+        """Tokenize a plain text; no chat template is applied.
+
+        Args:
+            text: The text.
+
+        Returns:
+            The ids of its tokens in the served model's vocabulary, as the model's tokenizer encodes it.
+
+        Raises:
+            fastapi.HTTPException: The text is longer than `HANDRAIL_MAX_TEXT_CHARS`; with 400.
+        """
 
     @abstractmethod
     async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
@@ -84,35 +109,119 @@ class Engine(ABC):
     def chat_completions(
         self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
     ) -> Awaitable[Any]:
+        """Answer a chat, as `/v1/chat/completions` does.
+
+        Args:
+            request: The client's request. Its disconnecting aborts the call, and its id is part of the engine's. None
+                for a call that no client waits for.
+            model_input: A body with `messages`.
+
+        Returns:
+            The completion: `.choices[0].message.content` is the text. With `"stream": true`, a
+            `StreamingResponse` of `chat.completion.chunk` events that ends with `data: [DONE]`.
+
+        Raises:
+            fastapi.HTTPException: The engine refuses the body; with its 4xx.
+            starlette.requests.ClientDisconnect: The client of `request` has disconnected.
+            TypeError: An argument is not a request or not a body; the message says what to write.
+        """
         return self._serve("chat_completions", request, model_input)
 
     def completions(
         self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
     ) -> Awaitable[Any]:
+        """Continue a prompt, as `/v1/completions` does.
+
+        Args:
+            request: The client's request, as for `chat_completions`.
+            model_input: A body with `prompt`.
+
+        Returns:
+            The completion: `.choices[0].text` is the text. With `"stream": true`, a `StreamingResponse` of
+            `text_completion` events that ends with `data: [DONE]`.
+
+        Raises:
+            fastapi.HTTPException: The engine refuses the body; with its 4xx.
+            starlette.requests.ClientDisconnect: The client of `request` has disconnected.
+            TypeError: An argument is not a request or not a body; the message says what to write.
+        """
         return self._serve("completions", request, model_input)
 
     def embeddings(
         self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
     ) -> Awaitable[Any]:
+        """Embed texts, as `/v1/embeddings` does. The served model has to be one for it.
+
+        Args:
+            request: The client's request, as for `chat_completions`.
+            model_input: A body with `input`.
+
+        Returns:
+            The embeddings: `.data[0].embedding` is the first vector. They are never streamed.
+
+        Raises:
+            fastapi.HTTPException: The engine refuses the body; with its 4xx.
+            starlette.requests.ClientDisconnect: The client of `request` has disconnected.
+            TypeError: An argument is not a request or not a body; the message says what to write.
+        """
         return self._serve("embeddings", request, model_input)
 
     def messages(
         self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
     ) -> Awaitable[Any]:
-        """Anthropic's Messages API."""
+        """Answer a chat by Anthropic's Messages API, as `/v1/messages` does.
+
+        Args:
+            request: The client's request, as for `chat_completions`.
+            model_input: A body with `messages` and `max_tokens`.
+
+        Returns:
+            The message: `.content[0].text` is the text. With `"stream": true`, a `StreamingResponse` of that
+            API's events.
+
+        Raises:
+            fastapi.HTTPException: The engine refuses the body; with its 4xx.
+            starlette.requests.ClientDisconnect: The client of `request` has disconnected.
+            TypeError: An argument is not a request or not a body; the message says what to write.
+        """
         return self._serve("messages", request, model_input)
 
     def responses(
         self, request: HTTPConnection | None = None, model_input: Mapping[str, Any] | None = None
     ) -> Awaitable[Any]:
-        """OpenAI's Responses API."""
+        """Answer by OpenAI's Responses API, as `/v1/responses` does.
+
+        Args:
+            request: The client's request, as for `chat_completions`.
+            model_input: A body with `input`.
+
+        Returns:
+            The response: `.output` has its items. With `"stream": true`, a `StreamingResponse` of that API's
+            events.
+
+        Raises:
+            fastapi.HTTPException: The engine refuses the body; with its 4xx.
+            starlette.requests.ClientDisconnect: The client of `request` has disconnected.
+            TypeError: An argument is not a request or not a body; the message says what to write.
+        """
         return self._serve("responses", request, model_input)
 
     def predict(self, model_input: Mapping[str, Any], request: HTTPConnection | None = None) -> Awaitable[Any]:
-        """A chat where the body has `messages`; else a completion, by the keys of older Truss engines too.
+        """Answer a chat or continue a prompt, by what the body has, as the engine of a Truss does.
 
-        Where `answers_with_text`, a completion is text alone: an async generator of it, or a string where the body says
-        `"stream": false`.
+        Args:
+            model_input: A body with `messages` is a chat. Any other is a completion, and may use the keys of older
+                Truss engines (`stop_words`, `bad_words`, `end_id`, `runtime_top_k`, `runtime_top_p`, …).
+            request: The client's request, as for `chat_completions`.
+
+        Returns:
+            As `chat_completions` or `completions`. For a Truss with the tag of an older engine, a completion is text
+            alone: an async generator of its pieces, or a string if the body says `"stream": false`.
+
+        Raises:
+            fastapi.HTTPException: The engine refuses the body; with its 4xx.
+            starlette.requests.ClientDisconnect: The client of `request` has disconnected.
+            TypeError: An argument is not a request or not a body; the message says what to write.
         """
         require_well_called("predict", request, model_input)
         if "messages" in model_input:

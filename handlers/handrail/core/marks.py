@@ -74,26 +74,65 @@ def decorator(role: Role, name: str, doc: str, *, is_registered: bool = False) -
 
 
 custom_ping_handler = decorator(Slot.PING, "custom_ping_handler", "Mark the function that answers `/ping`.")
+"""Mark the function that answers `/ping`: `@custom_ping_handler`.
+
+It may take nothing, `request`, `handrail.Engine`, or anything FastAPI understands. True and None mean 200, False means
+503; anything else is an answer as for `custom_invocation_handler`.
+"""
 custom_invocation_handler = decorator(
     Slot.INVOCATION, "custom_invocation_handler", "Mark the function that answers `/invocations`."
 )
+"""Mark the function that answers `/invocations`: `@custom_invocation_handler`.
+
+It may take nothing, `request`, `handrail.Engine`, or anything FastAPI understands, such as a pydantic model of the
+body. It may return a Starlette response, a generator, or anything that FastAPI can encode as JSON. What it raises is a
+500 that names its line; an `HTTPException` keeps its status.
+"""
 custom_stream_handler = decorator(
     Slot.STREAM, "custom_stream_handler", "Mark the function that answers WebSockets: `async def f(websocket)`."
 )
+"""Mark the function that answers WebSockets at `/invocations-bidirectional-stream`: `async def f(websocket)`.
+
+It may take `handrail.Engine`, too. The WebSocket is accepted before the call, and closed after it.
+"""
 input_formatter = decorator(
     WrapperSlot.INPUT_FORMATTER, "input_formatter", "Mark `f(request)`, which sees each request before its handler."
 )
+"""Mark `f(request)`, which is called with each request before its handler.
+
+It may change the request and return it, or return nothing. A response that it returns is the answer, and the handler is
+not called.
+"""
 output_formatter = decorator(
     WrapperSlot.OUTPUT_FORMATTER, "output_formatter", "Mark `f(response)`, which sees each response after its handler."
 )
+"""Mark `f(response)`, which is called with each response after its handler.
+
+It may change the response and return it, return another one, or return nothing to keep it.
+"""
 on_startup = decorator(Moment.STARTUP, "on_startup", "Mark a function to run once the engine is ready.")
+"""Mark a function to run once the engine is ready, before the first request.
+
+It may take nothing, `handrail.Engine`, or `app`. If it raises, the server does not start and exits with 3.
+"""
 on_shutdown = decorator(Moment.SHUTDOWN, "on_shutdown", "Mark a function to run before the engine stops.")
+"""Mark a function to run after the last request, before the engine stops.
+
+It may take nothing, `handrail.Engine`, or `app`.
+"""
 
 
 def custom_middleware(place: str) -> Callable[[F], F]:
-    """Mark `f(request, call_next)`, or an ASGI class, that stands around the handlers.
+    """Mark `async def f(request, call_next)`, or an ASGI class, as middleware around the handlers.
 
-    `place` is "throttle" (outermost) or "pre_post_process" (next to the handler). Raises ValueError for any other.
+    Args:
+        place: `"throttle"` (outermost) or `"pre_post_process"` (next to the handler).
+
+    Returns:
+        The decorator; it returns the function as it is.
+
+    Raises:
+        ValueError: `place` is neither of the two.
     """
     places = (WrapperSlot.THROTTLE, WrapperSlot.PRE_POST_PROCESS)
     if place not in places:

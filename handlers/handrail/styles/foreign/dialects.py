@@ -1,6 +1,6 @@
 """The other servers' scripts that are recognised, a row each: take a row out once its dialect is served.
 
-docs/dialects.md has a section for each `anchor`.
+docs/compatibility/dialects.md has a section for each `anchor`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Stranger:
 
     @property
     def advice(self) -> str:
-        return f"{self.dialect.instead} (docs/dialects.md#{self.dialect.anchor})"
+        return f"{self.dialect.instead} (docs/compatibility/dialects.md#{self.dialect.anchor})"
 
 
 @dataclass(frozen=True)
