@@ -21,28 +21,24 @@ from handrail.core.ladder import (
     DEFAULT,
     Candidate,
     Rung,
-    Script,
     Sources,
     decorated,
     default,
-    defined,
     first,
     from_environment,
     hidden,
     named,
+    of_styles,
 )
-from handrail.core.script import Loader, find_script, make_importable
+from handrail.core.script import Loader, Script, find_script, make_importable
 from handrail.core.siblings import hidden_siblings
 from handrail.core.slots import AdapterSlot, Moment, SessionStep, Slot
 from handrail.core.streaming import adapt_stream
 from handrail.core.tracebacks import definition
 from handrail.core.unawaited import unawaited
-from handrail.styles.definition.model import DefinedModel
-from handrail.styles.definition.style import Found
+from handrail.core.whole_model import ModelDirectory, WholeModel
 from handrail.styles.foreign.judge import Surveyed, Verdict, explained, judge, nothing_known, require_no_server
-from handrail.styles.truss import style as truss
-from handrail.styles.truss.model import TrussModel
-from handrail.styles.truss.style import Style
+from handrail.styles.offers import Served, find_offers, prepare
 from handrail.wrap.around import Around, resolve_around
 
 
@@ -82,15 +78,18 @@ class Program:
     hooks: Mapping[Moment, tuple[Callable[..., Any], ...]]
     faults: tuple[HandlerFault, ...]
     warnings: tuple[str, ...]
-    model: TrussModel | None = None
-    definition: DefinedModel | None = None
+    models: tuple[WholeModel, ...] = ()
+    #: The model whose function answers /invocations.
+    answering: WholeModel | None = None
+    #: Of the models' own, by path.
+    routes: Mapping[str, Handler] = field(default_factory=dict)
     session_handlers: Mapping[SessionStep, Handler] = field(default_factory=dict)
     adapters: Mapping[AdapterSlot, Handler] = field(default_factory=dict)
 
     @property
-    def is_predict(self) -> bool:
-        """Whether a Truss Model's `predict` answers /invocations."""
-        return self.definition is None and self.resolutions[Slot.INVOCATION].winner.rung is Rung.STYLE
+    def hides_engine(self) -> bool:
+        """Whether what answers /invocations may check what the engine's own routes would not."""
+        return self.answering is not None and self.answering.hides_engine
 
     def sentences(self) -> list[str]:
         """Who answers each slot, and what stands around the handlers."""
@@ -113,21 +112,23 @@ def resolve(sources: Sources) -> Program:
     loader = Loader()
     script, script_fault = _load_script(sources, loader)
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
-    style, found = _whole_models(sources, script, is_answered=bool(asked[Slot.INVOCATION]))
-    whole = {slot: (*defined(slot, found), *style.candidates(slot)) for slot in Slot}
-    offered = {slot: (*asked[slot], *whole[slot], *default(slot, script)) for slot in Slot}
+    directory = ModelDirectory(sources.model_path, loader, script, bool(asked[Slot.INVOCATION]), sources.settings)
+    offers = find_offers(sources.styles, directory)
+    offered = {slot: (*asked[slot], *of_styles(slot, offers), *default(slot, script)) for slot in Slot}
     around = resolve_around(sources, loader, script)
-    is_known = _is_known(offered, script, around) or style.model is not None or style.fault is not None
+    is_known = _is_known(offered, script, around) or any(offer.model or offer.faults for offer in offers)
     verdict = Verdict() if script_fault else judge(_surveyed(sources, script, loader, offered, is_known=is_known))
     script_fault = script_fault or verdict.fault
     resolutions = {slot: _settle(slot, candidates, script_fault) for slot, candidates in offered.items()}
+    served = Served.of(offers, {slot: resolution.winner.found for slot, resolution in resolutions.items()})
     of_hooks, hook_faults = _hooks(script)
     of_sessions, session_faults = _session_handlers(script)
     of_adapters, adapter_faults = adapter_handlers.find(script.marks)
     faults = [
+        *sources.faults,
         script_fault,
-        style.fault,
-        *(found.faults if found else ()),
+        *(fault for offer in offers for fault in offer.faults),
+        *served.faults,
         *(resolution.fault for resolution in resolutions.values()),
         *around.faults,
         *hook_faults,
@@ -138,33 +139,20 @@ def resolve(sources: Sources) -> Program:
     if script.path and script.module and not (script_fault or is_known or warnings or verdict.knows_script):
         warnings.append(nothing_known(script.path, script.module))
     warnings += [*around.warnings, *hidden_siblings(script.path)]
-    warnings += found.warnings if found else ()
-    warnings += (*verdict.warnings, *(style.bypassed() if resolutions[Slot.INVOCATION].handler is None else ()))
+    warnings += (*(warning for offer in offers for warning in offer.warnings), *verdict.warnings)
+    if resolutions[Slot.INVOCATION].handler is None:
+        warnings += [warning for model in served.models for warning in model.unasked()]
     handlers = [one for one in (*(r.handler for r in resolutions.values()), *of_adapters.values()) if one is not None]
     warnings += unawaited([*(one.function for one in handlers), *(hook for them in of_hooks.values() for hook in them)])
     unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
-    model = found.model if found and resolutions[Slot.INVOCATION].winner.found == found.label else None
-    more = (style.model, model, of_sessions, of_adapters)
+    more = (served.models, served.answering, served.routes, of_sessions, of_adapters)
     return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), *more)
-
-
-def _whole_models(sources: Sources, script: Script, *, is_answered: bool) -> tuple[Style, Found | None]:
-    """The Truss and the definition, as far as they may answer beside each other and beside a handler."""
-    style, found = truss.find(sources, script, is_answered=is_answered), sources.definition
-    if found is None or found.is_foreign:
-        return style, found
-    if is_answered:
-        return style, found.unused()
-    models = style.candidates(Slot.INVOCATION)
-    if not models:
-        return style, found
-    return (Style() if found.is_chosen else style), found.beside(models[0].found)
 
 
 def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault | None]:
     path = None
     try:
-        of_style = truss.prepare(sources.config, loader)
+        of_style = prepare(sources.styles, ModelDirectory(sources.model_path, loader, settings=sources.settings))
         path = find_script(sources.model_path, sources.script_filename, of_style)
         if path is None:
             return Script(), None

@@ -12,13 +12,14 @@ import pytest
 from fastapi import FastAPI
 from handrail_container.engine.echo.backend import EchoBackend
 from handrail_container.engine.echo.client import Pace
+from handrail_container.engine.opening import open_backend
 from handrail_container.gate.gate import Gate
 from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.process.exits import SettingsError
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
 from handrail_container.routes.table import routes
-from handrail_container.server.composition import create_gate, open_backend
+from handrail_container.server.composition import create_gate
 from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch

@@ -17,11 +17,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from handrail.resolve import Program
+from handrail_container.engine import opening
 from handrail_container.engine.echo.backend import EchoBackend
 from handrail_container.engine.echo.client import Pace
 from handrail_container.gate.lifecycle import State
 from handrail_container.process.exits import EngineDeadError, EngineStartError, ExitCode, SettingsError
-from handrail_container.server import composition
 from handrail_container.server.server import Server
 from handrail_container.settings.fields import Settings
 
@@ -62,7 +62,7 @@ class Engine(EchoBackend):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     engine = Engine()
-    monkeypatch.setattr(composition, "open_backend", lambda settings, fallback: engine)
+    monkeypatch.setattr(opening, "open_backend", lambda settings, fallback: engine)
     return engine
 
 

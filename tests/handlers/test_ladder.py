@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from handrail.core.ladder import Candidate, Rung, Script, first, hidden
+from handrail.core.ladder import Candidate, Rung, first, hidden
+from handrail.core.script import Script
 from handrail.core.slots import Slot
 
 from tests.handlers.conftest import Written

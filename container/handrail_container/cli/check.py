@@ -16,20 +16,21 @@ from handrail.core.tracebacks import definition
 from handrail.resolve import Program
 from handrail.wrap.around import Wrapper
 
-from handrail_container.cli import check_definition, check_requirements
+from handrail_container.cli import check_requirements
 from handrail_container.cli.check_requirements import may_be_mended
-from handrail_container.cli.check_slots import FOLD, WIDTH, signature_data, slot_data, table
+from handrail_container.cli.check_slots import FOLD, WIDTH, slot_data, table
+from handrail_container.engine.opening import open_backend
 from handrail_container.gate.keys import key_warnings
 from handrail_container.process.exits import ExitCode, SettingsError
 from handrail_container.process.report import exit_code, refusal
 from handrail_container.program import engine_config
 from handrail_container.program.engine_config import EngineConfig
 from handrail_container.program.load import load_program
+from handrail_container.program.plugins import Plugin, flags_of_styles, installed
 from handrail_container.program.requirements import Requirements, find
 from handrail_container.program.truss_flags import Field
 from handrail_container.routes.session_store import find_sessions
 from handrail_container.sagemaker.limits import over_limits
-from handrail_container.server.composition import open_backend
 from handrail_container.settings.environment import Known, known, of_vllms_server, read, to_deploy, without_effect
 from handrail_container.settings.fields import Settings
 
@@ -47,6 +48,7 @@ class Report:
     requirements: Requirements | None
     problems: tuple[str, ...]
     config: EngineConfig = field(default_factory=EngineConfig)
+    plugins: tuple[Plugin, ...] = ()
 
     @property
     def faults(self) -> tuple[HandlerFault, ...]:
@@ -98,12 +100,13 @@ class Report:
         for resolution in self.program.resolutions.values():
             lines += ["", resolution.slot.path, *table(resolution, is_open=self._may_be_mended(resolution.fault))]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
-        lines += _section("Model", _methods(self.program))
+        for model in self.program.models:
+            lines += _section(model.title, model.rows())
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
-        lines += _section("definition", check_definition.rows(self.program.definition))
         lines += _section("config.yaml", map(_field, self.config.fields))
         lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
+        lines += _section("plugins", map(_plugin, self.plugins))
         lines += _section("settings", _settings(self.known, has_all=has_all))
         lines += _section("not known yet", self.undecided)
         lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
@@ -119,13 +122,11 @@ class Report:
             "engine": self.settings.engine,
             "slots": {slot.value: slot_data(resolution) for slot, resolution in self.program.resolutions.items()},
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
-            "model": _model_data(self.program),
-            "adapters": {slot.value: signature_data(one.signature) for slot, one in self.program.adapters.items()},
-            "definition": check_definition.data(self.program.definition),
+            **_models(self.program),
+            "adapters": {slot.value: one.signature.data() for slot, one in self.program.adapters.items()},
             "config": [_field_data(row) for row in self.config.fields],
-            "session_handlers": {
-                s.value: signature_data(h.signature) for s, h in self.program.session_handlers.items()
-            },
+            "session_handlers": {s.value: h.signature.data() for s, h in self.program.session_handlers.items()},
+            "plugins": [asdict(plugin) for plugin in self.plugins],
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
             "requirements": check_requirements.data(self.requirements),
             "settings": [asdict(row) for row in self.known],
@@ -151,7 +152,9 @@ def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = Fa
     chosen = [name for name, value in given.items() if value is not None]
     program, requirements = load_program(settings), find(settings)
     rows = tuple(known(settings, chosen))
-    return Report(settings, rows, program, requirements, problems, engine_config.read(settings))
+    return Report(
+        settings, rows, program, requirements, problems, engine_config.read(settings), tuple(installed(settings))
+    )
 
 
 def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhere: bool) -> None:
@@ -160,7 +163,7 @@ def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhe
     if (
         settings.engine == "vllm"
         and not is_elsewhere
-        and set(engine_config.read(settings).flags or ()) - {"SM_VLLM_MODEL"}
+        and {*(engine_config.read(settings).flags or ()), *dict(flags_of_styles(settings))} - {"SM_VLLM_MODEL"}
     ):
         backend.prepare()
 
@@ -182,15 +185,14 @@ def _wrapper_data(wrapper: Wrapper) -> dict[str, str]:
     return {"place": wrapper.place.value, "name": candidate.label, "found": candidate.found, "where": where}
 
 
-def _methods(program: Program) -> list[str]:
-    methods = program.model.methods.values() if program.model else ()
-    return [f"{method.signature.text}  {method.signature.where}" for method in methods]
+def _models(program: Program) -> dict[str, Any]:
+    """Of each model that is served; `model`, a Truss's, and `definition` are there also without one."""
+    served = {model.title.lower(): dict(model.data()) for model in program.models}
+    return {"model": None, "definition": None, **served}
 
 
-def _model_data(program: Program) -> dict[str, Any] | None:
-    if program.model is None:
-        return None
-    return {name: signature_data(one.signature) for name, one in program.model.methods.items()}
+def _plugin(plugin: Plugin) -> str:
+    return f"{plugin.kind} {plugin.name}: {plugin.where}{', left out' if plugin.is_disabled else ''}"
 
 
 def _adapter(row: tuple[AdapterSlot, Handler]) -> str:

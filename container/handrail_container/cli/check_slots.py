@@ -7,7 +7,6 @@ from typing import Any
 
 from handrail.core.errors import HandlerFault
 from handrail.core.ladder import Rung
-from handrail.core.signature import Signature
 from handrail.resolve import Resolution
 
 _RUNG_NAMES = {
@@ -50,7 +49,7 @@ def slot_data(resolution: Resolution) -> dict[str, Any]:
         "path": resolution.slot.path,
         "rungs": [_rung(resolution, rung) for rung in Rung],
         "winner": _RUNG_NAMES[resolution.winner.rung] if resolution.is_settled else None,
-        "handler": handler and signature_data(handler.signature),
+        "handler": handler and handler.signature.data(),
         "fault": _fault(resolution.fault),
     }
 
@@ -70,12 +69,3 @@ def _fault(fault: HandlerFault | None) -> dict[str, str] | None:
     if fault is None:
         return None
     return {"kind": type(fault).__name__, "message": str(fault), "traceback": fault.user_traceback}
-
-
-def signature_data(signature: Signature) -> dict[str, Any]:
-    return {
-        "name": signature.name,
-        "where": signature.where,
-        "signature": signature.text,
-        "arguments": {a.parameter.name: a.source.name.lower() for a in signature.arguments},
-    }

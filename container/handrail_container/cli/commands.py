@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: The log's form of a command whose reader is a person, also where standard error is a pipe.
 _FOR_A_PERSON = "plain"
-_ENGINE = click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE")
+_ENGINE = click.option("--engine", metavar="NAME", help="HANDRAIL_ENGINE: vllm, echo, none, or a plugin's")
 
 
 @click.group(

@@ -16,7 +16,7 @@ from handrail_container.process.exits import SettingsError
 
 @click.command(short_help="Serve SageMaker's runtime API in front of DIR.")
 @DIRECTORY
-@click.option("--engine", type=click.Choice(["vllm", "echo", "none"]), help="HANDRAIL_ENGINE of the container.")
+@click.option("--engine", metavar="NAME", help="HANDRAIL_ENGINE of the container: vllm, echo, none, or a plugin's.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, envvar="SAGEMAKER_BIND_TO_PORT", default=8080, show_default=True)
 @click.option("--target", metavar="URL", help="A container that is served already, in place of DIR.")

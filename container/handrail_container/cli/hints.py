@@ -46,7 +46,7 @@ def print_hints(program: Program, host: str, port: int, settings: Settings, payl
 def _invocation(told: Told, asks: str, url: str) -> Iterator[str]:
     """A request that whoever answers can read; where nobody knows what that is, words that say so."""
     resolution = told.program.resolutions[Slot.INVOCATION]
-    if resolution.handler is None and not told.payloads and told.program.definition is None:
+    if resolution.handler is None and not told.payloads:
         yield "nothing at /invocations: there is no handler, and the engine `none` has no default"
         return
     contract = contracts(told, {})[Slot.INVOCATION.path]["post"]
@@ -85,8 +85,6 @@ def _names_fields(schema: Any, contract: Contract) -> bool:
 
 
 def _name(told: Told) -> str:
-    if told.program.definition is not None:
-        return "run_inference"
     handler = told.program.resolutions[Slot.INVOCATION].handler
     return handler.signature.name if handler is not None else "the engine"
 

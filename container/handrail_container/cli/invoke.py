@@ -18,6 +18,7 @@ from starlette.types import Message, Scope
 
 from handrail_container.cli.question import Question, method_of
 from handrail_container.cli.transcript import Transcript
+from handrail_container.engine import opening
 from handrail_container.gate.gate import Gate
 from handrail_container.gate.lifecycle import Lifecycle
 from handrail_container.process import own_address
@@ -97,7 +98,7 @@ async def invoke_directory(
     """Start what serving would start, ask it as a client would, and stop it. Raises SettingsError."""
     lifecycle = Lifecycle()
     gate = composition.create_gate(settings, lifecycle)
-    startup = Startup(settings, lifecycle, gate, composition.open_backend(settings, fallback_model))
+    startup = Startup(settings, lifecycle, gate, opening.open_backend(settings, fallback_model))
     try:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(startup.backend.stop)
@@ -120,7 +121,7 @@ async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.Asy
     app = await startup.start_engine()
     transcript.stage("engine", startup.backend.name)
     engine_url = ""
-    if program.definition is not None and startup.settings.engine != "none":
+    if any(model.is_elsewhere for model in program.models) and startup.settings.engine != "none":
         engine_url = await stack.enter_async_context(_listening(startup.gate))
     serving = await startup.begin(program, app, engine_url)
     stack.push_async_callback(serving.end)
@@ -129,10 +130,8 @@ async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.Asy
 
 
 def _begun(program: Program) -> list[str]:
-    if program.definition is not None:
-        return ["workers"]
-    if program.model is not None:
-        return ["Model"]
+    if program.models:
+        return [model.title for model in program.models]
     return ["start-up hooks"] if program.hooks[Moment.STARTUP] else []
 
 

@@ -10,6 +10,7 @@ from handrail.core.engine import Engine
 from starlette.requests import Request
 
 from handrail_container.engine.lora import Adapters
+from handrail_container.engine.opening import Asked
 
 
 class NoEngine(Engine):
@@ -84,3 +85,7 @@ class NoBackend:
 
     async def stop(self) -> None:
         """There is nothing to stop."""
+
+
+def open_none(asked: Asked) -> NoBackend:
+    return NoBackend()

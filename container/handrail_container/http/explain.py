@@ -11,7 +11,7 @@ from handrail.core.calling import Handler
 from handrail.core.presence import ClientLeft
 from handrail.core.redaction import Redactor
 from handrail.core.tracebacks import explain
-from handrail.styles.definition.stages import StageFailed
+from handrail.core.whole_model import WholeModel
 from handrail.wrap.around import Wrapper
 from handrail.wrap.downstream import StreamCut
 from handrail.wrap.middleware import WrapperRaised
@@ -25,7 +25,7 @@ from handrail_container.settings.fields import Settings
 
 logger = logging.getLogger("handrail")
 
-#: A definition's answers before its snippet runs: the client's doing, or the hour's.
+#: A model's answers before its script runs: the client's doing, or the hour's.
 _REFUSALS = (400, 429, 503)
 #: JSON can hold what UTF-8 cannot; whoever answers with what was asked repeats it.
 HALF_A_CHARACTER = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
@@ -58,21 +58,20 @@ def explain_handler(handler: Handler, settings: Settings) -> Explain:
     return explained
 
 
-def explain_definition(settings: Settings) -> Explain:
-    """What a definition's stages raised."""
+def explain_model(model: WholeModel, handler: Handler, settings: Settings) -> Explain:
+    """What the `handler` of a whole model raised: as the model explains it, else as a handler's."""
+    otherwise = explain_ours if model.is_elsewhere else explain_handler(handler, settings)
 
     def explained(error: BaseException, request_id: str) -> Failure:
-        if not isinstance(error, StageFailed):
-            return explain_ours(error, request_id)
-        message = settings.redactor(str(error))
-        if error.log or error.status not in _REFUSALS:
-            logger.error("%s, request_id=%s\n%s", message, request_id, error.log)
-        if settings.error_detail == "none" and error.kind is not None:
-            message = "run_inference failed; the log has it under the request id"
-        more: dict[str, str | int] = {"stage": error.stage.value}
-        if error.upstream_status is not None:
-            more["upstream_status"] = error.upstream_status
-        return Failure(error.status, message, error.kind, headers=error.headers, more=more)
+        problem = model.explain(error)
+        if problem is None:
+            return otherwise(error, request_id)
+        message = settings.redactor(problem.message)
+        if problem.log or problem.status not in _REFUSALS:
+            logger.error("%s, request_id=%s\n%s", message, request_id, problem.log)
+        if settings.error_detail == "none" and problem.kind is not None:
+            message = f"{handler.signature.name} failed; the log has it under the request id"
+        return Failure(problem.status, message, problem.kind, headers=problem.headers, more=problem.more)
 
     return explained
 

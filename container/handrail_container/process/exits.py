@@ -43,6 +43,10 @@ class RequirementsError(StartError):
     exit_code = ExitCode.SCRIPT
 
 
+class PluginError(StartError):
+    exit_code = ExitCode.SCRIPT
+
+
 class EngineStartError(StartError):
     exit_code = ExitCode.ENGINE_START
 

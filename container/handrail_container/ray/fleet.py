@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from handrail.resolve import Program
 
-from handrail_container.engine import ray_cluster
+from handrail_container.engine import opening, ray_cluster
 from handrail_container.gate.lifecycle import Lifecycle
 from handrail_container.process import children, signals
 from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
@@ -67,7 +67,7 @@ class Fleet:
         """The steps that a start begins with, here before each replica takes them."""
         lifecycle = Lifecycle()
         gate = composition.create_gate(self._settings, lifecycle)
-        backend = composition.open_backend(self._settings, self._fallback_model)
+        backend = opening.open_backend(self._settings, self._fallback_model)
         return Startup(self._settings, lifecycle, gate, backend)
 
     @property

@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from handrail_container.engine import opening
 from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.gate.metrics import counting
 from handrail_container.process import children, logs
@@ -61,7 +62,7 @@ class Replica:
         self.lifecycle = Lifecycle()
         self._host = host
         self._gate = composition.create_gate(settings, self.lifecycle)
-        self._backend = composition.open_backend(settings, fallback_model)
+        self._backend = opening.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
         self._teardown = Teardown()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handrail.styles.definition.model import DefinedModel
-from handrail.styles.truss.model import TrussModel
+from handrail.core.whole_model import WholeModel
 from handrail.wrap.downstream import replay
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -33,32 +32,22 @@ _OF_BATCHES = frozenset({"text/csv", "application/jsonlines", "application/x-jso
 class DefaultPing:
     """200 while the engine is alive; the gate has answered already where the server is not ready.
 
-    `model` is a Truss Model that may say otherwise, `workers` those of a definition. Where `is_fresh`, each request
-    asks the Model.
+    `models` are whole models that may say otherwise; where `is_fresh`, each request asks them anew.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        model: TrussModel | None = None,
-        workers: DefinedModel | None = None,
-        *,
-        is_fresh: bool = False,
-    ) -> None:
+    def __init__(self, backend: Backend, models: Sequence[WholeModel] = (), *, is_fresh: bool = False) -> None:
         self._backend = backend
         self._is_fresh = is_fresh
-        self._model = model
-        self._workers = workers
+        self._models = models
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._backend.check_health()
         except EngineDeadError as error:
             raise HTTPException(503, str(error)) from error
-        if self._model is not None and not await self._model.is_healthy(is_fresh=self._is_fresh):
-            raise HTTPException(503, "the Model's is_healthy says that it is not, or does not say in time")
-        if self._workers is not None and not self._workers.is_healthy:
-            raise HTTPException(503, "the workers of run_inference end as soon as they are started; the log says why")
+        for model in self._models:
+            if not await model.is_healthy(is_fresh=self._is_fresh):
+                raise HTTPException(503, model.unhealthy)
         await JSONResponse({"status": "healthy"})(scope, receive, send)
 
 

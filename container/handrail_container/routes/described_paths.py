@@ -5,55 +5,36 @@ What a handler takes and answers with is as its annotations say it; what they do
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from handrail.core.calling import Handler
 from handrail.core.contract import ANYTHING, Contract, contract_of
+from handrail.core.shapes import CHAT, QUESTION, STREAM, TEXTS, body, operation
 from handrail.core.slots import AdapterSlot, Slot, WrapperSlot
 from handrail.resolve import Program
-from handrail.styles.definition.schema import Task
-from handrail.styles.truss.methods import ROUTES
 
+from handrail_container.routes.beside_model import HARMLESS
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
-from handrail_container.routes.truss import HARMLESS
 
-Operation = dict[str, Any]
-
-_QUESTION = "What does /ping do?"
-_STREAM = {"type": "boolean"}
-_CONTENT = {"anyOf": [{"type": "string"}, {"type": "null"}, {"type": "array", "items": {"type": "object"}}]}
-_MESSAGE = {
-    "type": "object",
-    "required": ["role"],
-    "properties": {"role": {"type": "string"}, "content": _CONTENT},
-}
-_CHAT = {
-    "type": "object",
-    "required": ["messages"],
-    "properties": {"messages": {"type": "array", "items": _MESSAGE, "minItems": 1}, "stream": _STREAM},
-    "examples": [{"messages": [{"role": "user", "content": _QUESTION}]}],
-}
-_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples": [[_QUESTION]]}
 #: What the engine takes by payload, where its own routes do not say.
 _PAYLOADS: dict[str, dict[str, Any]] = {
-    "messages": _CHAT,
+    "messages": CHAT,
     "prompt": {
         "type": "object",
         "required": ["prompt"],
-        "properties": {"prompt": {"type": "string"}, "max_tokens": {"type": "integer"}, "stream": _STREAM},
-        "examples": [{"prompt": _QUESTION}],
+        "properties": {"prompt": {"type": "string"}, "max_tokens": {"type": "integer"}, "stream": STREAM},
+        "examples": [{"prompt": QUESTION}],
     },
     "input": {
         "type": "object",
         "required": ["input"],
-        "properties": {"input": {"anyOf": [{"type": "string"}, _TEXTS]}},
-        "examples": [{"input": _QUESTION}],
+        "properties": {"input": {"anyOf": [{"type": "string"}, TEXTS]}},
+        "examples": [{"input": QUESTION}],
     },
 }
-#: What a definition takes by its task; another task takes any JSON.
-_TASKS: dict[Task, dict[str, Any]] = {Task.CHAT: _CHAT, Task.EMBEDDINGS: _TEXTS}
 _PING_METHODS = ("GET", "POST", "HEAD")
 _ANY_TYPE: dict[str, Any] = {"*/*": ANYTHING}
 _JSON: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
@@ -68,10 +49,6 @@ class Told:
     program: Program
     payloads: Mapping[str, str]
     model_routes: str
-
-
-def operation(summary: str, answer: str, media_types: Mapping[str, Any], **more: Any) -> Operation:
-    return {"summary": summary, "responses": {"200": {"description": answer, "content": dict(media_types)}}, **more}
 
 
 def fixed_paths() -> dict[str, dict[str, Any]]:
@@ -89,7 +66,7 @@ def fixed_paths() -> dict[str, dict[str, Any]]:
         EXECUTION: {"get": batches},
         "/adapters": {
             "get": operation("The LoRA adapters that are loaded.", "Their names and sources.", _JSON),
-            "post": operation("Load a LoRA adapter.", "It is loaded.", _ANY_TYPE, requestBody=_body(source)),
+            "post": operation("Load a LoRA adapter.", "It is loaded.", _ANY_TYPE, requestBody=body(source)),
         },
         AdapterSlot.UNLOAD.path: {
             "parameters": [name],
@@ -104,10 +81,6 @@ _STRING = {"type": "string"}
 _PING = ("Whether the server can answer; 503 says why not.", "It can.", _ANY_TYPE)
 
 
-def _body(schema: Mapping[str, Any], *, is_required: bool = True) -> dict[str, Any]:
-    return {"required": is_required, "content": {"application/json": {"schema": dict(schema)}}}
-
-
 def contracts(told: Told, engine: Mapping[str, Any]) -> dict[str, dict[str, Contract]]:
     """What the program's handlers answer, by path and method; `engine` are the paths of the engine's own routes."""
     invocation = {"post": _invocation(told, engine)}
@@ -115,17 +88,17 @@ def contracts(told: Told, engine: Mapping[str, Any]) -> dict[str, dict[str, Cont
     ping = told.program.resolutions[Slot.PING].handler
     if ping is not None:
         found["/ping"] = {method.lower(): _pinged(ping, method) for method in _PING_METHODS}
-    if told.program.is_predict:
-        found["/v1/models/{model_name}:predict"] = {"post": _named(invocation["post"])}
-    if told.program.is_predict and told.model_routes == "predict":
-        found |= dict.fromkeys(ROUTES.values(), invocation)
-    of_model = told.program.model.routes if told.program.model is not None else {}
-    return found | {path: {"post": contract_of(handler, path)} for path, handler in of_model.items()}
+    answering = told.program.answering
+    if answering is not None:
+        found |= {path: {"post": _named(invocation["post"], path)} for path in answering.templates}
+    if answering is not None and told.program.hides_engine and told.model_routes == "predict":
+        found |= dict.fromkeys(answering.also_at, invocation)
+    return found | {path: {"post": contract_of(handler, path)} for path, handler in told.program.routes.items()}
 
 
 def engines_part(told: Told, paths: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the engine's routes that are there beside a Model; a strict one leaves none, nor a description."""
-    if not told.program.is_predict or told.model_routes == "engine":
+    if not told.program.hides_engine or told.model_routes == "engine":
         return dict(paths)
     gets = {
         path: {method: one for method, one in operations.items() if method != "post" or path in HARMLESS}
@@ -135,25 +108,11 @@ def engines_part(told: Told, paths: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _invocation(told: Told, engine: Mapping[str, Any]) -> Contract:
-    definition, handler = told.program.definition, told.program.resolutions[Slot.INVOCATION].handler
-    if definition is not None:
-        words = ("The definition's run_inference answers.", "What run_inference returns, in the canonical form.")
-        body = _body(_TASKS.get(definition.definition.task, {}))
-        found = Contract(operation(*words, _ANY_TYPE, requestBody=body))
-    elif handler is not None:
-        found = contract_of(_whole(handler, told.program), Slot.INVOCATION.path)
-    else:
-        found = _by_payload(told.payloads, engine)
+    answering, handler = told.program.answering, told.program.resolutions[Slot.INVOCATION].handler
+    found = answering.contract() if answering is not None else None
+    if found is None:
+        found = contract_of(handler, Slot.INVOCATION.path) if handler else _by_payload(told.payloads, engine)
     return _surrounded(found, told.program)
-
-
-def _whole(handler: Handler, program: Program) -> Handler:
-    """Of a Model: what its first step takes, and what its last one gives."""
-    if not program.is_predict or program.model is None:
-        return handler
-    methods = program.model.methods
-    first, last = methods.get("preprocess", methods["predict"]), methods.get("postprocess", methods["predict"])
-    return Handler(last.function, replace(first.signature, name=handler.signature.name), handler.app)
 
 
 def _by_payload(payloads: Mapping[str, str], engine: Mapping[str, Any]) -> Contract:
@@ -163,12 +122,12 @@ def _by_payload(payloads: Mapping[str, str], engine: Mapping[str, Any]) -> Contr
     shapes = [_schema_at(path, engine) or _PAYLOADS.get(key, {}) for key, path in payloads.items()]
     media_types = {"application/json": ANYTHING, "text/event-stream": ANYTHING}  # events: tools read them one by one
     words = ("The engine answers, by payload.", "The engine's answer, or its stream.")
-    return Contract(operation(*words, media_types, requestBody=_body({"anyOf": shapes})))
+    return Contract(operation(*words, media_types, requestBody=body({"anyOf": shapes})))
 
 
 def _schema_at(path: str, engine: Mapping[str, Any]) -> dict[str, Any] | None:
-    body = engine.get(path, {}).get("post", {}).get("requestBody", {})
-    found: dict[str, Any] = body.get("content", {}).get("application/json", {}).get("schema", {})
+    asked = engine.get(path, {}).get("post", {}).get("requestBody", {})
+    found: dict[str, Any] = asked.get("content", {}).get("application/json", {}).get("schema", {})
     return found if "$ref" in found else None
 
 
@@ -189,8 +148,8 @@ def _pinged(handler: Handler, method: str) -> Contract:
     return Contract({**contract.operation, "responses": answers}, contract.components)
 
 
-def _named(contract: Contract) -> Contract:
-    """The same for any name of a model in its path."""
-    name = {"name": "model_name", "in": "path", "required": True, "schema": _STRING}
-    parameters = [name, *contract.operation.get("parameters", [])]
+def _named(contract: Contract, template: str) -> Contract:
+    """The same for any name in its path."""
+    names = [{"name": n, "in": "path", "required": True, "schema": _STRING} for n in re.findall(r"{(\w+)}", template)]
+    parameters = [*names, *contract.operation.get("parameters", [])]
     return Contract({**contract.operation, "parameters": parameters}, contract.components)

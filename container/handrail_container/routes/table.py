@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -11,9 +11,8 @@ from fastapi import FastAPI
 from handrail.core.calling import Handler
 from handrail.core.ladder import Rung
 from handrail.core.slots import Slot
+from handrail.core.whole_model import Neighbours, WholeModel
 from handrail.resolve import Program, Resolution
-from handrail.styles.truss.methods import ROUTES, SOCKET
-from handrail.styles.truss.model import TrussModel
 from handrail.wrap.around import Wrapper
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,12 +25,13 @@ from handrail_container.engine.backend import Backend
 from handrail_container.engine.grammars import RequestBounds
 from handrail_container.http.answer import answering
 from handrail_container.http.envelope import Explain
-from handrail_container.http.explain import explain_definition, explain_handler, explain_ours, explain_wrapper
+from handrail_container.http.explain import explain_handler, explain_model, explain_ours, explain_wrapper
 from handrail_container.http.json_bounds import JsonBounds
 from handrail_container.http.origins import Origins
 from handrail_container.routes.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.routes.adapters import PATH as ADAPTERS
 from handrail_container.routes.adapters import AdapterRoutes, sent_to_adapters
+from handrail_container.routes.beside_model import beside_model
 from handrail_container.routes.chat_socket import ChatSocket
 from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
 from handrail_container.routes.endpoint import Endpoint, GateParts, Lane, Routes, SocketEndpoint, no_socket
@@ -40,7 +40,6 @@ from handrail_container.routes.execution_parameters import parameters
 from handrail_container.routes.ping import bounded, unhealthy
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
-from handrail_container.routes.truss import MODELS, ModelRoutes, beside_predict
 from handrail_container.settings.fields import Settings
 
 #: Who answers, in the log, where no function of the user's does.
@@ -59,6 +58,8 @@ _OURS = (
 )
 _ENGINES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/openapi.json", "/docs")
 _LONG = 64
+#: Where a Truss Model has its WebSocket: also without one, something is said there.
+SOCKET = "/v1/websocket"
 
 PING_METHODS = ("GET", "POST", "HEAD")
 
@@ -68,11 +69,13 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
 
     Raises SignatureRefused where a middleware class cannot be made.
     """
-    lanes, wrappers, model = gate.lanes, program.around.wrappers, program.model
+    lanes, wrappers = gate.lanes, program.around.wrappers
     bounds = RequestBounds(settings.max_grammar_size, settings.max_n)
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
     engine = _engine(of_engine, program, settings)
-    behind = of_engine if model is None else _model_or(model, of_engine, settings)
+    own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in program.routes.items()}
+    is_strict = settings.model_routes == "strict" and any(model.hides_engine for model in program.models)
+    behind = _own_or(own, no_such_route if is_strict else of_engine) if own or is_strict else of_engine
     by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
     invocation = _surrounded(invocation, wrappers, settings)
@@ -83,7 +86,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
-        "/health": ours(DefaultPing(backend, workers=program.definition), PING_METHODS),
+        "/health": ours(DefaultPing(backend, _without_ping(program)), PING_METHODS),
         EXECUTION: ours(parameters(settings), ("GET",)),
         ADAPTERS: of_adapters,
     }
@@ -91,27 +94,32 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         "/v1/": _laned(_surrounded(engine, wrappers, settings), lanes.engine),
         "": _laned(engine, lanes.engine),
     }
-    if program.model is not None:
-        own = _of_model(program.model, wrappers, settings)
-        beside = dict.fromkeys(ROUTES.values(), invocation) if _is_behind_predict(program, settings) else {}
-        endpoints |= beside | {path: _laned(endpoint, lanes.engine) for path, endpoint in own.items()}
-        readiness = DefaultPing(backend, program.model, is_fresh=True)
-        if settings.model_routes == "strict":
-            of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
-        of_models = ModelRoutes(program.model, readiness, answering(invocation.app, invocation.explain), of_engine)
-        prefixes = {MODELS: ours(of_models, ()), **prefixes}
+    if program.answering is not None and _is_behind_model(program, settings):
+        endpoints |= dict.fromkeys(program.answering.also_at, invocation)
+    endpoints |= {path: _laned(one, lanes.engine) for path, one in _of_models(program, settings).items()}
+    if is_strict:
+        of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
+    for model in program.models:
+        health = DefaultPing(backend, (model,), is_fresh=True)
+        neighbours = Neighbours(health, answering(invocation.app, invocation.explain), of_engine)
+        prefixes = {**{path: ours(app, ()) for path, app in model.prefixes(neighbours).items()}, **prefixes}
     sockets = _sockets(program, backend, settings, gate.engine_bounds)
     return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
 
 
-def _is_behind_predict(program: Program, settings: Settings) -> bool:
+def _is_behind_model(program: Program, settings: Settings) -> bool:
     """Whether a Model's `predict` answers what generates, and the engine nothing of that."""
-    return settings.model_routes == "predict" and program.is_predict
+    return settings.model_routes == "predict" and program.hides_engine
+
+
+def _without_ping(program: Program) -> tuple[WholeModel, ...]:
+    """The models whose health is theirs to say, and no handler's that answers /ping."""
+    return tuple(model for model in program.models if Slot.PING not in model.handlers)
 
 
 def _engine(app: ASGIApp, program: Program, settings: Settings) -> Endpoint:
-    left = beside_predict(app) if _is_behind_predict(program, settings) else app
-    serves_own = program.definition is not None
+    left = beside_model(app) if _is_behind_model(program, settings) else app
+    serves_own = any(model.is_elsewhere for model in program.models)
     return replace(ours(left, ()), handler=ENGINE, serves_own=serves_own, is_the_engines=True)
 
 
@@ -135,11 +143,12 @@ def _sockets(program: Program, backend: Backend, settings: Settings, bounds: Jso
     chat: ASGIApp = ChatSocket(backend.facade, bounds)
     if not backend.routes_by_payload:
         chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
-    of_model = program.model.socket if program.model is not None else None
     none = no_socket("no WebSocket here: the Model, if there is one, has no method `websocket`")
     stream = _socket(program.resolutions[Slot.STREAM].handler, chat, settings)
+    of_models = [(path, handler) for model in program.models for path, handler in model.sockets.items()]
     return {
-        SOCKET: _socket(of_model, none, settings),
+        SOCKET: _socket(None, none, settings),
+        **{path: _socket(handler, none, settings) for path, handler in of_models},
         Slot.STREAM.path: replace(stream, app=sent_to_adapters(stream.app, backend.adapters)),
     }
 
@@ -162,18 +171,20 @@ def _in_session(endpoint: Endpoint, program: Program, settings: Settings, sessio
 
 
 def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
-    if program.definition is not None:
-        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
-    endpoint = _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
-    return replace(endpoint, outlives_client=program.is_predict and settings.cancel_on_disconnect is None)
+    resolution, model = program.resolutions[Slot.INVOCATION], program.answering
+    endpoint = _endpoint(resolution, default, ("POST",), settings)
+    if model is None or resolution.handler is None:
+        return endpoint
+    explain, outlives = explain_model(model, resolution.handler, settings), model.outlives_client
+    return replace(endpoint, explain=explain, outlives_client=outlives and settings.cancel_on_disconnect is None)
 
 
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
-    resolution, model, pre_post = program.resolutions[Slot.PING], program.model, program.around.pre_post
-    if model is not None and resolution.winner.rung is Rung.STYLE:
-        ping = ours(DefaultPing(backend, model, program.definition), PING_METHODS)
+    resolution, pre_post = program.resolutions[Slot.PING], program.around.pre_post
+    if resolution.winner.rung is Rung.STYLE:
+        ping = ours(DefaultPing(backend, program.models), PING_METHODS)
     else:
-        ping = _endpoint(resolution, DefaultPing(backend, workers=program.definition), PING_METHODS, settings)
+        ping = _endpoint(resolution, DefaultPing(backend, _without_ping(program)), PING_METHODS, settings)
     if resolution.handler is not None:
         ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
     if pre_post:
@@ -185,22 +196,21 @@ def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
     return replace(endpoint, app=lane.around(endpoint.app))
 
 
-def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
+def _of_models(program: Program, settings: Settings) -> dict[str, Endpoint]:
     """The `/v1` routes that a Model answers itself."""
+    outlives = any(model.outlives_client for model in program.models)
     return {
         path: replace(
-            _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings),
-            outlives_client=settings.cancel_on_disconnect is None,
+            _surrounded(_of_handler(handler, ("POST",), settings), program.around.wrappers, settings),
+            outlives_client=outlives and settings.cancel_on_disconnect is None,
         )
-        for path, handler in model.routes.items()
+        for path, handler in program.routes.items()
     }
 
 
-def _model_or(model: TrussModel, engine: ASGIApp, settings: Settings) -> ASGIApp:
-    """What answers /invocations by payload where the Model has no `predict`: its own methods come before the engine,
+def _own_or(own: Mapping[str, ASGIApp], other: ASGIApp) -> ASGIApp:
+    """What answers /invocations by payload where a model has no handler for it: its own routes come before the engine,
     which would bypass what they check."""
-    own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in model.routes.items()}
-    other = no_such_route if settings.model_routes == "strict" else engine
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await own.get(scope["path"], other)(scope, receive, send)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail_container.engine.backend import Backend
-from handrail_container.engine.grammars import RequestBounds
-from handrail_container.engine.none import NoBackend
 from handrail_container.gate.admission import Lanes
 from handrail_container.gate.bodies import MB
 from handrail_container.gate.gate import Gate
@@ -22,8 +18,6 @@ from handrail_container.gate.lifecycle import Lifecycle
 from handrail_container.http.json_bounds import JsonBounds
 from handrail_container.http.origins import Origins
 from handrail_container.process import extras
-from handrail_container.program import engine_config
-from handrail_container.program.weights import find_model
 from handrail_container.routes.session_store import find_sessions
 from handrail_container.routes.table import ours
 from handrail_container.settings.fields import Settings
@@ -32,31 +26,6 @@ if TYPE_CHECKING:
     from handrail_container.gate.tracing import Tracing
 
 logger = logging.getLogger("handrail")
-
-
-def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
-    """The engine `HANDRAIL_ENGINE` names, not started.
-
-    Raises SettingsError where it needs a model and has none, and where `config.yaml` asks for what cannot be done.
-    """
-    config = engine_config.read(settings)
-    engine_config.require_no_problems(config)
-    is_strict = settings.model_names == "strict"
-    if settings.engine == "none":
-        return NoBackend()
-    if settings.engine == "echo":
-        from handrail_container.engine.echo.backend import EchoBackend
-        from handrail_container.engine.echo.client import Pace
-
-        pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
-        name = settings.vllm.get("SM_VLLM_MODEL") or config.model or "echo"
-        return EchoBackend(pace, name, is_strict=is_strict)
-    from handrail_container.engine.vllm import VllmBackend
-
-    flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
-    model = find_model(settings, fallback_model, config.model)
-    bounds = RequestBounds(settings.max_grammar_size, settings.max_n, settings.max_text_chars)
-    return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, bounds=bounds)
 
 
 def open_tracing(settings: Settings) -> Tracing | None:

@@ -13,6 +13,7 @@ from types import FrameType
 
 from handrail.resolve import Program
 
+from handrail_container.engine import opening
 from handrail_container.gate.bodies import MB
 from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.gate.metrics import counting
@@ -68,7 +69,7 @@ class Server:
         self.lifecycle = Lifecycle()
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
-        self._backend = composition.open_backend(settings, fallback_model)
+        self._backend = opening.open_backend(settings, fallback_model)
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
         self._listener = Listener(self._gate, settings.max_body_mb * MB, settings.max_unread_mb * MB)
@@ -161,8 +162,8 @@ class Server:
 
     async def _start(self) -> Serving:
         program = await self._startup.load()
-        if program.model is not None:
-            self._listener.keep_alive(program.model.ping_interval, program.model.ping_timeout)
+        for pings in filter(None, (model.socket_pings for model in program.models)):
+            self._listener.keep_alive(*pings)
         app = await self._startup.start_engine()
         serving = await self._startup.begin(program, app, own_address.url(self._socket, self._gate.keys.own))
         self._serving = serving

@@ -13,6 +13,7 @@ from handrail.core import hooks
 from handrail.core.errors import HandlerFault
 from handrail.core.script import unload
 from handrail.core.slots import Moment
+from handrail.core.whole_model import Start
 from handrail.resolve import Program
 
 from handrail_container.engine.backend import Backend
@@ -21,7 +22,6 @@ from handrail_container.process.report import refusal, say
 from handrail_container.process.threads import in_thread
 from handrail_container.program import requirements
 from handrail_container.program.load import load_program
-from handrail_container.program.runner import runner
 from handrail_container.routes import openapi, table
 from handrail_container.routes.described_paths import Told
 from handrail_container.routes.endpoint import Routes
@@ -34,8 +34,6 @@ logger = logging.getLogger("handrail")
 _POLL_S = 0.05
 #: What a hook has beyond the time it is cancelled after, to heed that.
 _HEED_S = 0.5
-#: How long a definition's workers have to end.
-_WORKERS_S = 5.0
 
 
 class StartRefused(Exception):
@@ -87,11 +85,9 @@ class Serving:
         for hook in program.hooks[Moment.SHUTDOWN]:
             begun.push(hooks.named(hook), partial(hooks.stop, (hook,), self._app), hooks.STOP_S + _HEED_S)
         await hooks.start(starting[1:], self._app)
-        if program.model is not None:
-            await program.model.start(self._backend.facade)
-        if program.definition is not None:
-            await program.definition.start(runner(program.definition, self._settings, self._engine_url))
-            begun.push("the definition's workers", program.definition.stop, _WORKERS_S)
+        for model in program.models:
+            await model.start(Start(self._backend.facade, self._engine_url))
+            begun.push(f"the {model.title}", model.stop, model.stop_s)
         return routes
 
     async def end(self) -> None:

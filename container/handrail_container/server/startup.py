@@ -74,10 +74,8 @@ class Startup:
         """Start what the program itself has to start, and let requests through. Its snippet asks the engine at
         `engine_url`. Raises StartRefused."""
         self.lifecycle.step("the handlers are starting", "handlers")
-        if program.model is not None:
-            self.lifecycle.step("the Model is loading")
-        if program.definition is not None:
-            self.lifecycle.step("the definition's workers are starting")
+        for model in program.models:
+            self.lifecycle.step(model.loading)
         serving = Serving(self.settings, self.gate, self.backend, app, engine_url)
         await serving.begin(program)
         self.lifecycle.move(State.READY, "ready")

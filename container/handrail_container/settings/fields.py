@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from handrail_container.settings.field import variable
 from handrail_container.settings.limits import LimitSettings
+from handrail_container.settings.plugins import PluginSettings
 from handrail_container.settings.ray import RaySettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -116,10 +117,11 @@ class ServerSettings(BaseSettings):
         "How all of standard error is written: `json`, an object a line; `plain`; `auto`: plain on a terminal, else "
         "`json`; with `handrail invoke` and `emulate`, plain.",
     )
-    engine: Literal["vllm", "echo", "none"] = variable(
+    engine: str = variable(
         "HANDRAIL_ENGINE",
         "vllm",
-        "The engine: `vllm`; `echo`, which answers with its own input; `none`, for scripts that call something else.",
+        "The engine: `vllm`; `echo`, which answers with its own input; `none`, for scripts that call something else; "
+        "or that of a plugin.",
     )
     hf_model_id: str | None = variable(
         "HF_MODEL_ID", None, "The model where neither `SM_VLLM_MODEL` nor weights in the model directory say."
@@ -280,7 +282,7 @@ class ServerSettings(BaseSettings):
         return {role: value for role, value in given.items() if value}
 
 
-class Settings(RaySettings, LimitSettings, ServerSettings):
+class Settings(RaySettings, LimitSettings, PluginSettings, ServerSettings):
     """All of them."""
 
 

@@ -14,7 +14,8 @@
         ├── HookFailed           a start-up hook raised
         ├── LoadFailed           a Model could not be made or loaded
         ├── ForeignScript        it is written for another server, and nothing here would call it
-        └── DefinitionRefused    config.yaml or model.yaml cannot be read, or a field of it is wrong
+        ├── DefinitionRefused    config.yaml or model.yaml cannot be read, or a field of it is wrong
+        └── PluginFault          a plugin cannot be imported, or is not what a plugin has to be
 
 A handler that raises when called is no start-up fault: `tracebacks.explain` tells where in the user's code it did.
 """
@@ -83,4 +84,8 @@ class ForeignScript(ProgramFault):
 
 
 class DefinitionRefused(ProgramFault):
+    pass
+
+
+class PluginFault(ProgramFault):
     pass

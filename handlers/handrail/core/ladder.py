@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from handrail.core import reference
 from handrail.core.calling import Handler
-from handrail.core.errors import Ambiguous, DefinitionRefused, HandlerFault
-from handrail.core.marks import Mark
-from handrail.core.script import Loader
+from handrail.core.errors import Ambiguous, HandlerFault
+from handrail.core.script import Loader, Script
 from handrail.core.slots import Slot, WrapperSlot
 from handrail.core.tracebacks import definition
-from handrail.styles.definition.style import Found
-from handrail.styles.truss.config import TrussConfig
-from handrail.styles.truss.surroundings import Surroundings
+from handrail.core.whole_model import Offer, Style
 
 
 class Rung(IntEnum):
@@ -32,28 +28,19 @@ class Rung(IntEnum):
 @dataclass(frozen=True)
 class Sources:
     """Where handlers may come from. `references` holds only what is set; `default_aliases` are references, by slot,
-    that mean the default: module paths that documents name and engines have since moved. `config` is the Truss's
-    config.yaml where there is one, or why it cannot be read; `definition` a `model.yaml`; `program` the script that
+    that mean the default: module paths that documents name and engines have since moved. `styles` are asked for whole
+    models, with the server's `settings`; `faults` say which of them cannot be asked. `program` is the script that
     SageMaker's own toolkits would run. Where `refuses_foreign`, no script of another server's is passed over."""
 
     model_path: Path
     script_filename: str | None = None
     references: Mapping[Slot | WrapperSlot, str] = field(default_factory=dict)
     default_aliases: Mapping[Slot, frozenset[str]] = field(default_factory=dict)
-    config: TrussConfig | DefinitionRefused | None = None
-    surroundings: Surroundings = field(default_factory=Surroundings)
-    definition: Found | None = None
+    styles: tuple[Style, ...] = ()
     program: str | None = None
     refuses_foreign: bool = True
-
-
-@dataclass(frozen=True)
-class Script:
-    """The script as loaded: all empty where there is none, `module` None where its import failed."""
-
-    path: Path | None = None
-    module: ModuleType | None = None
-    marks: tuple[Mark, ...] = ()
+    settings: Any = None
+    faults: tuple[HandlerFault, ...] = ()
 
 
 #: The function of a candidate that leaves the slot to the server's own handler.
@@ -102,13 +89,17 @@ def named(slot: Slot, script: Script) -> list[Candidate]:
     return [Candidate(Rung.NAME, f"named {slot.function}", names[slot.function])] if slot.function in names else []
 
 
-def defined(slot: Slot, definition: Found | None) -> list[Candidate]:
-    """What a `model.yaml` offers."""
-    if slot is not Slot.INVOCATION or definition is None or definition.is_foreign:
-        return []
-    fault = definition.faults[0] if definition.faults else None
-    handler = definition.model.handler if definition.model else None
-    return [Candidate(Rung.STYLE, definition.label, definition.function, fault, handler)]
+def of_styles(slot: Slot, offers: Sequence[Offer]) -> list[Candidate]:
+    """What whole models offer."""
+    candidates = []
+    for offer in offers:
+        function = offer.functions().get(slot)
+        handler = function if isinstance(function, Handler) else None
+        fault = offer.faults[0] if offer.faults else None
+        if function is not None:
+            asked = function if handler is None else handler.function
+            candidates.append(Candidate(Rung.STYLE, offer.label, asked, fault, handler))
+    return candidates
 
 
 def default(slot: Slot, script: Script) -> list[Candidate]:

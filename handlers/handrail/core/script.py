@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,6 +56,15 @@ def leaves(path: str) -> bool:
 def _python_files(folder: Path) -> str:
     names = sorted(path.name for path in folder.glob("*.py"))
     return f" ({', '.join(names[:8])})" if names else ""
+
+
+@dataclass(frozen=True)
+class Script:
+    """The script as loaded: all empty where there is none, `module` None where its import failed."""
+
+    path: Path | None = None
+    module: ModuleType | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 class Loader:

@@ -77,6 +77,15 @@ class Signature:
         """What to call it with, of what there is to be `given`."""
         return [given[argument.source] for argument in self.arguments if not argument.is_by_keyword]
 
+    def data(self) -> dict[str, Any]:
+        """As `handrail check --json` says it."""
+        return {
+            "name": self.name,
+            "where": self.where,
+            "signature": self.text,
+            "arguments": {one.parameter.name: one.source.name.lower() for one in self.arguments},
+        }
+
     def by_keyword(self, given: Mapping[ArgumentSource, Any]) -> dict[str, Any]:
         return {one.parameter.name: given[one.source] for one in self.arguments if one.is_by_keyword}
 

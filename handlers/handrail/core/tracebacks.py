@@ -107,6 +107,19 @@ def fault_line(error: BaseException, file: Path) -> str:
     return f"{file}:{lines[-1]}" if lines else str(file)
 
 
+def plugin_line(error: BaseException) -> str:
+    """`file:line` of the last line outside of Handrail and of what imports; a syntax error's own line. "" for none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    told = [f"{file}:{line}" for file, line in lines if not _imports(file)]
+    return told[-1] if told else ""
+
+
+def _imports(file: str) -> bool:
+    return _is_machinery(file) or not {"handrail_container", "importlib_metadata"}.isdisjoint(Path(file).parts)
+
+
 def definition(function: Callable[..., Any]) -> str:
     """`file:line` of the `def` or `class`, or the function's repr where Python does not know."""
     if inspect.isclass(function):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from handrail.core.errors import HandlerFault, SignatureRefused
-from handrail.core.ladder import Candidate, Rung, Script, Sources, decorated, first, from_environment, hidden
-from handrail.core.script import Loader
+from handrail.core.ladder import Candidate, Rung, Sources, decorated, first, from_environment, hidden
+from handrail.core.script import Loader, Script
 from handrail.core.slots import WrapperSlot
 from handrail.wrap import middleware
 from handrail.wrap.middleware import Wrap

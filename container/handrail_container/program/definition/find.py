@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from handrail.core.errors import DefinitionMissing, DefinitionRefused, HandlerFault
 from handrail.core.signature import ArgumentSource, Signature
+from handrail.core.slots import Slot
+from handrail.core.whole_model import Offer
 from handrail.styles.definition.document import Document, validated
-from handrail.styles.definition.inspection import inspect_snippet
+from handrail.styles.definition.inspection import NAME, inspect_snippet
 from handrail.styles.definition.model import DefinedModel
+from handrail.styles.definition.runner import Runner
 from handrail.styles.definition.schema import Definition, DefinitionConfig
 from handrail.styles.definition.snippet import Snippet
-from handrail.styles.definition.style import Found
 
 from handrail_container.program.definition import references
 from handrail_container.program.definition.references import References
+
+#: Makes what runs a snippet, which asks the engine at an address.
+OpenRunner = Callable[[Snippet, str], Runner]
 
 FILES = ("model.yaml", "model.yml")
 #: In place of a file's name: no definition, whatever there is.
@@ -46,7 +52,7 @@ class DefinitionSource:
     secrets_path: Path
 
 
-def find(place: DefinitionSource, defaults: Defaults) -> Found | None:
+def find(place: DefinitionSource, defaults: Defaults, open_runner: OpenRunner) -> Offer | None:
     """The definition, with everything that is wrong with it; None where there is none."""
     path = _path(place)
     if path is None:
@@ -57,19 +63,41 @@ def find(place: DefinitionSource, defaults: Defaults) -> Found | None:
             f"HANDRAIL_DEFINITION is {place.named!r}, and there is no file {path}. Put the definition there, or write "
             f"`{NONE}` for none."
         )
-        return Found(path, faults=(missing,), is_chosen=is_chosen)
+        return _offer(path, faults=(missing,), is_chosen=is_chosen)
     from handrail_container.program.definition.reading import read  # PyYAML: most servers have nothing for it to read
 
     known = references.of_folder(path.parent, place.environment, place.secrets_path)
     try:
         document = read(path, known)
     except DefinitionRefused as fault:
-        return Found(path, faults=(fault,), is_chosen=is_chosen)
+        return _offer(path, faults=(fault,), is_chosen=is_chosen)
     if not is_chosen and not _is_definition(document):
-        return Found(path, warnings=(f"{path} is not used: it has no field of a definition",), is_foreign=True)
-    model, faults = _model(document, known, defaults)
+        return Offer(_label(path), warnings=(f"{path} is not used: it has no field of a definition",))
+    model, faults = _model(document, known, defaults, open_runner)
     warnings = [*_warnings(model.snippet.timeout_s, defaults.limit_s), *_of_sample(model.signature)] if model else []
-    return Found(path, model, tuple(faults), tuple(warnings), is_chosen)
+    return _offer(path, model, tuple(faults), tuple(warnings), is_chosen=is_chosen)
+
+
+def _offer(
+    path: Path,
+    model: DefinedModel | None = None,
+    faults: tuple[HandlerFault, ...] = (),
+    warnings: tuple[str, ...] = (),
+    *,
+    is_chosen: bool,
+) -> Offer:
+    named = SimpleNamespace(__name__=NAME)  # stands for what only a worker may load
+    return Offer(_label(path), model, faults, warnings, is_chosen, {Slot.INVOCATION: named})
+
+
+def _label(path: Path) -> str:
+    return f"the definition {path}"
+
+
+def secret_values(found: Offer | None) -> Iterator[str]:
+    """What must appear in no log, answer or report."""
+    if found is not None and isinstance(found.model, DefinedModel):
+        yield from found.model.secret_values
 
 
 def _of_sample(signature: Signature) -> list[str]:
@@ -100,7 +128,9 @@ def _is_definition(document: Document) -> bool:
     return has_own or not _TELLING.isdisjoint(document.data)
 
 
-def _model(document: Document, known: References, defaults: Defaults) -> tuple[DefinedModel | None, list[HandlerFault]]:
+def _model(
+    document: Document, known: References, defaults: Defaults, open_runner: OpenRunner
+) -> tuple[DefinedModel | None, list[HandlerFault]]:
     from handrail_container.program.definition import (
         templates,  # and Jinja with it, for those alone who have a definition
     )
@@ -115,7 +145,7 @@ def _model(document: Document, known: References, defaults: Defaults) -> tuple[D
     faults: list[HandlerFault] = [*of_fields, *of_snippet, *of_adapter]
     if definition is None or signature is None or adapter is None:
         return None, faults
-    return DefinedModel(definition, adapter, _snippet(definition, document, defaults), signature), faults
+    return DefinedModel(definition, adapter, _snippet(definition, document, defaults), signature, open_runner), faults
 
 
 def _other_type(document: Document) -> DefinitionRefused | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,8 +12,10 @@ from starlette.types import Receive, Scope, Send
 from handrail.core.calling import Handler
 from handrail.core.presence import unless_left
 from handrail.core.signature import Signature
+from handrail.core.slots import Slot
 from handrail.core.threads import run_in_threadpool
-from handrail.styles.definition import canonical, stages
+from handrail.core.whole_model import Problem, Start, WholeModel
+from handrail.styles.definition import canonical, checked, stages
 from handrail.styles.definition.adapter import Adapter, AdapterFailed, ModelInfo
 from handrail.styles.definition.limits import RateLimit
 from handrail.styles.definition.runner import RunFailed, Runner
@@ -22,11 +24,27 @@ from handrail.styles.definition.snippet import Snippet
 from handrail.styles.definition.stages import Observe, Stage, StageFailed
 from handrail.styles.definition.text import from_json, to_json
 
+if TYPE_CHECKING:
+    from handrail.core.contract import Contract
 
-class DefinedModel:
-    """`handler` answers /invocations once `start` has returned, and raises StageFailed."""
 
-    def __init__(self, definition: Definition, adapter: Adapter, snippet: Snippet, signature: Signature) -> None:
+class DefinedModel(WholeModel):
+    """`handler` answers /invocations once `start` has returned, and raises StageFailed. `open_runner` makes what runs
+    the snippet, which asks the engine at the address it is given."""
+
+    title = "definition"
+    loading = "the definition's workers are starting"
+    unhealthy = "the workers of run_inference end as soon as they are started; the log says why"
+    is_elsewhere = True
+
+    def __init__(
+        self,
+        definition: Definition,
+        adapter: Adapter,
+        snippet: Snippet,
+        signature: Signature,
+        open_runner: Callable[[Snippet, str], Runner],
+    ) -> None:
         self.definition = definition
         self.adapter = adapter
         self.snippet = snippet
@@ -34,10 +52,13 @@ class DefinedModel:
         self.handler = Handler(self.run_inference, signature, self.run_inference)
         self._limit = RateLimit(definition.rate_limit)
         self._info: ModelInfo = {"model_key": definition.key, "modality": "text", "task": definition.task.value}
+        self.handlers = {Slot.INVOCATION: self.handler}
+        self._open_runner = open_runner
         self._runner: Runner | None = None
 
-    async def start(self, runner: Runner) -> None:
-        """Have `runner` run the snippet. Raises LoadFailed."""
+    async def start(self, start: Start) -> None:
+        """Have the snippet run. Raises LoadFailed."""
+        runner = self._open_runner(self.snippet, start.engine_url)
         try:
             await runner.start()
         except BaseException:  # also where the server is told to stop meanwhile
@@ -49,9 +70,27 @@ class DefinedModel:
         if self._runner is not None:
             await self._runner.stop()
 
-    @property
-    def is_healthy(self) -> bool:
+    async def is_healthy(self, *, is_fresh: bool = False) -> bool:
         return self._runner is not None and self._runner.is_healthy
+
+    def explain(self, error: BaseException) -> Problem | None:
+        if not isinstance(error, StageFailed):
+            return None
+        more: dict[str, str | int] = {"stage": error.stage.value}
+        if error.upstream_status is not None:
+            more["upstream_status"] = error.upstream_status
+        return Problem(error.status, str(error), error.kind, error.headers, more, error.log)
+
+    def contract(self) -> Contract:
+        from handrail.styles.definition.described import contract_of_task  # FastAPI's descriptions: few ask for them
+
+        return contract_of_task(self.definition.task)
+
+    def rows(self) -> list[str]:
+        return list(checked.rows(self))
+
+    def data(self) -> dict[str, Any]:
+        return checked.data(self)
 
     @property
     def secret_values(self) -> Iterator[str]:

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from types import SimpleNamespace
+from dataclasses import replace
 
-from handrail.core.errors import Ambiguous, HandlerFault, SettingFault
-from handrail.styles.definition.inspection import NAME
-from handrail.styles.definition.model import DefinedModel
+from handrail.core.errors import SettingFault
+from handrail.core.whole_model import ModelDirectory, Offer, Style
 
 
-@dataclass(frozen=True)
-class Found:
-    """A definition that was found: `model` is None where there are `faults`, and where the file is somebody else's.
-    `is_chosen` where a setting names it."""
+class DefinitionStyle(Style):
+    name = "definition"
 
-    path: Path
-    model: DefinedModel | None = None
-    faults: tuple[HandlerFault, ...] = ()
-    warnings: tuple[str, ...] = ()
-    is_chosen: bool = False
-    is_foreign: bool = False
+    def __init__(self, found: Offer | None = None) -> None:
+        self._found = found
 
-    @property
-    def label(self) -> str:
-        return f"the definition {self.path}"
+    def read(self, directory: ModelDirectory) -> Offer | None:
+        return self._found
 
-    @property
-    def function(self) -> SimpleNamespace:
-        """Stands for what only a worker may load."""
-        return SimpleNamespace(__name__=NAME)
-
-    def unused(self) -> Found:
-        """Of a definition that a handler in Python hides: only a setting that is wrong still counts."""
-        wrong = tuple(fault for fault in self.faults if isinstance(fault, SettingFault))
-        return replace(self, faults=wrong, warnings=())
-
-    def beside(self, model: str) -> Found:
-        """Of a definition beside a whole `model` in Python."""
-        if self.is_chosen:
-            return replace(self, warnings=(*self.warnings, f"/invocations: {self.label} hides {model}"))
-        return replace(
-            self,
-            faults=(
-                Ambiguous(
-                    f"/invocations has two whole models: {model} and {self.label}. Keep one, or choose with "
-                    f"HANDRAIL_DEFINITION={self.path.name} (the definition) or HANDRAIL_DEFINITION=none (the Model)."
-                ),
-            ),
-        )
+    def find(self, directory: ModelDirectory) -> Offer | None:
+        """Of a definition that a handler in Python hides, only a setting that is wrong still counts."""
+        found = self.read(directory)
+        if found is None or not directory.is_answered:
+            return found
+        wrong = tuple(fault for fault in found.faults if isinstance(fault, SettingFault))
+        return replace(found, faults=wrong, warnings=() if found.functions() else found.warnings)

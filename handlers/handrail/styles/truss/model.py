@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail.core.calling import Handler
-from handrail.core.engine import Engine
 from handrail.core.errors import NameMissing
+from handrail.core.slots import Slot
+from handrail.core.whole_model import Neighbours, Start, WholeModel
 from handrail.styles.truss.config import TrussConfig
 from handrail.styles.truss.flow import Flow
 from handrail.styles.truss.life import Life, ModelHealth, check_init, takes_engine
-from handrail.styles.truss.methods import ENDPOINTS, ROUTES, defines, inspect_class
+from handrail.styles.truss.methods import ENDPOINTS, ROUTES, SOCKET, defines, definition_of_class, inspect_class
+from handrail.styles.truss.routes import MODELS, ModelRoutes
 from handrail.styles.truss.schema import schema_of
 from handrail.styles.truss.surroundings import Surroundings
 
+if TYPE_CHECKING:
+    from handrail.core.contract import Contract
 
-class TrussModel:
-    """`handlers` answer `predict` and the routes of the methods it defines; usable once `start` has returned.
+#: The methods that answer a slot.
+SLOTS = {Slot.PING: "is_healthy", Slot.INVOCATION: "predict", Slot.STREAM: "websocket"}
+
+
+class TrussModel(WholeModel):
+    """`by_method` answer `predict` and the routes of the methods it defines; usable once `start` has returned.
 
     Raises SignatureRefused, DefinitionRefused.
     """
 
+    title = "Model"
+    loading = "the Model is loading"
+    unhealthy = "the Model's is_healthy says that it is not, or does not say in time"
+    hides_engine = outlives_client = is_always_served = True
+
     def __init__(self, cls: type, config: TrussConfig, surroundings: Surroundings) -> None:
         check_init(cls)
+        self._where = f"{definition_of_class(cls)} class {cls.__name__}"
         self.methods = inspect_class(cls)
         self._life = Life(cls, config, surroundings)
         self._health = ModelHealth(self._life) if "is_healthy" in self.methods else None
@@ -37,19 +53,20 @@ class TrussModel:
             config.streaming_read_timeout,
             batches=config.names_engine or takes_engine(cls),
         )
-        self.handlers = {
+        self.by_method = {
             name: Handler(method.function, method.signature, self._flow.app_of(name), self._flow.step_of)
             for name, method in self.methods.items()
             if name in ENDPOINTS
         }
-        self.ping_interval, self.ping_timeout = config.ping_interval, config.ping_timeout
+        self.socket_pings = (config.ping_interval, config.ping_timeout)
         if health := self.methods.get("is_healthy"):
-            self.handlers["is_healthy"] = Handler(health.function, health.signature, self._ping)
-
-    @property
-    def routes(self) -> dict[str, Handler]:
-        """The handlers of its own `/v1` routes, by path."""
-        return {ROUTES[name]: handler for name, handler in self.handlers.items() if name in ROUTES}
+            self.by_method["is_healthy"] = Handler(health.function, health.signature, self._ping)
+        of_slots = {**self.by_method, "websocket": self.socket}
+        self.handlers = {slot: handler for slot, name in SLOTS.items() if (handler := of_slots.get(name))}
+        self.routes = {ROUTES[name]: handler for name, handler in self.by_method.items() if name in ROUTES}
+        self.sockets = {SOCKET: self.socket} if self.socket else {}
+        if Slot.INVOCATION in self.handlers:
+            self.also_at, self.templates = tuple(ROUTES.values()), (f"{MODELS}{{model_name}}:predict",)
 
     @property
     def schema(self) -> dict[str, Any] | None:
@@ -64,10 +81,42 @@ class TrussModel:
     async def _ping(self, scope: Scope, receive: Receive, send: Send) -> None:
         await Response(status_code=200 if await self.is_healthy() else 503)(scope, receive, send)
 
-    async def start(self, engine: Engine) -> None:
+    async def start(self, start: Start) -> None:
         """Raises LoadFailed."""
-        await self._life.start(engine)
-        self._flow.begin(engine, self._life.instance)
+        await self._life.start(start.engine)
+        self._flow.begin(start.engine, self._life.instance)
+
+    def prefixes(self, neighbours: Neighbours) -> Mapping[str, ASGIApp]:
+        return {MODELS: ModelRoutes(neighbours, self.schema)}
+
+    def contract(self) -> Contract | None:
+        """What its first step takes, and what its last one gives."""
+        if Slot.INVOCATION not in self.handlers:
+            return None
+        from handrail.core.contract import contract_of  # FastAPI's descriptions: few ask for them
+
+        predict, handler = self.methods["predict"], self.by_method["predict"]
+        first, last = self.methods.get("preprocess", predict), self.methods.get("postprocess", predict)
+        described = Handler(last.function, replace(first.signature, name=handler.signature.name), handler.app)
+        return contract_of(described, Slot.INVOCATION.path)
+
+    def unasked(self) -> list[str]:
+        """Of a Model that /invocations does not ask: what it defines no method for is the engine's."""
+        if "predict" in self.methods:
+            return []
+        own = ", ".join(name for name in self.by_method if name != "is_healthy")
+        asked = f" where the body is not one for its {own}" if own else ""
+        instead = "Set" if "websocket" in self.methods else "Define predict, or set"
+        return [
+            f"{self._where} has no predict: the engine answers /invocations{asked}. {instead} "
+            "HANDRAIL_MODEL_ROUTES=strict, which answers 404"
+        ]
+
+    def rows(self) -> list[str]:
+        return [f"{method.signature.text}  {method.signature.where}" for method in self.methods.values()]
+
+    def data(self) -> dict[str, Any]:
+        return {name: method.signature.data() for name, method in self.methods.items()}
 
     async def is_healthy(self, *, is_fresh: bool = False) -> bool:
         """What the Model says of itself, where it does: within 2 s, and at most a second old."""

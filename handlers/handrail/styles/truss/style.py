@@ -2,78 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 from handrail.core.errors import DefinitionRefused, HandlerFault
-from handrail.core.ladder import Candidate, Rung, Script, Sources
-from handrail.core.script import Loader, make_importable
+from handrail.core.script import make_importable
 from handrail.core.slots import Slot
+from handrail.core.whole_model import ModelDirectory, Offer, Style
 from handrail.styles.truss.config import TrussConfig
 from handrail.styles.truss.methods import definition_of_class
-from handrail.styles.truss.model import TrussModel, find_class
-
-_METHODS = {Slot.PING: "is_healthy", Slot.INVOCATION: "predict", Slot.STREAM: "websocket"}
-
-
-@dataclass(frozen=True)
-class Style:
-    """`cls` is the class that was found, `model` what is served of it: nothing where a higher rung answers."""
-
-    cls: type | None = None
-    model: TrussModel | None = None
-    fault: HandlerFault | None = None
-
-    def bypassed(self) -> list[str]:
-        """A warning for a Model that /invocations does not ask: what it defines no method for is the engine's."""
-        if self.cls is None or self.model is None or "predict" in self.model.methods:
-            return []
-        own = ", ".join(name for name in self.model.handlers if name != "is_healthy")
-        asked = f" where the body is not one for its {own}" if own else ""
-        instead = "Set" if "websocket" in self.model.methods else "Define predict, or set"
-        return [
-            f"{definition_of_class(self.cls)} class {self.cls.__name__} has no predict: the engine answers "
-            f"/invocations{asked}. {instead} HANDRAIL_MODEL_ROUTES=strict, which answers 404"
-        ]
-
-    def candidates(self, slot: Slot) -> list[Candidate]:
-        name = _METHODS[slot]
-        is_offered = self.model is not None or self.fault is not None or slot is Slot.INVOCATION
-        if self.cls is None or not is_offered or not hasattr(self.cls, name):
-            return []
-        found = f"class {self.cls.__name__} at {definition_of_class(self.cls)}"
-        handler = self.model.handlers.get(name) if self.model else None
-        if self.model is not None and slot is Slot.STREAM:
-            handler = self.model.socket
-        return [Candidate(Rung.STYLE, found, getattr(self.cls, name), self.fault, handler)]
+from handrail.styles.truss.model import SLOTS, TrussModel, find_class
+from handrail.styles.truss.surroundings import Surroundings
 
 
-def prepare(config: TrussConfig | DefinitionRefused | None, loader: Loader) -> str | None:
-    """Make a Truss's packages importable before its script runs. Where the script is; None where there is no Truss.
+class TrussStyle(Style):
+    """`config` is the directory's config.yaml where there is one, or why it cannot be read."""
 
-    Raises DefinitionRefused, ImportFailed.
-    """
-    if isinstance(config, DefinitionRefused):
-        raise config
-    if config is None:
-        return None
-    script = config.folder / config.script
-    if script.is_file():
-        make_importable(config.packages)
-        loader.as_package(script.parent)
-    return config.script
+    name = "truss"
 
+    def __init__(
+        self, config: TrussConfig | DefinitionRefused | None = None, surroundings: Surroundings | None = None
+    ) -> None:
+        self._config = config
+        self._surroundings = surroundings or Surroundings()
 
-def find(sources: Sources, script: Script, *, is_answered: bool) -> Style:
-    """`is_answered` where a higher rung answers /invocations: a class that only has the name is not served then."""
-    if script.module is None or isinstance(sources.config, DefinitionRefused):
-        return Style()
-    config = sources.config or TrussConfig(sources.model_path / "config.yaml")
-    cls = None
-    try:
+    def config(self, directory: ModelDirectory) -> TrussConfig | DefinitionRefused | None:
+        return self._config
+
+    def surroundings(self, directory: ModelDirectory) -> Surroundings:
+        return self._surroundings
+
+    def prepare(self, directory: ModelDirectory) -> str | None:
+        """Make a Truss's packages importable. Raises DefinitionRefused, ImportFailed."""
+        config = self.config(directory)
+        if isinstance(config, DefinitionRefused):
+            raise config
+        if config is None:
+            return None
+        script = config.folder / config.script
+        if script.is_file():
+            make_importable(config.packages)
+            directory.loader.as_package(script.parent)
+        return config.script
+
+    def find(self, directory: ModelDirectory) -> Offer | None:
+        """The script's class; one that only has the name is not served where a handler answers /invocations."""
+        script, config = directory.script, self.config(directory)
+        if script.module is None or isinstance(config, DefinitionRefused):
+            return None
+        config = config or TrussConfig(directory.path / "config.yaml")
         is_truss = script.path == config.folder / config.script or config.names_class
-        cls = find_class(script.module, config, is_declared=is_truss and not is_answered)
-        if cls is None or (is_answered and not is_truss):
-            return Style(cls)
-        return Style(cls, TrussModel(cls, config, sources.surroundings))
-    except HandlerFault as fault:
-        return Style(cls, fault=fault)
+        try:
+            cls = find_class(script.module, config, is_declared=is_truss and not directory.is_answered)
+        except HandlerFault as fault:
+            return Offer(f"class {config.class_name}", faults=(fault,))
+        if cls is None:
+            return None
+        label = f"class {cls.__name__} at {definition_of_class(cls)}"
+        defined = {slot: getattr(cls, name) for slot, name in SLOTS.items() if hasattr(cls, name)}
+        if directory.is_answered and not is_truss:
+            return Offer(label, offered=_of_invocation(defined))
+        try:
+            return Offer(label, TrussModel(cls, config, self.surroundings(directory)))
+        except HandlerFault as fault:
+            return Offer(label, faults=(fault,), offered=defined)
+
+
+def _of_invocation(defined: dict[Slot, Any]) -> dict[Slot, Any]:
+    """Of a class that is not served: what a handler hides."""
+    return {slot: function for slot, function in defined.items() if slot is Slot.INVOCATION}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
 
 from handrail.core.redaction import MASK
-from handrail.styles.definition.model import DefinedModel
-from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from handrail.styles.definition.model import DefinedModel
 
 _ONE = "one process runs one request after another, so all of them share its globals"
 _MANY = (
@@ -16,10 +19,8 @@ _MANY = (
 )
 
 
-def rows(model: DefinedModel | None) -> Iterator[str]:
-    """A line for each field; nothing where there is no definition."""
-    if model is None:
-        return
+def rows(model: DefinedModel) -> Iterator[str]:
+    """A line for each field."""
     definition, snippet = model.definition, model.snippet
     limit = f"{definition.rate_limit} requests in any 60 s" if definition.rate_limit else "none"
     yield f"key: {definition.key} ({definition.display_name})"
@@ -32,10 +33,8 @@ def rows(model: DefinedModel | None) -> Iterator[str]:
     yield from (f"environment: {name}={value}" for name, value in _environment(model).items())
 
 
-def data(model: DefinedModel | None) -> dict[str, Any] | None:
+def data(model: DefinedModel) -> dict[str, Any]:
     """The same for machines."""
-    if model is None:
-        return None
     definition, snippet = model.definition, model.snippet
     return {
         "key": definition.key,

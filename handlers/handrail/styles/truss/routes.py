@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from handrail.styles.truss.model import TrussModel
+from collections.abc import Mapping
+from typing import Any
+
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handrail.core.whole_model import Neighbours
+
 MODELS = "/v1/models/"
-#: They generate nothing.
-HARMLESS = frozenset({"/tokenize", "/detokenize"})
 
 
 class ModelRoutes:
     """`/v1/models/{name}`, whatever the name: readiness, `/loaded`, `/schema` and `:predict`."""
 
-    def __init__(self, model: TrussModel, health: ASGIApp, predict: ASGIApp, engine: ASGIApp) -> None:
-        self._model = model
-        self._health = health
-        self._predict = predict
-        self._engine = engine
+    def __init__(self, neighbours: Neighbours, schema: Mapping[str, Any] | None) -> None:
+        self._schema_of_model = schema
+        self._health, self._predict, self._engine = neighbours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name, _, rest = scope["path"].removeprefix(MODELS).partition("/")
@@ -40,26 +40,9 @@ class ModelRoutes:
         return self._health
 
     async def _schema(self, scope: Scope, receive: Receive, send: Send) -> None:
-        schema = self._model.schema
-        if schema is None:
+        if self._schema_of_model is None:
             raise HTTPException(404, "there is no schema: annotate what predict takes with a pydantic model")
-        await JSONResponse(schema)(scope, receive, send)
-
-
-def beside_predict(engine: ASGIApp) -> ASGIApp:
-    """The engine's other routes beside a Model whose `predict` answers: none of them generates, which would bypass what
-    `predict` checks."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "POST" and scope["path"] not in HARMLESS:
-            raise HTTPException(
-                404,
-                f"there is no {scope['path']} beside the Model's predict; HANDRAIL_MODEL_ROUTES=engine lets the engine "
-                "answer what the Model does not define",
-            )
-        await engine(scope, receive, send)
-
-    return app
+        await JSONResponse(self._schema_of_model)(scope, receive, send)
 
 
 def _require(scope: Scope, method: str) -> None:

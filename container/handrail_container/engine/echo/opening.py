@@ -1,0 +1,14 @@
+"""The echo engine, as the settings ask for it."""
+
+from __future__ import annotations
+
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
+from handrail_container.engine.opening import Asked
+
+
+def open_echo(asked: Asked) -> EchoBackend:
+    settings = asked.settings
+    pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
+    name = settings.vllm.get("SM_VLLM_MODEL") or asked.model or "echo"
+    return EchoBackend(pace, name, is_strict=settings.model_names == "strict")

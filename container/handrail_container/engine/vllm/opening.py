@@ -1,0 +1,18 @@
+"""The vLLM engine, as the settings ask for it. Importing this imports no vLLM."""
+
+from __future__ import annotations
+
+from handrail_container.engine.grammars import RequestBounds
+from handrail_container.engine.opening import Asked
+from handrail_container.engine.vllm.backend import VllmBackend
+from handrail_container.program.weights import find_model
+
+
+def open_vllm(asked: Asked) -> VllmBackend:
+    """Raises SettingsError where there is no model."""
+    settings = asked.settings
+    flags = {name: value for name, value in asked.flags.items() if name != "SM_VLLM_MODEL"}
+    model = find_model(settings, asked.fallback_model, asked.model)
+    bounds = RequestBounds(settings.max_grammar_size, settings.max_n, settings.max_text_chars)
+    is_strict = settings.model_names == "strict"
+    return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, bounds=bounds)

@@ -1,0 +1,181 @@
+"""Styles and engines, ours and others', through one door: the entry points of installed distributions."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import importlib_metadata
+from handrail.core.errors import HandlerFault, PluginFault, SettingFault
+from handrail.core.script import Loader
+from handrail.core.tracebacks import definition, plugin_line
+from handrail.core.whole_model import ModelDirectory, Offer, Style
+from importlib_metadata import EntryPoint
+
+from handrail_container.process.exits import PluginError, SettingsError
+from handrail_container.settings.fields import Settings
+
+STYLES = "handrail.styles"
+ENGINES = "handrail.engines"
+_OURS = "handrail"
+_KINDS = {STYLES: "style", ENGINES: "engine"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One that is installed; `where` is its distribution with the version."""
+
+    kind: str
+    name: str
+    where: str
+    is_disabled: bool
+
+
+@dataclass(frozen=True)
+class Styles:
+    """Those that are asked, in the order of their names, and why others cannot be."""
+
+    styles: tuple[Style, ...]
+    faults: tuple[HandlerFault, ...] = ()
+
+
+def installed(settings: Settings) -> list[Plugin]:
+    """All that are there, those that are left out among them."""
+    return [
+        Plugin(kind, entry.name, _where(entry), entry.name in settings.plugins_left_out)
+        for group, kind in _KINDS.items()
+        for entry in _entries(group)
+    ]
+
+
+def find_styles(settings: Settings) -> Styles:
+    """Blocks, for the import of those that others have made."""
+    entries = [entry for entry in _entries(STYLES) if entry.name not in settings.plugins_left_out]
+    chosen = settings.style
+    if chosen is not None:
+        known = [entry.name for entry in entries]
+        entries = [entry for entry in entries if entry.name == chosen]
+        if not entries:
+            return Styles((), (SettingFault(_unknown("HANDRAIL_STYLE", chosen, known)),))
+    styles: list[Style] = []
+    faults: list[HandlerFault] = []
+    for entry in entries:
+        try:
+            styles.append(_style(entry))
+        except PluginFault as fault:
+            faults.append(fault)
+    return Styles(tuple(styles), tuple(faults))
+
+
+def engine_opener(settings: Settings) -> Callable[..., Any]:
+    """What opens the engine that HANDRAIL_ENGINE names. Raises SettingsError, PluginError."""
+    entries = {entry.name: entry for entry in _entries(ENGINES) if entry.name not in settings.plugins_left_out}
+    entry = entries.get(settings.engine)
+    if entry is None:
+        raise SettingsError(_unknown("HANDRAIL_ENGINE", settings.engine, sorted(entries)))
+    try:
+        opener: Callable[..., Any] = _loaded(entry)
+        if not callable(opener):
+            raise PluginFault(_broken(entry, f"{entry.value} cannot be called: name a function that opens the engine"))
+    except PluginFault as fault:
+        raise PluginError(str(fault)) from fault
+    return opener
+
+
+def _entries(group: str) -> list[EntryPoint]:
+    """By name; each once, as a distribution that is on the path twice is one."""
+    found = {(entry.name, _where(entry)): entry for entry in importlib_metadata.entry_points(group=group)}
+    return [found[key] for key in sorted(found)]
+
+
+def _where(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a distribution without metadata"
+
+
+def _style(entry: EntryPoint) -> Style:
+    """Raises PluginFault."""
+    made = _loaded(entry)
+    try:
+        style = made() if isinstance(made, type) else made
+    except Exception as error:
+        raise PluginFault(_broken(entry, f"{entry.value}() raised {_said(error)}")) from error
+    if not isinstance(style, Style):
+        raise PluginFault(_broken(entry, f"{entry.value} is no style: make it a subclass of handrail.Style"))
+    style.name = entry.name
+    return style if entry.dist is not None and entry.dist.name == _OURS else _Guarded(style, entry)
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    """Raises PluginFault."""
+    try:
+        return entry.load()
+    except Exception as error:
+        raise PluginFault(_broken(entry, f"{entry.value} cannot be imported: {_said(error)}")) from error
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error} ({plugin_line(error)})"
+
+
+def _broken(entry: EntryPoint, what: str) -> str:
+    kind = _KINDS[entry.group]
+    return (
+        f"the {kind} {entry.name!r} of {_where(entry)}: {what}. Mend or uninstall it, or leave it out: "
+        f"HANDRAIL_PLUGINS_DISABLED={entry.name}."
+    )
+
+
+def _unknown(variable: str, name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? There are" if close else "there are"
+    return f"{variable} is {name!r}, and no such plugin is installed: {hint} {', '.join(known) or 'none'}."
+
+
+class _Guarded(Style):
+    """Another's style: what it raises, and what it should not return, is a fault of its distribution's."""
+
+    def __init__(self, style: Style, entry: EntryPoint) -> None:
+        self.name, self.priority = style.name, style.priority
+        self._style = style
+        self._entry = entry
+
+    def prepare(self, directory: ModelDirectory) -> str | None:
+        return self._asked(functools.partial(self._style.prepare, directory), (str, type(None)))
+
+    def find(self, directory: ModelDirectory) -> Offer | None:
+        try:
+            return self._asked(functools.partial(self._style.find, directory), (Offer, type(None)))
+        except HandlerFault as fault:
+            return Offer(f"the style {self.name}", faults=(fault,))
+
+    def flags(self, directory: ModelDirectory) -> Mapping[str, str]:
+        return self._asked(functools.partial(self._style.flags, directory), (Mapping,))
+
+    def _asked(self, ask: Callable[[], T], kinds: tuple[type, ...]) -> T:
+        try:
+            said = ask()
+        except HandlerFault:
+            raise
+        except Exception as error:
+            raise PluginFault(_broken(self._entry, f"it raised {_said(error)}")) from error
+        if not isinstance(said, kinds):
+            method = ask.func.__name__  # type: ignore[attr-defined]
+            where = definition(ask.func)  # type: ignore[attr-defined]
+            names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+            raise PluginFault(_broken(self._entry, f"{method} returned {said!r} ({where}): return {names}"))
+        return said
+
+
+def flags_of_styles(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What the styles ask of the engine, by their priority. Raises SettingsError."""
+    directory = ModelDirectory(settings.model_path, Loader(), settings=settings)
+    for style in sorted(find_styles(settings).styles, key=lambda one: one.priority):
+        try:
+            yield from style.flags(directory).items()
+        except HandlerFault as fault:
+            raise PluginError(str(fault)) from fault

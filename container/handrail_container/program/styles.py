@@ -1,0 +1,58 @@
+"""The whole-model styles of Handrail itself, as the entry points of `handrail.styles` name them."""
+
+from __future__ import annotations
+
+from handrail.core.errors import DefinitionRefused
+from handrail.core.whole_model import ModelDirectory, Offer
+from handrail.styles.definition.runner import Runner
+from handrail.styles.definition.snippet import Snippet
+from handrail.styles.definition.style import DefinitionStyle
+from handrail.styles.truss.config import TrussConfig
+from handrail.styles.truss.style import TrussStyle
+from handrail.styles.truss.surroundings import Surroundings
+
+from handrail_container.program import engine_config
+from handrail_container.program.config_yaml import find_config
+from handrail_container.program.definition import find as definitions
+from handrail_container.settings.environment import process_environment
+
+
+class Truss(TrussStyle):
+    """A `class Model` beside a `config.yaml`."""
+
+    def config(self, directory: ModelDirectory) -> TrussConfig | DefinitionRefused | None:
+        return find_config(directory.path)
+
+    def surroundings(self, directory: ModelDirectory) -> Surroundings:
+        settings = directory.settings
+        return Surroundings(
+            process_environment(),
+            settings.secrets_path,
+            settings.truss_environment,
+            settings.load_retries,
+            settings.redactor,
+            engine_config.read(settings).lacking,
+        )
+
+
+class Definition(DefinitionStyle):
+    """A `model.yaml` with a `run_inference` snippet."""
+
+    def read(self, directory: ModelDirectory) -> Offer | None:
+        settings = directory.settings
+
+        def open_runner(snippet: Snippet, engine_url: str) -> Runner:
+            from handrail_container.program.workers.pool import WorkerPool
+
+            return WorkerPool(snippet, settings.snippet_queue, None if settings.engine == "none" else engine_url)
+
+        found = definitions.find(
+            definitions.DefinitionSource(
+                directory.path, settings.definition, process_environment(), settings.secrets_path
+            ),
+            definitions.Defaults(settings.snippet_timeout_s, settings.snippet_workers, settings.invocation_timeout_s),
+            open_runner,
+        )
+        for secret in definitions.secret_values(found):
+            settings.redactor.hide(secret)
+        return found

@@ -1,0 +1,25 @@
+"""The engine's routes beside a whole model that answers /invocations."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+#: They generate nothing.
+HARMLESS = frozenset({"/tokenize", "/detokenize"})
+
+
+def beside_model(engine: ASGIApp) -> ASGIApp:
+    """The engine's other routes beside a Model whose `predict` answers: none of them generates, which would bypass what
+    `predict` checks."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST" and scope["path"] not in HARMLESS:
+            raise HTTPException(
+                404,
+                f"there is no {scope['path']} beside the Model's predict; HANDRAIL_MODEL_ROUTES=engine lets the engine "
+                "answer what the Model does not define",
+            )
+        await engine(scope, receive, send)
+
+    return app
