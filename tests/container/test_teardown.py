@@ -186,7 +186,7 @@ async def test_a_bug_in_a_reload_ends_nothing(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(serving.routing, "routes", fail)
+        patched.setattr(serving.table, "routes", fail)
         await edits.serving.reload()
     assert "a bug in Handrail: the edit cannot be served" in caplog.text
     assert (sys.modules["model"], edits.gate._opened) == (before, opened)
