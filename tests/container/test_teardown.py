@@ -206,7 +206,7 @@ async def test_a_reload_that_is_cancelled_restores_the_modules(edits: Edits, mon
         loading.set()
         time.sleep(0.2)
 
-    monkeypatch.setattr(composition, "load_program", load)
+    monkeypatch.setattr(serving, "load_program", load)
     reloading = asyncio.create_task(edits.serving.reload())
     while not loading.is_set():
         await asyncio.sleep(0.01)
