@@ -130,7 +130,7 @@ class Held:
     """As much of a request as the sweep looks at."""
 
     verdict: Failure | None = None
-    lane = "one"
+    has_lane = True
 
     def __init__(self, *, is_faulty: bool) -> None:
         self._is_faulty = is_faulty

@@ -186,7 +186,7 @@ async def test_a_bug_in_a_reload_ends_nothing(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(serving.routing, "routes", fail)
+        patched.setattr(serving.table, "routes", fail)
         await edits.serving.reload()
     assert "a bug in Handrail: the edit cannot be served" in caplog.text
     assert (sys.modules["model"], edits.gate._opened) == (before, opened)
@@ -206,7 +206,7 @@ async def test_a_reload_that_is_cancelled_restores_the_modules(edits: Edits, mon
         loading.set()
         time.sleep(0.2)
 
-    monkeypatch.setattr(composition, "load_program", load)
+    monkeypatch.setattr(serving, "load_program", load)
     reloading = asyncio.create_task(edits.serving.reload())
     while not loading.is_set():
         await asyncio.sleep(0.01)

@@ -16,26 +16,26 @@ from handrail_container.routes.session_store import Sessions
 _UNSUPPORTED = 1003
 
 
-class Lane(Protocol):
+class Admits(Protocol):
     """Requests that are counted together, as the routes see it."""
 
     def around(self, app: ASGIApp) -> ASGIApp:
         """`app` for the requests that are admitted."""
 
 
-class Lanes(Protocol):
+class AdmittingLanes(Protocol):
     @property
-    def invocations(self) -> Lane: ...
+    def invocations(self) -> Admits: ...
 
     @property
-    def engine(self) -> Lane: ...
+    def engine(self) -> Admits: ...
 
 
 class GateParts(Protocol):
     """What the routes need of the gate, which stands above them."""
 
     @property
-    def lanes(self) -> Lanes: ...
+    def lanes(self) -> AdmittingLanes: ...
 
     @property
     def sessions(self) -> Sessions | None: ...

@@ -34,7 +34,7 @@ from handrail_container.routes.adapters import AdapterRoutes, sent_to_adapters
 from handrail_container.routes.beside_model import beside_model
 from handrail_container.routes.chat_socket import ChatSocket
 from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
-from handrail_container.routes.endpoint import Endpoint, GateParts, Lane, Routes, SocketEndpoint, no_socket
+from handrail_container.routes.endpoint import Admits, Endpoint, GateParts, Routes, SocketEndpoint, no_socket
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.execution_parameters import parameters
 from handrail_container.routes.ping import bounded, unhealthy
@@ -192,7 +192,7 @@ def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
     return bounded(ping) if pre_post or resolution.handler is not None else ping
 
 
-def _laned(endpoint: Endpoint, lane: Lane) -> Endpoint:
+def _laned(endpoint: Endpoint, lane: Admits) -> Endpoint:
     return replace(endpoint, app=lane.around(endpoint.app))
 
 
