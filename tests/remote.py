@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True)
-class Asked:
+class Opening:
     """`host` is where the client believes to be."""
 
     host: str
@@ -40,8 +40,8 @@ class Remote:
     """`answers` gives the reply to each request; `asked` has them all."""
 
     def __init__(self, folder: Path, host: str, port: int) -> None:
-        self.asked: list[Asked] = []
-        self.answers: Callable[[Asked], Reply] = lambda asked: Reply(404, {"error": "nobody has said what to answer"})
+        self.asked: list[Opening] = []
+        self.answers: Callable[[Opening], Reply] = lambda asked: Reply(404, {"error": "nobody has said what to answer"})
         self.certificate, key = certificate(folder, host)
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(self.certificate, key)
@@ -51,7 +51,7 @@ class Remote:
             "NO_PROXY": "127.0.0.1",
         }
 
-    def reply(self, asked: Asked) -> Reply:
+    def reply(self, asked: Opening) -> Reply:
         self.asked.append(asked)
         return self.answers(asked)
 
@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        reply = self._remote.reply(Asked(self.headers["Host"], self.path, dict(self.headers), body))
+        reply = self._remote.reply(Opening(self.headers["Host"], self.path, dict(self.headers), body))
         data = json.dumps(reply.body).encode()
         self.send_response(reply.status)
         for name, value in {**reply.headers, "Content-Length": str(len(data)), "Connection": "close"}.items():

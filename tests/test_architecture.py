@@ -22,7 +22,7 @@ EXAMPLES = ROOT / "examples"
 PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 MARKERS = [line.partition(":")[0] for line in PYTEST["markers"]]
 #: Programs that a document gives, to the letter.
-QUOTED = (EXAMPLES / "rag", EXAMPLES / "fan_out", EXAMPLES / "run_inference", EXAMPLES / "tracing")
+QUOTED = tuple(EXAMPLES / name for name in ("rag", "fan_out", "run_inference", "tracing", "plugin/model"))
 #: Its tests need a device to be written on.
 UNUSED_YET = {"gpu"}
 

@@ -39,6 +39,7 @@ def copied(tmp_path: Path) -> Path:
         ("container/handrail_container/process/logs.py", "from handrail_container.cli import directory"),
         ("container/handrail_container/routes/ping.py", "import handrail_container.gate.keys"),
         ("handlers/handrail/core/slots.py", "import handrail_container"),
+        ("handlers/handrail/core/ladder.py", "from handrail.styles.truss import config"),
     ],
 )
 def test_an_import_that_runs_up_is_refused(copied: Path, file: str, line: str) -> None:

@@ -1,4 +1,12 @@
-"""What a `model.py` imports: the marks for its handlers and hooks, and the engine they may ask for."""
+"""What a `model.py` imports: the marks for its handlers and hooks, and the engine they may ask for.
+
+What a plugin imports besides, to add a style of whole models, is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from handrail.core.engine import Engine
 from handrail.core.marks import (
@@ -14,6 +22,14 @@ from handrail.core.marks import (
 
 __all__ = [
     "Engine",
+    "ModelDirectory",
+    "Neighbours",
+    "Offer",
+    "Problem",
+    "Slot",
+    "Start",
+    "Style",
+    "WholeModel",
     "custom_invocation_handler",
     "custom_middleware",
     "custom_ping_handler",
@@ -23,3 +39,24 @@ __all__ = [
     "on_startup",
     "output_formatter",
 ]
+
+if TYPE_CHECKING:
+    from handrail.core.slots import Slot
+    from handrail.core.whole_model import ModelDirectory, Neighbours, Offer, Problem, Start, Style, WholeModel
+
+_OF_PLUGINS = {
+    "ModelDirectory": "core.whole_model",
+    "Neighbours": "core.whole_model",
+    "Offer": "core.whole_model",
+    "Problem": "core.whole_model",
+    "Slot": "core.slots",
+    "Start": "core.whole_model",
+    "Style": "core.whole_model",
+    "WholeModel": "core.whole_model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_PLUGINS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_OF_PLUGINS[name]}"), name)

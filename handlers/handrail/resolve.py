@@ -117,7 +117,12 @@ def resolve(sources: Sources) -> Program:
     offered = {slot: (*asked[slot], *of_styles(slot, offers), *default(slot, script)) for slot in Slot}
     around = resolve_around(sources, loader, script)
     is_known = _is_known(offered, script, around) or any(offer.model or offer.faults for offer in offers)
-    verdict = Verdict() if script_fault else judge(_surveyed(sources, script, loader, offered, is_known=is_known))
+    is_served = script.path is not None and any(offer.script == script.path for offer in offers)
+    verdict = (
+        Verdict()
+        if script_fault or is_served
+        else judge(_surveyed(sources, script, loader, offered, is_known=is_known))
+    )
     script_fault = script_fault or verdict.fault
     resolutions = {slot: _settle(slot, candidates, script_fault) for slot, candidates in offered.items()}
     served = Served.of(offers, {slot: resolution.winner.found for slot, resolution in resolutions.items()})
@@ -152,11 +157,12 @@ def resolve(sources: Sources) -> Program:
 def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault | None]:
     path = None
     try:
-        of_style = prepare(sources.styles, ModelDirectory(sources.model_path, loader, settings=sources.settings))
-        path = find_script(sources.model_path, sources.script_filename, of_style)
+        prepared = prepare(sources.styles, ModelDirectory(sources.model_path, loader, settings=sources.settings))
+        path = find_script(sources.model_path, sources.script_filename, prepared.script)
         if path is None:
             return Script(), None
-        require_no_server(path)
+        if not prepared.starts_server:
+            require_no_server(path)
         module = loader.load(path)
     except HandlerFault as fault:
         return Script(path), explained(fault, path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from handrail.core.errors import DefinitionMissing
-from handrail.styles.definition.style import Found
+from handrail.core.whole_model import Offer
 from handrail_container.program.definition.find import Defaults, DefinitionSource, find
 
 SNIPPET = "def run_inference(body, environment): return body\n"
@@ -20,15 +20,19 @@ config:
 """
 
 
+def never(snippet: Any, engine_url: str) -> NoReturn:
+    raise AssertionError("nothing is started here")
+
+
 @pytest.fixture
 def found(tmp_path: Path) -> Any:
     def look(
         text: str | None = GOOD, named: str | None = None, file: str = "model.yaml", **variables: str
-    ) -> Found | None:
+    ) -> Offer | None:
         (tmp_path / "run.py").write_text(SNIPPET)
         if text is not None:
             (tmp_path / file).write_text(text)
-        return find(DefinitionSource(tmp_path, named, variables, tmp_path / "secrets"), Defaults(60, 4))
+        return find(DefinitionSource(tmp_path, named, variables, tmp_path / "secrets"), Defaults(60, 4), never)
 
     return look
 
@@ -84,7 +88,7 @@ def test_a_setting_names_another(found: Any, tmp_path: Path) -> None:
 def test_a_file_of_somebody_else_is_not_used(found: Any, text: str) -> None:
     """Unless a setting names it."""
     offered = found(text)
-    assert (offered.is_foreign, offered.model, offered.faults) == (True, None, ())
+    assert (dict(offered.functions()), offered.model, offered.faults) == ({}, None, ())
     assert "is not used: it has no field of a definition" in offered.warnings[0]
     assert found(text, named="model.yaml").faults
 

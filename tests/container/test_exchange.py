@@ -13,9 +13,7 @@ from handrail_container.gate.gate import InFlight
 from handrail_container.gate.sockets import Socket
 from handrail_container.http.answer import Answer, answering
 from handrail_container.http.envelope import LEFT, Failure
-from handrail_container.http.explain import explain_definition, explain_ours
-from handrail_container.settings.fields import Settings
-from starlette.exceptions import HTTPException
+from handrail_container.http.explain import explain_ours
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Scope
 
@@ -45,11 +43,6 @@ async def test_the_first_verdict_counts() -> None:
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(0)
     exchange.task.uncancel()
-
-
-def test_what_is_no_stage_of_a_definition_is_explained_as_ours_is() -> None:
-    """What the request's own reading raises, say."""
-    assert explain_definition(Settings())(HTTPException(418, "a teapot"), "id")[:2] == (418, "a teapot")
 
 
 @pytest.mark.parametrize("status", [403, 500])

@@ -87,7 +87,7 @@ def test_what_stands_around_it_has_the_same_second(serving: Launch) -> None:
     assert ping(refusing, do="raise").status_code == 503
 
 
-class Asked:
+class Opening:
     """A `/ping` in this process, whose endpoint does what a test tells it to."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -107,7 +107,7 @@ async def test_a_check_whose_asker_is_cancelled_ends_with_it() -> None:
         finally:
             ended.append("it")
 
-    asked = Asked(hang)
+    asked = Opening(hang)
     asking = [asyncio.create_task(asked()) for _ in range(2)]
     await asyncio.sleep(0.05)  # both have begun
     assert len(asked.ping._asking) == 2
@@ -130,7 +130,7 @@ async def test_what_a_check_raises_is_raised_where_it_was_asked(error: BaseExcep
         raise error
 
     try:
-        await Asked(fail)()
+        await Opening(fail)()
     except BaseException as caught:  # noqa: BLE001  that is the point
         raised.append(caught)
     assert raised == [error]
@@ -141,4 +141,4 @@ async def test_a_check_that_cancels_itself_is_cancelled() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Asked(cancel)()
+        await Opening(cancel)()

@@ -15,6 +15,7 @@ from handrail.core.ladder import Sources
 from handrail.core.slots import Slot
 from handrail.core.slots import WrapperSlot as Around
 from handrail.resolve import Program, resolve
+from handrail.styles.truss.style import TrussStyle
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -74,7 +75,8 @@ def resolved(place: Place, model_path: Path) -> Resolved:
     def load(program: str | None = None, name: str = "model.py", filename: str | None = None, **references: str) -> Any:
         if program is not None:
             place(program, name)
-        return resolve(Sources(model_path, filename, {Slot(slot): value for slot, value in references.items()}))
+        by_slot = {Slot(slot): value for slot, value in references.items()}
+        return resolve(Sources(model_path, filename, by_slot, styles=(TrussStyle(),)))
 
     return load
 
@@ -85,6 +87,7 @@ def program(model_path: Path) -> Written:
 
     def write(text: str = "", **references: str) -> Program:
         (model_path / "model.py").write_text(text)
-        return resolve(Sources(model_path, None, {names[name]: value for name, value in references.items()}))
+        by_role = {names[name]: value for name, value in references.items()}
+        return resolve(Sources(model_path, None, by_role, styles=(TrussStyle(),)))
 
     return write

@@ -7,21 +7,22 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from handrail.core.errors import LoadFailed
+from handrail.core.whole_model import Start
 from handrail.styles.definition.adapter import BUILT_IN, Adapter, AdapterFailed, Identity, ModelInfo
 from handrail.styles.definition.inspection import inspect_snippet
 from handrail.styles.definition.limits import RateLimit
 from handrail.styles.definition.model import DefinedModel
-from handrail.styles.definition.runner import Busy, NotText, RunFailed, SnippetRaised, TimedOut, WorkerDied
+from handrail.styles.definition.runner import Busy, NotText, RunFailed, Runner, SnippetRaised, TimedOut, WorkerDied
 from handrail.styles.definition.schema import Definition
 from handrail.styles.definition.snippet import Snippet
 from handrail.styles.definition.stages import StageFailed
 from starlette.requests import ClientDisconnect
 
-from tests.handlers.driver import Answer, scope, send
+from tests.handlers.driver import Answer, WordEngine, scope, send
 
 CHAT = {"messages": [{"role": "user", "content": "hi"}]}
 ANSWER = '{"choices": [{"message": {"role": "assistant", "content": "hello"}}]}'
@@ -65,6 +66,15 @@ class Faulty(Identity):
         raise AdapterFailed("a.yaml:9 it is so")
 
 
+def never(snippet: Snippet, engine_url: str) -> NoReturn:
+    raise AssertionError("a test says what runs it")
+
+
+async def begin(made: DefinedModel, runner: Runner) -> None:
+    made.open_runner = lambda snippet, engine_url: runner
+    await made.start(Start(WordEngine(), ""))
+
+
 def model(adapter: Adapter | None = None, **fields: Any) -> DefinedModel:
     source = "def run_inference(body, environment): return body"
     config = {
@@ -74,11 +84,12 @@ def model(adapter: Adapter | None = None, **fields: Any) -> DefinedModel:
     }
     made = Definition.model_validate({"key": "k", "display_name": "K", "config": config, **fields})
     snippet = Snippet(source, "run.py", 1, Path("/ml"), made.environment, 15, 1)
-    return DefinedModel(made, adapter or BUILT_IN["latticeflow$identity"], snippet, inspect_snippet(source, "run.py"))
+    signature = inspect_snippet(source, "run.py")
+    return DefinedModel(made, adapter or BUILT_IN["latticeflow$identity"], snippet, signature, never)
 
 
 async def ask(made: DefinedModel, does: Callable[[str], str] | Exception, body: Any = CHAT) -> Answer:
-    await made.start(ToldRunner(does))
+    await begin(made, ToldRunner(does))
     return await send(made.handler.app, body, state={"request_id": "r"})
 
 
@@ -90,7 +101,7 @@ async def failure(made: DefinedModel, does: Callable[[str], str] | Exception, bo
 
 async def test_a_chat_goes_in_and_comes_out_canonical() -> None:
     made, runner = model(), ToldRunner(lambda body: ANSWER)
-    await made.start(runner)
+    await begin(made, runner)
     answer = await send(made.handler.app, {**CHAT, "temperature": 0}, state={"request_id": "r"})
     assert (answer.status, answer.headers["content-type"], answer.json()) == (
         200,
@@ -195,7 +206,7 @@ async def test_a_result_that_is_not_canonical() -> None:
 async def test_over_the_rate() -> None:
     """What was refused for its body does not count."""
     made = model(rate_limit=2)
-    await made.start(ToldRunner(lambda body: ANSWER))
+    await begin(made, ToldRunner(lambda body: ANSWER))
     with pytest.raises(StageFailed):
         await send(made.handler.app, b"{", state={"request_id": "r"})
     for _ in range(2):
@@ -233,7 +244,7 @@ async def test_a_client_that_leaves_frees_its_place() -> None:
                 cancelled.set()
             raise AssertionError
 
-    await made.start(Waiting(lambda body: ANSWER))
+    await begin(made, Waiting(lambda body: ANSWER))
     messages = iter([{"type": "http.request", "body": json.dumps(CHAT).encode()}])
 
     async def receive() -> Any:
@@ -253,19 +264,19 @@ async def test_a_client_that_leaves_frees_its_place() -> None:
 async def test_a_runner_that_does_not_start_is_stopped() -> None:
     made, runner = model(), ToldRunner(LoadFailed("run.py:1 failed to import"))
     with pytest.raises(LoadFailed):
-        await made.start(runner)
-    assert (runner.stops, made.is_healthy) == (1, False)
+        await begin(made, runner)
+    assert (runner.stops, await made.is_healthy()) == (1, False)
     await made.stop()
     assert runner.stops == 1
 
 
 async def test_it_is_as_healthy_as_its_runner() -> None:
     made, runner = model(), ToldRunner(lambda body: ANSWER)
-    assert not made.is_healthy
-    await made.start(runner)
-    assert made.is_healthy
+    assert not await made.is_healthy()
+    await begin(made, runner)
+    assert await made.is_healthy()
     runner.is_healthy = False
-    assert not made.is_healthy
+    assert not await made.is_healthy()
     await made.stop()
     assert runner.stops == 1
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from handrail.core.errors import Ambiguous, DefinitionMissing, DefinitionRefused, HandlerFault
 from handrail.core.ladder import Rung, Sources
 from handrail.core.slots import Slot
+from handrail.core.whole_model import Offer
 from handrail.resolve import Program, resolve
-from handrail.styles.definition.style import Found
+from handrail.styles.definition.model import DefinedModel
+from handrail.styles.definition.style import DefinitionStyle
+from handrail.styles.truss.model import TrussModel
+from handrail.styles.truss.style import TrussStyle
 
 from tests.handlers.test_definition_model import model
 
@@ -24,11 +29,17 @@ def settled(model_path: Path) -> Any:
         if script is not None:
             (model_path / "model.py").write_text(script)
         made = None if faults else model()
-        definition = Found(model_path / "model.yaml", made, faults, found.pop("warnings", ("a warning",)), **found)
+        label, named = f"the definition {model_path / 'model.yaml'}", SimpleNamespace(__name__="run_inference")
+        offer = Offer(label, made, faults, ("a warning",), offered={Slot.INVOCATION: named}, **found)
         references = {Slot.PING: "model:ping"} if script and "def ping" in script else {}
-        return resolve(Sources(model_path, references=references, definition=definition))
+        return resolve(Sources(model_path, references=references, styles=(DefinitionStyle(offer), TrussStyle())))
 
     return settle
+
+
+def defined(program: Program) -> bool:
+    """Whether the definition answers."""
+    return isinstance(program.answering, DefinedModel)
 
 
 def winner(program: Program) -> Any:
@@ -38,7 +49,7 @@ def winner(program: Program) -> Any:
 def test_it_answers_invocations_and_leaves_ping_alone(settled: Any, model_path: Path) -> None:
     program = settled()
     assert (program.faults, program.warnings) == ((), ("a warning",))
-    assert program.definition is not None
+    assert defined(program)
     assert winner(program).rung is Rung.STYLE
     assert program.resolutions[Slot.PING].winner.rung is Rung.DEFAULT
     assert program.sentences()[1] == (
@@ -48,7 +59,7 @@ def test_it_answers_invocations_and_leaves_ping_alone(settled: Any, model_path: 
 
 def test_a_script_with_another_handler_goes_with_it(settled: Any) -> None:
     program = settled("def ping(): return True")
-    assert program.definition is not None
+    assert defined(program)
     assert program.resolutions[Slot.PING].winner.rung is Rung.ENVIRONMENT
 
 
@@ -56,7 +67,7 @@ def test_a_handler_in_python_wins_and_both_are_named(settled: Any, model_path: P
     """What is wrong with the other then stops nothing."""
     for faults in ((), (DefinitionRefused("broken"),)):
         program = settled(HANDLER, *faults)
-        assert (program.definition, program.faults) == (None, ())
+        assert (program.models, program.faults) == ((), ())
         assert winner(program).rung is Rung.NAME
         assert program.warnings == (
             f"/invocations: custom_sagemaker_invocation_handler ({model_path / 'model.py'}:1), named "
@@ -83,16 +94,16 @@ def test_a_truss_beside_it_is_an_error_that_names_both(settled: Any, model_path:
     program = settled(MODEL)
     (fault,) = program.faults
     assert isinstance(fault, Ambiguous)
-    assert f"class Model at {model_path / 'model.py'}:1 and the definition {model_path / 'model.yaml'}" in str(fault)
-    assert "HANDRAIL_DEFINITION=model.yaml (the definition) or HANDRAIL_DEFINITION=none (the Model)" in str(fault)
+    assert f"the definition {model_path / 'model.yaml'} and class Model at {model_path / 'model.py'}:1" in str(fault)
+    assert str(fault).endswith("choose with HANDRAIL_STYLE=definition or HANDRAIL_STYLE=truss.")
 
 
 def test_the_setting_chooses_the_definition(settled: Any) -> None:
     """The Model answers nothing then, /ping neither."""
     program = settled(MODEL, is_chosen=True)
     assert program.faults == ()
-    assert program.model is None
-    assert program.definition is not None
+    (model,) = program.models
+    assert model is program.answering
     assert program.resolutions[Slot.PING].winner.rung is Rung.DEFAULT
     assert "hides class Model at" in program.warnings[-1]
 
@@ -100,13 +111,12 @@ def test_the_setting_chooses_the_definition(settled: Any) -> None:
 def test_a_model_that_does_not_predict_goes_with_it(settled: Any) -> None:
     program = settled("class Model:\n    def chat_completions(self, body): ...")
     assert program.faults == ()
-    assert program.model is not None
-    assert program.definition is not None
+    assert [type(model) for model in program.models] == [DefinedModel, TrussModel]
+    assert defined(program)
 
 
 def test_a_file_of_somebody_else_is_only_warned_of(model_path: Path) -> None:
-    program = resolve(
-        Sources(model_path, definition=Found(model_path / "model.yaml", warnings=("not used",), is_foreign=True))
-    )
-    assert (program.warnings, program.definition) == (("not used",), None)
+    style = DefinitionStyle(Offer("the definition model.yaml", warnings=("not used",)))
+    program = resolve(Sources(model_path, styles=(style,)))
+    assert (program.warnings, program.models) == (("not used",), ())
     assert winner(program).rung is Rung.DEFAULT

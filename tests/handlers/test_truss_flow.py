@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
+from handrail.core.whole_model import Start
 from handrail.styles.truss.config import TrussConfig
 from handrail.styles.truss.model import TrussModel
 from handrail.styles.truss.streams import StreamStalled
@@ -37,12 +38,12 @@ class NoEngine(WordEngine):
 
 async def started(cls: type, engine: WordEngine | None = None, **runtime: Any) -> TrussModel:
     model = TrussModel(cls, TrussConfig(Path("/ml/config.yaml"), {"runtime": runtime}), Surroundings())
-    await model.start(engine or WordEngine())
+    await model.start(Start(engine or WordEngine(), ""))
     return model
 
 
 async def ask(cls: type, body: Any = BODY, method: str = "predict", **sent: Any) -> Answer:
-    return await send((await started(cls)).handlers[method].app, body, **sent)
+    return await send((await started(cls)).by_method[method].app, body, **sent)
 
 
 class Steps:
@@ -98,7 +99,7 @@ async def test_what_is_not_json_is_415(kind: str) -> None:
 
 
 async def send_with(headers: list[tuple[bytes, bytes]], method: str) -> Answer:
-    app = (await started(Steps)).handlers[method].app
+    app = (await started(Steps)).by_method[method].app
 
     async def changed(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "headers": headers}, receive, send)
@@ -181,9 +182,9 @@ async def test_a_generator_that_stalls_is_cut() -> None:
 
     model = await started(Model, streaming_read_timeout=0.02)
     with pytest.raises(StreamStalled, match=r"0.02 s: work faster, or raise runtime\.streaming_read_timeout"):
-        await send(model.handlers["predict"].app, BODY)
+        await send(model.by_method["predict"].app, BODY)
     with pytest.raises(TimeoutError, match="mine"):
-        await send(model.handlers["predict"].app, "own")
+        await send(model.by_method["predict"].app, "own")
 
 
 class Counted:
@@ -227,7 +228,7 @@ async def test_predict_runs_as_often_at_once_as_it_may(
 ) -> None:
     """Once, as on Truss, unless the Model takes an engine, which batches. Steps are outside of the limit."""
     model = await started(cls, engine(), **runtime)
-    app = model.handlers["predict"].app
+    app = model.by_method["predict"].app
     await asyncio.gather(*(send(app, i) for i in range(6)))
     assert (await send(app, "most")).json() == {"preprocess": 6, "predict": at_once}
 
@@ -241,7 +242,7 @@ async def test_a_stream_keeps_its_slot_until_it_ends() -> None:
             if model_input == "bad":
                 raise RuntimeError("bad")
 
-    app = (await started(Model, predict_concurrency=1)).handlers["predict"].app
+    app = (await started(Model, predict_concurrency=1)).by_method["predict"].app
     with pytest.raises(RuntimeError):
         await send(app, "bad")
     assert [answer.text for answer in await asyncio.gather(send(app, 1), send(app, 2))] == ["a", "a"]
@@ -257,7 +258,7 @@ async def test_a_client_that_leaves_while_it_waits_for_its_turn_is_not_predicted
             await self.goes_on.wait()
             return model_input
 
-    app = (await started(Model)).handlers["predict"].app
+    app = (await started(Model)).by_method["predict"].app
     first = asyncio.create_task(send(app, "first"))
     while not Model.predicted:
         await asyncio.sleep(0)

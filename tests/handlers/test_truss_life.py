@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from handrail.core.errors import LoadFailed, SignatureRefused
+from handrail.core.whole_model import Start
 from handrail.styles.truss import life
 from handrail.styles.truss.config import TrussConfig
 from handrail.styles.truss.life import Life, ModelHealth, check_init
@@ -250,8 +251,8 @@ async def test_the_ping_of_a_model_is_its_health() -> None:
         def predict(self) -> None: ...
 
     model = TrussModel(Model, CONFIG, Surroundings())
-    await model.start(ENGINE)
-    assert (await send(model.handlers["is_healthy"].app)).status == 503
+    await model.start(Start(ENGINE, ""))
+    assert (await send(model.by_method["is_healthy"].app)).status == 503
     assert model.socket is None
     well = TrussModel(type("Well", (Model,), {"is_healthy": None}), CONFIG, Surroundings())
     assert await well.is_healthy()

@@ -10,8 +10,10 @@ import pytest
 from handrail.core.errors import DefinitionRefused, ImportFailed, NameMissing, SignatureRefused
 from handrail.core.ladder import Rung
 from handrail.core.slots import Slot
+from handrail.core.whole_model import Start
 from handrail.resolve import Program, Sources, resolve
 from handrail.styles.truss.config import TrussConfig
+from handrail.styles.truss.style import TrussStyle
 
 from tests.handlers.conftest import Place
 from tests.handlers.driver import WordEngine, send
@@ -26,15 +28,15 @@ def truss(place: Place, model_path: Path) -> Any:
             place(program)
         config = None if data is None else TrussConfig(model_path / "config.yaml", data)
         by_slot = {Slot(slot): value for slot, value in references.items()}
-        return resolve(Sources(model_path, references=by_slot, config=config))
+        return resolve(Sources(model_path, references=by_slot, styles=(TrussStyle(config),)))
 
     return load
 
 
 async def answer(program: Program, body: Any = None) -> Any:
     assert program.faults == ()
-    assert program.model is not None
-    await program.model.start(WordEngine())
+    (model,) = program.models
+    await model.start(Start(WordEngine(), ""))
     handler = program.resolutions[Slot.INVOCATION].handler
     assert handler is not None
     return (await send(handler.app, body or {})).json()
@@ -72,7 +74,7 @@ async def test_the_alias_model_is_the_script(truss: Any, model_path: Path) -> No
     (model_path / "model" / "model.py").write_text("class Model:\n    def predict(self): ...\ndef mine(): ...\n")
     program = truss(None, PLAIN, invocation="model:mine")
     assert program.resolutions[Slot.INVOCATION].winner.rung is Rung.ENVIRONMENT
-    assert program.model is not None
+    assert len(program.models) == 1
     assert "hides predict, class Model" in program.warnings[0]
 
 
@@ -86,13 +88,13 @@ async def test_a_flat_script_may_hold_a_model(truss: Any) -> None:
 def test_a_class_that_answers_nothing_is_none(truss: Any, program: str) -> None:
     """Nor is a script without one a Truss."""
     found = truss(program)
-    assert (found.model, found.faults) == (None, ())
+    assert (found.models, found.faults) == ((), ())
 
 
 def test_a_class_that_a_handler_hides_is_left_alone(truss: Any) -> None:
     """Whatever it looks like: the handler was asked for by name."""
     program = truss("truss_flat_hidden")
-    assert (program.model, program.faults) == (None, ())
+    assert (program.models, program.faults) == ((), ())
     assert "hides predict, class Model at" in program.warnings[0]
     assert program.resolutions[Slot.PING].winner.rung is Rung.DEFAULT
 
@@ -119,13 +121,13 @@ def test_a_model_with_a_wrong_signature_stops_the_start(truss: Any, model_path: 
 def test_a_config_that_cannot_be_read_stops_the_start(model_path: Path, place: Place) -> None:
     place("named_handlers")
     refused = DefinitionRefused("config.yaml:1 is not YAML")
-    assert resolve(Sources(model_path, config=refused)).faults == (refused,)
+    assert resolve(Sources(model_path, styles=(TrussStyle(refused),))).faults == (refused,)
 
 
 def test_a_truss_without_a_model_is_the_engine(truss: Any, model_path: Path) -> None:
     """A config.yaml alone."""
     program = truss(None, {"trt_llm": {}})
-    assert (program.model, program.faults, program.script) == (None, (), None)
+    assert (program.models, program.faults, program.script) == ((), (), None)
 
 
 def test_a_package_that_fails_to_import_is_told(truss: Any, model_path: Path, place: Place) -> None:
@@ -150,8 +152,9 @@ def test_a_model_may_have_a_web_socket_alone(truss: Any, model_path: Path) -> No
     program = truss(None)
     (warning,) = program.warnings
     assert warning.endswith("the engine answers /invocations. Set HANDRAIL_MODEL_ROUTES=strict, which answers 404")
-    assert program.model.handlers == {}
-    assert program.model.socket.signature.name == "Model.websocket"
+    (model,) = program.models
+    assert model.by_method == {}
+    assert model.socket.signature.name == "Model.websocket"
     assert program.resolutions[Slot.INVOCATION].winner.rung is Rung.DEFAULT
 
 
@@ -171,17 +174,18 @@ def test_a_schema_is_of_pydantic_annotations(truss: Any, model_path: Path) -> No
     seen = []
     for takes, gives in ANNOTATIONS:
         (model_path / "model.py").write_text(head + body.format(takes, gives))
-        schema = truss(None).model.schema
+        schema = truss(None).models[0].schema
         seen.append(schema and (schema["output_schema"] is not None, schema["supports_streaming"]))
     assert seen == [(True, False), (False, True), (False, False), None, (True, True)]
     (model_path / "model.py").write_text("class Model:\n    def completions(self): ...\n")
-    assert truss(None).model.schema is None
+    assert truss(None).models[0].schema is None
 
 
 async def test_a_model_answers_its_routes(truss: Any) -> None:
     """By the path of each method."""
     program = truss("truss_plain", PLAIN)
-    await program.model.start(WordEngine())
-    (path,) = program.model.routes
+    (model,) = program.models
+    await model.start(Start(WordEngine(), ""))
+    (path,) = model.routes
     assert path == "/v1/completions"
-    assert (await send(program.model.routes[path].app, {})).json() == {"text": "from the Model"}
+    assert (await send(program.routes[path].app, {})).json() == {"text": "from the Model"}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-class ModelDirectory(click.Path):
+class DirectoryType(click.Path):
     """A directory that is there; a script in its place is an error that says how to serve it."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ def no_directory(file: Path) -> str:
     return f"{str(file)!r} is a file: give {chosen}its directory, {str(file.parent)!r}"
 
 
-DIRECTORY = click.argument("directory", required=False, type=ModelDirectory(), metavar="[DIR]")
+DIRECTORY = click.argument("directory", required=False, type=DirectoryType(), metavar="[DIR]")
 DEFAULT_MODEL = click.option(
     "--default-model",
     type=click.Path(exists=True, path_type=Path),

@@ -10,7 +10,7 @@ from handrail.core.engine import Engine
 from starlette.requests import Request
 
 from handrail_container.engine.lora import Adapters
-from handrail_container.engine.opening import Asked
+from handrail_container.engine.opening import Opening
 
 
 class NoEngine(Engine):
@@ -87,5 +87,5 @@ class NoBackend:
         """There is nothing to stop."""
 
 
-def open_none(asked: Asked) -> NoBackend:
+def open_none(asked: Opening) -> NoBackend:
     return NoBackend()

@@ -14,7 +14,7 @@ _MODEL = "SM_VLLM_MODEL"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Opening:
     """What an engine is opened with. `flags` are `SM_VLLM_…` variables: of the environment, of `config.yaml` and of the
     styles, in this order; `model` is what the files name, `fallback_model` what the command line does."""
 
@@ -35,5 +35,5 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     opener = engine_opener(settings)
     flags = dict(flags_of_styles(settings))
     model = config.model or flags.pop(_MODEL, None)
-    backend: Backend = opener(Asked(settings, {**flags, **(config.flags or {})}, model, fallback_model))
+    backend: Backend = opener(Opening(settings, {**flags, **(config.flags or {})}, model, fallback_model))
     return backend

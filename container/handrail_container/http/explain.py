@@ -68,7 +68,8 @@ def explain_model(model: WholeModel, handler: Handler, settings: Settings) -> Ex
             return otherwise(error, request_id)
         message = settings.redactor(problem.message)
         if problem.log or problem.status not in _REFUSALS:
-            logger.error("%s, request_id=%s\n%s", message, request_id, problem.log)
+            log = f"\n{problem.log}" if problem.log else ""
+            logger.error("%s, request_id=%s%s", message, request_id, log)
         if settings.error_detail == "none" and problem.kind is not None:
             message = f"{handler.signature.name} failed; the log has it under the request id"
         return Failure(problem.status, message, problem.kind, headers=problem.headers, more=problem.more)

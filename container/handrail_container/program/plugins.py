@@ -6,17 +6,18 @@ import difflib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import importlib_metadata
 from handrail.core.errors import HandlerFault, PluginFault, SettingFault
 from handrail.core.script import Loader
 from handrail.core.tracebacks import definition, plugin_line
 from handrail.core.whole_model import ModelDirectory, Offer, Style
-from importlib_metadata import EntryPoint
 
 from handrail_container.process.exits import PluginError, SettingsError
 from handrail_container.settings.fields import Settings
+
+if TYPE_CHECKING:
+    from importlib_metadata import EntryPoint
 
 STYLES = "handrail.styles"
 ENGINES = "handrail.engines"
@@ -89,6 +90,8 @@ def engine_opener(settings: Settings) -> Callable[..., Any]:
 
 def _entries(group: str) -> list[EntryPoint]:
     """By name; each once, as a distribution that is on the path twice is one."""
+    import importlib_metadata  # it puts a finder of its own among Python's when it is imported
+
     found = {(entry.name, _where(entry)): entry for entry in importlib_metadata.entry_points(group=group)}
     return [found[key] for key in sorted(found)]
 
@@ -140,7 +143,7 @@ class _Guarded(Style):
     """Another's style: what it raises, and what it should not return, is a fault of its distribution's."""
 
     def __init__(self, style: Style, entry: EntryPoint) -> None:
-        self.name, self.priority = style.name, style.priority
+        self.name, self.priority, self.starts_servers = style.name, style.priority, style.starts_servers
         self._style = style
         self._entry = entry
 

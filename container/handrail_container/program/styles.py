@@ -35,7 +35,7 @@ class Truss(TrussStyle):
         )
 
 
-class Definition(DefinitionStyle):
+class RunInference(DefinitionStyle):
     """A `model.yaml` with a `run_inference` snippet."""
 
     def read(self, directory: ModelDirectory) -> Offer | None:

@@ -124,6 +124,7 @@ class Offer:
 
     `offered` are functions by slot, or Handlers: those of the model, where it has one. `label` says what was found and
     where, as `class Model at /opt/ml/model/model.py:3`. `is_chosen` where a setting of the style's own names it.
+    `script` is the file that it was made of, where nothing else would know what that is written for.
     """
 
     label: str
@@ -132,6 +133,7 @@ class Offer:
     warnings: tuple[str, ...] = ()
     is_chosen: bool = False
     offered: Mapping[Slot, Any] = field(default_factory=dict)
+    script: Path | None = None
 
     def functions(self) -> Mapping[Slot, Any]:
         return self.model.handlers if self.model else self.offered
@@ -156,6 +158,9 @@ class Style:
     name = ""
     #: Of two that found a model for /invocations the higher one is served. Two of the same priority are refused.
     priority = 0
+
+    #: Its scripts start a server when they are imported, which `prepare` keeps them from.
+    starts_servers = False
 
     def prepare(self, directory: ModelDirectory) -> str | None:
         """Before the script runs: make what it imports importable. Which file is the script, where that is the style's

@@ -12,10 +12,18 @@ from handrail.core.slots import Slot
 from handrail.core.whole_model import ModelDirectory, Offer, Style, WholeModel
 
 
-def prepare(styles: Sequence[Style], directory: ModelDirectory) -> str | None:
-    """Which file is the script, where a style says so. Raises HandlerFault."""
-    said = [style.prepare(directory) for style in styles]
-    return next((script for script in said if script is not None), None)
+class Prepared(NamedTuple):
+    """`script` is the script's file where a style says so; `starts_server` whether its import may start a server."""
+
+    script: str | None
+    starts_server: bool
+
+
+def prepare(styles: Sequence[Style], directory: ModelDirectory) -> Prepared:
+    """Raises HandlerFault."""
+    said = [(style, style.prepare(directory)) for style in styles]
+    found = [Prepared(script, style.starts_servers) for style, script in said if script is not None]
+    return found[0] if found else Prepared(None, starts_server=False)
 
 
 def find_offers(styles: Sequence[Style], directory: ModelDirectory) -> list[Offer]:

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message
 CHAT = "/v1/chat/completions"
 
 
-class Asked(BaseModel):
+class Opening(BaseModel):
     model: str
     n: int = 1
     does: str = "answers"
@@ -35,7 +35,7 @@ class Deeds:
         self.began = asyncio.Event()
         self.closed = asyncio.Event()
 
-    async def pieces(self, asked: Asked) -> AsyncIterator[str]:
+    async def pieces(self, asked: Opening) -> AsyncIterator[str]:
         try:
             for number in range(asked.n):
                 yield f"data: {number}\n\n"
@@ -47,7 +47,7 @@ class Deeds:
         finally:
             self.closed.set()
 
-    async def does(self, asked: Asked, raw: Request) -> Response:
+    async def does(self, asked: Opening, raw: Request) -> Response:
         raises: dict[str, Exception] = {
             "is wrong": ValueError("a wrong value"),
             "is refused": HTTPException(409, "not now"),
@@ -82,19 +82,19 @@ def engine(deeds: Deeds) -> FastAPI:
     app = FastAPI()
     app.state.name = "engine"
 
-    async def create(request: Asked, raw_request: Request):  # type: ignore[no-untyped-def]  # noqa: ANN202  as vLLM's
+    async def create(request: Opening, raw_request: Request):  # type: ignore[no-untyped-def]  # noqa: ANN202  as vLLM's
         return await deeds.does(request, raw_request)
 
     async def others(request: dict[str, Any], raw_request: Request) -> Any:
         return request
 
-    async def plain(request: list[Asked], raw_request: Request) -> Any:
+    async def plain(request: list[Opening], raw_request: Request) -> Any:
         return len(request)
 
     async def explain(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": {"message": f"{type(error).__name__}: {error}"}}, 400)
 
-    create.__annotations__ = {"request": Asked, "raw_request": Request}
+    create.__annotations__ = {"request": Opening, "raw_request": Request}
     app.post(CHAT)(wrapped(create))
     app.post("/v1/others")(others)
     app.post("/v1/plain")(plain)
@@ -205,10 +205,10 @@ async def test_a_route_of_an_included_router_is_called_so_too() -> None:
     inner, outer, app = APIRouter(), APIRouter(), FastAPI()
     app.state.name = "engine"
 
-    async def create(request: Asked, raw_request: Request) -> Any:
+    async def create(request: Opening, raw_request: Request) -> Any:
         return await Deeds().does(request, raw_request)
 
-    create.__annotations__ = {"request": Asked, "raw_request": Request}
+    create.__annotations__ = {"request": Opening, "raw_request": Request}
     inner.post("/completions")(create)
     outer.include_router(inner, prefix="/chat")
     app.include_router(outer, prefix="/v1")

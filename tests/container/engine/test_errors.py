@@ -21,14 +21,14 @@ async def nothing() -> Message:
     return {"type": "http.request"}
 
 
-class Asked:
+class Opening:
     """What a client gets of an engine's application."""
 
     def __init__(self) -> None:
         self.exchange = SimpleNamespace(has_failed=False)
         self.sent: list[Message] = []
 
-    async def of(self, app: ASGIApp) -> Asked:
+    async def of(self, app: ASGIApp) -> Opening:
         state = {"handrail.request_id": "id-1", "handrail.exchange": self.exchange}
         scope: Scope = {"type": "http", "method": "POST", "path": "/v1/x", "headers": [], "state": state}
         scope["asgi"] = {"spec_version": "2.4"}
@@ -80,14 +80,14 @@ class Asked:
 )
 async def test_an_error_says_the_same_in_the_one_envelope(answer: Response, expected: dict[str, Any]) -> None:
     """Message, type and param are its authors'; code is the status; the id is the request's."""
-    asked = await Asked().of(answer)
+    asked = await Opening().of(answer)
     assert asked.sent[0]["status"] == expected["code"]
     assert asked.error == {**expected, "request_id": "id-1"}
 
 
 async def test_the_headers_of_an_error_are_kept() -> None:
     """But for those of its body."""
-    asked = await Asked().of(JSONResponse(VLLM, 400, headers={"Retry-After": "3"}))
+    asked = await Opening().of(JSONResponse(VLLM, 400, headers={"Retry-After": "3"}))
     assert asked.headers[b"retry-after"] == b"3"
     assert asked.error["code"] == 400
 
@@ -101,7 +101,7 @@ async def test_an_error_that_comes_in_pieces_is_whole() -> None:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body"})
 
-    asked = await Asked().of(pieces)
+    asked = await Opening().of(pieces)
     assert len(asked.body) <= 2048
     assert asked.error["message"].startswith("xxx")
 
@@ -116,7 +116,7 @@ async def test_an_error_that_comes_in_pieces_is_whole() -> None:
 )
 async def test_what_is_no_error_of_an_api_passes_untouched(answer: Response) -> None:
     """Also a page, and what merely looks like a failed event."""
-    asked = await Asked().of(answer)
+    asked = await Opening().of(answer)
     assert asked.body == answer.body
     assert asked.headers == dict(answer.raw_headers)
 
@@ -138,7 +138,7 @@ def stream(*events: bytes) -> Response:
 )
 async def test_a_stream_that_fails_ends_with_one_error_event(event: bytes) -> None:
     """With our envelope, and no [DONE]."""
-    asked = await Asked().of(stream(b"data: 1\n\n", event, b"data: [DONE]\n\n"))
+    asked = await Opening().of(stream(b"data: 1\n\n", event, b"data: [DONE]\n\n"))
     first, _, last = asked.body.partition(b"\n\n")
     assert first == b"data: 1"
     assert last.startswith(b"event: error\ndata: ")
@@ -154,7 +154,7 @@ async def test_a_stream_that_fails_ends_with_one_error_event(event: bytes) -> No
 
 async def test_a_stream_passes_piece_by_piece() -> None:
     """Nothing is held back."""
-    asked = await Asked().of(stream(b"data: 1\n\n", b"data: 2\n\n"))
+    asked = await Opening().of(stream(b"data: 1\n\n", b"data: 2\n\n"))
     assert [message["body"] for message in asked.sent[1:]] == [b"data: 1\n\n", b"data: 2\n\n", b""]
     assert not asked.exchange.has_failed
 
@@ -166,7 +166,7 @@ async def test_what_a_route_raised_and_answered_is_logged_as_the_engine_s(caplog
         await JSONResponse(VLLM, 500)(scope, receive, send)
         raise LookupError("theirs")
 
-    asked = await Asked().of(app)
+    asked = await Opening().of(app)
     assert asked.error["message"] == "max_tokens must be at least 1"
     assert "the engine's '/v1/x' raised, request_id=id-1" in caplog.text
 
@@ -181,7 +181,7 @@ async def test_that_the_client_left_is_no_error_of_the_engine_s(
         await PlainTextResponse("Internal Server Error", 500)(scope, receive, send)
         raise left
 
-    await Asked().of(app)
+    await Opening().of(app)
     assert caplog.text == ""
 
 
@@ -192,7 +192,7 @@ async def test_what_a_route_raised_unanswered_is_raised() -> None:
         raise LookupError("ours")
 
     with pytest.raises(LookupError):
-        await Asked().of(app)
+        await Opening().of(app)
 
 
 def test_an_error_nested_too_deep_is_text() -> None:
@@ -202,8 +202,8 @@ def test_an_error_nested_too_deep_is_text() -> None:
 
 async def test_a_flag_that_an_error_names_is_told_of_its_variable() -> None:
     """Also where it ends a stream."""
-    plain = await Asked().of(JSONResponse({"error": {"message": "set --x-y"}}, 400))
+    plain = await Opening().of(JSONResponse({"error": {"message": "set --x-y"}}, 400))
     assert plain.error["message"] == "set --x-y (here, by the environment: SM_VLLM_X_Y=true)"
     events = (b'data: {"a": 1}\n\n', b'data: {"error": {"message": "set --x-y"}}\n\n')
-    streamed = await Asked().of(stream(*events))
+    streamed = await Opening().of(stream(*events))
     assert b"SM_VLLM_X_Y=true" in streamed.body

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from handrail_container.engine.echo.backend import EchoBackend
 from handrail_container.engine.echo.client import Pace
-from handrail_container.engine.opening import Asked
+from handrail_container.engine.opening import Opening
 
 
-def open_echo(asked: Asked) -> EchoBackend:
+def open_echo(asked: Opening) -> EchoBackend:
     settings = asked.settings
     pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
     name = settings.vllm.get("SM_VLLM_MODEL") or asked.model or "echo"

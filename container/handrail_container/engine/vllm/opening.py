@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from handrail_container.engine.grammars import RequestBounds
-from handrail_container.engine.opening import Asked
+from handrail_container.engine.opening import Opening
 from handrail_container.engine.vllm.backend import VllmBackend
 from handrail_container.program.weights import find_model
 
 
-def open_vllm(asked: Asked) -> VllmBackend:
+def open_vllm(asked: Opening) -> VllmBackend:
     """Raises SettingsError where there is no model."""
     settings = asked.settings
     flags = {name: value for name, value in asked.flags.items() if name != "SM_VLLM_MODEL"}

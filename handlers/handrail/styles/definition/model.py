@@ -53,12 +53,12 @@ class DefinedModel(WholeModel):
         self._limit = RateLimit(definition.rate_limit)
         self._info: ModelInfo = {"model_key": definition.key, "modality": "text", "task": definition.task.value}
         self.handlers = {Slot.INVOCATION: self.handler}
-        self._open_runner = open_runner
+        self.open_runner = open_runner
         self._runner: Runner | None = None
 
     async def start(self, start: Start) -> None:
         """Have the snippet run. Raises LoadFailed."""
-        runner = self._open_runner(self.snippet, start.engine_url)
+        runner = self.open_runner(self.snippet, start.engine_url)
         try:
             await runner.start()
         except BaseException:  # also where the server is told to stop meanwhile
