@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -39,6 +41,8 @@ class Served:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served() -> AsyncIterator[Served]:
+    sys.path.append(str(Path(__file__).parent / "plugins"))
+    os.environ["VLLM_PLUGINS"] = "hello"
     backend, app = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_ENABLE_LORA": "true"}), FastAPI()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and transformers' own, while they are imported

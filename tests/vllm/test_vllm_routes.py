@@ -87,3 +87,8 @@ async def test_a_payload_key_leads_to_a_route_that_the_model_has(served: Served)
 async def test_vllms_metrics_are_in_the_default_registry(served: Served) -> None:
     await answer(served)
     assert "vllm:generation_tokens_total" in prometheus_client.generate_latest().decode()
+
+
+async def test_an_endpoint_plugin_of_vllms_answers(served: Served) -> None:
+    """One that VLLM_PLUGINS names: its route, and the state that it makes of the engine."""
+    assert (await served.client.get("/hello")).json() == {"model": str(MODEL)}

@@ -79,6 +79,7 @@ NAMES: dict[str, Name] = {
     "init_exception_handler": _name("vllm.entrypoints.serve.exception_handling.register", "init_exception_handler", 1),
     "basic_router": _name("vllm.entrypoints.serve.instrumentator.basic", "router"),
     "attach_models": _name("vllm.entrypoints.openai.models.api_router", "attach_router", 1),
+    "attach_endpoint_plugins": _name("vllm.plugins.endpoint_plugins.interface", "attach_endpoint_plugins", 2),
     "attach_tokenize": _name("vllm.entrypoints.serve.tokenize.api_router", "attach_router", 1),
     "attach_lora": _name("vllm.entrypoints.serve.lora.api_router", "attach_router", 1),
     "attach_profile": _name("vllm.entrypoints.serve.profile.api_router", "attach_router", 1),

@@ -29,13 +29,14 @@ async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -
         # vLLM tells its HTTP server to exit when the engine is dead. Ours asks the engine instead, but without
         # something to tell, the answer to the client would be an AttributeError.
         app.state.server = SimpleNamespace(should_exit=False)
-    await vllm("init_app_state")(client, app.state, args, tasks)
-    lighten(app.state)
     app.include_router(vllm("basic_router"))
     for name in ("attach_models", "attach_tokenize", "attach_lora", "attach_profile"):
         vllm(name)(app)
     _attach_tasks(app, client, tasks)
+    vllm("attach_endpoint_plugins")(app, tasks)  # those that VLLM_PLUGINS names; their state is made with the others'
     vllm("init_exception_handler")(app)
+    await vllm("init_app_state")(client, app.state, args, tasks)
+    lighten(app.state)
     for route in api_routes(app):
         route_at_first_error(getattr(route, "original_route", route))
 
