@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 
@@ -43,21 +43,51 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
-    """A ready server of one of `tests/scripts` (None: of no script) and an environment. Tests leave it as it is."""
-    logs, empty, number = tmp_path_factory.mktemp("logs"), tmp_path_factory.mktemp("empty"), count()
-    shared: dict[object, Served] = {}
-    stack = ExitStack()
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The server of no script, told nothing: several files ask it."""
+    with closing(_Shared(tmp_path_factory)) as shared:
+        yield shared.server()
 
-    def serve(script: str | None = None, **environment: str) -> Served:
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Launch]:
+    """A ready server of one of `tests/scripts` (None: of no script) and an environment. Tests leave it as it is.
+
+    It ends with its file: a server that waits for requests wakes twenty times a second, and sixty of them take a core.
+    """
+    with closing(_Shared(tmp_path_factory)) as shared:
+
+        def serve(script: str | None = None, **environment: str) -> Served:
+            if script is None and not environment:
+                served: Served = request.getfixturevalue("plain")
+            else:
+                served = shared.server(script, **environment)
+            return served.ready()
+
+        yield serve
+
+
+class _Shared:
+    """Servers, each started when it is first asked for."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._logs, self._empty = folders.mktemp("logs"), folders.mktemp("empty")
+        self._served: dict[object, Served] = {}
+
+    def server(self, script: str | None = None, **environment: str) -> Served:
         given = {"HANDRAIL_ENGINE": "echo", **environment}
         if script is not None:
             given["CUSTOM_SCRIPT_FILENAME"] = script
         key = frozenset(given.items())
-        if key not in shared:
-            shared[key] = Served(SCRIPTS if script else empty, logs / f"{next(number)}.log", **given)
-            stack.callback(shared[key].stop)
-        return shared[key].ready()
+        if key not in self._served:
+            log = self._logs / f"{len(self._served)}.log"
+            self._served[key] = Served(SCRIPTS if script else self._empty, log, **given)
+        return self._served[key]
 
-    with stack:
-        yield serve
+    def close(self) -> None:
+        """All at once: each takes a moment to end."""
+        with ExitStack() as stack:
+            for served in self._served.values():
+                stack.callback(served.stopped)
+                stack.callback(served.http.close)
+                served.signal()
