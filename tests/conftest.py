@@ -22,8 +22,13 @@ Launch = Callable[..., Served]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file that share servers run in one worker of xdist, so that none of their servers starts twice."""
     for item in items:
-        if "serving" in getattr(item, "fixturenames", ()):
+        if isinstance(item, pytest.Function) and _shares_with_its_file(item):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def _shares_with_its_file(test: pytest.Function) -> bool:
+    definitions = test._fixtureinfo.name2fixturedefs
+    return any(definitions[name][-1].scope == "module" for name in test.fixturenames if name in definitions)
 
 
 @pytest.fixture

@@ -169,10 +169,15 @@ async def test_a_crash_loop_is_told_and_left(
     assert await pool.run("x", request_id="r") == "x"
 
 
-async def test_workers_that_end_while_idle_are_a_crash_loop(make_pool: MakePool) -> None:
+async def test_workers_that_end_while_idle_are_a_crash_loop(
+    make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash = tmp_path / "crash"
+    monkeypatch.setitem(os.environ, "CRASH_FILE", str(crash))
     pool = make_pool("ends_while_idle")
     await pool.start()
     assert await pool.run("x", request_id="r") == "x"
+    crash.touch()
     await until(lambda: not pool.is_healthy, "it to be told")
 
 
