@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -31,20 +30,33 @@ def _shares_with_its_file(test: pytest.Function) -> bool:
     return any(definitions[name][-1].scope == "module" for name in test.fixturenames if name in definitions)
 
 
-@pytest.fixture
-def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
-    """Start `handrail serve FOLDER --engine echo` with arguments and environment; it is stopped when the test ends."""
-    logs = tmp_path_factory.mktemp("logs")
-    number = count()
+@pytest.fixture(scope="session")
+def leaving() -> Iterator[list[Served]]:
+    """Servers that were told to end: the next test does not wait for them. That they end is seen with the last."""
+    leaving: list[Served] = []
     with ExitStack() as stack:
+        yield leaving
+        for served in leaving:
+            stack.callback(served.stopped)
 
-        def start(folder: Path, *arguments: str | Path, **environment: str) -> Served:
-            given = {"HANDRAIL_ENGINE": "echo", **environment}
-            served = Served(folder, logs / f"{next(number)}.log", *arguments, **given)
-            stack.callback(served.stop)
-            return served
 
-        yield start
+@pytest.fixture
+def launch(tmp_path_factory: pytest.TempPathFactory, leaving: list[Served]) -> Iterator[Launch]:
+    """Start `handrail serve FOLDER --engine echo` with arguments and environment; it is told to stop when the test
+    ends."""
+    logs = tmp_path_factory.mktemp("logs")
+    started: list[Served] = []
+
+    def start(folder: Path, *arguments: str | Path, **environment: str) -> Served:
+        given = {"HANDRAIL_ENGINE": "echo", **environment}
+        started.append(Served(folder, logs / f"{len(started)}.log", *arguments, **given))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.http.close()
+        served.signal()
+    leaving[:] = [served for served in (*leaving, *started) if served.process.poll() is None]
 
 
 @pytest.fixture(scope="session")

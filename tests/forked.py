@@ -38,6 +38,8 @@ _INHERITED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 _KEY = 4  # bytes that say how long a request is
 _NEEDS_VLLM = "vllm"
+#: What a server imports once it starts, beside our own modules.
+_LATE = ("pydantic.v1", "uvloop", "uvicorn.lifespan.off", "uvicorn.protocols.websockets.websockets_sansio_impl")
 #: What may be forked: ours, and ours with a fault planted in it.
 _OURS = ("handrail", "planted.py")
 
@@ -229,9 +231,8 @@ def _import_everything() -> None:
     """Without Ray's and vLLM's parts, which a process that is forked never needs."""
     import handrail_container
 
-    for name in sorted(
-        module.name for module in pkgutil.walk_packages(handrail_container.__path__, "handrail_container.")
-    ):
+    ours = pkgutil.walk_packages(handrail_container.__path__, "handrail_container.")
+    for name in (*sorted(module.name for module in ours), *_LATE):
         if not name.startswith(("handrail_container.ray.", "handrail_container.engine.vllm")):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
