@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import httpx
 import psutil
-from handrail_container import settings
+from handrail_container.settings import fields
 
 from tests import forked
 
@@ -31,7 +31,7 @@ _OURS = ("HANDRAIL_", "CUSTOM_", "SAGEMAKER_", "SM_VLLM_")
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what a server would read, and with what is given."""
-    known = settings.variables()
+    known = fields.variables()
     kept = {name: value for name, value in os.environ.items() if name not in known and not name.startswith(_OURS)}
     return {**kept, "HANDRAIL_LOG_FORMAT": "plain", **given}  # as people read it; that of machines has tests of its own
 

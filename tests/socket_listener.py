@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from handrail_container import listener as listeners
-from handrail_container.listener import Listener, bind
-from handrail_container.socket_protocol import SocketProtocol
+from handrail_container.server import listener as listeners
+from handrail_container.server.listener import Listener, bind
+from handrail_container.server.protocols.websocket import SocketProtocol
 from starlette.types import ASGIApp
 from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode

@@ -1,4 +1,4 @@
-"""docs/dependencies.md lists every part of another package that is not public, and nothing else."""
+"""docs/explanation/dependencies.md lists every part of another package that is not public, and nothing else."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def found() -> dict[str, set[str]]:
 
 
 def listed() -> dict[str, set[str]]:
-    rows = ROW.findall((ROOT / "docs" / "dependencies.md").read_text())
+    rows = ROW.findall((ROOT / "docs" / "explanation" / "dependencies.md").read_text())
     return {file: set(re.findall("`([^`]+)`", parts)) for file, parts in rows}
 
 

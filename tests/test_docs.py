@@ -9,35 +9,30 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from handrail_container import extras
-from handrail_container.settings import Settings, variables
+from handrail_container.process import extras
+from handrail_container.settings.fields import variables
+
+from tests import reference
 
 ROOT = Path(__file__).parents[1]
 
 
-def environment_table() -> list[list[str]]:
-    """The cells of README's table of the environment: name, default, description."""
-    section = re.split(r"(?m)^#+ ", (ROOT / "README.md").read_text().partition("# Environment\n")[2])[0]
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+def test_the_pages_of_the_reference_are_what_the_code_says() -> None:
+    """The settings, and the options of each command. `scripts/reference` writes them."""
+    assert reference.SETTINGS.read_text() == reference.settings_page()
+    assert reference.CLI.read_text() == reference.cli_page()
 
 
-def test_the_readme_lists_every_variable_and_no_other() -> None:
-    """In the order of the settings, with their own descriptions."""
-    assert [(name.strip("`"), description) for name, _, description in environment_table()] == list(variables().items())
-
-
-def test_the_readme_has_the_defaults() -> None:
-    """Nothing where there is none."""
-    defaults = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
-    for name, default, _ in environment_table():
-        value = defaults[name.strip("`")]
-        assert default.strip("`") == ("" if value in (None, {}) else str(value))
+def test_the_reference_has_every_variable() -> None:
+    """Once, and no other, with its own description."""
+    listed = re.findall(r"(?m)^\| `(.+?)` \| .*? \| (.+) \|$", reference.SETTINGS.read_text())
+    assert dict(listed) == variables()
+    assert len(listed) == len(variables())
 
 
 def findings() -> list[list[str]]:
-    """The cells of each row of `docs/security-findings.md` that has an id."""
-    lines = (ROOT / "docs" / "security-findings.md").read_text().splitlines()
+    """The cells of each row of `docs/explanation/security-findings.md` that has an id."""
+    lines = (ROOT / "docs" / "explanation" / "security-findings.md").read_text().splitlines()
     return [re.split(r"\s*\|\s*", line.strip("| ")) for line in lines if re.match(r"\| [CHML]\d", line)]
 
 
@@ -74,6 +69,8 @@ def test_the_changelog_has_what_is_not_released_or_this_version() -> None:
     assert {"Unreleased", version} & set(headings)
 
 
+#: Folders with pages.
+PAGES = ("docs", "examples", "scripts")
 #: `pip install handrail`, with or without extras: on no index is there such a thing. A path and `… @ URL` are another.
 FROM_AN_INDEX = re.compile(r"\bhandrail\[[a-z,]+\](?! @ )|pip install (-\S+ )*['\"]?handrail(?![\w./\[])(?! @ )")
 
@@ -84,6 +81,36 @@ def texts() -> list[Path]:
     below = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     kinds = {".py", ".md", ".yaml", ".txt", ".in", ""}
     return [*ROOT.glob("*.md"), ROOT / "Dockerfile", *(path for path in below if path.suffix in kinds)]
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as those who host it make them."""
+    found = re.findall(r"(?m)^#+ (.+)$", page.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
+
+
+def test_links_lead_somewhere() -> None:
+    """In every page, to a file and to a heading of it: also from pages that are not part of the site."""
+    pages = [*ROOT.glob("*.md"), *(page for name in PAGES for page in (ROOT / name).rglob("*.md"))]
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+            path, _, anchor = target.partition("#")
+            file = page.parent / path if path else page
+            if not file.exists() or (anchor and anchor not in headings(file)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_pages_that_are_named_are_there() -> None:
+    """In messages and docstrings too."""
+    missing = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in texts()
+        for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(errors="replace"))
+        if not (ROOT / name).is_file()
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("line", ["pip install 'handrail[aws]'", "install handrail[gpu] or", "pip install -U handrail"])

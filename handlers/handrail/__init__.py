@@ -1,7 +1,7 @@
 """What a `model.py` imports: the marks for its handlers and hooks, and the engine they may ask for."""
 
-from handrail.engine import Engine
-from handrail.marks import (
+from handrail.core.engine import Engine
+from handrail.core.marks import (
     custom_invocation_handler,
     custom_middleware,
     custom_ping_handler,

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handrail import adapter_handlers, hooks
-from handrail.around import Around, resolve_around
-from handrail.calling import Handler, adapt
-from handrail.definition.model import DefinedModel
-from handrail.definition.style import Found
-from handrail.errors import Ambiguous, HandlerFault, SignatureRefused
-from handrail.foreign.judge import Surveyed, Verdict, explained, judge, nothing_known, require_no_server
-from handrail.ladder import (
+from handrail.aws import adapter_handlers
+from handrail.aws.sessions import handler_of
+from handrail.core import hooks
+from handrail.core.calling import Handler, adapt
+from handrail.core.errors import Ambiguous, HandlerFault, SignatureRefused
+from handrail.core.ladder import (
     DEFAULT,
     Candidate,
     Rung,
@@ -33,16 +31,19 @@ from handrail.ladder import (
     hidden,
     named,
 )
-from handrail.script import Loader, find_script, make_importable
-from handrail.sessions import handler_of
-from handrail.siblings import hidden_siblings
-from handrail.slots import AdapterSlot, Moment, SessionStep, Slot
-from handrail.streaming import adapt_stream
-from handrail.tracebacks import definition
-from handrail.truss import style as truss
-from handrail.truss.model import TrussModel
-from handrail.truss.style import Style
-from handrail.unawaited import unawaited
+from handrail.core.script import Loader, find_script, make_importable
+from handrail.core.siblings import hidden_siblings
+from handrail.core.slots import AdapterSlot, Moment, SessionStep, Slot
+from handrail.core.streaming import adapt_stream
+from handrail.core.tracebacks import definition
+from handrail.core.unawaited import unawaited
+from handrail.styles.definition.model import DefinedModel
+from handrail.styles.definition.style import Found
+from handrail.styles.foreign.judge import Surveyed, Verdict, explained, judge, nothing_known, require_no_server
+from handrail.styles.truss import style as truss
+from handrail.styles.truss.model import TrussModel
+from handrail.styles.truss.style import Style
+from handrail.wrap.around import Around, resolve_around
 
 
 @dataclass(frozen=True)

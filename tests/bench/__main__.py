@@ -1,4 +1,4 @@
-"""Measures what the server layer costs, beside others, and writes docs/performance.md."""
+"""Measures what the server layer costs, beside others, and writes docs/explanation/performance.md."""
 
 from __future__ import annotations
 

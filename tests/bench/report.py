@@ -1,4 +1,4 @@
-"""docs/performance.md: each part's figures stand between its own two marks, and the rest is written by hand."""
+"""docs/explanation/performance.md: the figures of each part stand between two marks; the rest is by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.bench.plot import svg
 from tests.bench.table import Table
 from tests.compat.launchers import ROOT
 
-DOCUMENT = ROOT / "docs" / "performance.md"
+DOCUMENT = ROOT / "docs" / "explanation" / "performance.md"
 
 
 def write(table: Table, document: Path = DOCUMENT) -> None:

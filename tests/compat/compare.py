@@ -1,4 +1,4 @@
-"""Runs the table on Handrail and on the AWS library, and writes what each did to docs/compatibility.md."""
+"""Runs the table on Handrail and on the AWS library, and writes what each did to docs/compatibility/aws.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.compat.observe import Observed, differences, observe
 from tests.compat.scenarios import ALL
 from tests.compat.table import Outcome, Scenario
 
-OUTPUT = ROOT / "docs" / "compatibility.md"
+OUTPUT = ROOT / "docs" / "compatibility" / "aws.md"
 
 
 def main() -> int:

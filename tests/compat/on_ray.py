@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from handrail_container.ray import variables
+from handrail_container.engine import ray_cluster
 
 from tests.compat.launchers import HANDRAIL_RAY, Launcher
 from tests.compat.observe import differences, observe
@@ -22,7 +22,7 @@ _CPUS = 16
 @contextmanager
 def on_a_cluster() -> Iterator[Launcher]:
     """`handrail serve --ray` on a cluster that stays from one start to the next."""
-    variables.prepare()
+    ray_cluster.prepare()
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": _CPUS, "include_dashboard": False})

@@ -1,4 +1,4 @@
-"""docs/compatibility.md: what was measured, in Markdown."""
+"""docs/compatibility/aws.md: what was measured, in Markdown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STABLE = {
 }
 
 HEAD = """\
-# Compatibility
+# Scripts for AWS's library
 
 What a `model.py` written for AWS's `model-hosting-container-standards` (the library inside AWS's vLLM container and
 stock vLLM) does here and there. Every cell is measured: `scripts/compare` starts a server for each row, sends its

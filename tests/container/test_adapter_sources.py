@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from handrail_container.adapter_sources import SAGEMAKER, AdapterSources
+from handrail_container.routes.adapter_sources import SAGEMAKER, AdapterSources
 from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import HTTPException
-from handrail_container.engine.echo_adapters import EchoAdapters
+from handrail_container.engine.echo.lora import EchoAdapters
 from handrail_container.engine.none import NoBackend
 
 from tests.conftest import Launch

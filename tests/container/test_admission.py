@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container.admission import Lane, Overloaded
-from handrail_container.exchange import Exchange
-from handrail_container.settings import Settings
+from handrail_container.gate.admission import Lane, Overloaded
+from handrail_container.gate.exchange import Exchange
+from handrail_container.settings.fields import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send

@@ -10,14 +10,16 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from handrail_container.app import create_app, create_gate, load_program, open_backend
-from handrail_container.engine.echo import Pace
-from handrail_container.engine.echo_backend import EchoBackend
-from handrail_container.errors import SettingsError
-from handrail_container.gate import Gate
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.routing import routes
-from handrail_container.settings import Settings
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.process.exits import SettingsError
+from handrail_container.program.load import load_program
+from handrail_container.routes.application import create_app
+from handrail_container.routes.table import routes
+from handrail_container.server.composition import create_gate, open_backend
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import Served, eventually

@@ -8,11 +8,11 @@ import socket
 from typing import Any
 
 import pytest
-from handrail_container.chat_socket import ChatSocket
-from handrail_container.engine.echo import EchoClient, Pace
-from handrail_container.engine.echo_adapters import EchoAdapters
-from handrail_container.engine.echo_backend import EchoEngine
-from handrail_container.inbox import MOST_WAITING_BYTES
+from handrail_container.engine.echo.backend import EchoEngine
+from handrail_container.engine.echo.client import EchoClient, Pace
+from handrail_container.engine.echo.lora import EchoAdapters
+from handrail_container.http.inbox import MOST_WAITING_BYTES
+from handrail_container.routes.chat_socket import ChatSocket
 from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import extras
-from handrail_container.check import Report, check_program
+from handrail_container.cli.check import Report, check_program
+from handrail_container.process import extras
 
 from tests.servers import SCRIPTS, run, run_without_vllm
 
@@ -141,8 +141,9 @@ def test_the_command_prints_the_report_and_exits_as_serving_would() -> None:
 
 
 def keys_documented(title: str) -> list[str]:
-    """The keys that a table of docs/check.md lists, by the heading above it."""
-    section = re.split(r"(?m)^#+ ", (ROOT / "docs" / "check.md").read_text().partition(f"# {title}\n")[2])[0]
+    """The keys that a table of docs/reference/check-json.md lists, by the heading above it."""
+    text = (ROOT / "docs" / "reference" / "check-json.md").read_text()
+    section = re.split(r"(?m)^#+ ", text.partition(f"# {title}\n")[2])[0]
     return re.findall(r"(?m)^\| `(\w+)` \|", section)
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from handrail_container.check import Report, check_program
+from handrail_container.cli.check import Report, check_program
 
 IMPORTS = "import a_package_nobody_has\nfrom handrail import custom_invocation_handler\n"
 MISSING = "a-package-nobody-has==1\n"

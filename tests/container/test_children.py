@@ -7,7 +7,7 @@ _PROGRAM = """
 import subprocess, sys
 from multiprocessing import resource_tracker
 import psutil
-from handrail_container import children
+from handrail_container.process import children
 resource_tracker.ensure_running()
 below = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True); input()"
 pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from handrail_container import extras
-from handrail_container.app import load_program
 from handrail_container.cli import main
-from handrail_container.hints import print_hints
-from handrail_container.settings import Settings
+from handrail_container.cli.hints import print_hints
+from handrail_container.process import extras
+from handrail_container.program.load import load_program
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served, environment, free_port, run, run_without_vllm
@@ -84,7 +84,8 @@ def test_a_signal_before_there_is_a_loop_is_a_clean_stop(number: signal.Signals,
     """Sent by the process itself, between its first line and its listener."""
     program = (
         "import os, signal\n"
-        "from handrail_container import cli, environment\n"
+        "from handrail_container import cli\n"
+        "from handrail_container.settings import environment\n"
         f"environment.read = lambda **given: os.kill(os.getpid(), {int(number)})\n"
         "cli.main(['serve'])"
     )
@@ -276,10 +277,16 @@ def test_the_version_is_printed() -> None:
     assert "SAGEMAKER_MODEL_PATH" in run("-h").stdout
 
 
+def test_help_says_how_a_shell_completes() -> None:
+    assert 'eval "$(_HANDRAIL_COMPLETE=bash_source handrail)"' in CliRunner().invoke(main, ["--help"]).output
+    words = {"_HANDRAIL_COMPLETE": "bash_complete", "COMP_WORDS": "handrail em", "COMP_CWORD": "1"}
+    assert CliRunner(env=words).invoke(main, prog_name="handrail").output == "plain,emulate\n"
+
+
 def test_no_sentence_of_the_help_is_cut_off() -> None:
     """On a terminal of 80 columns, and on a wide one."""
     for columns in (80, 200):
         said = CliRunner().invoke(main, ["--help"], terminal_width=columns, max_content_width=columns).output
-        commands = said.partition("Commands:\n")[2].splitlines()
+        commands = said.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
         assert [line.split()[0] for line in commands] == ["check", "deploy", "emulate", "invoke", "serve"]
         assert [line for line in commands if line.endswith(("...", "…"))] == []

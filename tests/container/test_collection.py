@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-from handrail_container.collection import collected_later, kept
+from handrail_container.process.garbage import collected_later, kept
 
 
 @pytest.fixture(autouse=True)

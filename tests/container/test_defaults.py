@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container.defaults import DefaultPing
-from handrail_container.errors import EngineDeadError
+from handrail_container.process.exits import EngineDeadError
+from handrail_container.routes.defaults import DefaultPing
 from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch

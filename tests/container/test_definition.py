@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail.errors import DefinitionRefused
-from handrail.truss.config import Config
-from handrail_container.definition import find_config
+from handrail.core.errors import DefinitionRefused
+from handrail.styles.truss.config import TrussConfig
+from handrail_container.program.config_yaml import find_config
 
 
-def read(folder: Path, text: str | bytes) -> Config | DefinitionRefused | None:
+def read(folder: Path, text: str | bytes) -> TrussConfig | DefinitionRefused | None:
     (folder / "config.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     return find_config(folder)
 
@@ -22,12 +22,12 @@ def test_no_file_is_no_definition(tmp_path: Path) -> None:
 def test_a_file_is_its_fields_and_their_lines(tmp_path: Path) -> None:
     """An empty one has none."""
     config = read(tmp_path, "# a remark\nmodel_name: m\nruntime:\n  predict_concurrency: 4\nrequirements: [a]\n")
-    assert isinstance(config, Config)
+    assert isinstance(config, TrussConfig)
     assert config.data == {"model_name": "m", "runtime": {"predict_concurrency": 4}, "requirements": ["a"]}
     fields = {"model_name": 2, "runtime": 3, "runtime.predict_concurrency": 4, "requirements": 5}
     assert config.lines == {**fields, "requirements.0": 5}
     empty = read(tmp_path, "")
-    assert isinstance(empty, Config)
+    assert isinstance(empty, TrussConfig)
     assert empty.data == {}
 
 

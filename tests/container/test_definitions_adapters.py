@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.adapter import BUILT_IN, Adapter, AdapterFailed, ModelInfo
-from handrail_container.definitions.adapters import find
-from handrail_container.definitions.references import References
+from handrail.styles.definition.adapter import BUILT_IN, Adapter, AdapterFailed, ModelInfo
+from handrail_container.program.definition.references import References
+from handrail_container.program.definition.templates import find
 
 INFO: ModelInfo = {"model_key": "m", "modality": "text", "task": "chat_completion"}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.style import Found
-from handrail.errors import DefinitionMissing
-from handrail_container.definitions.find import Defaults, Place, find
+from handrail.core.errors import DefinitionMissing
+from handrail.styles.definition.style import Found
+from handrail_container.program.definition.find import Defaults, DefinitionSource, find
 
 SNIPPET = "def run_inference(body, environment): return body\n"
 GOOD = """
@@ -28,7 +28,7 @@ def found(tmp_path: Path) -> Any:
         (tmp_path / "run.py").write_text(SNIPPET)
         if text is not None:
             (tmp_path / file).write_text(text)
-        return find(Place(tmp_path, named, variables, tmp_path / "secrets"), Defaults(60, 4))
+        return find(DefinitionSource(tmp_path, named, variables, tmp_path / "secrets"), Defaults(60, 4))
 
     return look
 

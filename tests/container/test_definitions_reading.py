@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.document import Document
-from handrail.errors import DefinitionRefused
-from handrail_container.definitions.reading import read
-from handrail_container.definitions.references import References, of_folder
+from handrail.core.errors import DefinitionRefused
+from handrail.styles.definition.document import Document
+from handrail_container.program.definition.reading import read
+from handrail_container.program.definition.references import References, of_folder
 from pydantic import SecretStr
 
 VARIABLES = {

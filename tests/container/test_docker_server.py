@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from handrail_container.docker_server import refusal, translated
-from handrail_container.engine.flags import tokens
+from handrail_container.program.docker_server import refusal, translated
+from handrail_container.settings.vllm_flags import tokens
 from hypothesis import given
 from hypothesis import strategies as st
 

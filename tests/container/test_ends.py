@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 import uvloop
-from handrail_container.strays import Strays, strays
+from handrail_container.process.strays import Strays, strays
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 

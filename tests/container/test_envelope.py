@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from handrail_container.envelope import (
+from handrail_container.http.envelope import (
     MAX_BYTES,
     Failure,
     error_body,

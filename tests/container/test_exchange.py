@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from handrail.presence import ClientLeft
-from handrail_container.answer import Answer, answering
-from handrail_container.envelope import Failure
-from handrail_container.exchange import LEFT, Exchange
-from handrail_container.failures import explain_definition, explain_ours
-from handrail_container.gate import InFlight
-from handrail_container.settings import Settings
-from handrail_container.sockets import Socket
+from handrail.core.presence import ClientLeft
+from handrail_container.gate.exchange import Exchange
+from handrail_container.gate.gate import InFlight
+from handrail_container.gate.sockets import Socket
+from handrail_container.http.answer import Answer, answering
+from handrail_container.http.envelope import LEFT, Failure
+from handrail_container.http.explain import explain_definition, explain_ours
+from handrail_container.settings.fields import Settings
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Scope

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.execution import parameters
-from handrail_container.settings import Settings
+from handrail_container.routes.execution_parameters import parameters
+from handrail_container.settings.fields import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 

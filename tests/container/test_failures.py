@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail.calling import adapt
-from handrail.slots import Slot
-from handrail_container.answer import AnswerCut
-from handrail_container.envelope import Failure
-from handrail_container.failures import explain_handler, explain_ours
-from handrail_container.settings import Settings
+from handrail.core.calling import adapt
+from handrail.core.slots import Slot
+from handrail_container.http.answer import AnswerCut
+from handrail_container.http.envelope import Failure
+from handrail_container.http.explain import explain_handler, explain_ours
+from handrail_container.settings.fields import Settings
 from starlette.exceptions import HTTPException
 
 from tests.conftest import Launch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from handrail_container.check import check_program
+from handrail_container.cli.check import check_program
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import psutil
 import pytest
-from handrail_container import listener as listeners
-from handrail_container.connection import Connection
-from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint
-from handrail_container.listener import Listener, bind
+from handrail_container.http.explain import explain_ours
+from handrail_container.routes.endpoint import Endpoint
+from handrail_container.server import listener as listeners
+from handrail_container.server.listener import Listener, bind
+from handrail_container.server.protocols.connection import Connection
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -10,13 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container import access as access_log
-from handrail_container.admission import Lanes
-from handrail_container.envelope import Failure
-from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint, Gate, Routes
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.settings import Settings
+from handrail_container.gate import access as access_log
+from handrail_container.gate.admission import Lanes
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.http.envelope import Failure
+from handrail_container.http.explain import explain_ours
+from handrail_container.routes.endpoint import Endpoint, Routes
+from handrail_container.settings.fields import Settings
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container.admission import Lanes
-from handrail_container.gate import Gate
-from handrail_container.guard import Door, Guard
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.listener import bind
-from handrail_container.settings import Settings
+from handrail_container.gate.admission import Lanes
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.server.guard import ListenerHandle, Watchdog
+from handrail_container.server.listener import bind
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served, eventually
@@ -130,7 +130,7 @@ class Watched:
         self.lifecycle = Lifecycle()
         self.gate = Gate(self.lifecycle, Lanes(Settings()), max_body_bytes=1000, access_log="off")
         self.adopted: list[bytes] = []
-        self.guard = Guard(self.gate, Door(listening, self._adopt), stall_s)
+        self.guard = Watchdog(self.gate, ListenerHandle(listening, self._adopt), stall_s)
         self.port = listening.getsockname()[1]
 
     async def _adopt(self, connection: socket.socket) -> None:
@@ -230,7 +230,7 @@ async def test_a_library_that_blocks_is_named_once_the_server_is_ready(
     listening: socket.socket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before that, it is the start that takes long."""
-    monkeypatch.setattr("handrail_container.stack._FOREIGN", ("/",))
+    monkeypatch.setattr("handrail_container.process.blocked_at._FOREIGN", ("/",))
     watched = Watched(listening)
     watched.guard.start()
     time.sleep(1.5)  # it is to be blocked for longer than it takes to warn

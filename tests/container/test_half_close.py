@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from handrail_container.half_close import end_writing
+from handrail_container.server.protocols.half_close import end_writing
 
 PATIENCE_S = 20
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from handrail_container.envelope import Failure
-from handrail_container.handshake import Head, acceptance, answer, fault, read, scope
+from handrail_container.http.envelope import Failure
+from handrail_container.server.protocols.handshake import Head, acceptance, answer, fault, read, scope
 
 HEADERS = [(b"sec-websocket-version", b"13"), (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")]
 

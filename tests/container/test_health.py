@@ -12,15 +12,15 @@ from pathlib import Path
 import httpx
 import pytest
 from anyio import to_thread
-from handrail.threads import run_in_threadpool, stuck
-from handrail_container import app as composition
-from handrail_container import health as module
-from handrail_container.engine.echo import Pace
-from handrail_container.engine.echo_backend import EchoBackend
-from handrail_container.errors import EngineDeadError
-from handrail_container.health import Health
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.settings import Settings
+from handrail.core.threads import run_in_threadpool, stuck
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.process.exits import EngineDeadError
+from handrail_container.server import composition
+from handrail_container.server import health as module
+from handrail_container.server.health import HealthWatch
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import PATIENCE_S, SCRIPTS, eventually
@@ -52,7 +52,7 @@ class Watched:
             lifecycle.move(state, "")
         self.gate = composition.create_gate(Settings(), lifecycle)
         self.backend = Looked()
-        self.health = Health(self.backend, self.gate, stall_s=0)
+        self.health = HealthWatch(self.backend, self.gate, stall_s=0)
         self.release = threading.Event()
 
     def hang(self) -> None:
@@ -118,7 +118,7 @@ async def test_threads_that_are_all_held_are_a_stall(watched: Watched, caplog: p
 
 async def test_before_the_stall_s_time_it_is_none(watched: Watched) -> None:
     await watched.give_up(8)
-    health = Health(watched.backend, watched.gate, stall_s=600)
+    health = HealthWatch(watched.backend, watched.gate, stall_s=600)
     health.look_at_threads()
     assert watched.gate.stalled is None
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.app import load_program
-from handrail_container.hints import print_hints
-from handrail_container.settings import Settings
+from handrail_container.cli.hints import print_hints
+from handrail_container.program.load import load_program
+from handrail_container.settings.fields import Settings
 
 from tests.container.test_openapi import DEFINITION, MODEL, truss
 from tests.container.test_server import running

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from handrail_container import init
+from handrail_container.process import first_process
 
 from tests.servers import HANDRAIL, SCRIPTS, environment, eventually, free_port
 
@@ -20,7 +20,7 @@ _UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc"]
 #: Orphans come to this process, as they do to the first of a container.
 _SPLITS = """
 import ctypes, os, signal, subprocess, sys, time
-from handrail_container import init
+from handrail_container.process import first_process as init
 ctypes.CDLL(None).prctl(36, 1)
 init.split()
 """
@@ -37,7 +37,7 @@ def test_it_ends_as_its_child_does() -> None:
             assert process.wait(60) == code
 
 
-@pytest.mark.parametrize("number", init._PASSED_ON)
+@pytest.mark.parametrize("number", first_process._PASSED_ON)
 def test_signals_are_passed_on(number: signal.Signals) -> None:
     """Once: the child is in a session of its own, where a terminal does not reach it."""
     # Naps: a signal that comes just before a long sleep is heard after it.
@@ -63,11 +63,11 @@ def test_orphans_are_buried_while_the_child_lives() -> None:
 def test_any_other_process_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is for the first one alone."""
     splits: list[int] = []
-    monkeypatch.setattr(init, "split", lambda: splits.append(os.getpid()))
-    init.become()
+    monkeypatch.setattr(first_process, "split", lambda: splits.append(os.getpid()))
+    first_process.become()
     assert splits == []
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    init.become()
+    first_process.become()
     assert splits == [1]
 
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handrail.redaction import Redactor
-from handrail_container import invoke
-from handrail_container.environment import read
-from handrail_container.errors import ExitCode
-from handrail_container.question import Question
-from handrail_container.transcript import Transcript
+from handrail.core.redaction import Redactor
+from handrail_container.cli import invoke
+from handrail_container.cli.question import Question
+from handrail_container.cli.transcript import Transcript
+from handrail_container.process.exits import ExitCode
+from handrail_container.settings.environment import read
 from starlette.types import Receive, Scope, Send
 
 from tests import forked

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import HTTPException
-from handrail_container.json_bounds import NO_BOUNDS, JsonBounds, JsonCount, TooMuchJson, require_bounded
+from handrail_container.http.json_bounds import NO_BOUNDS, JsonBounds, JsonCount, TooMuchJson, require_bounded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

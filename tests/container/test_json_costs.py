@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from handrail_container.openapi import describe
+from handrail_container.routes.openapi import describe
 
 from tests.container.heart import Heart
 from tests.container.test_server import running

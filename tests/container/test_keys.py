@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail_container.check import check_program
-from handrail_container.environment import read
-from handrail_container.errors import SettingsError
-from handrail_container.keys import Keys
+from handrail_container.cli.check import check_program
+from handrail_container.gate.keys import Keys
+from handrail_container.process.exits import SettingsError
+from handrail_container.settings.environment import read
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served, eventually

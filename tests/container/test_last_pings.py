@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 import pytest
-from handrail_container.last_pings import LastPings, Said, wire
-from handrail_container.lifecycle import Lifecycle, State
+from handrail_container.gate.last_pings import LastPings, Said, wire
+from handrail_container.gate.lifecycle import Lifecycle, State
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message
 

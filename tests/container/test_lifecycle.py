@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from handrail_container.lifecycle import IllegalTransition, Lifecycle, State
+from handrail_container.gate.lifecycle import IllegalTransition, Lifecycle, State
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.listener import admit_nobody_new, bind
+from handrail_container.process.exits import ExitCode, SettingsError
+from handrail_container.server.listener import admit_nobody_new, bind
 
 
 def test_port_0_is_any_free_port() -> None:

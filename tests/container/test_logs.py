@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from handrail.redaction import Redactor
-from handrail_container import log_lines, logs, report
+from handrail.core.redaction import Redactor
+from handrail_container.process import log_lines, logs, report
 
 NAMES = ["httpx", "uvicorn.error"]
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from handrail_container.bodies import Bodies
-from handrail_container.exchange import Exchange
+from handrail_container.gate.bodies import Bodies
+from handrail_container.gate.exchange import Exchange
 from starlette.types import Message
 
 from tests.container.test_protocol import Client, Running, running, until

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
-from handrail_container.admission import Lanes
-from handrail_container.gate import Gate
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.metrics import BUCKETS, OUTCOMES, Histogram, Tally, counting
-from handrail_container.settings import Settings
+from handrail_container.gate.admission import Lanes
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.gate.metrics import BUCKETS, OUTCOMES, Histogram, Tally, counting
+from handrail_container.settings.fields import Settings
 from prometheus_client import REGISTRY
 
 from tests.conftest import Launch

@@ -7,13 +7,13 @@ import json
 import logging
 
 import pytest
-from handrail.advice import advice
-from handrail.redaction import Redactor
-from handrail_container import invoke
-from handrail_container.check import check_program
-from handrail_container.environment import read
-from handrail_container.question import Question
-from handrail_container.transcript import Transcript
+from handrail.core.advice import advice
+from handrail.core.redaction import Redactor
+from handrail_container.cli import invoke
+from handrail_container.cli.check import check_program
+from handrail_container.cli.question import Question
+from handrail_container.cli.transcript import Transcript
+from handrail_container.settings.environment import read
 
 from tests.servers import SCRIPTS
 
@@ -154,7 +154,7 @@ async def test_what_may_not_be_meant_is_answered_and_said_in_the_log(
 
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    from handrail.remarks import Remarks
+    from handrail.core.remarks import Remarks
 
     remarks = Remarks("answer", "model.py:1")
     for _ in range(3):

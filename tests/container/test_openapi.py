@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from handrail.contract import Contract
+from handrail.core.contract import Contract
 from handrail.resolve import Program
-from handrail_container.app import load_program
-from handrail_container.openapi import describe, tell
-from handrail_container.own_paths import Told
-from handrail_container.settings import Settings
+from handrail_container.program.load import load_program
+from handrail_container.routes.described_paths import Told
+from handrail_container.routes.openapi import describe, tell
+from handrail_container.settings.fields import Settings
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 

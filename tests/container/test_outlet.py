@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from handrail_container import outlet as module
-from handrail_container.outlet import Outlet
+from handrail_container.process import outlet as module
+from handrail_container.process.outlet import Outlet
 
 from tests.servers import HANDRAIL, environment, eventually, free_port, listens
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from handrail_container.own_address import authority
+from handrail_container.process.own_address import authority
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS

@@ -7,14 +7,14 @@ import json
 import logging
 
 import pytest
-from handrail.calling import adapt
-from handrail.redaction import Redactor
-from handrail.slots import Slot
-from handrail_container import invoke
-from handrail_container.environment import read
-from handrail_container.own_calls import own_call
-from handrail_container.question import Question
-from handrail_container.transcript import Transcript
+from handrail.core.calling import adapt
+from handrail.core.redaction import Redactor
+from handrail.core.slots import Slot
+from handrail_container.cli import invoke
+from handrail_container.cli.question import Question
+from handrail_container.cli.transcript import Transcript
+from handrail_container.http.own_calls import own_call
+from handrail_container.settings.environment import read
 from starlette.exceptions import HTTPException
 
 from tests.servers import SCRIPTS

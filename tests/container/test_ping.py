@@ -7,9 +7,9 @@ import time
 
 import httpx
 import pytest
-from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint
-from handrail_container.ping import BoundedPing
+from handrail_container.http.explain import explain_ours
+from handrail_container.routes.endpoint import Endpoint
+from handrail_container.routes.ping import BoundedPing
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conftest import Launch

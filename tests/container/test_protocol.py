@@ -10,16 +10,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from handrail_container import listener as listeners
-from handrail_container import protocol
-from handrail_container.admission import Lanes
-from handrail_container.connection import Connection
-from handrail_container.envelope import MAX_BYTES
-from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint, Gate
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.listener import Listener, bind
-from handrail_container.settings import Settings
+from handrail_container.gate.admission import Lanes
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.http.envelope import MAX_BYTES
+from handrail_container.http.explain import explain_ours
+from handrail_container.routes.endpoint import Endpoint
+from handrail_container.server import listener as listeners
+from handrail_container.server.listener import Listener, bind
+from handrail_container.server.protocols import http
+from handrail_container.server.protocols.connection import Connection
+from handrail_container.settings.fields import Settings
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -107,8 +108,8 @@ async def running() -> AsyncIterator[Running]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits of time that a test can wait for."""
-    monkeypatch.setattr(protocol, "HEAD_S", 0.2)
-    monkeypatch.setattr(protocol, "UNREAD_S", 0.2)
+    monkeypatch.setattr(http, "HEAD_S", 0.2)
+    monkeypatch.setattr(http, "UNREAD_S", 0.2)
     monkeypatch.setattr(listeners, "_TICKS_A_LOOK", 1)
 
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from handrail_container import question
-from handrail_container.question import DEFAULT_INPUT, Question, method_of
+from handrail_container.cli import question
+from handrail_container.cli.question import DEFAULT_INPUT, Question, method_of
 
 from tests.conftest import Launch
 from tests.servers import environment, run

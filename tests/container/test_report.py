@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from handrail.errors import HandlerFault, ImportFailed, NameMissing, ScriptMissing
-from handrail_container.errors import EngineStartError, ExitCode, SettingsError, StartError
-from handrail_container.report import exit_code, refusal, say
+from handrail.core.errors import HandlerFault, ImportFailed, NameMissing, ScriptMissing
+from handrail_container.process.exits import EngineStartError, ExitCode, SettingsError, StartError
+from handrail_container.process.report import exit_code, refusal, say
 
 FAILED = ImportFailed("model.py:3 failed to import: ValueError: no", "Traceback (most recent call last):\n  …")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import requirements
-from handrail_container.errors import ExitCode, RequirementsError
-from handrail_container.required_lines import Line
-from handrail_container.requirements import Plan, find, held_versions, install, plan
-from handrail_container.settings import Settings
+from handrail_container.process.exits import ExitCode, RequirementsError
+from handrail_container.program import requirements
+from handrail_container.program.required_lines import Line
+from handrail_container.program.requirements import InstallPlan, find, held_versions, install, plan
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import run
@@ -194,7 +194,7 @@ def test_where_pip_gives_no_reason_the_end_of_its_output_is_told(monkeypatch: py
     ended = subprocess.CompletedProcess([], 1, "x" * 1000, "killed")
     monkeypatch.setattr(requirements.subprocess, "run", lambda *_, **__: ended)
     with pytest.raises(RequirementsError, match=r"https://\*\*\*@host/simple failed: x{494}killed$"):
-        install(Plan(["--index-url", "https://user:secret@host/simple"]))
+        install(InstallPlan(["--index-url", "https://user:secret@host/simple"]))
 
 
 @pytest.fixture

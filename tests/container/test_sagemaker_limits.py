@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from handrail_container.sagemaker_limits import over_limits
+from handrail_container.sagemaker.limits import over_limits
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import jsonschema
 import pytest
-from handrail_container.samples import sample
+from handrail_container.cli.samples import sample
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import listener, reading, self_check
-from handrail_container.connection import Connection
-from handrail_container.protocol import LimitedProtocol
-from handrail_container.self_check import TESTED, protocol_class
+from handrail_container.server import listener
+from handrail_container.server.protocols import reading, self_check
+from handrail_container.server.protocols.connection import Connection
+from handrail_container.server.protocols.http import LimitedProtocol
+from handrail_container.server.protocols.self_check import TESTED, protocol_class
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -47,7 +48,7 @@ def that_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "handrail_container.connection", None)
+    monkeypatch.setitem(sys.modules, "handrail_container.server.protocols.connection", None)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def that_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
         (with_its_own_cycle, "it answered b'HTTP/1.1"),
         (that_answers_otherwise, "it answered b'HTTP/1.1"),
         (that_fails_at_once, "TypeError: "),
-        (that_cannot_be_imported, "handrail_container.connection"),
+        (that_cannot_be_imported, "handrail_container.server.protocols.connection"),
     ],
 )
 def test_another_uvicorn_serves_with_its_own_protocol(
@@ -91,5 +92,5 @@ def test_a_second_uvicorn_in_the_process_is_the_stock_one() -> None:
 
 
 def test_the_bounds_are_those_of_the_project() -> None:
-    project = tomllib.loads((Path(self_check.__file__).parents[2] / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(self_check.__file__).parents[4] / "pyproject.toml").read_text())
     assert TESTED in project["project"]["dependencies"]

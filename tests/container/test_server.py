@@ -17,13 +17,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from handrail.resolve import Program
-from handrail_container import app as composition
-from handrail_container.engine.echo import Pace
-from handrail_container.engine.echo_backend import EchoBackend
-from handrail_container.errors import EngineDeadError, EngineStartError, ExitCode, SettingsError
-from handrail_container.lifecycle import State
-from handrail_container.server import Server
-from handrail_container.settings import Settings
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
+from handrail_container.gate.lifecycle import State
+from handrail_container.process.exits import EngineDeadError, EngineStartError, ExitCode, SettingsError
+from handrail_container.server import composition
+from handrail_container.server.server import Server
+from handrail_container.settings.fields import Settings
 
 from tests.servers import SCRIPTS
 

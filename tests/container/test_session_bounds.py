@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from handrail_container.errors import SettingsError
-from handrail_container.expiries import AT_ONCE, Expiries
-from handrail_container.sessions import Session, Sessions, find_sessions
-from handrail_container.settings import Settings
+from handrail_container.process.exits import SettingsError
+from handrail_container.routes.session_expiries import AT_ONCE, Expiries
+from handrail_container.routes.session_store import Session, Sessions, find_sessions
+from handrail_container.settings.fields import Settings
 from starlette.exceptions import HTTPException
 
 
@@ -103,7 +103,7 @@ def test_few_are_removed_at_once_and_none_is_kept_in_memory() -> None:
 
 def test_the_default_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operator names is taken as it is: a volume may have any owner."""
-    from handrail_container import sessions as module
+    from handrail_container.routes import session_store as module
 
     monkeypatch.setattr(module, "_SHARED_MEMORY", tmp_path)
     folder = tmp_path / "sagemaker_sessions"

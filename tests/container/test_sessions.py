@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.errors import SettingsError
-from handrail_container.sessions import Session, Sessions, find_sessions
-from handrail_container.settings import Settings
+from handrail_container.process.exits import SettingsError
+from handrail_container.routes.session_store import Session, Sessions, find_sessions
+from handrail_container.settings.fields import Settings
 from starlette.exceptions import HTTPException
 
 LIFETIME_S = 1200
@@ -263,7 +263,7 @@ def given(**variables: str) -> Settings:
 
 def test_they_are_kept_in_memory_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else in the temporary folder, and nowhere where they are not switched on. Nothing is made before the first."""
-    from handrail_container import sessions as module
+    from handrail_container.routes import session_store as module
 
     assert find_sessions(Settings()) is None
     monkeypatch.setattr(module, "_SHARED_MEMORY", tmp_path / "shm")

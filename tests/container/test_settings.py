@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.slots import Slot
-from handrail_container.environment import read
-from handrail_container.errors import ExitCode, SettingsError
-from handrail_container.settings import Settings, variables
+from handrail.core.slots import Slot
+from handrail_container.process.exits import ExitCode, SettingsError
+from handrail_container.settings.environment import read
+from handrail_container.settings.fields import Settings, variables
 
 
 def problems(**given: Any) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_variable_is_described() -> None:
-    """A sentence each, for the README's table."""
+    """A sentence each, for the table of the settings."""
     assert all(description.endswith(".") or description.endswith("`.") for description in variables().values())
 
 

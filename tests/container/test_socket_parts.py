@@ -10,11 +10,12 @@ import resource
 from collections.abc import Iterator
 
 import pytest
-from handrail_container.inbox import MOST_WAITING, MOST_WAITING_BYTES, Inbox
-from handrail_container.open_files import OpenFiles
-from handrail_container.origins import Origins, is_origin
-from handrail_container.patience import Due, Patience
-from handrail_container.settings import Settings
+from handrail_container.http.inbox import MOST_WAITING, MOST_WAITING_BYTES, Inbox
+from handrail_container.http.origins import Origins
+from handrail_container.server.open_files import OpenFiles
+from handrail_container.server.protocols.patience import Due, Patience
+from handrail_container.settings.fields import Settings
+from handrail_container.settings.limits import is_origin
 from pydantic import ValidationError
 from starlette.types import Message
 

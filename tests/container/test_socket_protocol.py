@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 import pytest
-from handrail_container.inbox import MOST_WAITING
-from handrail_container.socket_protocol import Stage
+from handrail_container.http.inbox import MOST_WAITING
+from handrail_container.server.protocols.websocket import SocketStage
 from starlette.types import Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Close, Opcode
@@ -374,7 +374,7 @@ async def test_a_stop_closes_what_is_open_and_refuses_what_asks(caplog: pytest.L
     asking = b"GET /asking HTTP/1.1\r\n" + UPGRADE + VERSION + KEY + b"X-Request-Id: mine\r\n\r\n"
     async with listening(app) as run, run.open() as opened, run.raw(asking) as raw, run.raw(HANDSHAKE[:60]):
         await until(lambda: len(run.connections) == 3)
-        await until(lambda: any(getattr(one, "stage", None) is Stage.ASKED for one in run.connections))
+        await until(lambda: any(getattr(one, "stage", None) is SocketStage.ASKED for one in run.connections))
         run.listener.should_exit = True
         assert (await raw.head()).startswith(b"HTTP/1.1 503 ")
         assert (await opened.rest()).endswith(b"\x03\xf4service restart")
@@ -386,7 +386,7 @@ async def test_answers_that_are_not_read_bound_the_websocket_behind_them() -> No
     """What was written before the upgrade counts: its handler's sends wait from the first."""
     app = App(flood)
     async with listening(app) as run, run.open():
-        await until(lambda: run.protocol.stage is Stage.OPEN)
+        await until(lambda: run.protocol.stage is SocketStage.OPEN)
         protocol = run.protocol
         transport = protocol.transport
         protocol._writable.set()

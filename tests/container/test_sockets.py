@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.envelope import Failure
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.sockets import SocketEndpoint, Sockets
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.gate.sockets import Sockets
+from handrail_container.http.envelope import Failure
+from handrail_container.routes.endpoint import SocketEndpoint
 from starlette.types import Message, Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect

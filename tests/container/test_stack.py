@@ -5,7 +5,7 @@ import json
 import threading
 from pathlib import Path
 
-from handrail_container.stack import place_of
+from handrail_container.process.blocked_at import place_of
 
 
 def mine() -> int:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from handrail_container import stand_in as module
-from handrail_container.listener import bind
-from handrail_container.stand_in import StandIn
+from handrail_container.server import ping_stand_in as module
+from handrail_container.server.listener import bind
+from handrail_container.server.ping_stand_in import StandIn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import guard as guarding
-from handrail_container import steady as module
-from handrail_container import watch
-from handrail_container.admission import Lanes
-from handrail_container.connection import Connection
-from handrail_container.envelope import Failure
-from handrail_container.gate import Gate
-from handrail_container.guard import Door, Guard
-from handrail_container.lifecycle import Lifecycle
-from handrail_container.listener import Listener, bind
-from handrail_container.settings import Settings
-from handrail_container.stand_in import StandIn
-from handrail_container.steady import Steady
+from handrail_container.gate.admission import Lanes
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.lifecycle import Lifecycle
+from handrail_container.http.envelope import Failure
+from handrail_container.process import steady as module
+from handrail_container.process.steady import Steady
+from handrail_container.server import guard as guarding
+from handrail_container.server import watch
+from handrail_container.server.guard import ListenerHandle, Watchdog
+from handrail_container.server.listener import Listener, bind
+from handrail_container.server.ping_stand_in import StandIn
+from handrail_container.server.protocols.connection import Connection
+from handrail_container.settings.fields import Settings
 
 from tests.servers import eventually
 
@@ -103,7 +103,7 @@ async def test_the_guard_goes_on(
         serve(standing, for_s)
 
     monkeypatch.setattr(StandIn, "serve", served)
-    guard = Guard(gate(), Door(listening, nobody), 60)
+    guard = Watchdog(gate(), ListenerHandle(listening, nobody), 60)
     guard.start()
     assert asked(listening.getsockname()[1], b"GET /ping HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
     guard.stop()
@@ -118,7 +118,7 @@ async def test_a_guard_that_fails_in_every_turn_still_ends_the_process(
     monkeypatch.setattr(StandIn, "serve", lambda standing, for_s: fault())
     monkeypatch.setattr(guarding, "place_of", lambda thread: fault())
     monkeypatch.setattr(guarding.children, "exit_with", ended.append)
-    guard = Guard(gate(), Door(listening, nobody), 60)
+    guard = Watchdog(gate(), ListenerHandle(listening, nobody), 60)
     guard.ends_at = 0
     guard.start()
     eventually(lambda: ended, "the end")
@@ -130,7 +130,7 @@ class Held:
     """As much of a request as the sweep looks at."""
 
     verdict: Failure | None = None
-    lane = "one"
+    has_lane = True
 
     def __init__(self, *, is_faulty: bool) -> None:
         self._is_faulty = is_faulty

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail.truss.config import Config
-from handrail_container import system_packages
-from handrail_container.check import check_program
+from handrail.styles.truss.config import TrussConfig
+from handrail_container.cli.check import check_program
+from handrail_container.program import system_packages
 
 from tests.container.test_truss_requirements import MODEL, truss
 from tests.servers import run
@@ -54,7 +54,7 @@ def status(tmp_path: Path) -> Path:
 )
 def test_what_is_installed_is_not_missing(status: Path, given: object, lacking: list[str]) -> None:
     """By version and architecture too, and by what a package provides; an image may have been built with them."""
-    config = Config(Path("/m/config.yaml"), {"system_packages": given}, {"system_packages": 7})
+    config = TrussConfig(Path("/m/config.yaml"), {"system_packages": given}, {"system_packages": 7})
     assert system_packages.missing(config, status) == lacking
     said = system_packages.sentence(config, status)
     assert bool(said) == bool(lacking)
@@ -64,7 +64,7 @@ def test_what_is_installed_is_not_missing(status: Path, given: object, lacking: 
 
 
 def test_elsewhere_than_on_debian_all_are_missing(tmp_path: Path) -> None:
-    config = Config(Path("/m/config.yaml"), {"system_packages": ["ffmpeg"]})
+    config = TrussConfig(Path("/m/config.yaml"), {"system_packages": ["ffmpeg"]})
     assert system_packages.missing(config, tmp_path / "none") == ["ffmpeg"]
 
 

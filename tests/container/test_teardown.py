@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import app as composition
-from handrail_container import children, serving, teardown
-from handrail_container.engine.echo import Pace
-from handrail_container.engine.echo_backend import EchoBackend
-from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
-from handrail_container.gate import Gate, InFlight
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.serving import Refused, Serving
-from handrail_container.settings import Settings
-from handrail_container.startup import Startup
-from handrail_container.teardown import Teardown, ends_within
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
+from handrail_container.gate.gate import Gate, InFlight
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.process import children
+from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
+from handrail_container.program.load import load_program
+from handrail_container.routes.application import create_app
+from handrail_container.server import composition, serving, teardown
+from handrail_container.server.serving import Serving, StartRefused
+from handrail_container.server.startup import Startup
+from handrail_container.server.teardown import Teardown, ends_within
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import eventually
@@ -145,11 +147,11 @@ class Edits:
         self.settings = Settings(SAGEMAKER_MODEL_PATH=folder, HANDRAIL_ENGINE="none", HANDRAIL_DRAIN_S=60)
         self.gate: Gate = composition.create_gate(self.settings, Lifecycle())
         backend = EchoBackend(Pace(), "echo")
-        app = composition.create_app(backend)
+        app = create_app(backend)
         self.serving = Serving(self.settings, self.gate, backend, app, 0)
 
     async def begin(self) -> None:
-        await self.serving.begin(composition.load_program(self.settings))
+        await self.serving.begin(load_program(self.settings))
 
 
 @pytest.fixture
@@ -184,7 +186,7 @@ async def test_a_bug_in_a_reload_ends_nothing(
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(serving.routing, "routes", fail)
+        patched.setattr(serving.table, "routes", fail)
         await edits.serving.reload()
     assert "a bug in Handrail: the edit cannot be served" in caplog.text
     assert (sys.modules["model"], edits.gate._opened) == (before, opened)
@@ -204,7 +206,7 @@ async def test_a_reload_that_is_cancelled_restores_the_modules(edits: Edits, mon
         loading.set()
         time.sleep(0.2)
 
-    monkeypatch.setattr(composition, "load_program", load)
+    monkeypatch.setattr(serving, "load_program", load)
     reloading = asyncio.create_task(edits.serving.reload())
     while not loading.is_set():
         await asyncio.sleep(0.01)
@@ -242,7 +244,7 @@ def test_each_of_several_failures_is_told(
     """Whatever they are grouped in; the status is that of the engine's death, in either order."""
     errors = [LookupError("a bug"), EngineDeadError("its process ended"), SettingsError("A is wrong.")]
     told, group = Told(), ExceptionGroup("both", errors[::order])
-    assert told.startup.failed(ExceptionGroup("outer", [group, Refused()])) is ExitCode.ENGINE_DEAD
+    assert told.startup.failed(ExceptionGroup("outer", [group, StartRefused()])) is ExitCode.ENGINE_DEAD
     err = capsys.readouterr().err
     assert "handrail: its process ended" in err
     assert "handrail: A is wrong." in err

@@ -5,7 +5,7 @@ import threading
 from contextvars import ContextVar
 
 import pytest
-from handrail_container.threads import in_thread
+from handrail_container.process.threads import in_thread
 
 variable: ContextVar[str] = ContextVar("variable")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from handrail_container.timeline import Timeline, process_began
+from handrail_container.process.timeline import Timeline, process_began
 
 from tests.servers import SCRIPTS, Served
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import extras
-from handrail_container.app import open_tracing
-from handrail_container.settings import Settings
+from handrail_container.process import extras
+from handrail_container.server.composition import open_tracing
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.servers import SCRIPTS, Served, environment, eventually
@@ -173,7 +173,7 @@ def stop():
 
 SEEN = """
 import asyncio, json, os, sys
-from handrail_container import server
+from handrail_container.server import server
 exit = os._exit
 def say_what_was_imported(code):
     seen = json.dumps([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
@@ -201,7 +201,7 @@ def test_where_it_is_missing_a_warning_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One, with what to install; and there are no spans."""
-    monkeypatch.delitem(sys.modules, "handrail_container.tracing", raising=False)
+    monkeypatch.delitem(sys.modules, "handrail_container.gate.tracing", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     assert open_tracing(Settings(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector")) is None
     (warning,) = caplog.messages

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.truss.config import Config
-from handrail_container import truss_config, truss_flags
-from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings
-from handrail_container.truss_flags import Field, Outcome, engine_flags, fields
+from handrail.styles.truss.config import TrussConfig
+from handrail_container.process.exits import SettingsError
+from handrail_container.program import engine_config, truss_flags
+from handrail_container.program.truss_flags import Field, Outcome, engine_flags, fields
+from handrail_container.settings.fields import Settings
 
 
 def rows(data: dict[str, Any], *, on_gpu: bool = True) -> list[Field]:
-    return fields(Config(Path("/ml/config.yaml"), data, {"resources": 1}), on_gpu=on_gpu)
+    return fields(TrussConfig(Path("/ml/config.yaml"), data, {"resources": 1}), on_gpu=on_gpu)
 
 
 def nested(name: str, value: Any) -> dict[str, Any]:
@@ -155,10 +155,10 @@ def test_what_wants_a_gpu_is_ignored_without_one_in_one_warning(tmp_path: Path) 
     assert [row.needs_gpu for row in rows(SEED)] == [False, False]
     assert [row.note for row in rows(SEED, on_gpu=False)] == ["there is no GPU for it"] * 2
     text = "resources: {use_gpu: true}\ntrt_llm:\n  build:\n    quantization_type: fp8\n"
-    config = truss_config.read(settings(tmp_path, text, HANDRAIL_ENGINE="echo"))
+    config = engine_config.read(settings(tmp_path, text, HANDRAIL_ENGINE="echo"))
     file = tmp_path / "config.yaml"
     assert config.warnings == (f"{file}:1 resources, {file}:4 trt_llm.build.quantization_type: there is no GPU for it",)
-    assert truss_config.read(settings(tmp_path, "model_name: m", HANDRAIL_ENGINE="echo")).warnings == ()
+    assert engine_config.read(settings(tmp_path, "model_name: m", HANDRAIL_ENGINE="echo")).warnings == ()
 
 
 def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +168,7 @@ def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pyte
 vllm: {model: org/m, max_model_len: 1, seed: 1, dtype: half}
 environment_variables: {SM_VLLM_MAX_MODEL_LEN: 2, SM_VLLM_SEED: 2, SM_VLLM_ENFORCE_EAGER: true, OTHER: x}
 """
-    config = truss_config.read(settings(tmp_path, text, **{"SM_VLLM_<FLAG>": {"SM_VLLM_SEED": "3"}}))
+    config = engine_config.read(settings(tmp_path, text, **{"SM_VLLM_<FLAG>": {"SM_VLLM_SEED": "3"}}))
     assert config.model == "org/m"
     assert config.flags == {
         "SM_VLLM_MAX_MODEL_LEN": "2",
@@ -183,20 +183,20 @@ def test_variables_of_the_file_are_set_where_there_are_none(tmp_path: Path, monk
     monkeypatch.setenv("FROM_THE_FILE", "")
     monkeypatch.delenv("FROM_THE_FILE")
     text = "environment_variables: {THERE_ALREADY: 'no', FROM_THE_FILE: true, SM_VLLM_SEED: 1}"
-    truss_config.set_variables(settings(tmp_path, text))
-    environment = truss_config.environment.process_environment()
+    engine_config.set_variables(settings(tmp_path, text))
+    environment = engine_config.environment.process_environment()
     assert (environment["THERE_ALREADY"], environment["FROM_THE_FILE"]) == ("yes", "true")
     assert "SM_VLLM_SEED" not in environment
-    truss_config.set_variables(settings(tmp_path, "environment_variables: none"))
-    truss_config.set_variables(settings(tmp_path, "a: 1\na: 2"))
+    engine_config.set_variables(settings(tmp_path, "environment_variables: none"))
+    engine_config.set_variables(settings(tmp_path, "a: 1\na: 2"))
 
 
 def test_what_is_refused_stops_the_start(tmp_path: Path) -> None:
     """With its line; a file that cannot be read is the program's fault, not the settings'."""
-    refused = truss_config.read(settings(tmp_path, "docker_server: {}"))
+    refused = engine_config.read(settings(tmp_path, "docker_server: {}"))
     with pytest.raises(SettingsError, match=r"config\.yaml:1 docker_server: a server of its own"):
-        truss_config.require_no_problems(refused)
-    assert truss_config.read(settings(tmp_path, "a: 1\na: 2")).flags == {}
+        engine_config.require_no_problems(refused)
+    assert engine_config.read(settings(tmp_path, "a: 1\na: 2")).flags == {}
 
 
 def test_a_gpu_is_a_device() -> None:
@@ -208,5 +208,5 @@ def test_what_truss_writes_out_as_null_is_not_there(tmp_path: Path) -> None:
     none."""
     nulls = ("docker_server", "trt_llm", "vllm", "model_name", "requirements_file", "base_image", "runtime")
     text = "".join(f"{name}: null\n" for name in nulls) + "resources:\n  accelerator: null\n  use_gpu: false\n"
-    config = truss_config.read(settings(tmp_path, text))
+    config = engine_config.read(settings(tmp_path, text))
     assert (config.problems, config.warnings, config.flags) == ((), (), {})

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from handrail_container.check import check_program
-from handrail_container.errors import RequirementsError
-from handrail_container.requirements import find, install, plan
-from handrail_container.settings import Settings
+from handrail_container.cli.check import check_program
+from handrail_container.process.exits import RequirementsError
+from handrail_container.program.requirements import find, install, plan
+from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
 from tests.container.test_requirements import NAME, target, throw_away, wheels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail_container.check import check_program
+from handrail_container.cli.check import check_program
 
 from tests.conftest import Launch
 

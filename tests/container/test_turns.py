@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from handrail.answers import to_response
-from handrail.slots import Slot
-from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint
+from handrail.core.answers import to_response
+from handrail.core.slots import Slot
+from handrail_container.http.explain import explain_ours
+from handrail_container.routes.endpoint import Endpoint
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 

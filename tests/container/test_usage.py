@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
-from handrail_container.engine.echo import EchoClient
-from handrail_container.usage import counted, leave, spent, state_of_call
+from handrail_container.engine.echo.client import EchoClient
+from handrail_container.engine.token_usage import counted, leave, spent, state_of_call
 from starlette.requests import Request
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings
-from handrail_container.weights import find_model, has_weights
+from handrail_container.process.exits import SettingsError
+from handrail_container.program.weights import find_model, has_weights
+from handrail_container.settings.fields import Settings
 
 
 def settings(model_path: Path, **given: object) -> Settings:

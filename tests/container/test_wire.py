@@ -10,10 +10,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from handrail_container.answer import answering
-from handrail_container.exchange import Exchange
-from handrail_container.failures import explain_ours
-from handrail_container.gate import Endpoint
+from handrail_container.gate.exchange import Exchange
+from handrail_container.http.answer import answering
+from handrail_container.http.explain import explain_ours
+from handrail_container.routes.endpoint import Endpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -10,14 +10,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import handrail_container.listener as listeners
-from handrail_container import answer, chat_socket, json_bounds, outlet, socket_protocol, stand_in, teardown
+import handrail_container.server.listener as listeners
 from handrail_container.cli import main
-from handrail_container.frames import Frames
-from handrail_container.inbox import Inbox
-from handrail_container.protocol import LimitedProtocol
-from handrail_container.reading import RequestReader, _Flow
-from handrail_container.steady import Steady
+from handrail_container.http import answer, json_bounds
+from handrail_container.http.inbox import Inbox
+from handrail_container.process import outlet
+from handrail_container.process.steady import Steady
+from handrail_container.routes import chat_socket
+from handrail_container.server import ping_stand_in, teardown
+from handrail_container.server.protocols import websocket
+from handrail_container.server.protocols.frames import Frames
+from handrail_container.server.protocols.http import LimitedProtocol
+from handrail_container.server.protocols.reading import RequestReader, _Flow
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -88,7 +92,7 @@ def frames() -> None:
 
 def handshakes() -> None:
     """A handshake that goes wrong is not answered."""
-    _replace(socket_protocol.SocketProtocol, _refuse=_nothing)
+    _replace(websocket.SocketProtocol, _refuse=_nothing)
 
 
 def stops() -> None:
@@ -101,7 +105,7 @@ def stops() -> None:
     def shutdown(self: Any) -> None:
         raise AssertionError("it is half closed")
 
-    _replace(socket_protocol.SocketProtocol, shutdown=shutdown, _refuse=_nothing)
+    _replace(websocket.SocketProtocol, shutdown=shutdown, _refuse=_nothing)
     _replace(teardown, _end=end)
 
 
@@ -109,15 +113,15 @@ def guard() -> None:
     """A request line without a version ends the guard's thread."""
 
     def is_whole_ping(head: bytes) -> bool:
-        return head.startswith(stand_in._OPENINGS) and stand_in._END_OF_HEAD in head
+        return head.startswith(ping_stand_in._OPENINGS) and ping_stand_in._END_OF_HEAD in head
 
     def on_answer(self: Any, connection: Any, head: bytes) -> None:
         _method, _target, _version = head.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)
         answered(self, connection, head)
 
-    answered = stand_in.StandIn._answer
-    _replace(stand_in, _is_whole_ping=is_whole_ping)
-    _replace(stand_in.StandIn, _answer=on_answer)
+    answered = ping_stand_in.StandIn._answer
+    _replace(ping_stand_in, _is_whole_ping=is_whole_ping)
+    _replace(ping_stand_in.StandIn, _answer=on_answer)
     _replace(Steady, __exit__=_nothing)
 
 
@@ -140,7 +144,7 @@ def leaving() -> None:
         await was(self, message)
 
     _replace(answer.Answer, send=send)
-    from handrail_container.exchange import Exchange
+    from handrail_container.gate.exchange import Exchange
 
     del Exchange.handrail_pour
 

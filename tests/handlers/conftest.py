@@ -10,11 +10,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from handrail.compat import PACKAGE
-from handrail.ladder import Sources
+from handrail.aws.compat import PACKAGE
+from handrail.core.ladder import Sources
+from handrail.core.slots import Slot
+from handrail.core.slots import WrapperSlot as Around
 from handrail.resolve import Program, resolve
-from handrail.slots import Place as Around
-from handrail.slots import Slot
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from handrail import Engine
-from handrail.adapter_header import HEADER, inject_adapter_id
-from handrail.calling import adapt
-from handrail.slots import Slot
+from handrail.aws.adapter_header import HEADER, inject_adapter_id
+from handrail.core.calling import adapt
+from handrail.core.slots import Slot
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 

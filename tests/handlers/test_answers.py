@@ -20,11 +20,11 @@ import pytest
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
-from handrail.answers import HandlerStream, _json_encoder, in_threads, is_plain, is_stream, send_json, to_response
-from handrail.calling import adapt
-from handrail.presence import ClientLeft
-from handrail.slots import Slot
-from handrail.threads import run_in_threadpool
+from handrail.core.answers import HandlerStream, _json_encoder, in_threads, is_plain, is_stream, send_json, to_response
+from handrail.core.calling import adapt
+from handrail.core.presence import ClientLeft
+from handrail.core.slots import Slot
+from handrail.core.threads import run_in_threadpool
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field

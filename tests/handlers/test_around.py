@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail.errors import Ambiguous, FileMissing, MalformedReference, SignatureRefused
+from handrail.core.errors import Ambiguous, FileMissing, MalformedReference, SignatureRefused
 from handrail.resolve import Program
 
 from tests.handlers.conftest import Written

@@ -14,9 +14,9 @@ import pytest
 from fastapi import BackgroundTasks, Body, Depends, FastAPI, Header, HTTPException, Response
 from fastapi.exceptions import RequestValidationError
 from handrail import Engine
-from handrail.calling import Handler, adapt
-from handrail.errors import SignatureRefused
-from handrail.slots import Slot
+from handrail.core.calling import Handler, adapt
+from handrail.core.errors import SignatureRefused
+from handrail.core.slots import Slot
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel

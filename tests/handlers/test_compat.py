@@ -14,8 +14,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from handrail import custom_invocation_handler, custom_ping_handler, marks
-from handrail.compat import PACKAGE, SUPPORTED, install
+from handrail import custom_invocation_handler, custom_ping_handler
+from handrail.aws.compat import PACKAGE, SUPPORTED, install
+from handrail.core import marks
 
 
 def metadata_of_the_real_one() -> bool:

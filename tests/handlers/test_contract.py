@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Body, Header, UploadFile
-from handrail.calling import adapt
-from handrail.contract import Contract, contract_of
-from handrail.engine import Engine
-from handrail.slots import Slot
+from handrail.core.calling import adapt
+from handrail.core.contract import Contract, contract_of
+from handrail.core.engine import Engine
+from handrail.core.slots import Slot
 from pydantic import BaseModel, field_validator
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from handrail.definition.adapter import BUILT_IN, AdapterFailed, ModelInfo
+from handrail.styles.definition.adapter import BUILT_IN, AdapterFailed, ModelInfo
 
 INFO: ModelInfo = {"model_key": "m", "modality": "text", "task": "chat_completion"}
 IDENTITIES = [f"latticeflow$identity{suffix}" for suffix in ("", "_chat_completion", "_embeddings", "_custom")]

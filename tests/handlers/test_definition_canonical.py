@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from handrail.definition.canonical import NotCanonical, check_input, kwargs_of, read_output
-from handrail.definition.schema import Task
+from handrail.styles.definition.canonical import NotCanonical, check_input, kwargs_of, read_output
+from handrail.styles.definition.schema import Task
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.document import Document, validated
-from handrail.definition.schema import AdapterFields, Definition, Task, fields_of
+from handrail.styles.definition.document import Document, validated
+from handrail.styles.definition.schema import AdapterFields, Definition, Task, fields_of
 from pydantic import SecretStr
 
 GOOD: dict[str, Any] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from handrail.definition.inspection import inspect_snippet
-from handrail.errors import DefinitionRefused
+from handrail.core.errors import DefinitionRefused
+from handrail.styles.definition.inspection import inspect_snippet
 
 
 def arguments(source: str) -> dict[str, str]:

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.adapter import BUILT_IN, Adapter, AdapterFailed, Identity, ModelInfo
-from handrail.definition.inspection import inspect_snippet
-from handrail.definition.limits import RateLimit
-from handrail.definition.model import DefinedModel
-from handrail.definition.runner import Busy, NotText, RunFailed, SnippetRaised, TimedOut, WorkerDied
-from handrail.definition.schema import Definition
-from handrail.definition.snippet import Snippet
-from handrail.definition.stages import StageFailed
-from handrail.errors import LoadFailed
+from handrail.core.errors import LoadFailed
+from handrail.styles.definition.adapter import BUILT_IN, Adapter, AdapterFailed, Identity, ModelInfo
+from handrail.styles.definition.inspection import inspect_snippet
+from handrail.styles.definition.limits import RateLimit
+from handrail.styles.definition.model import DefinedModel
+from handrail.styles.definition.runner import Busy, NotText, RunFailed, SnippetRaised, TimedOut, WorkerDied
+from handrail.styles.definition.schema import Definition
+from handrail.styles.definition.snippet import Snippet
+from handrail.styles.definition.stages import StageFailed
 from starlette.requests import ClientDisconnect
 
 from tests.handlers.driver import Answer, scope, send

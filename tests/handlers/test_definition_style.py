@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.style import Found
-from handrail.errors import Ambiguous, DefinitionMissing, DefinitionRefused, HandlerFault
-from handrail.ladder import Rung, Sources
+from handrail.core.errors import Ambiguous, DefinitionMissing, DefinitionRefused, HandlerFault
+from handrail.core.ladder import Rung, Sources
+from handrail.core.slots import Slot
 from handrail.resolve import Program, resolve
-from handrail.slots import Slot
+from handrail.styles.definition.style import Found
 
 from tests.handlers.test_definition_model import model
 

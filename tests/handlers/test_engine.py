@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from fastapi import HTTPException
 from handrail import Engine
-from handrail.engine import event_stream, request_id_of
-from handrail.legacy import completion_body, text
-from handrail.presence import watch_disconnect
+from handrail.core.engine import event_stream, request_id_of
+from handrail.core.legacy import completion_body, text
+from handrail.core.presence import watch_disconnect
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from handrail.expressions import compiled
+from handrail.aws.expressions import compiled
 from starlette.datastructures import Headers
 
 BODY = {"name": "poet", "zero": 0, "no": False, "empty": "", "deep": {"er": [1]}}

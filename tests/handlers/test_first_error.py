@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from fastapi import Body, Depends
 from fastapi.routing import APIRoute
-from handrail.first_error import at_first_error, route_at_first_error
+from handrail.core.first_error import at_first_error, route_at_first_error
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from handrail.errors import ForeignScript, ImportFailed
-from handrail.foreign.dialects import DIALECTS
-from handrail.ladder import Sources
+from handrail.core.errors import ForeignScript, ImportFailed
+from handrail.core.ladder import Sources
+from handrail.core.slots import Slot
 from handrail.resolve import Program, resolve
-from handrail.slots import Slot
+from handrail.styles.foreign.dialects import DIALECTS
 
 from tests.handlers.conftest import Place, Resolved, Written
 
@@ -50,7 +50,7 @@ def test_a_script_of_another_server_is_refused(resolved: Resolved, name: str) ->
     program = resolved(f"foreign/{name}")
     (fault,) = program.faults
     assert isinstance(fault, ForeignScript)
-    for said in (*RECOGNISED[name], "docs/dialects.md#", "HANDRAIL_FOREIGN_SCRIPT=warn"):
+    for said in (*RECOGNISED[name], "docs/compatibility/dialects.md#", "HANDRAIL_FOREIGN_SCRIPT=warn"):
         assert said in str(fault)
     assert {resolution.fault for resolution in program.resolutions.values()} == {fault}
 
@@ -138,7 +138,7 @@ def test_what_is_only_like_another_server_s_is_not_refused(program: Written, mod
     (model_path / "elsewhere.py").write_text("def predict(x): ...\n")
     found = program(text)
     assert found.faults == ()
-    assert [warning for warning in found.warnings if "docs/dialects.md" in warning] == []
+    assert [warning for warning in found.warnings if "docs/compatibility/dialects.md" in warning] == []
 
 
 def test_names_that_are_imported_count_where_nobody_else_has_them(program: Written, model_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_one_that_is_another_server_s_besides_is_told_both(program: Written) -> 
     (fault,) = program("import runpod\n\n\ndef work(job): ...\n\n\nrunpod.serverless.start({'handler': work})\n").faults
     assert ":7 starts a server of its own when it is imported, `runpod.serverless.start(…)`" in str(fault)
     assert "Besides, " in str(fault)
-    assert 'does with `job["input"]`, which is the body (docs/dialects.md#runpod)' in str(fault)
+    assert 'does with `job["input"]`, which is the body (docs/compatibility/dialects.md#runpod)' in str(fault)
 
 
 @pytest.mark.parametrize("content", [b"def f(:\n", b"\0", b"#" * 1_100_000, b"(" * 100_000, b"# coding: none\n"])
@@ -248,5 +248,6 @@ def test_nothing_foreign_is_imported(model_path: Path, place: Place) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_the_documentation_has_each(dialect: object) -> None:
     anchor = getattr(dialect, "anchor", "")
-    headings = [line for line in (DOCS / "dialects.md").read_text().splitlines() if line.startswith("## ")]
+    lines = (DOCS / "compatibility" / "dialects.md").read_text().splitlines()
+    headings = [line for line in lines if line.startswith("## ")]
     assert anchor in [heading.removeprefix("## ").lower().replace(" ", "-") for heading in headings]

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from handrail import Engine, hooks
-from handrail.errors import HookFailed, SignatureRefused
-from handrail.slots import Moment
+from handrail import Engine
+from handrail.core import hooks
+from handrail.core.errors import HookFailed, SignatureRefused
+from handrail.core.slots import Moment
 from starlette.applications import Starlette
 
 from tests.handlers.conftest import Written

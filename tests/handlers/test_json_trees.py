@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from handrail.json_trees import copied
+from handrail.core.json_trees import copied
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException

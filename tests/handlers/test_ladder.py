@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from handrail.ladder import Candidate, Rung, Script, first, hidden
-from handrail.slots import Slot
+from handrail.core.ladder import Candidate, Rung, Script, first, hidden
+from handrail.core.slots import Slot
 
 from tests.handlers.conftest import Written
 
 REGISTERED = """
-from handrail.marks import register_invocation_handler, register_ping_handler
+from handrail.core.marks import register_invocation_handler, register_ping_handler
 
 @register_ping_handler
 @register_invocation_handler

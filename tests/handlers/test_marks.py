@@ -8,9 +8,10 @@ from typing import Any
 
 import handrail
 import pytest
-from handrail import custom_invocation_handler, custom_ping_handler, marks
-from handrail.marks import Mark, collect
-from handrail.slots import Moment, Place, Role, Slot
+from handrail import custom_invocation_handler, custom_ping_handler
+from handrail.core import marks
+from handrail.core.marks import Mark, collect
+from handrail.core.slots import Moment, Role, Slot, WrapperSlot
 
 
 def handler() -> None: ...
@@ -95,8 +96,8 @@ def test_the_package_exports_what_it_says() -> None:
 
 
 PLACED = [
-    (marks.input_formatter, Place.INPUT_FORMATTER),
-    (marks.output_formatter, Place.OUTPUT_FORMATTER),
+    (marks.input_formatter, WrapperSlot.INPUT_FORMATTER),
+    (marks.output_formatter, WrapperSlot.OUTPUT_FORMATTER),
     (marks.on_startup, Moment.STARTUP),
     (marks.on_shutdown, Moment.SHUTDOWN),
     (custom_ping_handler, Slot.PING),
@@ -120,7 +121,7 @@ def test_a_middleware_names_its_place(place: str) -> None:
     with collect() as marked:
         assert marks.custom_middleware(place)(handler) is handler
         marks.custom_middleware(place)(Mark)
-    assert marked == [Mark(Place(place), handler), Mark(Place(place), Mark)]
+    assert marked == [Mark(WrapperSlot(place), handler), Mark(WrapperSlot(place), Mark)]
 
 
 @pytest.mark.parametrize("place", ["input_formatter", "trottle", None, handler])
@@ -155,7 +156,7 @@ def test_registering_for_what_is_no_slot_is_refused() -> None:
 
 def test_each_place_has_its_variable_and_its_decorator() -> None:
     """As the documents write them."""
-    assert {place.variable: place.decorator for place in Place} == {
+    assert {place.variable: place.decorator for place in WrapperSlot} == {
         "CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE": 'custom_middleware("throttle")',
         "CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS": 'custom_middleware("pre_post_process")',
         "CUSTOM_PRE_PROCESS": "input_formatter",

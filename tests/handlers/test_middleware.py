@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail.errors import SignatureRefused
-from handrail.middleware import Wrap, WrapperRaised, input_formatter, middleware, output_formatter
+from handrail.core.errors import SignatureRefused
+from handrail.wrap.middleware import Wrap, WrapperRaised, input_formatter, middleware, output_formatter
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request

@@ -9,7 +9,7 @@ import shlex
 from urllib.parse import quote, quote_plus
 
 import pytest
-from handrail.redaction import Redactor, is_secret
+from handrail.core.redaction import Redactor, is_secret
 
 
 def hiding(*values: object) -> Redactor:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail.errors import FileMissing, HandlerFault, ImportFailed, MalformedReference, NameMissing, SignatureRefused
-from handrail.reference import ACCEPTED_FORMS, Reference, load, parse
-from handrail.script import Loader
+from handrail.core.errors import (
+    FileMissing,
+    HandlerFault,
+    ImportFailed,
+    MalformedReference,
+    NameMissing,
+    SignatureRefused,
+)
+from handrail.core.reference import ACCEPTED_FORMS, Reference, load, parse
+from handrail.core.script import Loader
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.compat import install
-from handrail.errors import (
+from handrail.aws.compat import install
+from handrail.core.errors import (
     Ambiguous,
     FileMissing,
     HandlerFault,
@@ -18,10 +18,10 @@ from handrail.errors import (
     ScriptMissing,
     SignatureRefused,
 )
-from handrail.ladder import DEFAULT, Rung, Sources
+from handrail.core.ladder import DEFAULT, Rung, Sources
+from handrail.core.script import unload
+from handrail.core.slots import Slot, WrapperSlot
 from handrail.resolve import Program, Resolution, resolve
-from handrail.script import unload
-from handrail.slots import Place, Slot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -336,7 +336,7 @@ def written(definitions: list[Any]) -> str:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     definitions=st.lists(DEFINITIONS, max_size=4),
-    references=st.dictionaries(st.sampled_from([*Slot, *Place]), REFERENCES),
+    references=st.dictionaries(st.sampled_from([*Slot, *WrapperSlot]), REFERENCES),
 )
 def test_any_script_gives_a_program_or_sentences(model_path: Path, definitions: list[Any], references: Any) -> None:
     """Faults are the user's and each says so in one line; nothing else ever comes out."""

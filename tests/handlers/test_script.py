@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from handrail.errors import FileMissing, ImportFailed, ScriptMissing
-from handrail.script import Loader, find_script, make_importable, module_name, unload
+from handrail.core.errors import FileMissing, ImportFailed, ScriptMissing
+from handrail.core.script import Loader, find_script, make_importable, module_name, unload
 
 from tests.handlers.conftest import Place
 
@@ -121,7 +121,7 @@ def test_a_sibling_never_shadows_what_is_installed(place: Place, model_path: Pat
 def test_a_users_handlers_module_stays_importable(place: Place, model_path: Path) -> None:
     """A `handlers.py` beside the script is theirs, in a process that has Handrail's own source roots on its path."""
     place("marks_in_sibling")
-    program = "import sys, handrail.script as s; print(s.Loader().load(s.Path(sys.argv[1])).infer())"
+    program = "import sys, handrail.core.script as s; print(s.Loader().load(s.Path(sys.argv[1])).infer())"
     command = [sys.executable, "-c", program, str(model_path / "model.py")]
     run = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(HANDLERS)}, check=False)
     assert run.stdout == "sibling infer\n", run.stderr

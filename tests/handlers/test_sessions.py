@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
-from handrail import sessions
-from handrail.marks import collect
-from handrail.sessions import Asked, asked_for
-from handrail.slots import SessionStep
+from handrail.aws import sessions
+from handrail.aws.sessions import Asked, asked_for
+from handrail.core.marks import collect
+from handrail.core.slots import SessionStep
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -173,7 +173,7 @@ def test_a_path_that_is_none_is_refused_at_once(path: Any) -> None:
 
 def test_two_for_one_step_stop_the_start(program: Written) -> None:
     """And one is noted, with its name and line."""
-    from handrail.compat import install
+    from handrail.aws.compat import install
 
     install()
     text = "@sagemaker.register_create_session_handler('body.id')\nasync def f{}(request): ...\n"

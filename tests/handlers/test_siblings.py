@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail.errors import ImportFailed
-from handrail.script import Loader, make_importable
-from handrail.siblings import hidden_siblings, hiding
-from handrail.tracebacks import explain
+from handrail.core.errors import ImportFailed
+from handrail.core.script import Loader, make_importable
+from handrail.core.siblings import hidden_siblings, hiding
+from handrail.core.tracebacks import explain
 
 
 def failure(model_path: Path, **files: str) -> str:

@@ -10,14 +10,14 @@ from typing import Annotated, Any, Optional
 import pytest
 from fastapi import Depends, Header, Query, Request
 from handrail import Engine
-from handrail.errors import SignatureRefused
-from handrail.signature import ACCEPTED, Source, inspect_handler
+from handrail.core.errors import SignatureRefused
+from handrail.core.signature import ACCEPTED, ArgumentSource, inspect_handler
 from starlette.requests import HTTPConnection
 
 from tests.handlers.conftest import Resolved
 from tests.handlers.driver import WordEngine
 
-REQUEST, ENGINE, FASTAPI = Source.REQUEST, Source.ENGINE, Source.FASTAPI
+REQUEST, ENGINE, FASTAPI = ArgumentSource.REQUEST, ArgumentSource.ENGINE, ArgumentSource.FASTAPI
 
 
 def nothing() -> None: ...
@@ -78,7 +78,7 @@ def depends(request, user=Depends(nothing)): ...  # noqa: ANN001, ANN201, B008
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_each_parameter_has_one_source(handler: Callable[..., Any], sources: list[Source]) -> None:
+def test_each_parameter_has_one_source(handler: Callable[..., Any], sources: list[ArgumentSource]) -> None:
     """The table of section 4: the request, the engine, or what FastAPI makes of it."""
     signature = inspect_handler(handler)
     assert [argument.source for argument in signature.arguments] == sources

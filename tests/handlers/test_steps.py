@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from handrail.steps import ENDED, Steps
+from handrail.core.steps import ENDED, Steps
 
 
 def two(ended: list[str]) -> Iterator[str]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from handrail import Engine
-from handrail.errors import SignatureRefused
-from handrail.ladder import Rung
-from handrail.slots import Slot
-from handrail.streaming import ACCEPTED, Stream, adapt_stream
+from handrail.core.errors import SignatureRefused
+from handrail.core.ladder import Rung
+from handrail.core.slots import Slot
+from handrail.core.streaming import ACCEPTED, Stream, adapt_stream
 from starlette.requests import Request
 from starlette.types import Message
 from starlette.websockets import WebSocket

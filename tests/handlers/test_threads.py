@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import anyio.from_thread
 import pytest
 from anyio import to_thread
-from handrail.threads import run_in_threadpool
+from handrail.core.threads import run_in_threadpool
 
 from tests.servers import PATIENCE_S
 

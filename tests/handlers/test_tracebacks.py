@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.script import Loader
-from handrail.tracebacks import Raised, definition, explain, fault_line, message_of, signature_text, user_traceback
+from handrail.core.script import Loader
+from handrail.core.tracebacks import Raised, definition, explain, fault_line, message_of, signature_text, user_traceback
 
 from tests.handlers.conftest import Place
 
@@ -123,8 +123,8 @@ def test_libraries_inside_the_model_directory_are_not_the_users(place: Place, mo
     (model_path / "helper_that_raises.py").rename(libraries / "helper_that_raises.py")
     program = """
 import sys
-from handrail.script import Loader, Path
-from handrail.tracebacks import explain
+from handrail.core.script import Loader, Path
+from handrail.core.tracebacks import explain
 handler = Loader().load(Path(sys.argv[1])).custom_sagemaker_invocation_handler
 try:
     handler(None)

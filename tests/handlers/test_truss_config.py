@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.errors import DefinitionRefused
-from handrail.truss.config import Config
+from handrail.core.errors import DefinitionRefused
+from handrail.styles.truss.config import TrussConfig
 
 
-def config(**data: Any) -> Config:
-    return Config(Path("/ml/config.yaml"), data, {name: number for number, name in enumerate(data, 1)})
+def config(**data: Any) -> TrussConfig:
+    return TrussConfig(Path("/ml/config.yaml"), data, {name: number for number, name in enumerate(data, 1)})
 
 
 def test_an_empty_file_has_the_defaults() -> None:
@@ -22,7 +22,7 @@ def test_an_empty_file_has_the_defaults() -> None:
     assert (empty.secrets, empty.predict_concurrency, empty.streaming_read_timeout) == ({}, None, 60)
 
 
-def pings(given: Config) -> tuple[float | None, float | None]:
+def pings(given: TrussConfig) -> tuple[float | None, float | None]:
     return given.ping_interval, given.ping_timeout
 
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import pytest
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
-from handrail.truss.config import Config
-from handrail.truss.model import TrussModel
-from handrail.truss.streams import StreamStalled
-from handrail.truss.surroundings import Surroundings
+from handrail.styles.truss.config import TrussConfig
+from handrail.styles.truss.model import TrussModel
+from handrail.styles.truss.streams import StreamStalled
+from handrail.styles.truss.surroundings import Surroundings
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -36,7 +36,7 @@ class NoEngine(WordEngine):
 
 
 async def started(cls: type, engine: WordEngine | None = None, **runtime: Any) -> TrussModel:
-    model = TrussModel(cls, Config(Path("/ml/config.yaml"), {"runtime": runtime}), Surroundings())
+    model = TrussModel(cls, TrussConfig(Path("/ml/config.yaml"), {"runtime": runtime}), Surroundings())
     await model.start(engine or WordEngine())
     return model
 

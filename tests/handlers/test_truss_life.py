@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.errors import LoadFailed, SignatureRefused
-from handrail.truss import life
-from handrail.truss.config import Config
-from handrail.truss.life import Health, Life, check_init
-from handrail.truss.surroundings import Surroundings
+from handrail.core.errors import LoadFailed, SignatureRefused
+from handrail.styles.truss import life
+from handrail.styles.truss.config import TrussConfig
+from handrail.styles.truss.life import Life, ModelHealth, check_init
+from handrail.styles.truss.surroundings import Surroundings
 
 from tests.handlers.driver import WordEngine, send
 
-CONFIG = Config(Path("/ml/config.yaml"), {"model_name": "m", "secrets": {"key": "value"}})
+CONFIG = TrussConfig(Path("/ml/config.yaml"), {"model_name": "m", "secrets": {"key": "value"}})
 ENGINE = WordEngine()
 
 
@@ -179,10 +179,10 @@ def test_what_init_cannot_get_is_refused() -> None:
         check_init(fine)
 
 
-def health_of(is_healthy: Any) -> Health:
+def health_of(is_healthy: Any) -> ModelHealth:
     alive = Life(TakesNothing, CONFIG, Surroundings())
     alive.instance = type("Model", (), {"is_healthy": is_healthy})()
-    return Health(alive)
+    return ModelHealth(alive)
 
 
 @pytest.mark.parametrize(("said", "expected"), [(True, True), (1, True), ("yes", True), (False, False), (None, False)])
@@ -241,7 +241,7 @@ async def test_health_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPat
 
 
 async def test_the_ping_of_a_model_is_its_health() -> None:
-    from handrail.truss.model import TrussModel
+    from handrail.styles.truss.model import TrussModel
 
     class Model:
         def is_healthy(self) -> bool:

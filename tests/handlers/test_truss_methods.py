@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any, Dict, Optional  # noqa: UP035  as older Models import them
 
 import pytest
-from handrail.errors import SignatureRefused
-from handrail.signature import Source
-from handrail.truss.methods import definition_of_class, inspect_class
+from handrail.core.errors import SignatureRefused
+from handrail.core.signature import ArgumentSource
+from handrail.styles.truss.methods import definition_of_class, inspect_class
 from pydantic import BaseModel
 from starlette.requests import Request
 
@@ -25,7 +25,7 @@ def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def sources(predict: Any) -> list[Source]:
+def sources(predict: Any) -> list[ArgumentSource]:
     methods = inspect_class(type("Model", (), {"predict": predict}))
     return [argument.source for argument in methods["predict"].signature.arguments]
 
@@ -36,7 +36,7 @@ def refusal(**names: Any) -> str:
     return str(refused.value)
 
 
-BODY, REQUEST = Source.INPUT, Source.REQUEST
+BODY, REQUEST = ArgumentSource.INPUT, ArgumentSource.REQUEST
 
 
 class Accepted:
@@ -79,7 +79,7 @@ class Accepted:
         ("static", [BODY]),
     ],
 )
-def test_a_method_takes_the_body_and_the_request(name: str, expected: list[Source]) -> None:
+def test_a_method_takes_the_body_and_the_request(name: str, expected: list[ArgumentSource]) -> None:
     """Un-annotated, in quotes, in either order: what Truss refuses works."""
     assert sources(vars(Accepted)[name]) == expected
 

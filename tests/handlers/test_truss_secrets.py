@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail.redaction import Redactor
-from handrail.truss.secrets import SecretNotFound, Secrets
+from handrail.core.redaction import Redactor
+from handrail.styles.truss.secrets import SecretNotFound, Secrets
 
 ENVIRONMENT = {"TRUSS_SECRET_in_file": "shadowed", "TRUSS_SECRET_in_environment": "from the environment"}
 DECLARED = {"in_file": "default", "in_environment": "default", "in_config": "default", "empty": None}

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.errors import DefinitionRefused, ImportFailed, NameMissing, SignatureRefused
-from handrail.ladder import Rung
+from handrail.core.errors import DefinitionRefused, ImportFailed, NameMissing, SignatureRefused
+from handrail.core.ladder import Rung
+from handrail.core.slots import Slot
 from handrail.resolve import Program, Sources, resolve
-from handrail.slots import Slot
-from handrail.truss.config import Config
+from handrail.styles.truss.config import TrussConfig
 
 from tests.handlers.conftest import Place
 from tests.handlers.driver import WordEngine, send
@@ -24,7 +24,7 @@ def truss(place: Place, model_path: Path) -> Any:
     def load(program: str | None, data: dict[str, Any] | None = None, **references: str) -> Program:
         if program is not None:
             place(program)
-        config = None if data is None else Config(model_path / "config.yaml", data)
+        config = None if data is None else TrussConfig(model_path / "config.yaml", data)
         by_slot = {Slot(slot): value for slot, value in references.items()}
         return resolve(Sources(model_path, references=by_slot, config=config))
 

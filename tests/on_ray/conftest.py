@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from handrail_container.ray import variables
+from handrail_container.engine import ray_cluster
 
 from tests.servers import SCRIPTS, Served, eventually
 
@@ -16,7 +16,7 @@ READY_S = 240.0
 
 @pytest.fixture(scope="session", autouse=True)
 def _needs_ray() -> None:
-    if not variables.is_installed():
+    if not ray_cluster.is_installed():
         pytest.skip("needs Ray Serve: pip install '.[ray]'")
 
 

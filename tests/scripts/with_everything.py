@@ -1,7 +1,7 @@
 """A throttle, a formatter, hooks, handlers for all slots, and one that opens sessions."""
 
 from handrail import custom_middleware, on_shutdown, on_startup, output_formatter
-from handrail.sessions import register_create_session_handler
+from handrail.aws.sessions import register_create_session_handler
 
 
 class Throttle:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from handrail_container.definitions.find import Defaults, Place, find
+from handrail_container.program.definition.find import Defaults, DefinitionSource, find
 
 from tests.examples import EXAMPLES
 from tests.remote import Remote, Reply, serving
@@ -145,7 +145,9 @@ def test_the_fragments_make_definitions(tmp_path: Path, connection: str) -> None
     """Each step's, with the snippet where it does not name one."""
     if "run_inference_snippet" not in connection:
         connection += '\n  run_inference_snippet: !include "./run_inference.py"\n'
-    found = find(Place(seed.write(tmp_path, f"{seed.DESCRIPTION}\n{connection}"), None, {}, tmp_path), Defaults(60, 4))
+    found = find(
+        DefinitionSource(seed.write(tmp_path, f"{seed.DESCRIPTION}\n{connection}"), None, {}, tmp_path), Defaults(60, 4)
+    )
     assert found is not None
     assert found.faults == ()
 
@@ -155,7 +157,7 @@ def test_the_three_forms_of_a_key(tmp_path: Path, form: str) -> None:
     """Written out, of `.env`, and a secret: each is masked."""
     (tmp_path / ".env").write_text(f"API_KEY={KEY}\n")
     definition = seed.DEFINITION.partition("    MODEL_ENDPOINT_API_KEY")[0] + f"  {form}\n"
-    found = find(Place(seed.write(tmp_path, definition), None, {}, tmp_path), Defaults(60, 4))
+    found = find(DefinitionSource(seed.write(tmp_path, definition), None, {}, tmp_path), Defaults(60, 4))
     assert found is not None
     assert found.model is not None
     key = found.model.snippet.environment["API_KEY"]
@@ -166,6 +168,6 @@ def test_the_three_forms_of_a_key(tmp_path: Path, form: str) -> None:
 def test_the_empty_signature_is_accepted(tmp_path: Path) -> None:
     definition = seed.DEFINITION.replace("$OPENAI_API_KEY", KEY)
     written = seed.write(tmp_path, definition, f"from typing import Any\n{seed.SIGNATURE}\n")
-    found = find(Place(written, None, {}, tmp_path), Defaults(60, 4))
+    found = find(DefinitionSource(written, None, {}, tmp_path), Defaults(60, 4))
     assert found is not None
     assert found.faults == ()

@@ -1,4 +1,4 @@
-"""Runs the rows on Handrail and on Truss's own server, measures both, and writes docs/truss.md."""
+"""Runs the rows on Handrail and on Truss's own server, measures both, and writes docs/compatibility/truss.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.truss import bench, report
 from tests.truss.launchers import OURS, truss
 from tests.truss.rows import ALL
 
-OUTPUT = ROOT / "docs" / "truss.md"
+OUTPUT = ROOT / "docs" / "compatibility" / "truss.md"
 
 
 def main() -> int:

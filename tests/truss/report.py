@@ -1,4 +1,4 @@
-"""docs/truss.md: what was measured, in Markdown."""
+"""docs/compatibility/truss.md: what was measured, in Markdown."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 import psutil
 from fastapi import FastAPI, HTTPException
 from handrail_container.engine.vllm import VllmBackend
-from handrail_container.errors import EngineDeadError, StartError
+from handrail_container.process.exits import EngineDeadError, StartError
 
 
 def say(*words: object) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import MODEL, Served
-from handrail_container.engine.direct import Direct, direct
+from handrail_container.engine.asgi.direct import Direct, direct
 from starlette.types import Receive, Scope, Send
 
 pytestmark = [

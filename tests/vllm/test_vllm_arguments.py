@@ -10,7 +10,7 @@ import pytest
 from conftest import MODEL
 from handrail_container.engine.vllm import arguments
 from handrail_container.engine.vllm.names import vllm
-from handrail_container.errors import SettingsError
+from handrail_container.process.exits import SettingsError
 
 pytestmark = [
     pytest.mark.vllm,

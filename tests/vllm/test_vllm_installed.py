@@ -11,8 +11,8 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from handrail_container.engine.flags import VARIABLES
 from handrail_container.engine.vllm.names import MEMBERS, NAMES, Name, vllm
+from handrail_container.settings.vllm_flags import VARIABLES
 
 pytestmark = [
     pytest.mark.vllm,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from handrail_container.log_lines import Json
+from handrail_container.process.log_lines import JsonLines
 
 pytestmark = pytest.mark.vllm
 
@@ -20,7 +20,7 @@ def json_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
     vllm("DEFAULT_LOGGING_CONFIG")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Json())
+    handler.setFormatter(JsonLines())
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
     monkeypatch.setattr(logging.getLogger("vllm"), "handlers", [logging.StreamHandler(sys.stdout)])
     monkeypatch.delenv("VLLM_LOGGING_CONFIG_PATH", raising=False)
@@ -29,7 +29,7 @@ def json_log(monkeypatch: pytest.MonkeyPatch) -> None:
 def forms() -> list[bool]:
     """Whether vLLM's own handler writes objects; pytest may have put others beside it."""
     handlers = logging.getLogger("vllm").handlers
-    return [isinstance(handler.formatter, Json) for handler in handlers if type(handler) is logging.StreamHandler]
+    return [isinstance(handler.formatter, JsonLines) for handler in handlers if type(handler) is logging.StreamHandler]
 
 
 def test_those_of_this_process_are_objects(json_log: None) -> None:
@@ -46,7 +46,9 @@ def test_those_of_its_processes_are_objects(json_log: None, tmp_path: Path) -> N
 
     with processes.logging_to(tmp_path / "causes.jsonl"):
         config = json.loads((tmp_path / "logging.json").read_text())
-    assert {formatter["()"] for formatter in config["formatters"].values()} == {"handrail_container.log_lines.Json"}
+    assert {formatter["()"] for formatter in config["formatters"].values()} == {
+        "handrail_container.process.log_lines.JsonLines"
+    }
 
 
 def test_a_configuration_of_the_users_own_stays(

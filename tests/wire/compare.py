@@ -20,7 +20,8 @@ from tests.wire.answers import said_to, taken_apart
 from tests.wire.corpus import CASES, Case
 
 _OURS = (
-    "import asyncio, sys; from handrail_container.listener import Listener, bind; from tests.wire.answers import echo; "
+    "import asyncio, sys; from handrail_container.server.listener import Listener, bind; "
+    "from tests.wire.answers import echo; "
     "asyncio.run(Listener(echo).serve(sockets=[bind('127.0.0.1', int(sys.argv[1]))]))"
 )
 _NGINX = """daemon off; pid {0}/pid; error_log {0}/errors; events {{}}

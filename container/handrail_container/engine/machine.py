@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from handrail_container import extras
-from handrail_container.ray import address as cluster
-from handrail_container.ray import variables
+from handrail_container.engine import ray_cluster
+from handrail_container.process import extras
 
 _SHARED_MEMORY = Path("/dev/shm")
 #: What Docker gives a container that is not told otherwise: too little for workers that speak to each other.
@@ -70,7 +69,7 @@ class Machine:
 def look(gpus: int | None, numa_nodes: int | None = None) -> Machine:
     """This machine, with as many GPUs and nodes as vLLM sees."""
     size = shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else 0
-    return Machine(gpus, size, variables.is_installed(), variables.address(), numa_nodes)
+    return Machine(gpus, size, ray_cluster.is_installed(), ray_cluster.address(), numa_nodes)
 
 
 def problems(parallel: Parallel, machine: Machine) -> Iterator[str]:
@@ -104,5 +103,5 @@ def _ray(parallel: Parallel, machine: Machine) -> Iterator[str]:
     setting = "DISTRIBUTED_EXECUTOR_BACKEND" if parallel.executor == "ray" else "DATA_PARALLEL_BACKEND"
     if not machine.has_ray:
         yield f"SM_VLLM_{setting} is 'ray', and Ray is not installed: {extras.command('ray')}"
-    if unreachable := cluster.unreachable(machine.ray_address):
+    if unreachable := ray_cluster.unreachable(machine.ray_address):
         yield f"{unreachable}, and SM_VLLM_{setting}=ray starts a cluster on this machine"

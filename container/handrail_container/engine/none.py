@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, NoReturn
 
 from fastapi import FastAPI, HTTPException
-from handrail.engine import Engine
+from handrail.core.engine import Engine
 from starlette.requests import Request
 
-from handrail_container.engine.adapters import Adapters
+from handrail_container.engine.lora import Adapters
 
 
 class NoEngine(Engine):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from handrail_container import extras
-from handrail_container.errors import SettingsError
-from handrail_container.ray import variables
+from handrail_container.engine import ray_cluster
+from handrail_container.process import extras
+from handrail_container.process.exits import SettingsError
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def require_ray() -> Any:
     """The module that speaks to Ray Serve. Raises SettingsError where that is not installed."""
-    variables.prepare()
+    ray_cluster.prepare()
     try:
         return importlib.import_module("handrail_container.ray.deployment")
     except ModuleNotFoundError as missing:
@@ -41,6 +41,6 @@ def front() -> list[Middleware]:
     """What stands around Serve's HTTP proxy, for RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH."""
     from starlette.middleware import Middleware
 
-    from handrail_container.ray.proxy import Front
+    from handrail_container.ray.proxy import ProxyMiddleware
 
-    return [Middleware(Front)]
+    return [Middleware(ProxyMiddleware)]

@@ -14,13 +14,13 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
-from handrail_container.errors import EngineDeadError, SettingsError
-from handrail_container.listener import bind
-from handrail_container.ray import variables
+from handrail_container.engine import ray_cluster
+from handrail_container.process.exits import EngineDeadError, SettingsError
 from handrail_container.ray.deployment import APP, NAME, QUIET, application
 from handrail_container.ray.plan import stop_s, unmet
 from handrail_container.ray.replica import ReplicaFailed
-from handrail_container.settings import Settings
+from handrail_container.server.listener import bind
+from handrail_container.settings.fields import Settings
 
 logger = logging.getLogger("handrail")
 
@@ -40,7 +40,7 @@ class Cluster:
     def __init__(self, settings: Settings, fallback_model: Path | None) -> None:
         self._settings = settings
         self._fallback_model = fallback_model
-        self._is_own = not variables.names_a_cluster()
+        self._is_own = not ray_cluster.names_a_cluster()
         self._starts_serve = False
         self._has_deployed = False
         self._warned = ""
@@ -138,7 +138,7 @@ def _controller() -> Any:
 
 def _require_room(controller: Any, port: int) -> None:
     """Raises SettingsError where the Serve that runs there has another application in our place, or another port."""
-    there = f"RAY_ADDRESS is {variables.address()!r}, whose Ray Serve"
+    there = f"RAY_ADDRESS is {ray_cluster.address()!r}, whose Ray Serve"
     if APP in serve.status().applications:
         raise SettingsError(
             f"{there} has an application {APP!r} already: delete it (`serve shutdown` there deletes all), or name "

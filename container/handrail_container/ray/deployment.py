@@ -11,19 +11,19 @@ import ray
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
-from handrail_container import environment
-from handrail_container.errors import SettingsError
-from handrail_container.ray.entrance import Entrance
+from handrail_container.process.exits import SettingsError
+from handrail_container.ray.entrance import ReplicaApp
 from handrail_container.ray.plan import options
 from handrail_container.ray.replica import Replica, ReplicaFailed
 from handrail_container.ray.sharing import is_one_of_many, require_one_folder
-from handrail_container.settings import Settings
+from handrail_container.settings import environment
+from handrail_container.settings.fields import Settings
 
 #: The deployment's name.
 NAME = "handrail"
 #: The application's.
 APP = "default"
-_ROUTER = "handrail_container.ray.routing:SessionRouter"
+_ROUTER = "handrail_container.ray.session_router:SessionRouter"
 #: Serve says by itself nothing of requests: the replicas have their own access log.
 QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
 #: How long `/metrics` waits for the other replicas.
@@ -31,7 +31,7 @@ _METRICS_S = 5.0
 
 
 @serve.ingress()
-class Deployment:
+class ReplicaDeployment:
     """A replica in the hands of Serve, which calls these methods."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
@@ -45,7 +45,7 @@ class Deployment:
         if is_one_of_many(self._replica.settings):
             self._replica.share(self._expositions)
 
-    def __serve_build_asgi_app__(self) -> Entrance:
+    def __serve_build_asgi_app__(self) -> ReplicaApp:
         return self._replica.entrance
 
     async def check_health(self) -> None:
@@ -81,6 +81,6 @@ def application(settings: Settings, fallback_model: Path | None = None, host: st
     require_one_folder(settings, sum(node["Alive"] for node in ray.nodes()))
     router = {"request_router_class": _ROUTER, "request_router_kwargs": {"num_fallback_replicas": 0}}
     made = serve.deployment(name=NAME, logging_config=QUIET, request_router_config=router, **options(settings, gpus))(
-        Deployment
+        ReplicaDeployment
     )
     return made.bind(environment.to_pass_on(settings), str(fallback_model) if fallback_model else None, host)

@@ -7,7 +7,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Entrance:
+class ReplicaApp:
     """`gate` in a task of its own for each request, which hears of its client's leaving as from our own listener."""
 
     def __init__(self, gate: ASGIApp) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handrail_container import truss_config
-from handrail_container.engine import flags as sm
-from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings
+from handrail_container.process.exits import SettingsError
+from handrail_container.program import engine_config
+from handrail_container.settings import vllm_flags as sm
+from handrail_container.settings.fields import Settings
 
 #: After the drain: the rest is told to end, hooks run, the engine stops.
 _STOP_S = 15.0
@@ -79,7 +79,7 @@ def _replicas(settings: Settings) -> dict[str, Any]:
 
 def _resources(settings: Settings, gpus_there: float) -> dict[str, Any]:
     """For vLLM's own executor, the GPUs of the replica; for Ray's, a placement group with a bundle for each worker."""
-    flags = sm.engine_flags(truss_config.read(settings).flags or {}) if settings.engine == "vllm" else {}
+    flags = sm.engine_flags(engine_config.read(settings).flags or {}) if settings.engine == "vllm" else {}
     workers = world_size(flags) if settings.engine == "vllm" else 0
     gpus = settings.ray_gpus if settings.ray_gpus is not None else float(workers if gpus_there else 0)
     if flags.get("DISTRIBUTED_EXECUTOR_BACKEND") != "ray" or not workers:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from handrail_container.envelope import Failure, error_body, error_event, error_response, request_id_of
-from handrail_container.last_pings import PATHS
+from handrail_container.gate.last_pings import PATHS
+from handrail_container.http.envelope import Failure, error_body, error_event, error_response, request_id_of
 
 #: SageMaker waits 2 s for `/ping`.
 _PING_S = 1.8
@@ -60,7 +60,7 @@ class Reply:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class Front:
+class ProxyMiddleware:
     """One of these is in each proxy. It asks a replica for `/ping` again where one does not answer, gives each request
     the id that it keeps, and has Serve know the session."""
 

@@ -15,21 +15,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from handrail_container import app as composition
-from handrail_container import children, environment, logs
-from handrail_container.errors import EngineDeadError, StartError
-from handrail_container.health import Health
-from handrail_container.lifecycle import Lifecycle, State
-from handrail_container.metrics import counting
-from handrail_container.observers import observe
-from handrail_container.own_address import authority
-from handrail_container.ray.entrance import Entrance
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.gate.metrics import counting
+from handrail_container.process import children, logs
+from handrail_container.process.exits import EngineDeadError, StartError
+from handrail_container.process.own_address import authority
+from handrail_container.process.report import refusal
+from handrail_container.ray.entrance import ReplicaApp
 from handrail_container.ray.exposition import merged
 from handrail_container.ray.sharing import keep_adapters, require_no_sessions_of_one
-from handrail_container.report import refusal
-from handrail_container.serving import Refused
-from handrail_container.startup import Startup
-from handrail_container.teardown import Teardown
+from handrail_container.server import composition
+from handrail_container.server.health import HealthWatch
+from handrail_container.server.observers import observe
+from handrail_container.server.serving import StartRefused
+from handrail_container.server.startup import Startup
+from handrail_container.server.teardown import Teardown
+from handrail_container.settings import environment
 
 logger = logging.getLogger("handrail")
 
@@ -64,7 +65,7 @@ class Replica:
         self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
         self._tracing = composition.open_tracing(settings)
         self._teardown = Teardown()
-        self.entrance = Entrance(self._gate)
+        self.entrance = ReplicaApp(self._gate)
 
     async def begin(self) -> None:
         """Return once it can answer. Raises ReplicaFailed."""
@@ -99,7 +100,7 @@ class Replica:
         """What is wrong, as the operator reads it."""
         if isinstance(error, StartError):
             return self.settings.redactor(refusal(error.problems, ()))
-        faults = error.faults if isinstance(error, Refused) else ()
+        faults = error.faults if isinstance(error, StartRefused) else ()
         return self.settings.redactor(refusal((), faults) or f"handrail: {error!r}")
 
     def share(self, expositions: Expositions) -> None:
@@ -124,7 +125,7 @@ class Replica:
         """An engine that has died is noticed before Serve asks. The process ends, which Serve sees at once; what is in
         flight fails first, with a reason."""
         try:
-            await Health(self._backend, self._gate, self.settings.stall_s).watch()
+            await HealthWatch(self._backend, self._gate, self.settings.stall_s).watch()
         except EngineDeadError as error:
             code = self._startup.failed(error)
             await self._settle(_FAILED_S)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from handrail.core.slots import SessionStep
 from handrail.resolve import Program
-from handrail.slots import SessionStep
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from handrail_container.engine.adapters import Adapters
-from handrail_container.errors import SettingsError
-from handrail_container.settings import Settings
+from handrail_container.engine.lora import Adapters
+from handrail_container.process.exits import SettingsError
+from handrail_container.settings.fields import Settings
 
 #: vLLM's own routes for what `/adapters` does.
 _OF_VLLM = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")

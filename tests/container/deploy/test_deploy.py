@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import extras
-from handrail_container.deploy import store
+from handrail_container.process import extras
+from handrail_container.sagemaker.deploy import store
 
 from tests import forked
 from tests.aws import ROLE, Aws
@@ -247,8 +247,8 @@ def test_it_waits_until_the_endpoint_is_in_service(aws: Aws, deploy: Deploy) -> 
 
 def test_it_does_not_wait_for_ever(aws: Aws, deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does the clean-up, which says what is left."""
-    monkeypatch.setattr("handrail_container.deploy.deployer._PROVISION_S", -3000)
-    monkeypatch.setattr("handrail_container.deploy.deployer._DELETE_S", 0)
+    monkeypatch.setattr("handrail_container.sagemaker.deploy.deployer._PROVISION_S", -3000)
+    monkeypatch.setattr("handrail_container.sagemaker.deploy.deployer._DELETE_S", 0)
 
     def stays(endpoint: Any) -> None:
         endpoint.endpoint_status = "Creating"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.deploy.deployment import Deployment, flag
+from handrail_container.sagemaker.deploy.deployment import Deployment, flag
 
 from tests.aws import ROLE
 from tests.container.deploy.conftest import Deploy
@@ -236,9 +236,8 @@ def test_a_directory_that_is_not_there(deploy: Deploy, folder: Path) -> None:
 
 def test_the_document_lists_every_setting(deploy: Deploy) -> None:
     """With its default and its description, in order."""
-    table = (
-        (ROOT / "docs" / "deploy.md").read_text().partition("| key | default |")[2].partition("\n\n")[0].splitlines()
-    )
+    text = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
+    table = text.partition("| key | default |")[2].partition("\n\n")[0].splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table if line.startswith("| `")]
     fields = Deployment.model_fields.items()
     assert [(key.strip("`"), text) for key, _, text in rows] == [(name, field.description) for name, field in fields]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail_container.deploy.rehearsal import CheckRefused, check
+from handrail_container.sagemaker.deploy.rehearsal import CheckRefused, check
 
 from tests.container.deploy.conftest import Deploy
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handrail_container.deploy.deployment import read
-from handrail_container.errors import SettingsError
+from handrail_container.process.exits import SettingsError
+from handrail_container.sagemaker.deploy.deployment import read
 
 
 def refused(folder: Path, text: str) -> list[str]:

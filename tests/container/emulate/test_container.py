@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from handrail_container.emulate.container import Container
+from handrail_container.sagemaker.emulate.container import Container
 
 from tests.servers import SCRIPTS, environment
 

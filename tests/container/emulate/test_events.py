@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from botocore.eventstream import EventStreamBuffer
-from handrail_container.emulate.api import Call, events
+from handrail_container.sagemaker.emulate.api import RuntimeCall, events
 
 
 class Odd(httpx.AsyncByteStream):
@@ -19,7 +19,7 @@ class Odd(httpx.AsyncByteStream):
 
 async def test_a_bug_of_the_emulators_is_an_internal_stream_failure(caplog: pytest.LogCaptureFixture) -> None:
     """In the stream, and in the log."""
-    call = Call("demo", "blue", httpx.Request("POST", "http://x"), 60, asyncio.get_running_loop().time() + 60)
+    call = RuntimeCall("demo", "blue", httpx.Request("POST", "http://x"), 60, asyncio.get_running_loop().time() + 60)
     buffer = EventStreamBuffer()
     async for event in events(httpx.Response(200, stream=Odd()), call):
         buffer.add_data(event)

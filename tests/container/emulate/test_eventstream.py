@@ -6,7 +6,7 @@ import json
 
 import pytest
 from botocore.eventstream import ChecksumMismatch, EventStreamBuffer, EventStreamMessage
-from handrail_container.emulate.eventstream import MAX_PAYLOAD, encode, exception, payload_parts
+from handrail_container.sagemaker.emulate.eventstream import MAX_PAYLOAD, encode, exception, payload_parts
 from hypothesis import given
 from hypothesis import strategies as st
 

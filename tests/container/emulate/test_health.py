@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from handrail_container.emulate.api import Limits, Runtime
-from handrail_container.emulate.health import Health
+from handrail_container.sagemaker.emulate.api import Limits, Runtime
+from handrail_container.sagemaker.emulate.health import ContainerHealth
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ async def test_a_ping_that_gets_no_answer_is_a_reason(fault: Exception, said: st
         raise fault
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(fail), base_url="http://container") as http:
-        assert await Health(http)._ask() == said
+        assert await ContainerHealth(http)._ask() == said
 
 
 async def test_a_container_that_is_gone_is_unhealthy_from_then_on() -> None:
@@ -30,7 +30,7 @@ async def test_a_container_that_is_gone_is_unhealthy_from_then_on() -> None:
         raise httpx.ConnectError("refused")
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(refuse), base_url="http://container") as http:
-        health = Health(http)
+        health = ContainerHealth(http)
         health.judge(None)
         app = Runtime(http, health, (), Limits()).app()
         asking = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://runtime")

@@ -1,4 +1,4 @@
-"""What of AWS's API is emulated: README's lines of boto3 as they stand, and what the rest is refused with."""
+"""What of AWS's API is emulated: the document's lines of boto3 as they stand, and what the rest is refused with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from tests.container.emulate.conftest import Emulate
 from tests.emulated import Emulated, client
 
-ROOT = Path(__file__).parents[3]
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "how-to" / "emulate.md").read_text()
 HAS = "`handrail emulate` has InvokeEndpoint and InvokeEndpointWithResponseStream."
 
 
@@ -35,9 +35,9 @@ def laptop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("laptop")
-def test_readme_s_lines_run_as_they_stand(emulated: Emulated) -> None:
+def test_the_documents_lines_run_as_they_stand(emulated: Emulated) -> None:
     """But for the port."""
-    (lines,) = re.findall(r"```python\n(import boto3\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (lines,) = re.findall(r"```python\n(import boto3\n.*?)```", DOCUMENT, re.DOTALL)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(lines.replace("http://127.0.0.1:8080", emulated.url), {})
@@ -97,6 +97,6 @@ def test_what_is_no_operation_is_not_emulated(emulated: Emulated, method: str, p
 
 
 def test_what_is_not_emulated_is_listed() -> None:
-    section = (ROOT / "docs" / "deploy.md").read_text().partition("Not emulated")[2]
+    section = DOCUMENT.partition("Not emulated")[2]
     for name in ("InvokeEndpointAsync", "InvokeEndpointWithBidirectionalStream", "openai/v1", "describes"):
         assert name in section

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from handrail_container.engine.api_routes import api_routes
+from handrail_container.engine.asgi.api_routes import api_routes
 from handrail_container.engine.vllm.routes import by_payload
 
 

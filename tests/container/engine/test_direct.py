@@ -14,7 +14,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
-from handrail_container.engine.direct import Direct, direct
+from handrail_container.engine.asgi.direct import Direct, direct
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message

@@ -10,7 +10,7 @@ import pytest
 from fastapi import Body, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from handrail_container.engine.direct import direct
+from handrail_container.engine.asgi.direct import direct
 from handrail_container.engine.grammars import RequestBounds
 from pydantic import BaseModel, field_validator
 

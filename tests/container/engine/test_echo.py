@@ -6,7 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from handrail_container.engine.echo import EchoClient, Pace, RequestOutput, max_tokens, prompt_text, token_ids, tokens
+from handrail_container.engine.echo.client import (
+    EchoClient,
+    Pace,
+    RequestOutput,
+    max_tokens,
+    prompt_text,
+    token_ids,
+    tokens,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

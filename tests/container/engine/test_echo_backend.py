@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, HTTPException
-from handrail_container.engine.echo import Pace
-from handrail_container.engine.echo_backend import EchoBackend
+from handrail_container.engine.echo.backend import EchoBackend
+from handrail_container.engine.echo.client import Pace
 from starlette.responses import StreamingResponse
 
 from tests.conftest import Launch

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from handrail_container.engine.ending import ending
+from handrail_container.engine.asgi.ending import ending
 from starlette.types import Message, Receive, Scope, Send
 
 BODY: list[Message] = [

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from handrail.presence import ClientLeft
-from handrail_container.engine.errors import enveloped, failure_of
+from handrail.core.presence import ClientLeft
+from handrail_container.engine.asgi.enveloped import enveloped, failure_of
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

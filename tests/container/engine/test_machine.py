@@ -6,9 +6,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from handrail_container import extras
 from handrail_container.engine import machine
 from handrail_container.engine.machine import Machine, Parallel
+from handrail_container.process import extras
 
 AMPLE = Machine(gpus=8, shared_memory=8 << 30, has_ray=True)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import openai
 import pytest
-from handrail_container.engine.openai import ChatRequest, CompletionRequest
+from handrail_container.engine.echo.openai import ChatRequest, CompletionRequest
 
 from tests.conftest import Launch
 from tests.servers import Served

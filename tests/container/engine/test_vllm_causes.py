@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from handrail_container.engine.vllm import causes
+from handrail_container.engine.vllm import root_cause
 
 
 class Dead(Exception):
@@ -16,7 +16,7 @@ class Dead(Exception):
 
 @pytest.fixture(autouse=True)
 def _without_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(causes, "vllm", {"EngineDeadError": Dead}.__getitem__)
+    monkeypatch.setattr(root_cause, "vllm", {"EngineDeadError": Dead}.__getitem__)
 
 
 def client(*codes: int | None) -> Any:
@@ -41,12 +41,12 @@ DEAD = Dead("EngineCore encountered an issue. See stack trace (above) for the ro
 def test_an_engine_that_dies_as_it_is_warmed_up_says_how_its_process_ended(
     tmp_path: Path, codes: tuple[int | None, ...], said: str
 ) -> None:
-    assert causes.start_failure(DEAD, tmp_path / "none", client(*codes)).startswith(said)
+    assert root_cause.start_failure(DEAD, tmp_path / "none", client(*codes)).startswith(said)
 
 
 def test_where_no_process_ended_it_points_to_no_trace_that_is_not_there(tmp_path: Path) -> None:
     for known in (None, client(None)):
-        assert causes.start_failure(DEAD, tmp_path / "none", known) == "Dead: EngineCore encountered an issue."
+        assert root_cause.start_failure(DEAD, tmp_path / "none", known) == "Dead: EngineCore encountered an issue."
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_where_no_process_ended_it_points_to_no_trace_that_is_not_there(tmp_path
 )
 def test_no_hint_of_vllms_at_a_trace_is_repeated(tmp_path: Path, hint: str) -> None:
     error = RuntimeError(f"Engine core initialization failed. {hint}".strip())
-    assert causes.start_failure(error, tmp_path / "none") == "RuntimeError: Engine core initialization failed."
+    assert root_cause.start_failure(error, tmp_path / "none") == "RuntimeError: Engine core initialization failed."
 
 
 def test_what_its_process_wrote_comes_first(tmp_path: Path) -> None:
     (tmp_path / "causes").write_text('{"process": "EngineCore", "cause": "ValueError: no", "trace": ""}\n')
-    assert causes.start_failure(DEAD, tmp_path / "causes", client(-4)) == "ValueError: no"
+    assert root_cause.start_failure(DEAD, tmp_path / "causes", client(-4)) == "ValueError: no"

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from handrail_container.ray.entrance import Client, Entrance
+from handrail_container.ray.entrance import Client, ReplicaApp
 from starlette.types import Message, Receive, Scope, Send
 
 
@@ -23,7 +23,7 @@ async def nowhere(message: Message) -> None:
     pass
 
 
-async def cancelled(entrance: Entrance, given: dict[str, Any]) -> None:
+async def cancelled(entrance: ReplicaApp, given: dict[str, Any]) -> None:
     call = asyncio.ensure_future(_call(entrance, given))
     await asyncio.sleep(0.01)
     call.cancel()
@@ -31,7 +31,7 @@ async def cancelled(entrance: Entrance, given: dict[str, Any]) -> None:
         await call
 
 
-async def _call(entrance: Entrance, given: dict[str, Any]) -> None:
+async def _call(entrance: ReplicaApp, given: dict[str, Any]) -> None:
     await entrance(given, never, nowhere)
 
 
@@ -47,7 +47,7 @@ async def test_a_call_is_answered() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Entrance(gate)(scope(), receive, send)
+    await ReplicaApp(gate)(scope(), receive, send)
     assert sent == [{"type": "http.request"}]
 
 
@@ -63,7 +63,7 @@ async def test_a_cancelled_call_is_a_client_that_left() -> None:
         scope["state"] = {"handrail.exchange": Exchange()}
         said.append((await receive())["type"])
 
-    await cancelled(Entrance(gate), scope())
+    await cancelled(ReplicaApp(gate), scope())
     assert said == ["left", "http.disconnect"]
 
 
@@ -77,7 +77,7 @@ async def test_what_has_no_exchange_is_cancelled() -> None:
             said.append("cancelled")
             raise
 
-    await cancelled(Entrance(gate), scope("websocket"))
+    await cancelled(ReplicaApp(gate), scope("websocket"))
     assert said == ["cancelled"]
 
 
@@ -86,7 +86,7 @@ async def test_a_handlers_own_cancellation_is_passed_on() -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Entrance(gate)(scope(), never, nowhere)
+        await ReplicaApp(gate)(scope(), never, nowhere)
 
 
 async def test_who_has_left_stays_gone() -> None:
@@ -107,5 +107,5 @@ async def test_there_is_a_lifespan() -> None:
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError
 
-    await Entrance(gate)(scope("lifespan"), receive, send)
+    await ReplicaApp(gate)(scope("lifespan"), receive, send)
     assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from handrail_container import extras
-from handrail_container.errors import SettingsError
-from handrail_container.ray import build, variables
+from handrail_container.engine import ray_cluster
+from handrail_container.process import extras
+from handrail_container.process.exits import SettingsError
+from handrail_container.ray import build
 
 from tests.servers import SCRIPTS, environment, run
 
@@ -36,7 +37,7 @@ def test_so_does_serve_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_set_for_ray_is_not_what_the_user_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"RAY_DEDUP_LOGS": "1"})
-    variables.prepare()
+    ray_cluster.prepare()
     assert os.environ["RAY_DEDUP_LOGS"] == "1"
     assert os.environ["RAY_AUTH_MODE"] == "disabled"
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
@@ -45,7 +46,7 @@ def test_what_is_set_for_ray_is_not_what_the_user_has_set(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(("address", "joins"), [("", False), ("local", False), ("auto", True), ("head:6379", True)])
 def test_a_cluster_is_named_or_started(monkeypatch: pytest.MonkeyPatch, address: str, joins: bool) -> None:
     monkeypatch.setenv("RAY_ADDRESS", address)
-    assert variables.names_a_cluster() is joins
+    assert ray_cluster.names_a_cluster() is joins
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from handrail_container import environment
-from handrail_container.errors import SettingsError
+from handrail_container.process.exits import SettingsError
 from handrail_container.ray.plan import options, unmet
+from handrail_container.settings import environment
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from handrail_container import children, environment, health, logs
-from handrail_container.errors import EngineDeadError, ExitCode, SettingsError
+from handrail_container.process import children, logs
+from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
 from handrail_container.ray.replica import Replica, ReplicaFailed
+from handrail_container.server import health
+from handrail_container.settings import environment
 
 from tests.servers import SCRIPTS
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from handrail_container import environment
-from handrail_container.errors import SettingsError
+from handrail_container.process.exits import SettingsError
+from handrail_container.settings import environment
 
 
 def test_more_at_least_than_at_most_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container import app as composition
-from handrail_container import environment
-from handrail_container.errors import SettingsError
+from handrail_container.process.exits import SettingsError
+from handrail_container.program.load import load_program
 from handrail_container.ray.sharing import is_one_of_many, require_no_sessions_of_one, require_one_folder
+from handrail_container.settings import environment
 
 from tests.servers import SCRIPTS
 
@@ -58,7 +58,7 @@ def test_sessions_of_an_engines_own_are_refused(settings: Any) -> None:
     given = settings("opens_engine_sessions.py", **MANY)
     place = Path(SCRIPTS, "opens_engine_sessions.py")
     with pytest.raises(SettingsError, match=rf"RAY_REPLICAS is 2, and open_session \({place}:\d+\) keeps sessions"):
-        require_no_sessions_of_one(composition.load_program(given), given)
+        require_no_sessions_of_one(load_program(given), given)
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_sessions_of_an_engines_own_are_refused(settings: Any) -> None:
 )
 def test_other_sessions_are_not(settings: Any, script: str, replicas: str) -> None:
     given = settings(script, HANDRAIL_RAY_REPLICAS=replicas)
-    require_no_sessions_of_one(composition.load_program(given), given)
+    require_no_sessions_of_one(load_program(given), given)

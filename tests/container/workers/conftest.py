@@ -7,8 +7,8 @@ from typing import Any
 
 import psutil
 import pytest
-from handrail.definition.snippet import Snippet
-from handrail_container.workers.pool import WorkerPool
+from handrail.styles.definition.snippet import Snippet
+from handrail_container.program.workers.pool import WorkerPool
 
 from tests.servers import SCRIPTS
 
@@ -44,7 +44,7 @@ def workers_alive() -> int:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return "handrail_container.workers.child" in process.cmdline()
+        return "handrail_container.program.workers.child" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return False
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail.definition.runner import NotText, TimedOut, WorkerDied
-from handrail_container.workers.last_words import LastWords
-from handrail_container.workers.pool import WorkerPool
-from handrail_container.workers.raised import returned_at
+from handrail.styles.definition.runner import NotText, TimedOut, WorkerDied
+from handrail_container.program.workers.last_words import LastWords
+from handrail_container.program.workers.pool import WorkerPool
+from handrail_container.program.workers.raised import returned_at
 
 from tests.container.workers.conftest import in_model_yaml
 
@@ -54,7 +54,7 @@ def test_a_pipe_that_is_full_keeps_nobody(words: LastWords) -> None:
 
 async def test_a_process_that_is_gone_says_nothing(words: LastWords, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor is an older crash taken for its answer."""
-    monkeypatch.setattr("handrail_container.workers.last_words._POLLS", 2)
+    monkeypatch.setattr("handrail_container.program.workers.last_words._POLLS", 2)
     os.write(words.sink, STACK.encode())
     assert await words.ask(2**22 + 1) is None
     words.close()

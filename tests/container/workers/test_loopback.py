@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from handrail.definition.runner import SnippetRaised
-from handrail_container.workers.loopback import EngineClient, EngineError
+from handrail.styles.definition.runner import SnippetRaised
+from handrail_container.program.workers.loopback import EngineClient, EngineError
 
 from tests.conftest import Launch
 from tests.container.workers.conftest import MakePool

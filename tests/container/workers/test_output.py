@@ -4,7 +4,7 @@ import asyncio
 import os
 
 import pytest
-from handrail_container.workers.output import Output
+from handrail_container.program.workers.output import Output
 
 from tests.container.workers.conftest import MakePool
 

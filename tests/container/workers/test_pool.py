@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from handrail.definition.runner import Busy, SnippetRaised, TimedOut, WorkerDied
-from handrail_container.workers.pool import WorkerPool
+from handrail.styles.definition.runner import Busy, SnippetRaised, TimedOut, WorkerDied
+from handrail_container.program.workers.pool import WorkerPool
 
 from tests.container.workers.conftest import MakePool, workers_alive
 from tests.servers import eventually

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import HTTPException
-from handrail_container.workers.raised import described
+from handrail_container.program.workers.raised import described
 
 REQUEST = httpx.Request("POST", "http://upstream")
 

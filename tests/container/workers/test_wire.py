@@ -4,7 +4,7 @@ import asyncio
 import io
 
 import pytest
-from handrail_container.workers import wire
+from handrail_container.program.workers import wire
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from handrail.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
-from handrail.errors import LoadFailed
-from handrail_container.workers import processes
-from handrail_container.workers.pool import WorkerPool
-from handrail_container.workers.worker import Worker
+from handrail.core.errors import LoadFailed
+from handrail.styles.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
+from handrail_container.program.workers import processes
+from handrail_container.program.workers.pool import WorkerPool
+from handrail_container.program.workers.worker import Worker
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,7 +227,7 @@ async def test_one_that_cannot_be_imported_is_refused(
     make_pool: MakePool, monkeypatch: pytest.MonkeyPatch, name: str, message: str
 ) -> None:
     if name == "never_imported":
-        monkeypatch.setattr("handrail_container.workers.pool.LOAD_LIMIT_S", 0.5)
+        monkeypatch.setattr("handrail_container.program.workers.pool.LOAD_LIMIT_S", 0.5)
     pool = make_pool(name)
     with pytest.raises(LoadFailed, match=message):
         await pool.start()
@@ -241,7 +241,7 @@ async def test_a_refusal_has_the_authors_traceback(make_pool: MakePool) -> None:
 
 
 async def test_without_a_process_it_says_so(make_pool: MakePool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handrail_container.workers.worker._COMMAND", ("/no/such/python",))
+    monkeypatch.setattr("handrail_container.program.workers.worker._COMMAND", ("/no/such/python",))
     with pytest.raises(LoadFailed, match="has no process to run in"):
         await make_pool().start()
 
@@ -260,9 +260,9 @@ async def test_a_start_that_is_cancelled_leaves_nothing(make_pool: MakePool) -> 
 PARENT = """
 import asyncio, sys
 from tests.container.workers.conftest import snippet
-from handrail_container.workers import processes
-from handrail_container.workers.pool import WorkerPool
-from handrail_container.workers.worker import Worker
+from handrail_container.program.workers import processes
+from handrail_container.program.workers.pool import WorkerPool
+from handrail_container.program.workers.worker import Worker
 
 async def main():
     pool = WorkerPool(snippet(workers=2), 1, None)
@@ -287,7 +287,7 @@ def test_workers_die_with_their_parent() -> None:
 def test_a_worker_without_a_parent_ends() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
-    command = [sys.executable, "-m", "handrail_container.workers.child", "2"]
+    command = [sys.executable, "-m", "handrail_container.program.workers.child", "2"]
     with theirs:
         assert subprocess.run(command, stdin=theirs, timeout=60, check=False).returncode == 0
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from handrail_container import extras
-from handrail_container.engine import flags as sm
 from handrail_container.engine import machine
 from handrail_container.engine.vllm import environment, named_files, processes, refusals
 from handrail_container.engine.vllm.names import vllm
-from handrail_container.errors import SettingsError
+from handrail_container.process import extras
+from handrail_container.process.exits import SettingsError
+from handrail_container.settings import vllm_flags as sm
 
 log = logging.getLogger(__name__)
 

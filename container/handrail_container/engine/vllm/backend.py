@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from handrail.engine import Engine
+from handrail.core.engine import Engine
 
-from handrail_container.collection import collected_later, kept
-from handrail_container.engine.flags import engine_flags
 from handrail_container.engine.grammars import RequestBounds, require_compilable, require_few
 from handrail_container.engine.texts import bound_texts, most_characters
-from handrail_container.engine.vllm import arguments, build, causes, processes, refusals, routes, spare
-from handrail_container.engine.vllm.adapters import VllmAdapters
+from handrail_container.engine.vllm import arguments, build, prespawned, processes, refusals, root_cause, routes
 from handrail_container.engine.vllm.facade import VllmEngine
+from handrail_container.engine.vllm.liveness import Progress
+from handrail_container.engine.vllm.lora import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.places import Places
-from handrail_container.engine.vllm.progress import Progress
-from handrail_container.engine.vllm.spare import Spare
-from handrail_container.errors import EngineDeadError, EngineStartError, SettingsError, StartError
-from handrail_container.threads import in_thread
+from handrail_container.engine.vllm.prespawned import Spare
+from handrail_container.process.exits import EngineDeadError, EngineStartError, SettingsError, StartError
+from handrail_container.process.garbage import collected_later, kept
+from handrail_container.process.threads import in_thread
+from handrail_container.settings.vllm_flags import engine_flags
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class VllmBackend:
 
     def anticipate(self) -> None:
         if not self._stopped:
-            self._spare = spare.start(self._flags)
+            self._spare = prespawned.start(self._flags)
 
     def prepare(self) -> None:
         with collected_later():
@@ -145,14 +145,14 @@ class VllmBackend:
         return self._start_error(error)
 
     def _start_error(self, error: BaseException) -> EngineStartError:
-        cause = causes.start_failure(error, self._causes, self.client)
+        cause = root_cause.start_failure(error, self._causes, self.client)
         return EngineStartError(f"vLLM cannot serve {self._model!r}: {cause}")
 
     async def check_health(self) -> None:
         if self.client is None or self._stopped:
             raise EngineDeadError("the engine is not running")
         if self.client.errored:
-            raise EngineDeadError(f"the engine died: {causes.death(self.client, self._causes)}")
+            raise EngineDeadError(f"the engine died: {root_cause.death(self.client, self._causes)}")
         if self._progress is not None and await self._progress.is_stalled():
             raise EngineDeadError(
                 f"the engine hangs: requests run, and nothing came of it for {self._stall_s:g} s (HANDRAIL_STALL_S)"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from handrail_container.engine.vllm import amx, processes, spare
+from handrail_container.engine.vllm import amx, prespawned, processes
 from handrail_container.engine.vllm.names import vllm
-from handrail_container.engine.vllm.spare import Spare
+from handrail_container.engine.vllm.prespawned import Spare
 
 
 class ConfigRefused(Exception):
@@ -25,7 +25,7 @@ def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spar
         engine_args, config = _configured(args)
         if not wanted():
             return None
-        with _executor(args, config), spare.instead(ready, config):
+        with _executor(args, config), prespawned.instead(ready, config):
             return vllm("AsyncLLM").from_vllm_config(
                 config,
                 usage_context=vllm("UsageContext").OPENAI_API_SERVER,

@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from handrail_container.engine.vllm import amx
-from handrail_container.engine.vllm.causes import root_cause
+from handrail_container.engine.vllm.root_cause import root_cause
 
 
 class CauseHandler(logging.Handler):

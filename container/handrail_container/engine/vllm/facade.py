@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import HTTPException
-from handrail.engine import Engine
-from handrail.first_error import at_first_error, holds_more
-from handrail.threads import run_in_threadpool
+from handrail.core.engine import Engine
+from handrail.core.first_error import at_first_error, holds_more
+from handrail.core.threads import run_in_threadpool
 from pydantic import TypeAdapter
 from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.types import Scope
 
+from handrail_container.engine.asgi.enveloped import FAILED_EVENT, failure_of_event
 from handrail_container.engine.asked import require_modest
-from handrail_container.engine.errors import FAILED_EVENT, failure_of_event
-from handrail_container.engine.flags import with_variables
 from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds
 from handrail_container.engine.texts import require_short
-from handrail_container.engine.vllm.adapters import VllmAdapters
+from handrail_container.engine.token_usage import state_of_call
+from handrail_container.engine.vllm.lora import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
-from handrail_container.usage import state_of_call
+from handrail_container.settings.vllm_flags import with_variables
 
 #: Items and keys of a body that takes the event loop too long to validate.
 _MANY = 500

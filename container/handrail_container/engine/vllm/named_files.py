@@ -15,7 +15,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
-from handrail_container.engine.flags import PREFIX
+from handrail_container.settings.vllm_flags import PREFIX
 
 #: Flags whose value is a file or a directory where it has the form of a path.
 NAMED = (

@@ -16,11 +16,11 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
-from handrail_container import logs
 from handrail_container.engine.vllm import environment
-from handrail_container.engine.vllm.foreseen import numbers
+from handrail_container.engine.vllm.cpu_environment import numbers
 from handrail_container.engine.vllm.names import vllm
-from handrail_container.log_lines import Json
+from handrail_container.process import logs
+from handrail_container.process.log_lines import JsonLines
 
 #: What vLLM calls the processes it starts from this one; those under them are found by descent.
 _NAMES = ("EngineCore", "VLLM_")
@@ -28,7 +28,7 @@ _NAMES = ("EngineCore", "VLLM_")
 _STATUS = Path("/proc/self/status")
 _BINDING = ("OMP_PLACES", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 _CONFIG = "VLLM_LOGGING_CONFIG_PATH"
-_JSON = "handrail_container.log_lines.Json"
+_JSON = "handrail_container.process.log_lines.JsonLines"
 
 
 def log_like_us() -> None:
@@ -37,7 +37,7 @@ def log_like_us() -> None:
         return
     for name in vllm("DEFAULT_LOGGING_CONFIG")["loggers"]:  # with it, vLLM has made its handlers
         for handler in logging.getLogger(name).handlers:
-            handler.setFormatter(Json())
+            handler.setFormatter(JsonLines())
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import ValidationError
 
-from handrail_container.engine.flags import OPTION, PREFIX
-from handrail_container.engine.vllm.causes import said
+from handrail_container.engine.vllm.root_cause import said
+from handrail_container.settings.vllm_flags import OPTION, PREFIX
 
 #: What argparse and vLLM write before the complaint itself.
 _BEFORE = re.compile(r"^(argument [^:]*|Error): ")

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from fastapi import FastAPI
-from handrail.first_error import route_at_first_error
+from handrail.core.first_error import route_at_first_error
 
-from handrail_container.engine.api_routes import api_routes
+from handrail_container.engine.asgi.api_routes import api_routes
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.streams import lighten
 

@@ -1,0 +1,5 @@
+"""The commands of `handrail`: each parses its words, calls one function, and exits with its status."""
+
+from handrail_container.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,221 @@
+"""`handrail check`: every rung, what was found there, who answers, and what is wrong, with nothing started."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from handrail.core.calling import Handler
+from handrail.core.errors import HandlerFault, ProgramFault
+from handrail.core.slots import AdapterSlot
+from handrail.core.tracebacks import definition
+from handrail.resolve import Program
+from handrail.wrap.around import Wrapper
+
+from handrail_container.cli import check_definition, check_requirements
+from handrail_container.cli.check_requirements import may_be_mended
+from handrail_container.cli.check_slots import FOLD, WIDTH, signature_data, slot_data, table
+from handrail_container.gate.keys import key_warnings
+from handrail_container.process.exits import ExitCode, SettingsError
+from handrail_container.process.report import exit_code, refusal
+from handrail_container.program import engine_config
+from handrail_container.program.engine_config import EngineConfig
+from handrail_container.program.load import load_program
+from handrail_container.program.requirements import Requirements, find
+from handrail_container.program.truss_flags import Field
+from handrail_container.routes.session_store import find_sessions
+from handrail_container.sagemaker.limits import over_limits
+from handrail_container.server.composition import open_backend
+from handrail_container.settings.environment import Known, known, of_vllms_server, read, to_deploy, without_effect
+from handrail_container.settings.fields import Settings
+
+_FOLD: dict[str, Any] = {"width": WIDTH, "subsequent_indent": "      ", **FOLD}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What serving would find. `faults` are the program's and those of its requirements; `undecided` is what is not
+    known before pip has installed them."""
+
+    settings: Settings
+    known: tuple[Known, ...]
+    program: Program
+    requirements: Requirements | None
+    problems: tuple[str, ...]
+    config: EngineConfig = field(default_factory=EngineConfig)
+
+    @property
+    def faults(self) -> tuple[HandlerFault, ...]:
+        refused = self.requirements.refused if self.requirements else ()
+        faults = [fault for fault in self.program.faults if not self._may_be_mended(fault)]
+        return (*map(ProgramFault, refused), *faults)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        return check_requirements.undecided(self._lacks, self.program.faults)
+
+    @property
+    def _lacks(self) -> str:
+        return check_requirements.lacks(self.settings, self.requirements)
+
+    def _may_be_mended(self, fault: HandlerFault | None) -> bool:
+        return bool(self._lacks) and may_be_mended(fault)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        idle = [
+            f"{name} has no effect: the platform restarts the server, no supervisor does" for name in without_effect()
+        ]
+        return (
+            *self.program.warnings,
+            *self.config.warnings,
+            *(self.requirements.warnings if self.requirements else ()),
+            *key_warnings(self.settings),
+            *over_limits(to_deploy()),
+            *idle,
+            *of_vllms_server(self.settings),
+        )
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if self.problems or self.faults:
+            return exit_code(self.problems, self.faults)
+        return ExitCode.CLEAN
+
+    def to_text(self, *, has_all: bool = False) -> str:
+        """For a terminal: 80 columns, but for what an author wrote and paths. Settings that nobody gave are left out,
+        unless it `has_all`."""
+        lines = [
+            f"model directory  {self.settings.model_path}",
+            f"script           {self.program.script or 'none'}",
+            f"requirements     {check_requirements.row(self.requirements)}",
+            f"engine           {self.settings.engine}",
+        ]
+        for resolution in self.program.resolutions.values():
+            lines += ["", resolution.slot.path, *table(resolution, is_open=self._may_be_mended(resolution.fault))]
+        lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
+        lines += _section("Model", _methods(self.program))
+        lines += _section("adapters", map(_adapter, self.program.adapters.items()))
+        lines += _section("definition", check_definition.rows(self.program.definition))
+        lines += _section("config.yaml", map(_field, self.config.fields))
+        lines += _section("sessions", _steps(self.program))
+        lines += _section("hooks", _hooks(self.program))
+        lines += _section("settings", _settings(self.known, has_all=has_all))
+        lines += _section("not known yet", self.undecided)
+        lines += _section("warnings", (f"warning: {warning}" for warning in self.warnings))
+        if self.problems or self.faults:
+            lines += ["", refusal(self.problems, self.faults)]
+        return self.settings.redactor("\n".join(lines))
+
+    def to_json(self) -> str:
+        """The same for machines; docs/reference/check-json.md has the schema."""
+        data = {
+            "model_path": str(self.settings.model_path),
+            "script": str(self.program.script) if self.program.script else None,
+            "engine": self.settings.engine,
+            "slots": {slot.value: slot_data(resolution) for slot, resolution in self.program.resolutions.items()},
+            "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
+            "model": _model_data(self.program),
+            "adapters": {slot.value: signature_data(one.signature) for slot, one in self.program.adapters.items()},
+            "definition": check_definition.data(self.program.definition),
+            "config": [_field_data(row) for row in self.config.fields],
+            "session_handlers": {
+                s.value: signature_data(h.signature) for s, h in self.program.session_handlers.items()
+            },
+            "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
+            "requirements": check_requirements.data(self.requirements),
+            "settings": [asdict(row) for row in self.known],
+            "undecided": list(self.undecided),
+            "warnings": list(self.warnings),
+            "problems": [*self.problems, *map(str, self.faults)],
+            "exit_code": int(self.exit_code),
+        }
+        return json.dumps(self.settings.redactor.within(data), indent=2, ensure_ascii=False)
+
+
+def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = False, **given: Any) -> Report:
+    """What serving would find; `given` as in `environment.read`. Where it serves on another machine, `is_elsewhere`,
+    the engine's flags are not held against this one, which may not even have the engine."""
+    problems: tuple[str, ...] = ()
+    try:
+        settings = read(**given)
+        find_sessions(settings)
+        _check_engine(settings, fallback_model, is_elsewhere=is_elsewhere)
+    except SettingsError as error:
+        problems = error.problems
+        settings = error.usable or read(**given)
+    chosen = [name for name, value in given.items() if value is not None]
+    program, requirements = load_program(settings), find(settings)
+    rows = tuple(known(settings, chosen))
+    return Report(settings, rows, program, requirements, problems, engine_config.read(settings))
+
+
+def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhere: bool) -> None:
+    """The model, and vLLM's flags where any is set: only then is vLLM's parser worth its import."""
+    backend = open_backend(settings, fallback_model)
+    if (
+        settings.engine == "vllm"
+        and not is_elsewhere
+        and set(engine_config.read(settings).flags or ()) - {"SM_VLLM_MODEL"}
+    ):
+        backend.prepare()
+
+
+def _section(title: str, rows: Iterable[str]) -> list[str]:
+    """A titled list, its rows folded; nothing where there are none."""
+    folded = [textwrap.fill(row, initial_indent="  ", **_FOLD) for row in rows]
+    return ["", title, *folded] if folded else []
+
+
+def _wrapper(wrapper: Wrapper) -> str:
+    candidate = wrapper.candidate
+    return f"{wrapper.place}: {candidate.label}, {candidate.found}  {definition(candidate.function)}"
+
+
+def _wrapper_data(wrapper: Wrapper) -> dict[str, str]:
+    candidate = wrapper.candidate
+    where = definition(candidate.function)
+    return {"place": wrapper.place.value, "name": candidate.label, "found": candidate.found, "where": where}
+
+
+def _methods(program: Program) -> list[str]:
+    methods = program.model.methods.values() if program.model else ()
+    return [f"{method.signature.text}  {method.signature.where}" for method in methods]
+
+
+def _model_data(program: Program) -> dict[str, Any] | None:
+    if program.model is None:
+        return None
+    return {name: signature_data(one.signature) for name, one in program.model.methods.items()}
+
+
+def _adapter(row: tuple[AdapterSlot, Handler]) -> str:
+    slot, handler = row
+    return f"{slot.method} {slot.path}: {handler.signature.text}  {handler.signature.where}"
+
+
+def _field(row: Field) -> str:
+    """Of what is refused the first line; the whole of it is among the problems."""
+    return f"{row.name}: {row.outcome}: {row.note.splitlines()[0]}"
+
+
+def _field_data(row: Field) -> dict[str, str]:
+    return {"name": row.name, "where": row.where, "outcome": row.outcome.value, "note": row.note}
+
+
+def _steps(program: Program) -> list[str]:
+    return [f"@{step.decorator}: {handler.signature.where}" for step, handler in program.session_handlers.items()]
+
+
+def _hooks(program: Program) -> list[str]:
+    return [f"{moment}: {definition(hook)}" for moment, hooks in program.hooks.items() for hook in hooks]
+
+
+def _settings(rows: Iterable[Known], *, has_all: bool) -> list[str]:
+    shown = [row for row in rows if has_all or row.source != "default"]
+    more = [] if has_all else ["the others have their defaults: --all shows them"]
+    return [*(f"{row.name}={row.value} ({row.source})" for row in shown), *more]

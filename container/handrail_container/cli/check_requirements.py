@@ -1,0 +1,62 @@
+"""What `handrail check` says of requirements: what is there, what pip would be run for, and what only pip can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from handrail.core.errors import HandlerFault, ImportFailed
+
+from handrail_container.program.requirements import Requirements
+from handrail_container.settings.environment import masked
+from handrail_container.settings.fields import Settings
+
+
+def row(found: Requirements | None) -> str:
+    """On one line."""
+    if found is None:
+        return "none"
+    files = ", ".join(map(str, found.paths)) or "none that can be read"
+    if found.refused:
+        return f"{files}: refused, see below"
+    return f"{files}: {'pip will install ' + _unmet(found) if found.unmet else 'all there'}"
+
+
+def data(found: Requirements | None) -> dict[str, Any] | None:
+    """The same for machines."""
+    if found is None:
+        return None
+    paths = list(map(str, found.paths))
+    return {
+        "path": paths[0] if paths else None,
+        "paths": paths,
+        "unmet": [masked(line.text) for line in found.unmet],
+        "unmet_where": [line.where for line in found.unmet],
+        "refused": list(found.refused),
+    }
+
+
+def lacks(settings: Settings, found: Requirements | None) -> str:
+    """What pip would be run for."""
+    if settings.installs_requirements and settings.pip_args:
+        return masked(settings.pip_args)
+    return _unmet(found) if found and not found.refused else ""
+
+
+def undecided(lacking: str, faults: Iterable[HandlerFault]) -> tuple[str, ...]:
+    """What cannot be told before pip has run for what is `lacking`: a sentence each."""
+    if not lacking:
+        return ()
+    unknown = f"whether pip can install {lacking} is not known before it runs, when the server starts"
+    instead = "To know now, install them here (pip install …) and check again"
+    awaiting = [fault for fault in faults if may_be_mended(fault)]
+    return (unknown, *(f"who answers cannot be told before pip has run: {fault}. {instead}" for fault in awaiting))
+
+
+def may_be_mended(fault: HandlerFault | None) -> bool:
+    """Whether it is an import of what may be there once pip has run."""
+    return isinstance(fault, ImportFailed) and isinstance(fault.__cause__, ImportError)
+
+
+def _unmet(found: Requirements) -> str:
+    return masked(", ".join(map(str, found.unmet)))

@@ -1,0 +1,105 @@
+"""One call as its author watches it: its stages and their times on standard error, the answer on standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from typing import BinaryIO
+
+from handrail.core.redaction import Redactor
+from starlette.datastructures import Headers
+from starlette.types import Message
+
+from handrail_container.process.report import say
+
+#: Characters of what went through a stage that are shown.
+_MOST = 2000
+_ERROR_EVENT = b"event: error\n"
+_ERROR_STATUS = 400
+
+
+class Transcript:
+    """`out` gets the body as a client does: piece by piece where it is `live`, else at the end. What is shown beside it
+    is without what `hidden` hides."""
+
+    def __init__(self, out: BinaryIO, hidden: Redactor, *, live: bool) -> None:
+        self._out = out
+        self._hidden = hidden
+        self._live = live
+        self._last = time.monotonic()
+        self._names_stages = False
+        self._head = (0, "")
+        self._pieces: list[bytes] = []
+        self._is_complete = False
+
+    def stage(self, name: str, note: str = "") -> None:
+        """What has just ended; its time is that since the one before."""
+        now = time.monotonic()
+        _say(f"{name:16}{now - self._last:9.3f} s  {note}")
+        self._last = now
+
+    def stage_of_its_own(self, name: str, text: str) -> None:
+        """A stage that only this kind of model has, and what came out of it."""
+        self._names_stages = True
+        self.stage(name)
+        rest = len(text) - _MOST
+        shown = self._hidden(text)[:_MOST] + (f" … ({rest} characters more)" if rest > 0 else "")
+        for line in shown.splitlines():
+            _say(f"    {line}")
+
+    def began(self, status: int, content_type: str) -> None:
+        """The answer's status and headers are there."""
+        self._head = (status, content_type)
+        if not self._names_stages:
+            self.stage("handler", str(status))
+
+    def piece(self, body: bytes) -> None:
+        if not body:
+            return
+        if not self._pieces and not self._names_stages:
+            self.stage("first chunk")
+        self._pieces.append(body)
+        if self._live:
+            self._write(body)
+
+    def completed(self) -> None:
+        """The last piece has come."""
+        self._is_complete = True
+
+    def hear(self, message: Message) -> bool:
+        """One of an ASGI application's; whether it was the last."""
+        if message["type"] == "http.response.start":
+            self.began(message["status"], Headers(raw=message["headers"]).get("content-type", ""))
+            return False
+        self.piece(message.get("body", b""))
+        if not message.get("more_body", False):
+            self.completed()
+        return self._is_complete
+
+    def ended(self) -> bool:
+        """Show what is left to be shown. Whether all went well."""
+        body, (status, content_type) = b"".join(self._pieces), self._head
+        chunks = "1 chunk" if len(self._pieces) == 1 else f"{len(self._pieces)} chunks"
+        note = f"{status} {content_type}, {len(body)} bytes in {chunks}"
+        self.stage("result", note if self._is_complete else f"{note}, and cut before its end")
+        if not self._live:
+            self._write(body)
+        if self._out.isatty() and not body.endswith(b"\n"):
+            self._write(b"\n")
+        has_failed_midway = body.startswith(_ERROR_EVENT) or b"\n" + _ERROR_EVENT in body
+        return self._is_complete and status < _ERROR_STATUS and not has_failed_midway
+
+    def tells(self, form: re.Pattern[str]) -> bool:
+        """Whether the answer has that in it."""
+        return form.search(b"".join(self._pieces).decode(errors="replace")) is not None
+
+    def _write(self, body: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):  # who reads has read enough
+            self._out.write(body)
+            self._out.flush()
+
+
+def _say(line: str) -> None:
+    say(line.rstrip(), logging.INFO)

@@ -1,0 +1,1 @@
+"""The routes of an engine's own application: called directly, ended in time, their errors in our shape."""

@@ -1,0 +1,161 @@
+"""Routes of an engine's application that are called without the framework around them: those that most requests ask
+for, and any with a large body, which the framework would validate on the event loop.
+
+What they answer is the engine's; to take a body apart, find the route and hear of the client is done here in half the
+time. Whatever is not as usual goes the usual way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from handrail.core.first_error import at_first_error
+from handrail.core.threads import run_in_threadpool
+from handrail.wrap.downstream import replay
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handrail_container.engine.asgi.api_routes import api_routes
+from handrail_container.engine.asked import require_modest
+from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds, TooMuchAsked
+
+log = logging.getLogger(__name__)
+
+_PARAMETERS = ["request", "raw_request"]
+#: A larger body is parsed and validated beside the event loop.
+_LARGE = 16_384
+
+
+class _Route(NamedTuple):
+    """`takes_small`: bodies of any size; the small ones of the others are looked at, and the framework calls it."""
+
+    call: Callable[[Any, Request], Awaitable[Any]]
+    schema: TypeAdapter[Any]
+    takes_small: bool
+
+
+def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], bounds: RequestBounds = NO_BOUNDS) -> ASGIApp:
+    """The functions of `app` for a POST to `paths`, without what is wrapped around them, and its other ones where the
+    body is large; `otherwise` for all else, and where there are no `paths`."""
+    usual = tuple(paths)
+    there = {route.path: route.endpoint for route in reversed([*api_routes(app)]) if "POST" in route.methods}
+    known = {path: found for path, call in there.items() if (found := _route(call, takes_small=path in usual))}
+    for path in usual:
+        if path not in there:
+            log.debug("the engine has no POST %s", path)
+        elif path not in known:
+            log.debug("the engine's %s is not as it was: the framework calls it", path)
+    return Direct(app, otherwise, known, bounds) if usual and known else otherwise
+
+
+def _route(endpoint: Callable[..., Any], *, takes_small: bool) -> _Route | None:
+    """None where the function is not as we know it."""
+    call = inspect.unwrap(endpoint)
+    schema: Any = inspect.get_annotations(call, eval_str=True).get("request")
+    if list(inspect.signature(call).parameters) != _PARAMETERS or not _is_of_models(schema):
+        return None
+    return _Route(call, at_first_error(TypeAdapter(schema), yields=True), takes_small)
+
+
+def _is_of_models(schema: Any) -> bool:
+    """Whether it is a model, or one of several."""
+    if get_origin(schema) is Annotated:
+        return _is_of_models(get_args(schema)[0])
+    if get_origin(schema) in (Union, UnionType):
+        return all(map(_is_of_models, get_args(schema)))
+    return inspect.isclass(schema) and issubclass(schema, BaseModel)
+
+
+class Direct:
+    def __init__(
+        self, app: FastAPI, otherwise: ASGIApp, routes: Mapping[str, _Route], bounds: RequestBounds = NO_BOUNDS
+    ) -> None:
+        self._app = app
+        self._bounds = bounds
+        self._otherwise = otherwise
+        self._routes = routes
+        self._failing = _failing(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._routes.get(scope["path"]) if scope["method"] == "POST" and _is_json(scope) else None
+        if route is None:
+            await self._otherwise(scope, receive, send)
+            return
+        request = Request({**scope, "app": self._app}, receive)
+        body = await request.body()
+        is_large = len(body) > _LARGE
+        try:
+            asked = await run_in_threadpool(_parsed_large, route, body) if is_large else _parsed(route, body)
+            require_modest(asked, self._bounds)
+        except (RequestValidationError, TooMuchAsked) as error:
+            await self._failing({**request.scope, "error": error}, request.receive, send)
+            return
+        except Exception:  # noqa: BLE001  whatever is wrong with it, the framework says it in the engine's words
+            await self._otherwise(scope, replay(body, receive), send)
+            return
+        if not (is_large or route.takes_small):
+            await self._otherwise(scope, replay(body, receive), send)
+            return
+        scope["state"]["handrail.exchange"].ends_with_client = True  # the engine's work is all that there is
+        await self._answer(route, asked, request, send)
+
+    async def _answer(self, route: _Route, asked: Any, request: Request, send: Send) -> None:
+        try:
+            response = await route.call(asked, request)
+        except Exception as error:  # noqa: BLE001  as around the engine's own routes: it has an answer for each
+            await self._failing({**request.scope, "error": error}, request.receive, send)
+            return
+        _heed_cancellation()
+        try:
+            await response(request.scope, request.receive, send)
+        finally:
+            if close := getattr(getattr(response, "body_iterator", None), "aclose", None):
+                await close()  # now, and not when it is collected: the engine may be at work for it
+
+
+def _parsed(route: _Route, body: bytes) -> Any:
+    return route.schema.validate_python(json.loads(body))
+
+
+def _parsed_large(route: _Route, body: bytes) -> Any:
+    """Raises FastAPI's own error of validation: to have the framework find it again takes the loop as long."""
+    document = json.loads(body)
+    try:
+        return route.schema.validate_python(document, from_attributes=True)  # as FastAPI: an error's words depend on it
+    except ValidationError as refused:
+        errors = [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_url=False)]
+        raise RequestValidationError(errors, body=document) from None
+
+
+def _heed_cancellation() -> None:
+    """vLLM answers one with an error response."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _failing(app: FastAPI) -> ASGIApp:
+    """Answers as `app` would where a route raises the `error` of its scope."""
+    last = app.exception_handlers.get(500) or app.exception_handlers.get(Exception)
+    others = {key: handler for key, handler in app.exception_handlers.items() if key not in (500, Exception)}
+
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        raise scope["error"]
+
+    return ServerErrorMiddleware(ExceptionMiddleware(fail, handlers=others), handler=last)
+
+
+def _is_json(scope: Scope) -> bool:
+    given = dict(scope["headers"]).get(b"content-type", b"")
+    return bool(given.partition(b";")[0].strip().lower() == b"application/json")

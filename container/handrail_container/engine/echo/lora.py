@@ -1,0 +1,48 @@
+"""The echo engine's adapters: they have names, and change no answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import TypeVar
+
+from handrail_container.engine.lora import Adapters, local, read_config
+from handrail_container.process.threads import in_thread
+
+T = TypeVar("T")
+
+
+class EchoAdapters(Adapters):
+    def __init__(self, model: str) -> None:
+        super().__init__()
+        self._model = model
+        self._sources: dict[str, str] = {}
+        self._running: Counter[str] = Counter()
+
+    def loaded(self) -> Mapping[str, str]:
+        return self._sources
+
+    def is_base(self, name: str) -> bool:
+        return name == self._model
+
+    def running(self, name: str) -> int:
+        return self._running[name]
+
+    async def add(self, name: str, source: str) -> None:
+        folder = local(source)
+        await in_thread(lambda: read_config(folder, source), "adapter")
+        self._sources[name] = str(folder)
+
+    async def remove(self, name: str, *, is_idle: bool) -> None:
+        del self._sources[name]
+
+    async def counted(self, name: str, outputs: AsyncIterator[T]) -> AsyncIterator[T]:
+        """`outputs`, which are made with the adapter, or with the model itself."""
+        self._running[name] += 1
+        try:
+            async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
+                async for output in outputs:
+                    yield output
+        finally:
+            self._running[name] -= 1

@@ -1,0 +1,118 @@
+"""LoRA adapters in vLLM: its own serving object has them by name, for all of its routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import HTTPException
+
+from handrail_container.engine.lora import HUB_ID, Adapters, asked, local, read_config
+from handrail_container.engine.vllm.names import vllm
+from handrail_container.process.threads import in_thread
+
+T = TypeVar("T")
+
+#: What vLLM writes before the cause.
+_CALL_FAILED = "method failed: "
+
+
+class VllmAdapters(Adapters):
+    """Empty until `attach`, which the backend calls once the engine has started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._client: Any = None
+        self._models: Any = None
+        self._adding = asyncio.Lock()
+
+    def attach(self, client: Any, models: Any) -> None:
+        self._client, self._models = client, models
+
+    def loaded(self) -> Mapping[str, str]:
+        return {name: request.lora_path for name, request in self._models.lora_requests.items()}
+
+    def is_base(self, name: str) -> bool:
+        return bool(self._models.is_base_model(name))
+
+    @property
+    def finds_more(self) -> bool:
+        """Whether a plugin of vLLM's finds adapters by names that nobody has loaded."""
+        return bool(self._models.lora_resolvers)
+
+    def knows(self, name: str) -> bool:
+        return self.finds_more or super().knows(name)
+
+    def running(self, name: str) -> int:
+        states = self._client.output_processor.request_states.values()
+        return sum(state.lora_name == name for state in states)
+
+    def of_request(self) -> Any:
+        """vLLM's object for the adapter that the request was sent to; None for the model itself."""
+        name = asked.get()
+        if name is None or self.is_base(name):
+            return None
+        if name not in self._models.lora_requests:
+            raise HTTPException(404, f"there is no adapter {name!r} that is loaded")
+        return self._models.lora_requests[name]
+
+    async def add(self, name: str, source: str) -> None:
+        lora = self._client.vllm_config.lora_config
+        if lora is None:
+            raise HTTPException(400, "vLLM was started without LoRA and takes no adapter: set SM_VLLM_ENABLE_LORA=true")
+        folder = await in_thread(lambda: _directory(source), "adapter")
+        config = await in_thread(lambda: read_config(Path(folder), source), "adapter")
+        rank, limit = config.get("r"), lora.max_lora_rank
+        if isinstance(rank, int) and rank > limit:
+            raise HTTPException(
+                400, f"the adapter in {source!r} has rank {rank}, and vLLM takes {limit}: set SM_VLLM_MAX_LORA_RANK"
+            )
+        async with self._adding:
+            await self._forget()
+            request = vllm("LoadLoRAAdapterRequest")(lora_name=name, lora_path=folder)
+            _require_done(await self._models.load_lora_adapter(request), f"vLLM cannot load the adapter in {source!r}")
+
+    async def _forget(self) -> None:
+        """Take out of the engine's memory what no name and no request has any more: a part of one that could not be
+        loaded, one that was in use when it was unloaded."""
+        states = self._client.output_processor.request_states.values()
+        wanted = [*self._models.lora_requests.values(), *(state.lora_request for state in states if state.lora_request)]
+        numbers = {request.lora_int_id for request in wanted}
+        there = set(await _alive(self._client.list_loras()))
+        for number in there - numbers:
+            await _alive(self._client.remove_lora(number))
+
+    async def remove(self, name: str, *, is_idle: bool) -> None:
+        """What is idle leaves the engine's memory at once, what is not when the next one is loaded."""
+        number = self._models.lora_requests[name].lora_int_id
+        request = vllm("UnloadLoRAAdapterRequest")(lora_name=name)
+        _require_done(await self._models.unload_lora_adapter(request), f"vLLM cannot unload the adapter {name!r}")
+        if is_idle:
+            await _alive(self._client.remove_lora(number))
+
+
+async def _alive(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except vllm("EngineDeadError") as error:
+        raise HTTPException(503, "the engine has died") from error
+
+
+def _directory(source: str) -> str:
+    """Where it is here: what has the form of a hub id and is no path is fetched, as vLLM does, but not in its engine,
+    which would answer nobody meanwhile."""
+    folder = local(source)
+    if not HUB_ID.fullmatch(source) or folder.is_dir():
+        return str(folder)
+    try:
+        return str(vllm("get_adapter_absolute_path")(source))
+    except Exception as error:  # whatever the hub's client raises, there is no adapter
+        raise HTTPException(404, f"{source!r} is no directory, and the hub does not give it: {error}") from error
+
+
+def _require_done(answer: Any, failure: str) -> None:
+    if isinstance(answer, vllm("ErrorResponse")):
+        cause = answer.error.message.rpartition(_CALL_FAILED)[2]
+        raise HTTPException(answer.error.code, f"{failure}: {cause}")

@@ -1,0 +1,1 @@
+"""What every request passes: its id, key, state, admission, deadline, log, metrics and span."""

@@ -1,0 +1,177 @@
+"""One request and its answer: how far the answer has come, and how the work on it is ended before its time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from handrail.core.presence import ClientLeft
+from starlette.types import Message, Scope, Send
+
+from handrail_container.http.answer import Answer
+from handrail_container.http.envelope import LEFT, Failure, request_id_of
+from handrail_container.process import log_lines
+
+#: How long a handler has to find out by itself that its client has left.
+NOTICE_S = 0.3
+#: The same for a stream of a Truss Model, which may ask once a second whether its client is there.
+STREAM_NOTICE_S = 2.0
+
+
+class Exchange(Answer):
+    """A request in the server: whose it is, how long it may take, and its end.
+
+    `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `has_lane`
+    says whether it asked to be admitted to a lane, `was_rejected` whether there was no room; `handler` is who answers;
+    `took_s` is known once it is over. One that `ends_with_client` has nobody who could still see that its client has
+    left.
+    """
+
+    __slots__ = (
+        "_is_cancelled_by_leaving",
+        "began",
+        "body_bytes",
+        "calls",
+        "connection",
+        "ended_at",
+        "ends_with_client",
+        "handler",
+        "has_lane",
+        "headers",
+        "left_at",
+        "limit_s",
+        "outlives_client",
+        "scope",
+        "stream_limit_s",
+        "task",
+        "took_s",
+        "was_rejected",
+    )
+
+    def __init__(self, scope: Scope, send: Send, *, is_cancelled_by_leaving: bool = True) -> None:
+        state = scope.setdefault("state", {})
+        headers = state.get("handrail.headers")
+        self.headers: dict[bytes, bytes] = headers if headers is not None else dict(scope["headers"])
+        super().__init__(send, request_id_of(self.headers), is_head=scope.get("method") == "HEAD", gives_turns=True)
+        self.scope = scope
+        self.began = time.monotonic()
+        self.limit_s = self.stream_limit_s = self.ended_at = self.left_at = math.inf
+        self.took_s = 0.0
+        self.body_bytes = 0
+        self.calls: set[asyncio.Future[Any]] = set()
+        self.has_lane = False
+        self.was_rejected = self.ends_with_client = self.outlives_client = False
+        self.handler = ""
+        self._is_cancelled_by_leaving = is_cancelled_by_leaving
+        self.connection = connection = state.get("handrail.connection")
+        loop = connection.loop if connection is not None else None  # Python 3.11 asks the system before it tells
+        task = asyncio.current_task(loop)
+        assert task is not None  # an ASGI application is called in one
+        self.task: asyncio.Task[Any] = task
+        log_lines.request_id.set(self.request_id)  # the task is this request's alone
+        state["request_id"] = state["handrail.request_id"] = self.request_id
+        state["handrail.exchange"], state["handrail.calls"] = self, self.calls  # names that no `request.state.x` takes
+        state["session"] = None
+
+    def handrail_pour(self, piece: Message) -> Awaitable[None]:
+        """`send` of a stream's piece for our own code alone, which awaits it at once: it costs no coroutine."""
+        if self._is_flowing and self._pieces > 1 and self._stop is None:
+            self._pieces -= 1
+            self.bytes_out += len(piece["body"])
+            return self._send(piece)
+        return self.send(piece)
+
+    async def handrail_whole(self, start: Message, body: Message) -> None:
+        """`send` of an answer of our own code's: whole, and as long as it says, it needs no look."""
+        if self._stop is not None or self.status:
+            await self.send(start)  # raises
+        start["headers"].append((b"x-request-id", self.request_id.encode("latin-1")))
+        try:
+            await self._send(start)
+            self.status = start["status"]
+            await self._send(body)
+        except BaseException as error:
+            self.refusal = error
+            raise
+        self.bytes_out += len(body["body"])
+        self.is_complete, self.first_chunk_at = True, time.monotonic()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the client has been sent all of it, as far as is known."""
+        return self.is_complete and (self.connection is None or self.connection.is_answered(self.scope))
+
+    def take_back(self) -> bool:
+        return self.connection is not None and bool(self.connection.take_back(self.scope))
+
+    def cut(self) -> None:
+        """What has begun and cannot be ended in its own way ends with its connection."""
+        if self.status and not self.is_complete and self.connection is not None:
+            self.connection.cut()
+
+    @property
+    def is_being_sent(self) -> bool:
+        """Whether its client is still sending the body, and nothing of ours holds it up."""
+        return self.connection is not None and self.connection.is_sending(self.scope)
+
+    @property
+    def route(self) -> str:
+        """The template of the path, where there is one."""
+        return str(getattr(self.scope.get("route"), "path", self.scope["path"]))
+
+    def end(self, verdict: Failure) -> None:
+        """Cancel the work; the client is told `verdict`. The first one counts, and none where all has been said."""
+        if self.verdict is not None or self.is_complete:
+            return
+        self.verdict, self._stop = verdict, asyncio.CancelledError
+        self.ended_at = time.monotonic()
+        self._cancel_calls()
+        self.task.cancel()
+
+    def _cancel_calls(self) -> None:
+        for call in tuple(self.calls):
+            call.cancel()
+
+    def close(self) -> None:
+        """It is over. Without a way from the scope back to here both are freed at once, and not by the collector."""
+        self.took_s = time.monotonic() - self.began
+        if self.has_left:
+            self.status = LEFT.status  # whatever was sent, nobody has it
+        self.scope["state"].pop("handrail.exchange", None)
+        self.connection = None
+
+    def leave(self) -> None:
+        """The client has gone. What the engine does for it ends at once; a handler may see it, and is cancelled after
+        NOTICE_S, or as soon as it sends again."""
+        self.left_at = time.monotonic()
+        if self._is_cancelled_by_leaving and self._stop is None:
+            self._stop = ClientLeft  # as ASGI has it since 2.4
+        if self.ends_with_client and not self.is_complete:
+            self.end(LEFT)
+        else:
+            self._cancel_calls()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its client went before all had been said."""
+        return self.left_at < math.inf
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for an answer of the application's any more."""
+        return self.verdict is not None or self.has_left
+
+    @property
+    def is_closed(self) -> bool:
+        return self.took_s > 0
+
+    def is_to_be_left(self, now: float) -> bool:
+        if not self._is_cancelled_by_leaving or (self.outlives_client and not self.is_streaming):
+            return False
+        return now - self.left_at > (STREAM_NOTICE_S if self.outlives_client else NOTICE_S)
+
+    def is_overdue(self, now: float) -> bool:
+        return now - self.began > (self.stream_limit_s if self.is_streaming else self.limit_s)

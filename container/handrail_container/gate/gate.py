@@ -1,0 +1,255 @@
+"""The first room every request enters: it gets an id, is let in or told why not, and leaves with one shape of error.
+WebSockets go on to a room of their own.
+
+Pure ASGI, in front of the application: `/ping` and `/invocations` reach their handlers without a framework's stack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from handrail_container.gate.access import AccessLog
+from handrail_container.gate.admission import Lanes
+from handrail_container.gate.bodies import Bodies
+from handrail_container.gate.exchange import Exchange
+from handrail_container.gate.keys import Keys
+from handrail_container.gate.last_pings import PATHS, LastPings
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.gate.sockets import Sockets
+from handrail_container.http.answer import require_whole, tell
+from handrail_container.http.envelope import LEFT, Failure
+from handrail_container.http.explain import explain_ours
+from handrail_container.http.json_bounds import NO_BOUNDS, JsonBounds
+from handrail_container.process.steady import Steady
+from handrail_container.routes.endpoint import Endpoint, Routes
+from handrail_container.routes.session_store import Sessions
+
+_ALIAS = "/sync/v1/"
+_NO_REASON = "not now; the reason is told to those who send a key"
+#: The route of what nobody knows.
+OTHER = "other"
+#: How often the time of what is in flight is looked at.
+_SWEEP_S = 0.1
+#: So many times the objects that the engine may be asked with are in the body of a handler.
+_HANDLERS_OBJECTS = 5
+#: How long a handler has to heed its end; then its client is answered all the same.
+_HEED_S = 1.0
+
+
+class InFlight:
+    """Requests that entered the gate since it was last opened; `total` counts those from before as well."""
+
+    def __init__(self, before: InFlight | None = None) -> None:
+        self.count = 0
+        every: tuple[InFlight, ...] = (before, *before._before) if before is not None else ()
+        self._before: tuple[InFlight, ...] = tuple(one for one in every if one.count)
+
+    @property
+    def total(self) -> int:
+        return self.count + sum(one.count for one in self._before)
+
+
+class Gate:
+    """Our endpoints by path; everything else goes to the engine's application. `when_over` is told of each request."""
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        lanes: Lanes,
+        *,
+        max_body_bytes: float,
+        access_log: str,
+        max_bodies_bytes: float = math.inf,
+        json_bounds: JsonBounds = NO_BOUNDS,
+        cancels_on_disconnect: bool = True,
+    ) -> None:
+        self.lifecycle = lifecycle
+        self.lanes = lanes
+        self.endpoints: dict[str, Endpoint] = {}
+        self.requests = InFlight()
+        self.sockets = Sockets(lifecycle, access_log)
+        self.when_over: Callable[[Exchange], None] = lambda exchange: None
+        self.keys = Keys()
+        self.sessions: Sessions | None = None
+        self.last_pings = LastPings(lifecycle)
+        #: When the loop was last seen to turn.
+        self.beat_at = time.monotonic()
+        #: What `/ping` says instead of its own answer, where no handler could run for as long as a stall lasts.
+        self.stalled: Failure | None = None
+        self._exchanges: set[Exchange] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._opened = Routes({}, {}, {})
+        self._application: Any = None
+        self.bodies = Bodies(max_body_bytes, max_bodies_bytes)
+        self.engine_bounds = json_bounds
+        self._json_bounds = json_bounds._replace(objects=_HANDLERS_OBJECTS * json_bounds.objects)
+        self._access = AccessLog(access_log)
+        self._cancels = cancels_on_disconnect
+        self._steady = Steady("the sweep of requests that are over their time")
+
+    def open(self, application: Any, routes: Routes) -> None:
+        """From now on `routes` answer, and user code finds `application` at `request.app`.
+
+        Opening again replaces what answered before; requests that are in flight end where they began.
+        """
+        self.requests = InFlight(self.requests)
+        self._application = application
+        self._opened = routes
+        self.sockets.endpoints = routes.sockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Every coroutine that a request passes through costs it, so there are few.
+        path = scope["path"]
+        if path.startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
+            path = scope["path"] = path.removeprefix("/sync")
+            scope["raw_path"] = path.encode()
+        scope["app"] = self._application
+        requests = self.requests
+        requests.count += 1
+        try:
+            if scope["type"] == "websocket":
+                await self.sockets(scope, receive, send)
+                return
+            if path in PATHS:
+                send = self.last_pings.noting(scope, send)
+            exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
+            self._exchanges.add(exchange)
+            try:
+                endpoint = self._opened.endpoints.get(path) or self._endpoint_for(path)
+                refusal = self._refusal(endpoint, exchange)
+                if endpoint is None or refusal is not None:
+                    await exchange.fail(refusal or self.lifecycle.refusal())
+                else:
+                    await self._answer(endpoint, exchange, receive)
+            except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
+                await exchange.fail(explain_ours(error, exchange.request_id))
+            finally:
+                self._exchanges.discard(exchange)
+                exchange.close()
+                if exchange.body_bytes:
+                    self.bodies.release(exchange)
+                self.when_over(exchange)
+                self._access.note(exchange)
+        finally:
+            requests.count -= 1
+
+    def route(self, scope: Scope) -> str:
+        """Where a request went, by one of few names: no client can make a new one."""
+        path: str = scope["path"]
+        opened = self._opened
+        if path in opened.endpoints or path in opened.paths or path in self.endpoints:
+            return path
+        if "route" in scope:  # what a framework has found, with the path as its author wrote it
+            return str(getattr(scope["route"], "path", OTHER))
+        return next((f"{prefix}*" for prefix in opened.prefixes if prefix and path.startswith(prefix)), OTHER)
+
+    async def sweep(self) -> None:
+        """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            self.beat_at = now = time.monotonic()
+            for exchange in tuple(self._exchanges):
+                with self._steady:
+                    self._look(exchange, now)
+
+    def _look(self, exchange: Exchange, now: float) -> None:
+        if exchange.is_to_be_left(now):
+            exchange.end(LEFT)
+        if not exchange.has_lane and now - exchange.began > self.lanes.limit_s and exchange.is_being_sent:
+            exchange.limit_s = self.lanes.limit_s  # where nobody is admitted, the body alone has a limit
+        if exchange.is_overdue(now):
+            exchange.end(_overdue(exchange))
+        if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
+            self._answer_for(exchange)
+
+    async def end_all(self) -> None:
+        """End what is in flight: the server no longer waits for it."""
+        for exchange in tuple(self._exchanges):
+            exchange.end(self.lifecycle.refusal())
+        await self.sockets.close_all()
+
+    def _answer_for(self, exchange: Exchange) -> None:
+        """The client of a handler in a thread, or of one that goes on whatever it is told, waits no longer."""
+        if exchange.has_failed or exchange.verdict is None:
+            return
+        answering = asyncio.ensure_future(_answer_late(exchange, exchange.verdict))
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
+
+    def _endpoint_for(self, path: str) -> Endpoint | None:
+        below = self._opened.prefixes.items()
+        own = self.endpoints.get(path)
+        return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
+
+    def _refusal(self, endpoint: Endpoint | None, exchange: Exchange) -> Failure | None:
+        """What somebody is told who is not let in."""
+        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers)
+        if refusal is not None:
+            return refusal
+        if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
+            return self._as_told(self.stalled, exchange)
+        if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange)):
+            return self._as_told(self.lifecycle.refusal(), exchange)
+        if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
+            return _wrong_method(endpoint, exchange.scope)
+        return None
+
+    def _as_told(self, failure: Failure, exchange: Exchange) -> Failure:
+        """Without the reason, which is not for everybody, where somebody asks what needs no key and has none."""
+        if not self.keys.is_stranger(exchange.headers):
+            return failure
+        return failure._replace(message=_NO_REASON, detail=None, more=None)
+
+    def _is_open(self, endpoint: Endpoint, exchange: Exchange) -> bool:
+        """Whether this request is let in though the server is not ready."""
+        if endpoint.is_always_open or not endpoint.serves_own or self.lifecycle.state is not State.DRAINING:
+            return endpoint.is_always_open
+        return self.keys.is_own(exchange.headers)
+
+    async def _answer(self, endpoint: Endpoint, exchange: Exchange, receive: Receive) -> None:
+        exchange.handler, exchange.outlives_client = endpoint.handler, endpoint.outlives_client
+        try:
+            try:
+                bounds = self.engine_bounds if endpoint.is_the_engines else self._json_bounds
+                limited = self.bodies.limited(exchange, receive, bounds)
+                await endpoint.app(exchange.scope, limited, exchange.send)
+                if not exchange.is_complete:
+                    require_whole(exchange, is_over=exchange.is_over)
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, its SystemExit too
+                explain = endpoint.explain
+                await tell(error, lambda *raised: self._as_told(explain(*raised), exchange), exchange)
+        except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
+            is_own = exchange.verdict is None and self.lifecycle.is_ready
+            if exchange.verdict is not None:
+                exchange.task.uncancel()
+            await exchange.fail(endpoint.explain(error, exchange.request_id) if is_own else self.lifecycle.refusal())
+
+
+async def _answer_late(exchange: Exchange, verdict: Failure) -> None:
+    await exchange.fail(verdict)
+    exchange.cut()
+
+
+def _wrong_method(endpoint: Endpoint, scope: Scope) -> Failure:
+    allowed = ", ".join(endpoint.methods)
+    message = f"{scope['path']} takes {allowed}, not {scope['method']}"
+    return Failure(405, message, headers={"Allow": allowed})
+
+
+def _overdue(exchange: Exchange) -> Failure:
+    if exchange.is_being_sent:
+        message = f"the body had not come within {exchange.limit_s:g} s: what did come was too slow"
+        return Failure(408, message, headers={"Connection": "close"})
+    setting, limit = "HANDRAIL_INVOCATION_TIMEOUT_S", exchange.limit_s
+    if exchange.is_streaming:
+        setting, limit = "HANDRAIL_STREAM_TIMEOUT_S", exchange.stream_limit_s
+    message = f"not done within {limit:g} s ({setting}, or what X-Handrail-Timeout-S asked for); the work was cancelled"
+    return Failure(504, message, "timeout")

@@ -1,0 +1,86 @@
+"""What `/ping` and `/health` said last, for when nobody can be asked."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from typing import NamedTuple
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Scope, Send
+
+from handrail_container.gate.lifecycle import Lifecycle
+from handrail_container.http.envelope import error_response
+
+PATHS = frozenset({"/ping", "/health"})
+
+#: These are about a connection that has ended, or a moment that has passed.
+_STALE = frozenset({b"connection", b"content-length", b"date", b"transfer-encoding"})
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Said(NamedTuple):
+    """An answer, and the lifecycle's state and reason when it was given."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    at: tuple[str, str] = ("", "")
+
+
+class LastPings:
+    """The last answer of each of PATHS; where there is none since the server's state changed, what the state says.
+
+    A state of ready says nothing of `/ping`: the script's own check may say no, and nobody has asked it yet.
+    """
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self._said: dict[str, Said] = {}
+
+    def noting(self, scope: Scope, send: Send) -> Send:
+        """`send` that keeps the answer once it is complete; one to HEAD may lack its body, and is not kept."""
+        if scope["method"] not in ("GET", "POST"):
+            return send
+        said = Said(0, (), b"")
+
+        async def noted(message: Message) -> None:
+            nonlocal said
+            await send(message)
+            if message["type"] == "http.response.start":
+                said = Said(message["status"], tuple(message["headers"]), b"", self._now())
+                return
+            said = said._replace(body=said.body + message.get("body", b""))
+            if not message.get("more_body", False):
+                self._said[scope["path"]] = said
+
+        return noted
+
+    def last(self, path: str) -> Said | None:
+        said = self._said.get(path)
+        if said is not None and said.at == self._now():
+            return said
+        if not self._lifecycle.is_ready:
+            return said_by(error_response(self._lifecycle.refusal(), ""))
+        return None if path == "/ping" else said_by(JSONResponse({"status": "healthy"}))
+
+    def _now(self) -> tuple[str, str]:
+        return self._lifecycle.state, self._lifecycle.reason
+
+
+def said_by(response: Response) -> Said:
+    return Said(response.status_code, tuple(response.raw_headers), bytes(response.body))
+
+
+def wire(said: Said, *, has_body: bool) -> bytes:
+    """The bytes of a whole HTTP/1.1 answer that is the last on its connection."""
+    kept = [(name, value) for name, value in said.headers if name.lower() not in _STALE]
+    length = str(len(said.body)).encode()
+    headers = [
+        *kept,
+        (b"date", formatdate(usegmt=True).encode()),
+        (b"content-length", length),
+        (b"connection", b"close"),
+    ]
+    lines = [b"HTTP/1.1 %d " % said.status, *(name + b": " + value for name, value in headers)]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + (said.body if has_body else b"")

@@ -1,0 +1,284 @@
+"""What goes out on one connection for one request: checked, counted, and replaced by an error where it can still be.
+
+User code is handed `Answer.send`, which is a coroutine function as ASGI has it: it may be put into a task, a task
+group, `gather`, `shield` or `wait_for`. Whatever is wrong with an answer is raised by the `send` that stands next to
+its author; what the `send` of another layer raised passes through, up to the layer that owns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+from handrail.core.presence import ClientLeft
+from handrail.wrap.downstream import StreamCut
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from handrail_container.http.envelope import WITHOUT_BODY, Explain, Failure, error_body, error_event, error_response
+from handrail_container.http.framing import CONTROLS, framed
+
+_START = "http.response.start"
+_ID = b"x-request-id"
+_LENGTH = b"content-length"
+#: A stream that awaits nothing gives the event loop a turn after so many seconds; the time is looked at after so many
+#: pieces at most.
+_TURN_S = 0.001
+_PIECES_A_LOOK = 256
+
+
+class NoAnswer(RuntimeError):
+    """An application returned before its answer had ended, and its client was there."""
+
+
+class AnswerCut(StreamCut):
+    """An answer has failed midway, and cannot be ended in its own way. Its error has been logged: it is `failure`."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Answer:
+    """What goes out on one connection for one request; `verdict` is what its client is told in place of it.
+
+    `refusal` is what the `send` behind it has raised, if anything: the fault of whoever stands there.
+    """
+
+    __slots__ = (
+        "_batch",
+        "_gives_turns",
+        "_has_turned",
+        "_is_flowing",
+        "_is_head",
+        "_length",
+        "_looked_at",
+        "_pieces",
+        "_send",
+        "_stop",
+        "_turn_at",
+        "bytes_out",
+        "first_chunk_at",
+        "has_failed",
+        "is_complete",
+        "is_sse",
+        "is_streaming",
+        "refusal",
+        "request_id",
+        "status",
+        "verdict",
+    )
+
+    def __init__(self, send: Send, request_id: str, *, is_head: bool = False, gives_turns: bool = False) -> None:
+        self.request_id = request_id
+        self.status = self.bytes_out = 0
+        self.is_sse = self.is_streaming = self.is_complete = self.has_failed = False
+        self.first_chunk_at = 0.0
+        self.verdict: Failure | None = None
+        self.refusal: BaseException | None = None
+        self._is_head = is_head
+        self._length: int | None = None
+        self._gives_turns = gives_turns
+        self._is_flowing = False  # pieces come that need no look
+        self._batch = 1
+        self._pieces = 0.0  # to come before the next look
+        self._looked_at = self._turn_at = 0.0
+        self._has_turned = False
+        self._send = send
+        self._stop: type[BaseException] | None = None  # for whoever still sends, and has not heard
+
+    async def send(self, message: Message) -> None:
+        """`send` of the connection, noting the status and echoing the request id.
+
+        Raises OSError once the client has left, ValueError or RuntimeError for what is no answer of HTTP's.
+        """
+        if self._stop is not None:
+            raise self._stop
+        is_start = message["type"] == _START
+        if is_start:
+            message = self._start(message)
+        elif not self._is_flowing:
+            message = self._piece(message)
+        try:
+            await self._send(message)
+        except BaseException as error:
+            self.refusal = error
+            raise
+        if is_start:
+            self.status = message["status"]
+            return
+        self.bytes_out += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            self.is_complete, self._is_flowing = True, False
+            self.first_chunk_at = self.first_chunk_at or time.monotonic()
+            return
+        self._pieces -= 1
+        if self._pieces < 1:
+            await self._look()
+
+    async def _look(self) -> None:
+        """Whether others have waited long enough: no client that reads fast is a reason to hold them up. As many pieces
+        come before the next look as have taken, of late, the time that others may wait."""
+        now = time.monotonic()
+        if not self.first_chunk_at:
+            self.first_chunk_at, self.is_streaming = now, True
+            self._is_flowing = self._length is None and self.status not in WITHOUT_BODY
+            self._await_turn(now)
+        else:  # only where turns are given: the pieces are without number elsewhere
+            fitting = self._batch * _TURN_S / max(now - self._looked_at, 1e-9)
+            self._batch = max(1, int(min(fitting, 4 * self._batch, _PIECES_A_LOOK)))
+            if now - self._turn_at > _TURN_S:
+                if not self._has_turned:
+                    await asyncio.sleep(0)
+                    now = time.monotonic()  # what the others took is no time of this one's
+                self._await_turn(now)
+        self._pieces, self._looked_at = self._batch if self._gives_turns else math.inf, now
+
+    def _await_turn(self, now: float) -> None:
+        """Note that the loop turns, as it does where the stream awaits something: it need not be held up to do so."""
+        self._turn_at, self._has_turned = now, False
+        if self._gives_turns:
+            asyncio.get_running_loop().call_soon(self._note_turn)
+
+    def _note_turn(self) -> None:
+        self._has_turned = True
+
+    def _start(self, start: Message) -> Message:
+        """An answer's beginning, with the request's id: a new message, for a response may be sent twice.
+
+        Raises ValueError for what would end the connection without an answer.
+        """
+        if self.status:
+            raise RuntimeError("http.response.start was sent twice")
+        status = start["status"]
+        headers = framed(status, [*start.get("headers", ())])
+        named = dict(headers)
+        if not 200 <= status <= 599:
+            raise ValueError(f"{status} is no status of an answer: it is 200 to 599")
+        said = b"".join([value for _, value in headers])
+        if said.translate(None, CONTROLS) != said:
+            raise _unsendable(headers)
+        self.is_sse = named.get(b"content-type", b"").startswith(b"text/event-stream")
+        length = named.get(_LENGTH)
+        self._length = None if length is None or self._is_head else int(length)
+        if _ID not in named:
+            headers.append((_ID, self.request_id.encode("latin-1")))
+        return {**start, "headers": headers}
+
+    def _piece(self, message: Message) -> Message:
+        """A piece of the body. Raises ValueError where the body does not have the length that was announced."""
+        if not self.status:
+            raise RuntimeError(f"the first message of an answer is {_START!r}, not {message['type']!r}")
+        if self.is_complete:
+            raise RuntimeError(f"{message['type']!r} was sent after the end of the answer")
+        if self.status in WITHOUT_BODY:
+            return {**message, "body": b""}
+        if self._length is not None:
+            size = self.bytes_out + len(message.get("body", b""))
+            if size > self._length or (size < self._length and not message.get("more_body", False)):
+                raise ValueError(f"the header Content-Length says {self._length}, and the body has {size} bytes")
+        return message
+
+    @property
+    def is_whole(self) -> bool:
+        return self.is_complete
+
+    def take_back(self) -> bool:
+        """Whether what was sent of the answer has not been written, and is forgotten."""
+        return False
+
+    async def fail(self, failure: Failure) -> None:
+        """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
+        failure = self.verdict or failure
+        self.has_failed = self.has_failed or not self.is_whole
+        if self.status and self.take_back():
+            self.status, self.is_complete, self.bytes_out = 0, False, 0
+        if not self.status:
+            response = error_response(failure, self.request_id)
+            start = self._start({"type": _START, "status": failure.status, "headers": response.raw_headers})
+            self.status = failure.status  # nobody else begins meanwhile
+            await self._pass({**start})
+            self.is_complete = True
+            self.bytes_out = len(response.body)
+            await self._pass({"type": "http.response.body", "body": response.body})
+        elif self.is_sse and not self.is_complete:
+            self.is_complete, self._is_flowing = True, False
+            body = error_event(error_body(failure, self.request_id))
+            self.bytes_out += len(body)
+            await self._pass({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _pass(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except BaseException as error:
+            self.refusal = error
+            raise
+
+
+async def tell(error: BaseException, explain: Explain, told: Answer) -> Failure:
+    """Answer for whoever raised `error`; what they were answered with."""
+    failure = explain(_cause(error, told), told.request_id)
+    try:
+        await told.fail(failure)
+    except ValueError as unsendable:  # a status or headers of the handler's
+        if unsendable is told.refusal:
+            raise
+        failure = explain(unsendable, told.request_id)
+        await told.fail(failure)
+    return failure
+
+
+def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
+    """`app` with its errors answered: what stands around it sees a response.
+
+    Where that response has begun already, and cannot be ended in its own way, what stands around it sees AnswerCut; and
+    it sees what its own `send` has raised.
+    """
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = scope["state"]["handrail.exchange"]
+        told = Answer(send, exchange.request_id, is_head=scope.get("method") == "HEAD")
+        try:
+            await app(scope, receive, told.send)
+            require_whole(told, is_over=exchange.is_over)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # whatever a user's handler raised is answered here
+            if (refusal := _refusal(error, told)) is not None:
+                raise refusal from None
+            failure = await tell(error, explain, told)
+            exchange.has_failed = exchange.has_failed or told.has_failed
+            if not told.is_complete:
+                raise AnswerCut(failure) from error
+
+    return answered
+
+
+def require_whole(answer: Answer, *, is_over: bool) -> None:
+    """Raises NoAnswer where an application has returned before its time, or what kept it from its answer."""
+    if answer.is_complete or is_over:
+        return
+    if answer.refusal is not None:
+        raise answer.refusal
+    end = "before the end of its answer" if answer.status else "without an answer"
+    raise NoAnswer(f"it returned {end}: no last 'http.response.body' was sent")
+
+
+def _refusal(error: BaseException, told: Answer) -> BaseException | None:
+    """What `send` raised, where `error` is that: as it is, or as Starlette says it of every OSError."""
+    is_starlettes = isinstance(error, ClientDisconnect) and error.__context__ is told.refusal
+    return told.refusal if error is told.refusal or is_starlettes else None
+
+
+def _cause(error: BaseException, told: Answer) -> BaseException:
+    """Starlette takes an OSError of a stream's own for a client that has left."""
+    cause = error.__context__
+    is_own = isinstance(cause, OSError) and not isinstance(cause, ClientLeft) and cause is not told.refusal
+    return cause if is_own and type(error) is ClientDisconnect and cause is not None else error
+
+
+def _unsendable(headers: list[tuple[bytes, bytes]]) -> ValueError:
+    """A client's line break in a header would begin an answer of its own."""
+    names = ", ".join(name.decode("latin-1") for name, value in headers if value.translate(None, CONTROLS) != value)
+    return ValueError(f"the value of the header {names} has a line break or another control character")

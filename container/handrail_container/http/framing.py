@@ -1,0 +1,129 @@
+"""Where a message ends, and what its head may say of it (RFC 9112): two servers on one way must read the same.
+
+A head that others could read differently is refused, and never mended: the next request would begin elsewhere for
+them. An answer is framed by the server; what a handler copied from another server's answer counts only where it fits.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+
+from handrail_container.http.envelope import WITHOUT_BODY, Failure
+
+Header = tuple[bytes, bytes]
+
+_HOST = b"host"
+_EXPECT = b"expect"
+_CODING = b"transfer-encoding"
+_LENGTH = b"content-length"
+#: The headers of a request that may be there once.
+_ONCE = (_HOST, _CODING, b"authorization")
+
+#: What no header's value may have: it would begin a header, or an answer, of its own.
+CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_AUTHORITY = re.compile(rb"(?:\[[0-9A-Za-z:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
+
+_OTHER_VERSION = Failure(505, "this server speaks HTTP/1.1 and HTTP/1.0")
+_OLD_VERSION = Failure(400, "this server speaks HTTP/1.1 and HTTP/1.0")
+_NO_HOST = Failure(400, "a request of HTTP/1.1 has a Host header")
+_BAD_HOST = Failure(400, "the Host header is no name or address of a host, with or without a port")
+_OTHER_CODING = Failure(501, "the only Transfer-Encoding that this server knows is 'chunked'")
+_CODING_OF_1_0 = Failure(400, "a request of HTTP/1.0 has no Transfer-Encoding")
+
+
+def fault_of_head(version: str, headers: Sequence[Header], named: Mapping[bytes, bytes]) -> Failure | None:
+    """What is wrong with a request's head; `named` are its `headers`, whose names are in lower case, as a mapping."""
+    if version not in ("1.1", "1.0"):
+        return _OLD_VERSION if version.startswith("0") else _OTHER_VERSION
+    if len(named) != len(headers) and (twice := _said_twice([name for name, _ in headers])):
+        return twice
+    host = named.get(_HOST)
+    if host is None:
+        if version == "1.1":
+            return _NO_HOST
+    elif not _is_authority(host):
+        return _BAD_HOST
+    coding = named.get(_CODING)
+    if coding is None:
+        return None
+    if version == "1.0":
+        return _CODING_OF_1_0
+    return None if coding.lower() == b"chunked" else _OTHER_CODING
+
+
+def expects_continue(named: Mapping[bytes, bytes]) -> bool:
+    """Whether a client waits for `100 Continue`: it is the one expectation that a server can meet."""
+    return _EXPECT in named and named[_EXPECT].lower() == b"100-continue"
+
+
+@functools.lru_cache(maxsize=16)  # few are in use, and a client may send long ones
+def _is_authority(host: bytes) -> bool:
+    return _AUTHORITY.fullmatch(host) is not None
+
+
+def _said_twice(names: list[bytes]) -> Failure | None:
+    twice = next((name for name in _ONCE if names.count(name) > 1), None)
+    return Failure(400, f"the header {twice.decode()} is there twice") if twice is not None else None
+
+
+def origin_form(target: bytes) -> tuple[bytes, bytes] | None:
+    """The host, and path and query, of a target that is a whole address (`GET http://host/path`); else None."""
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None or not _AUTHORITY.fullmatch(found[1]):
+        return None
+    rest = found[2]
+    return found[1], rest if rest.startswith(b"/") else b"/" + rest
+
+
+def framed(status: int, headers: list[Header]) -> list[Header]:
+    """The headers of an answer as they may go out. Raises ValueError where they say nothing that could.
+
+    The server chooses Transfer-Encoding itself, and what has no body has no length either: a client would read the next
+    answer as the body of this one.
+    """
+    place = _place_of_length(tuple([name for name, _ in headers]))
+    if place is None or status in WITHOUT_BODY:
+        return _reframed(status, headers)
+    if place >= 0:
+        _check_length(headers[place][1])
+    return headers
+
+
+@functools.lru_cache(maxsize=256)
+def _place_of_length(names: tuple[bytes, ...]) -> int | None:
+    """Which header is the Content-Length, and -1 where there is none; None where the names need a closer look."""
+    lower = [name.lower() for name in names]
+    if _CODING in lower or lower.count(_LENGTH) > 1 or not all(map(_NAME.fullmatch, names)):
+        return None
+    return lower.index(_LENGTH) if _LENGTH in lower else -1
+
+
+def _check_length(value: bytes) -> None:
+    if not value.isdigit():
+        raise ValueError(f"the header Content-Length of the answer is {value.decode('latin-1')!r}: it is a number")
+
+
+def _reframed(status: int, headers: list[Header]) -> list[Header]:
+    kept: list[Header] = []
+    lengths: set[bytes] = set()
+    for name, value in headers:
+        lower = name.lower()
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name.decode('latin-1')!r} is no name of a header")
+        if lower == _LENGTH:
+            lengths.add(value)
+        elif lower != _CODING:
+            kept.append((name, value))
+    if status in WITHOUT_BODY or not lengths:
+        return kept
+    if len(lengths) > 1:
+        said = " and ".join(sorted(length.decode("latin-1") for length in lengths))
+        raise ValueError(f"the answer has more than one Content-Length: {said}")
+    (length,) = lengths
+    _check_length(length)
+    return [(_LENGTH, length), *kept]

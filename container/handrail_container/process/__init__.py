@@ -1,0 +1,1 @@
+"""Facts and tools of this process: exit statuses, logs, threads, children, signals."""

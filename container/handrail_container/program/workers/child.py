@@ -1,0 +1,70 @@
+"""The program of a worker's process: it loads a snippet, then answers one call after another.
+
+It is started over and over, so it imports little: no framework, no engine, and Python's own larger modules late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import sys
+
+from handrail_container.program.workers import wire
+from handrail_container.program.workers.asking import ASK
+from handrail_container.program.workers.snippet import LoadedSnippet, refusal
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Answer until the parent closes the connection."""
+    connection = _connection()
+    _die_with_parent()
+    _say_where()
+    incoming = connection.makefile("rb")
+    definition = wire.read(incoming)
+    if definition is None:
+        return
+    try:
+        program = LoadedSnippet(definition.text, definition.fields)
+    except BaseException as error:  # noqa: BLE001  a snippet may raise anything when it is imported
+        connection.sendall(refusal(error, definition.fields))
+        return
+    connection.sendall(wire.pack({"is": "ready"}))
+    process = os.getpid()
+    while (call := wire.read(incoming)) is not None:
+        answer = program.answer(call)
+        if os.getpid() != process:  # the snippet forked, and its child came back to us: one answer is enough
+            os._exit(0)
+        connection.sendall(answer)
+
+
+def _connection() -> socket.socket:
+    """What came as standard input, where the snippet cannot reach it by accident; standard input is empty."""
+    connection = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return connection
+
+
+def _say_where() -> None:
+    """Write the line that is at work into the pipe whose number is the argument: when asked, and in a crash."""
+    sink = int(sys.argv[1])
+    os.set_inheritable(sink, False)
+    faulthandler.enable(sink, all_threads=False)
+    faulthandler.register(ASK, sink, all_threads=False)
+
+
+def _die_with_parent() -> None:
+    """Whatever the snippet is doing then. Elsewhere than on Linux the connection's end must do, after the call."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

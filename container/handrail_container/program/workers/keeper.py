@@ -1,0 +1,67 @@
+"""One place in the pool: a worker, and the next one when that has ended, at growing intervals where it will not do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from handrail.core.errors import LoadFailed
+
+from handrail_container.program.workers.worker import Worker
+
+logger = logging.getLogger("handrail")
+
+#: Failures in a row after which a slot counts as crash-looping.
+_TOO_MANY = 3
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 30.0
+#: A worker that ends before it has answered, and before that many seconds, has failed.
+_STEADY_S = 5.0
+
+
+class WorkerKeeper:
+    """`start` gives a loaded worker or raises LoadFailed; `on_ready` hears of each, `on_failure` why there is none."""
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[Worker]],
+        on_ready: Callable[[Worker], None],
+        on_failure: Callable[[LoadFailed], None],
+    ) -> None:
+        self._start = start
+        self._on_ready = on_ready
+        self._on_failure = on_failure
+        self._failures = 0
+        self.worker: Worker | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        return self.worker is None and self._failures >= _TOO_MANY
+
+    async def keep(self) -> None:
+        """For ever: a worker, and then the next one. The first may be there already."""
+        while True:
+            if self.worker is None:
+                await self._replace()
+            else:
+                self._on_ready(self.worker)
+                await self.worker.ended()
+                self._note_end(self.worker)
+                self.worker = None
+
+    async def _replace(self) -> None:
+        if self._failures:
+            await asyncio.sleep(min(_FIRST_PAUSE_S * 2 ** (self._failures - 1), _LONGEST_PAUSE_S))
+        try:
+            self.worker = await self._start()
+        except LoadFailed as fault:
+            self._failures += 1
+            if self._failures == _TOO_MANY:
+                logger.error("a worker cannot be started, and is tried again and again: %s", fault)
+            self._on_failure(fault)
+
+    def _note_end(self, worker: Worker) -> None:
+        is_steady = worker.is_spent or worker.has_answered or time.monotonic() - worker.began > _STEADY_S
+        self._failures = 0 if is_steady else self._failures + 1

@@ -1,0 +1,88 @@
+"""`/adapters`, and the header that sends a request to one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+
+from handrail.aws.adapter_header import HEADER
+from handrail.aws.adapter_requests import title, to_load
+from handrail.core.slots import AdapterSlot
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handrail_container.engine.lora import Adapters
+from handrail_container.http.origins import Origins
+from handrail_container.routes.adapter_sources import AdapterSources
+
+PATH = AdapterSlot.LOAD.path
+_HEADER = HEADER.lower().encode()
+_TRUE = ("true", "1")
+
+
+class AdapterRoutes:
+    """`own` are the script's handlers, in place of ours: they look at the source themselves."""
+
+    def __init__(
+        self, adapters: Adapters, own: Mapping[AdapterSlot, ASGIApp], sources: AdapterSources, origins: Origins
+    ) -> None:
+        self._adapters = adapters
+        self._own = own
+        self._sources = sources
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["path"].removeprefix(PATH).removeprefix("/")
+        changing = AdapterSlot.UNLOAD if name else AdapterSlot.LOAD
+        request = Request(scope, receive)
+        app: ASGIApp
+        if request.method == "GET":
+            app = self._about(name)
+        elif request.method != changing.method:
+            allowed = f"GET, {changing.method}"
+            raise HTTPException(405, f"{scope['path']} takes {allowed}, not {request.method}", {"Allow": allowed})
+        elif refusal := self._origins.refusal(dict(scope["headers"]), "no change of adapters"):
+            raise HTTPException(refusal.status, refusal.message)
+        elif self._adapters.is_kept_because:
+            raise HTTPException(501, self._adapters.is_kept_because)
+        elif changing in self._own:
+            app, scope = self._own[changing], {**scope, "path_params": {"adapter_name": name}}
+        else:
+            app = await (self._unload(name, request) if name else self._load(request))
+        await app(scope, receive, send)
+
+    def _about(self, name: str) -> Response:
+        rows = {name: {"name": name, "src": source} for name, source in self._adapters.loaded().items()}
+        if not name:
+            return JSONResponse({"adapters": list(rows.values())})
+        if name not in rows:
+            raise HTTPException(404, f"the adapter {name!r} is not loaded")
+        return JSONResponse(rows[name] | {"in_use": self._adapters.in_use(name)})
+
+    async def _load(self, request: Request) -> Response:
+        asked = await to_load(request)
+        await self._adapters.load(asked.name, self._sources.require(asked.src))
+        return PlainTextResponse(f"Adapter {title(asked.name, request)} registered")
+
+    async def _unload(self, name: str, request: Request) -> Response:
+        is_forced = request.query_params.get("force", "").lower() in _TRUE
+        await self._adapters.unload(name, is_forced=is_forced)
+        return PlainTextResponse(f"Adapter {title(name, request)} unregistered")
+
+
+def sent_to_adapters(app: ASGIApp, adapters: Adapters) -> ASGIApp:
+    """`app`, for which `request.state.adapter` is the name in the header, None where there is none."""
+
+    def sent(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        state = scope["state"]
+        exchange = state.get("handrail.exchange")  # a WebSocket has none
+        headers = exchange.headers if exchange is not None else dict(scope["headers"])
+        name = state["adapter"] = headers.get(_HEADER, b"").decode("latin-1") or None
+        return app(scope, receive, send) if name is None else held(name, scope, receive, send)
+
+    async def held(name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        with adapters.holding(name):
+            await app(scope, receive, send)
+
+    return sent

@@ -1,0 +1,94 @@
+"""What answers a WebSocket of SageMaker's bidirectional streaming where the user has no handler: streaming chat.
+
+Each message is the JSON body of a chat or a completion, in a text frame or a binary one. Its answer is the engine's
+events, a text frame each, as they stand after `data: `; the last is `[DONE]`, or an error in our envelope. Messages are
+answered in their order, one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from handrail.core.engine import Engine
+from handrail.core.streaming import Stream
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+
+from handrail_container.http.envelope import error_body
+from handrail_container.http.explain import explain_ours
+from handrail_container.http.inbox import Inbox
+from handrail_container.http.json_bounds import NO_BOUNDS, JsonBounds, require_bounded
+
+_DATA = b"data: "
+_TAKEN = 'a message is a JSON object with "messages", a chat, or "prompt", a completion'
+
+
+class ChatSocket:
+    def __init__(self, engine: Engine, bounds: JsonBounds = NO_BOUNDS) -> None:
+        self._engine = engine
+        self._bounds = bounds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises WebSocketDisconnect once the client has left; what it asked for has been aborted by then."""
+        websocket = Stream(scope, receive, send)
+        await websocket.accept()
+        waiting = Inbox()
+        tasks = [asyncio.ensure_future(work) for work in (_read(receive, waiting), self._answer(websocket, waiting))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()  # neither ends of itself
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _answer(self, websocket: Stream, waiting: Inbox) -> None:
+        while True:
+            async with aclosing(self._texts(websocket, await waiting.get())) as texts:
+                async for text in texts:
+                    await websocket.send_text(text)
+
+    async def _texts(self, websocket: Stream, message: Message) -> AsyncGenerator[str]:
+        try:
+            body = _body(message, self._bounds)
+            call = self._engine.chat_completions if "messages" in body else self._engine.completions
+            answer = await call(request=websocket, model_input={**body, "stream": True})
+            async with aclosing(answer.body_iterator) as pieces:
+                async for event in _events(pieces):
+                    yield event
+        except Exception as error:  # noqa: BLE001  whatever an engine raises is an answer: the next message may fare better
+            request_id: str = websocket.scope["state"]["handrail.request_id"]
+            yield error_body(explain_ours(error, request_id), request_id).decode()
+
+
+async def _read(receive: Receive, waiting: Inbox) -> None:
+    while (message := await receive())["type"] == "websocket.receive":
+        waiting.put(message)
+        await waiting.room()  # while there is none, the client is not read from
+    raise WebSocketDisconnect(message.get("code") or 1005)
+
+
+def _body(message: Message, bounds: JsonBounds) -> dict[str, Any]:
+    said = message.get("text") or message.get("bytes") or b""
+    require_bounded(said, bounds)
+    try:
+        body = json.loads(said)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"the message is not JSON: {error}; {_TAKEN}") from None
+    if not isinstance(body, dict) or not {"messages", "prompt"} & body.keys():
+        raise HTTPException(400, _TAKEN)
+    return body
+
+
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """What stands after `data: ` in each event, however they come in pieces."""
+    rest = b""
+    async for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n\n")
+        for event in whole:
+            yield event.removeprefix(_DATA).decode()

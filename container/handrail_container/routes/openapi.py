@@ -1,0 +1,141 @@
+"""What `/openapi.json` says: the engine's routes as FastAPI knows them, our own beside them, and one shape of error."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+from fastapi import FastAPI
+from handrail.core.contract import REFERENCE, Contract
+from starlette.requests import Request
+from starlette.routing import Route
+
+from handrail_container.http.envelope import MAX_ID
+from handrail_container.process.threads import in_thread
+from handrail_container.routes.described_paths import Told, contracts, engines_part, fixed_paths
+
+_ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code", "request_id"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "code": {"type": "integer", "description": "The status."},
+                "request_id": {"type": "string", "maxLength": MAX_ID, "description": "Also in X-Request-Id."},
+                "detail": {"description": "What a handler's HTTPException carries, where that is no text."},
+                "param": {"type": "string", "description": "The field of the body that is at fault."},
+            },
+        }
+    },
+}
+_ERROR = {
+    "description": "An error.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+#: OpenAPI has no word for them.
+_WEBSOCKETS = (
+    "Beside these routes there are WebSockets: /invocations-bidirectional-stream, and /v1/websocket of a Truss Model."
+)
+_METHODS = ("get", "post", "head", "put", "patch", "delete", "options", "trace")
+
+
+class OpenApi:
+    """The description of one server: of the engine's routes made once, and of ours again after each reload."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._of_engine = app.openapi  # FastAPI's own, which keeps what it has made
+        self._told: Told | None = None
+        self._made: tuple[Told | None, dict[str, Any]] | None = None
+
+    def tell(self, told: Told) -> None:
+        """What is to be described from now on."""
+        self._told = told
+
+    def __call__(self) -> dict[str, Any]:
+        told, made = self._told, self._made
+        if made is None or made[0] is not told:
+            made = self._made = told, self._describe(told)
+        return made[1]
+
+    def _describe(self, told: Told | None) -> dict[str, Any]:
+        schema = self._of_engine()
+        components = {**schema.get("components", {}).get("schemas", {}), "Error": _ERROR_SCHEMA}
+        paths = dict(schema["paths"]) if told is None else engines_part(told, schema["paths"])
+        paths |= fixed_paths()
+        for path, operations in (contracts(told, schema["paths"]) if told is not None else {}).items():
+            paths[path] = {method: _joined(one, components) for method, one in operations.items()}
+        described = {
+            path: {name: _with_our_errors(one) if name in _METHODS else one for name, one in operations.items()}
+            for path, operations in paths.items()
+        }
+        info = {**schema["info"], "description": _WEBSOCKETS}
+        more = {**schema.get("components", {}), "schemas": components}
+        return {**schema, "info": info, "paths": described, "components": more}
+
+
+def describe(app: FastAPI) -> None:
+    """Let `app` describe the whole server."""
+    app.openapi = OpenApi(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
+    _describe_in_thread(app)
+
+
+def tell(app: FastAPI, told: Told) -> None:
+    """From now on `app` describes that; it is made when somebody asks for it."""
+    document: Any = app.openapi
+    document.tell(told)
+
+
+def _joined(contract: Contract, components: dict[str, Any]) -> dict[str, Any]:
+    """Its operation, once its components are among the others: under other names where one of theirs is taken."""
+    suffixes = itertools.chain(("",), (f"-{number}" for number in itertools.count(2)))
+    named = ({name: f"{name}{suffix}" for name in contract.components} for suffix in suffixes)
+    names, own = next((names, own) for names in named if _fits(own := _under(names, contract), components))
+    components |= own
+    operation: dict[str, Any] = _renamed(contract.operation, names)
+    return operation
+
+
+def _under(names: dict[str, str], contract: Contract) -> dict[str, Any]:
+    return {names[name]: _renamed(schema, names) for name, schema in contract.components.items()}
+
+
+def _fits(own: dict[str, Any], components: dict[str, Any]) -> bool:
+    """Whether no other component has one of their names."""
+    return all(components.get(name, schema) == schema for name, schema in own.items())
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """`value` with the references to components by their new names; a discriminator's mapping has some, too."""
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    if isinstance(value, str) and value.startswith(REFERENCE):
+        name = value.removeprefix(REFERENCE)
+        return REFERENCE + names.get(name, name)
+    return value
+
+
+def _describe_in_thread(app: FastAPI) -> None:
+    """The first description of an engine's routes takes a second, which nobody else is to wait for."""
+    (index, route), *_ = ((i, one) for i, one in enumerate(app.routes) if getattr(one, "path", "") == app.openapi_url)
+    assert isinstance(route, Route)
+    answer, turn = route.endpoint, asyncio.Lock()
+
+    async def described(request: Request) -> Any:
+        async with turn:
+            await in_thread(app.openapi, "openapi")
+        return await answer(request)
+
+    app.router.routes[index] = Route(route.path, described, include_in_schema=False)
+
+
+def _with_our_errors(operation: dict[str, Any]) -> dict[str, Any]:
+    """Whatever its author says of errors, ours is what clients get."""
+    good = {status: answer for status, answer in operation["responses"].items() if status[0] in "123"}
+    return {**operation, "responses": {**good, "default": _ERROR}}

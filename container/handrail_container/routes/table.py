@@ -1,0 +1,245 @@
+"""What answers on which path: the handlers of a program, each inside of what stands around it, and the engine."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from fastapi import FastAPI
+from handrail.core.calling import Handler
+from handrail.core.ladder import Rung
+from handrail.core.slots import Slot
+from handrail.resolve import Program, Resolution
+from handrail.styles.truss.methods import ROUTES, SOCKET
+from handrail.styles.truss.model import TrussModel
+from handrail.wrap.around import Wrapper
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from handrail_container.engine.asgi.api_routes import api_routes
+from handrail_container.engine.asgi.direct import direct
+from handrail_container.engine.asgi.ending import ending
+from handrail_container.engine.asgi.enveloped import enveloped
+from handrail_container.engine.backend import Backend
+from handrail_container.engine.grammars import RequestBounds
+from handrail_container.http.answer import answering
+from handrail_container.http.envelope import Explain
+from handrail_container.http.explain import explain_definition, explain_handler, explain_ours, explain_wrapper
+from handrail_container.http.json_bounds import JsonBounds
+from handrail_container.http.origins import Origins
+from handrail_container.routes.adapter_sources import SAGEMAKER, AdapterSources
+from handrail_container.routes.adapters import PATH as ADAPTERS
+from handrail_container.routes.adapters import AdapterRoutes, sent_to_adapters
+from handrail_container.routes.chat_socket import ChatSocket
+from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
+from handrail_container.routes.endpoint import Admits, Endpoint, GateParts, Routes, SocketEndpoint, no_socket
+from handrail_container.routes.execution_parameters import PATH as EXECUTION
+from handrail_container.routes.execution_parameters import parameters
+from handrail_container.routes.ping import bounded, unhealthy
+from handrail_container.routes.session_layer import SessionLayer
+from handrail_container.routes.session_store import Sessions
+from handrail_container.routes.truss import MODELS, ModelRoutes, beside_predict
+from handrail_container.settings.fields import Settings
+
+#: Who answers, in the log, where no function of the user's does.
+ENGINE = "engine"
+
+#: What a client may have meant, where the path is no longer than any of these could be.
+_OURS = (
+    "/ping",
+    "/health",
+    "/invocations",
+    "/predict",
+    "/metrics",
+    ADAPTERS,
+    EXECUTION,
+    Slot.STREAM.path,
+)
+_ENGINES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/openapi.json", "/docs")
+_LONG = 64
+
+PING_METHODS = ("GET", "POST", "HEAD")
+
+
+def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: GateParts) -> Routes:
+    """What answers once the gate is opened: after the start, and again after each reload.
+
+    Raises SignatureRefused where a middleware class cannot be made.
+    """
+    lanes, wrappers, model = gate.lanes, program.around.wrappers, program.model
+    bounds = RequestBounds(settings.max_grammar_size, settings.max_n)
+    of_engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
+    engine = _engine(of_engine, program, settings)
+    behind = of_engine if model is None else _model_or(model, of_engine, settings)
+    by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)
+    invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
+    invocation = _surrounded(invocation, wrappers, settings)
+    invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
+    invocation = _laned(invocation, lanes.invocations)
+    of_adapters = _adapters(backend, program, settings)
+    endpoints = {
+        Slot.PING.path: _ping(program, backend, settings),
+        Slot.INVOCATION.path: invocation,
+        "/predict": invocation,
+        "/health": ours(DefaultPing(backend, workers=program.definition), PING_METHODS),
+        EXECUTION: ours(parameters(settings), ("GET",)),
+        ADAPTERS: of_adapters,
+    }
+    prefixes = {
+        "/v1/": _laned(_surrounded(engine, wrappers, settings), lanes.engine),
+        "": _laned(engine, lanes.engine),
+    }
+    if program.model is not None:
+        own = _of_model(program.model, wrappers, settings)
+        beside = dict.fromkeys(ROUTES.values(), invocation) if _is_behind_predict(program, settings) else {}
+        endpoints |= beside | {path: _laned(endpoint, lanes.engine) for path, endpoint in own.items()}
+        readiness = DefaultPing(backend, program.model, is_fresh=True)
+        if settings.model_routes == "strict":
+            of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
+        of_models = ModelRoutes(program.model, readiness, answering(invocation.app, invocation.explain), of_engine)
+        prefixes = {MODELS: ours(of_models, ()), **prefixes}
+    sockets = _sockets(program, backend, settings, gate.engine_bounds)
+    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
+
+
+def _is_behind_predict(program: Program, settings: Settings) -> bool:
+    """Whether a Model's `predict` answers what generates, and the engine nothing of that."""
+    return settings.model_routes == "predict" and program.is_predict
+
+
+def _engine(app: ASGIApp, program: Program, settings: Settings) -> Endpoint:
+    left = beside_predict(app) if _is_behind_predict(program, settings) else app
+    serves_own = program.definition is not None
+    return replace(ours(left, ()), handler=ENGINE, serves_own=serves_own, is_the_engines=True)
+
+
+def _paths(app: FastAPI) -> frozenset[str]:
+    """Of the engine's routes, the descriptions of them among these."""
+    plain = [str(getattr(route, "path", "")) for route in app.routes]
+    return frozenset((*plain, *(route.path for route in api_routes(app))))
+
+
+def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoint:
+    own = {
+        slot: answering(handler.app, explain_handler(handler, settings)) for slot, handler in program.adapters.items()
+    }
+    roots = (settings.model_path, SAGEMAKER, *settings.adapter_roots)
+    sources = AdapterSources(roots, from_hub=settings.adapters_from_hub)
+    backend.adapters.most = settings.max_adapters
+    return ours(AdapterRoutes(backend.adapters, own, sources, Origins(settings.origins)), ())
+
+
+def _sockets(program: Program, backend: Backend, settings: Settings, bounds: JsonBounds) -> dict[str, SocketEndpoint]:
+    chat: ASGIApp = ChatSocket(backend.facade, bounds)
+    if not backend.routes_by_payload:
+        chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
+    of_model = program.model.socket if program.model is not None else None
+    none = no_socket("no WebSocket here: the Model, if there is one, has no method `websocket`")
+    stream = _socket(program.resolutions[Slot.STREAM].handler, chat, settings)
+    return {
+        SOCKET: _socket(of_model, none, settings),
+        Slot.STREAM.path: replace(stream, app=sent_to_adapters(stream.app, backend.adapters)),
+    }
+
+
+def _socket(handler: Handler | None, default: ASGIApp, settings: Settings) -> SocketEndpoint:
+    if handler is None:
+        return SocketEndpoint(default, explain_ours)
+    return SocketEndpoint(handler.app, explain_handler(handler, settings))
+
+
+def _in_session(endpoint: Endpoint, program: Program, settings: Settings, sessions: Sessions | None) -> Endpoint:
+    """A handler of the user's takes what it likes where there are no sessions; the engine would not know of them."""
+    custom = {
+        step: answering(handler.app, explain_handler(handler, settings))
+        for step, handler in program.session_handlers.items()
+    }
+    if sessions is None and not custom and endpoint.handler != ENGINE:
+        return endpoint
+    return replace(endpoint, app=SessionLayer(endpoint.app, sessions, custom))
+
+
+def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
+    if program.definition is not None:
+        return Endpoint(program.definition.handler.app, ("POST",), explain_definition(settings))
+    endpoint = _endpoint(program.resolutions[Slot.INVOCATION], default, ("POST",), settings)
+    return replace(endpoint, outlives_client=program.is_predict and settings.cancel_on_disconnect is None)
+
+
+def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
+    resolution, model, pre_post = program.resolutions[Slot.PING], program.model, program.around.pre_post
+    if model is not None and resolution.winner.rung is Rung.STYLE:
+        ping = ours(DefaultPing(backend, model, program.definition), PING_METHODS)
+    else:
+        ping = _endpoint(resolution, DefaultPing(backend, workers=program.definition), PING_METHODS, settings)
+    if resolution.handler is not None:
+        ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
+    if pre_post:
+        ping = _surrounded(ping, pre_post, settings, partial(unhealthy, keeps_status=False))
+    return bounded(ping) if pre_post or resolution.handler is not None else ping
+
+
+def _laned(endpoint: Endpoint, lane: Admits) -> Endpoint:
+    return replace(endpoint, app=lane.around(endpoint.app))
+
+
+def _of_model(model: TrussModel, wrappers: tuple[Wrapper, ...], settings: Settings) -> dict[str, Endpoint]:
+    """The `/v1` routes that a Model answers itself."""
+    return {
+        path: replace(
+            _surrounded(_of_handler(handler, ("POST",), settings), wrappers, settings),
+            outlives_client=settings.cancel_on_disconnect is None,
+        )
+        for path, handler in model.routes.items()
+    }
+
+
+def _model_or(model: TrussModel, engine: ASGIApp, settings: Settings) -> ASGIApp:
+    """What answers /invocations by payload where the Model has no `predict`: its own methods come before the engine,
+    which would bypass what they check."""
+    own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in model.routes.items()}
+    other = no_such_route if settings.model_routes == "strict" else engine
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await own.get(scope["path"], other)(scope, receive, send)
+
+    return app
+
+
+def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
+    if resolution.handler is None:
+        return replace(ours(default, methods), handler=ENGINE, is_the_engines=True)
+    return _of_handler(resolution.handler, methods, settings)
+
+
+def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
+    return Endpoint(handler.app, methods, explain_handler(handler, settings), handler=handler.signature.name)
+
+
+def _surrounded(
+    endpoint: Endpoint,
+    wrappers: tuple[Wrapper, ...],
+    settings: Settings,
+    told: Callable[[Explain], Explain] = lambda explain: explain,
+) -> Endpoint:
+    """`endpoint` inside the user's wrappers, the first outermost; each answers for itself, in the words of `told`."""
+    for wrapper in reversed(wrappers):
+        app = wrapper.wrap(answering(endpoint.app, endpoint.explain))
+        endpoint = replace(endpoint, app=app, explain=told(explain_wrapper(wrapper, settings)))
+    return endpoint
+
+
+def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:
+    return Endpoint(app, methods, explain_ours, is_always_open)
+
+
+async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
+    """Clients leave out a part of a path, or end it with a slash that some proxy has added."""
+    path: str = scope["path"]
+    engines = {getattr(route, "path", "") for route in getattr(scope.get("app"), "routes", ())}
+    known = [*_OURS, *(each for each in _ENGINES if each in engines)]
+    close = difflib.get_close_matches(path.rstrip("/").lower(), known, n=1, cutoff=0.8) if len(path) < _LONG else []
+    hint = "".join(f": did you mean {each}?" for each in close if each != path)
+    raise HTTPException(404, f"there is no {path}{hint}")

@@ -1,0 +1,58 @@
+"""What was made so far, taken back in reverse where the deployment does not end well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from handrail_container.sagemaker.deploy.errors import AwsError, DeployError
+
+
+class Undo:
+    """A context: leaving it by an error, Ctrl-C and SIGTERM too, takes back what it was told of; not with `keep`.
+
+    What takes something back returns False where there was nothing.
+    """
+
+    def __init__(self, say: Callable[[str], None], *, keep: bool) -> None:
+        self._say = say
+        self._keep = keep
+        self._made: list[tuple[str, Callable[[], object]]] = []
+
+    def make(self, what: str, act: Callable[[], object], take_back: Callable[[], object]) -> None:
+        """Noted before it is done: AWS may have heard a call whose answer never came."""
+        self.made(f"what AWS may have of {what}", take_back)
+        act()
+        self._made[-1] = (what, take_back)
+
+    def made(self, what: str, take_back: Callable[[], object]) -> None:
+        self._made.append((what, take_back))
+
+    def forget(self) -> None:
+        """From here on, what was made stays."""
+        self._made.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        for what, take_back in reversed(self._made):
+            if self._keep:
+                self._say(f"kept: {what}")
+            else:
+                self._take_back(what, take_back)
+
+    def _take_back(self, what: str, take_back: Callable[[], object]) -> None:
+        """One that cannot be deleted does not keep the others."""
+        try:
+            there_was = take_back() is not False
+        except (AwsError, DeployError) as error:
+            self._say(f"NOT taken back: {what}: {error}")
+        else:
+            if there_was:
+                self._say(f"taken back: {what}")

@@ -1,0 +1,1 @@
+"""One process's life: listen, load, serve, drain, stop."""

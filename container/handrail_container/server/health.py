@@ -1,0 +1,71 @@
+"""Whether the engine works, and whether `def` handlers can still run: looked at twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import NoReturn
+
+from handrail.core.threads import stuck
+
+from handrail_container.engine.backend import Backend
+from handrail_container.gate.gate import Gate
+from handrail_container.http.envelope import Failure
+from handrail_container.process.blocked_at import place_of
+from handrail_container.process.exits import EngineDeadError
+from handrail_container.process.steady import Steady
+
+logger = logging.getLogger("handrail")
+
+_INTERVAL_S = 0.5
+#: So many lines of code are named, those with the most threads first.
+_MOST_PLACES = 5
+
+
+class HealthWatch:
+    """`stall_s` is HANDRAIL_STALL_S."""
+
+    def __init__(self, backend: Backend, gate: Gate, stall_s: float) -> None:
+        self._backend = backend
+        self._gate = gate
+        self._stall_s = stall_s
+        self._is_told = False
+        self._engine = Steady("the watch over the engine", EngineDeadError)
+        self._threads = Steady("the watch over handlers' threads")
+
+    async def watch(self) -> NoReturn:
+        """Raises EngineDeadError."""
+        while True:
+            await asyncio.sleep(_INTERVAL_S)
+            with self._engine:
+                await self._backend.check_health()
+            with self._threads:
+                self.look_at_threads()
+
+    def look_at_threads(self) -> None:
+        """`/ping` is 503 where no `def` handler could begin for as long as a stall lasts; the log says it before."""
+        found = stuck()
+        if found is None:
+            if self._is_told:
+                logger.warning("there are threads for `def` handlers again")
+            self._is_told, self._gate.stalled = False, None
+            return
+        if not self._is_told:
+            self._is_told = True
+            logger.warning(
+                "no thread is left for `def` handlers: %d calls that were given up go on in theirs, at %s. Give what "
+                "they wait for a timeout; /ping is 503 after %g s without one that ends (HANDRAIL_STALL_S).",
+                len(found.threads),
+                _places(found.threads),
+                self._stall_s,
+            )
+        if found.for_s > self._stall_s:
+            message = f"no `def` handler has ended for {found.for_s:.0f} s (HANDRAIL_STALL_S is {self._stall_s:g})"
+            self._gate.stalled = Failure(503, message, "stalled")
+
+
+def _places(threads: tuple[int, ...]) -> str:
+    """Where they stand."""
+    counted = Counter(str(place) for place in map(place_of, threads) if place is not None)
+    return ", ".join(f"{place} ({count} times)" for place, count in counted.most_common(_MOST_PLACES))

@@ -1,0 +1,257 @@
+"""A client's bytes as requests, one at a time, and in the order in which they are answered.
+
+What comes behind a request that is whole and not answered stays as it came, and nothing more is read. Else a client
+could fill the memory with requests that are taken apart and wait. The parser decides where a message ends; what it
+would take for another protocol is read as a plain request, but for WebSockets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from abc import abstractmethod
+from types import FunctionType
+from typing import Any
+
+import httptools
+from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from handrail_container.http.envelope import Failure
+from handrail_container.http.framing import expects_continue, fault_of_head, origin_form
+from handrail_container.server.protocols.cycle import Cycle
+
+#: Where a request's `state` has its headers as a mapping, the last of each name: they are asked for more than once.
+HEADERS = "handrail.headers"
+#: The end of every head. It may be part of a body as well.
+_HEAD_END = b"\r\n\r\n"
+#: Of a body, that many bytes are read at once: it may be full of what looks like the end of a head.
+_BODY_STEP = 256
+
+_TARGET = Failure(
+    400, "the target of a request is a path that begins with / or a whole http address: there is no `OPTIONS *` here"
+)
+_TUNNEL = Failure(405, "this server is no proxy: it has no CONNECT")
+_SOCKET = Failure(400, "a WebSocket is opened by a GET without a body, and nothing is sent until it is open")
+_SOCKET_BEHIND = Failure(400, "a WebSocket is not opened behind a request that is not answered yet")
+
+
+def _with_our_cycle(function: Any) -> Any:
+    """`function` of uvicorn's, which finds our class under the name of its own: there is no other way in.
+
+    Uvicorn itself stays as it is, for any other server in this process.
+    """
+    names = {**function.__globals__, "RequestResponseCycle": Cycle}
+    return FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+
+
+#: Uvicorn's: a head is whole, and its request begins.
+_complete_head = _with_our_cycle(HttpToolsProtocol.on_headers_complete)
+
+
+class RequestRefused(Exception):
+    """Ends the parser's work on a connection."""
+
+
+class _Flow(FlowControl):
+    """Uvicorn's; a request that waits for its body, or for its client to leave, does not let in what is behind it."""
+
+    is_held = False
+
+    def resume_reading(self) -> None:
+        if self.read_paused and not self.is_held:
+            super().resume_reading()
+
+
+class RequestReader(HttpToolsProtocol):
+    """Uvicorn's, which reads one request at a time. `_refuse` ends what it cannot read."""
+
+    flow: _Flow
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.headers: list[tuple[bytes, bytes]] = []  # of a head that still comes; then, what comes behind a body
+        self._is_refused = self._is_behind = False
+        self._fault: Failure | None = None  # of the head that comes
+        self._held, self._held_from = b"", 0
+        self._head_bytes = 0  # of no body: of an unfinished head, without the chunk that it began in, or of trailers
+        self._last_word: Failure | None = None  # once all that came before a fault is answered
+        self._running: Any = None
+        self._context = contextvars.copy_context()
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        cycle = self.cycle
+        is_waiting = cycle is not None and not (cycle.more_body or cycle.response_complete)
+        if is_waiting or self._held or self.pipeline or data.count(_HEAD_END) > 1:
+            self._held, self._held_from = self._held[self._held_from :] + data, 0
+            self._read_one()
+        else:
+            self._feed(data)
+
+    def _is_waiting(self) -> bool:
+        """Whether a request is whole, and not answered yet: what comes now has its turn after it."""
+        cycle = self.cycle
+        return bool(self.pipeline) or not (cycle is None or cycle.more_body or cycle.response_complete)
+
+    def _read_what_is_behind(self) -> None:
+        """What came while a request was not answered, now that it is."""
+        if not self.transport.is_closing():
+            self._is_behind = True
+            self._read_one()
+            self._is_behind = False
+
+    def _read_one(self) -> None:
+        """Read on as far as one request goes. A step ends one head, or the few that are behind a body at once: no more
+        can wait than those."""
+        data, begin = self._held, self._held_from
+        while begin < len(data) and not (self._is_refused or self._is_waiting()):
+            found = data.find(_HEAD_END, begin + (_BODY_STEP if self._is_unfinished() else 0))
+            end = len(data) if found < 0 else found + len(_HEAD_END)
+            self._held_from = end
+            self._feed(data[begin:end])
+            begin = end
+        self.flow.is_held = begin < len(data)
+        if self.flow.is_held and not self._is_refused:
+            self.flow.pause_reading()
+            return
+        self._held, self._held_from, self.flow.is_held = b"", 0, False
+        is_full = self._is_unfinished() and len(self.cycle.body) > HIGH_WATER_LIMIT
+        if not (is_full or self.transport.is_closing()):
+            self.flow.resume_reading()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._on_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._fault)
+
+    def _on_upgrade(self, rest: bytes) -> None:
+        """A head is there that asks for another protocol; the parser has left `rest`, which is behind it, alone."""
+        if self.parser.get_http_version() == "1.0" or not self._should_upgrade():
+            self._read_as_plain(rest)
+        elif self._is_behind or self._is_busy():
+            self._refuse(_SOCKET_BEHIND)
+        elif self.scope["method"] != "GET" or rest or self._held_from < len(self._held) or self._has_body():
+            self._refuse(_SOCKET)
+        else:
+            self.handle_websocket_upgrade()
+            self._is_refused = True  # what comes is the WebSocket's
+
+    def _has_body(self) -> bool:
+        """Whether the head announces one. A length of 0 is none, and goes no further: WebSockets know no length."""
+        self.headers[:] = [header for header in self.headers if header != (b"content-length", b"0")]
+        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+
+    def _read_as_plain(self, rest: bytes) -> None:
+        """To change the protocol is an offer, which is not taken up. This parser would skip the body, or read it as the
+        next request; another one reads the head without the offer, and then all that follows."""
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version.encode(), b"".join(lines))
+        self.parser = httptools.HttpRequestParser(self)
+        with contextlib.suppress(AttributeError):  # as uvicorn has it: older releases know no leniencies
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._feed(head + rest)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["asgi"]["spec_version"] = "2.4"  # a stream need not listen, too
+        self._head_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value.rstrip(b" \t")))  # white space around a value is no part of it
+
+    def on_headers_complete(self) -> None:
+        version = self.parser.get_http_version()
+        named = dict(self.headers)
+        self._fault = fault_of_head(version, self.headers, named)
+        if self._fault is not None:
+            raise RequestRefused
+        is_upgrade = self.parser.should_upgrade()
+        if is_upgrade and self.parser.get_method() == b"CONNECT":
+            self._fault = _TUNNEL
+            raise RequestRefused
+        if not self.url.startswith(b"/"):
+            self._take_host()
+            named = dict(self.headers)
+        if is_upgrade:  # `_on_upgrade` comes next
+            self.scope["method"] = self.parser.get_method().decode()
+            return
+        self.expect_100_continue = version == "1.1" and expects_continue(named)
+        self.scope["state"][HEADERS] = named
+        _complete_head(self)
+        self.headers = []  # a trailer is no header: what is in front of us has not seen it
+
+    def _take_host(self) -> None:
+        """Of a target that is a whole address, in place of the one in the header."""
+        found = origin_form(self.url)
+        if found is None:
+            self._fault = _TARGET
+            raise RequestRefused
+        host, self.url = found
+        self.headers[:] = [(b"host", host), *(header for header in self.headers if header[0] != b"host")]
+
+    def on_message_complete(self) -> None:
+        cycle = self.cycle
+        if "path" in self.scope and not cycle.response_complete:  # else `_on_upgrade` has yet to see the head
+            cycle.more_body = False
+            cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle  # uvicorn itself forgets it where another request waits behind it
+        if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(cycle.scope):
+            app = app.app  # it would read the headers again, and change nothing
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Uvicorn's without its timer, which every request would set and cancel."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:  # this runs in the request before it, whose variables are its own
+            self._context.run(self._start_asgi_task, *self.pipeline.pop())
+        elif self._last_word is not None:
+            self._say_last_word(self._last_word)
+        if self._held:  # of a body, perhaps, of the one that begins
+            self.loop.call_soon(self._read_what_is_behind, context=self._context)
+
+    def unanswered(self) -> list[Any]:
+        """Uvicorn's cycles of the requests that run or wait."""
+        cycles = {
+            id(cycle): cycle for cycle in (self._running, self.cycle, *(one for one, _ in self.pipeline)) if cycle
+        }
+        return [cycle for cycle in cycles.values() if not cycle.response_complete]
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _is_unfinished(self) -> bool:
+        """Whether the request whose head came last has more to come."""
+        return self.cycle is not None and self.cycle.more_body
+
+    def _is_in_head(self) -> bool:
+        return self.scope is not None and "path" not in self.scope
+
+    @abstractmethod
+    def _say_last_word(self, failure: Failure) -> None:
+        """All that came before a fault is answered."""
+
+    @abstractmethod
+    def _refuse(self, failure: Failure | None) -> None:
+        """Let nothing more in; the client is told `failure`, or that it sent no request."""
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    named = scope["state"][HEADERS]
+    return b"x-forwarded-for" in named or b"x-forwarded-proto" in named

@@ -1,0 +1,150 @@
+"""The program that is being served, and its replacement by the next one: the engine is never touched."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from functools import partial
+
+from fastapi import FastAPI
+from handrail.core import hooks
+from handrail.core.errors import HandlerFault
+from handrail.core.script import unload
+from handrail.core.slots import Moment
+from handrail.resolve import Program
+
+from handrail_container.engine.backend import Backend
+from handrail_container.gate.gate import Gate, InFlight
+from handrail_container.process.report import refusal, say
+from handrail_container.process.threads import in_thread
+from handrail_container.program import requirements
+from handrail_container.program.load import load_program
+from handrail_container.program.runner import runner
+from handrail_container.routes import openapi, table
+from handrail_container.routes.described_paths import Told
+from handrail_container.routes.endpoint import Routes
+from handrail_container.server.teardown import Teardown
+from handrail_container.settings.environment import masked
+from handrail_container.settings.fields import Settings
+
+logger = logging.getLogger("handrail")
+
+_POLL_S = 0.05
+#: What a hook has beyond the time it is cancelled after, to heed that.
+_HEED_S = 0.5
+#: How long a definition's workers have to end.
+_WORKERS_S = 5.0
+
+
+class StartRefused(Exception):
+    """The program cannot be served: its faults."""
+
+    def __init__(self, *faults: HandlerFault) -> None:
+        super().__init__(*map(str, faults))
+        self.faults = faults
+
+
+class Serving:
+    """One application's handlers: begun, replaced after edits, ended. The engine's own routes are at `engine_url`."""
+
+    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI, engine_url: str) -> None:
+        self._settings = settings
+        self._engine_url = engine_url
+        self._gate = gate
+        self._backend = backend
+        self._app = app
+        self._program: Program | None = None
+        self._begun = Teardown()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._is_ending = False
+
+    async def begin(self, program: Program) -> None:
+        """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises StartRefused.
+
+        What had begun of a program that cannot be served, or whose start is cancelled, has ended by then.
+        """
+        self._app.state.engine_client = self._backend.client
+        begun = Teardown()
+        self._backend.facade.most_objects = self._settings.max_json_objects
+        try:
+            routes = await self._start(program, begun)
+        except BaseException as error:  # a Model may raise anything, and the server may be told to stop meanwhile
+            await begun.run()
+            if isinstance(error, HandlerFault):
+                raise StartRefused(error) from error
+            raise
+        openapi.tell(self._app, Told(program, self._backend.routes_by_payload, self._settings.model_routes))
+        self._gate.open(self._app, routes)
+        self._program, self._begun = program, begun
+
+    async def _start(self, program: Program, begun: Teardown) -> Routes:
+        """`begun` gets what ends each part, as soon as there is something to end. Raises HandlerFault."""
+        routes = table.routes(self._app, self._backend, program, self._settings, self._gate)
+        starting = program.hooks[Moment.STARTUP]
+        await hooks.start(starting[:1], self._app)
+        for hook in program.hooks[Moment.SHUTDOWN]:
+            begun.push(hooks.named(hook), partial(hooks.stop, (hook,), self._app), hooks.STOP_S + _HEED_S)
+        await hooks.start(starting[1:], self._app)
+        if program.model is not None:
+            await program.model.start(self._backend.facade)
+        if program.definition is not None:
+            await program.definition.start(runner(program.definition, self._settings, self._engine_url))
+            begun.push("the definition's workers", program.definition.stop, _WORKERS_S)
+        return routes
+
+    async def end(self) -> None:
+        """Run the shutdown hooks, the last first, after those of programs it replaced; it has begun."""
+        self._is_ending = True
+        await asyncio.gather(*self._leaving)
+        await self._begun.run()
+
+    async def _leave(self, begun: Teardown, requests: InFlight) -> None:
+        """End a replaced program once its last request is answered, or the drain's time is over."""
+        deadline = time.monotonic() + self._settings.drain_s
+        while requests.count and not self._is_ending and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+        await begun.run()
+
+    async def reload(self) -> None:
+        """Serve the files as they are now; where that cannot be, say why and go on as before. It has begun."""
+        began = time.monotonic()
+        before, requests, begun = unload(self._settings.model_path), self._gate.requests, self._begun
+        try:
+            program = await in_thread(lambda: load_program(self._settings), "reload")
+            if program.faults:
+                raise StartRefused(*program.faults)
+            await self.begin(program)
+        except BaseException as error:
+            unload(self._settings.model_path)
+            sys.modules.update(before)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._refuse(error)
+            await self._say_what_is_not_installed()
+            return
+        self._gate.lifecycle.reloads["ok"] += 1
+        logger.info("reloaded in %.2f s", time.monotonic() - began)
+        for sentence in program.sentences():
+            logger.info("%s", sentence)
+        leaving = asyncio.create_task(self._leave(begun, requests))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await self._say_what_is_not_installed()
+
+    async def _say_what_is_not_installed(self) -> None:
+        """A package is not changed under requests that may be using it."""
+        lines = await in_thread(lambda: requirements.not_installed(self._settings), "requirements")
+        if lines:
+            wanted = masked(", ".join(map(str, lines)))
+            logger.warning("requirements are installed when the server starts: restart it to install %s", wanted)
+
+    def _refuse(self, error: BaseException) -> None:
+        """An edit ends nothing, whoever is to blame for what it raised."""
+        self._gate.lifecycle.reloads["refused"] += 1
+        if isinstance(error, StartRefused):
+            say(self._settings.redactor(refusal((), error.faults)))
+        else:
+            logger.error("a bug in Handrail: the edit cannot be served", exc_info=error)
+        logger.warning("the edit was refused; the handlers from before go on answering")

@@ -1,0 +1,113 @@
+"""From settings to handlers that answer: the steps of a start, and the exit status of one that fails."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from handrail.resolve import Program
+
+from handrail_container.engine.backend import Backend
+from handrail_container.gate.gate import Gate
+from handrail_container.gate.keys import key_warnings
+from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.process.exits import EngineDeadError, ExitCode, StartError
+from handrail_container.process.report import exit_code, refusal, say
+from handrail_container.process.threads import in_thread
+from handrail_container.program import engine_config, requirements
+from handrail_container.program.load import load_program
+from handrail_container.routes.application import create_app
+from handrail_container.server.serving import Serving, StartRefused
+from handrail_container.settings.environment import of_vllms_server
+from handrail_container.settings.fields import Settings
+
+logger = logging.getLogger("handrail")
+
+
+@dataclass(frozen=True)
+class Startup:
+    """Its steps are called in the order they stand in."""
+
+    settings: Settings
+    lifecycle: Lifecycle
+    gate: Gate
+    backend: Backend
+
+    async def load(self) -> Program:
+        """Install the requirements and resolve the handlers. Raises RequirementsError, Refused."""
+        self.lifecycle.move(State.LOADING, "the script is loading", "script")
+        planned = await in_thread(lambda: requirements.plan(self.settings), "requirements")
+        if planned.is_needed:
+            self.lifecycle.step("the script's requirements are being installed", "requirements")
+            await in_thread(lambda: requirements.install(planned), "requirements")
+            self.lifecycle.step("the script is loading", "script")
+        for warning in planned.warnings:
+            logger.warning("%s", warning)
+        program = await in_thread(lambda: load_program(self.settings), "script")
+        of_keys, of_vllm = key_warnings(self.settings), of_vllms_server(self.settings)
+        configured = (*engine_config.read(self.settings).warnings, *of_keys, *of_vllm)
+        for warning in (*program.warnings, *configured):
+            logger.warning("%s", warning)
+        if program.faults:
+            raise StartRefused(*program.faults)
+        for sentence in program.sentences():
+            logger.info("%s", sentence)
+        return program
+
+    async def start_engine(self) -> FastAPI:
+        """The application with the engine's own routes. Raises StartError."""
+        self.lifecycle.step(f"the {self.backend.name} engine's flags are checked", "imports")
+        await in_thread(self._prepare, "engine flags")
+        self.lifecycle.step(f"the {self.backend.name} engine is starting", "engine")
+        app = create_app(self.backend)
+        await self.backend.start(app)
+        self.lifecycle.move(State.WARMING, "the first token is awaited", "first token")
+        await self.backend.warm_up()
+        return app
+
+    def _prepare(self) -> None:
+        self.backend.anticipate()
+        self.backend.prepare()
+
+    async def begin(self, program: Program, app: FastAPI, engine_url: str) -> Serving:
+        """Start what the program itself has to start, and let requests through. Its snippet asks the engine at
+        `engine_url`. Raises StartRefused."""
+        self.lifecycle.step("the handlers are starting", "handlers")
+        if program.model is not None:
+            self.lifecycle.step("the Model is loading")
+        if program.definition is not None:
+            self.lifecycle.step("the definition's workers are starting")
+        serving = Serving(self.settings, self.gate, self.backend, app, engine_url)
+        await serving.begin(program)
+        self.lifecycle.move(State.READY, "ready")
+        return serving
+
+    def failed(self, error: BaseException | None) -> ExitCode:
+        """Say what ended the work, each of several causes, and give the status of the one that says most."""
+        told = [self._tell(cause) for cause in _causes(error)]
+        code, reason = max(told, key=lambda one: one[0])
+        self.lifecycle.move(State.FAILED, reason)
+        return code
+
+    def _tell(self, error: BaseException | None) -> tuple[ExitCode, str]:
+        """Its status, and what clients are told."""
+        hidden = self.settings.redactor
+        if isinstance(error, StartRefused):
+            say(hidden(refusal((), error.faults)))
+            return exit_code((), error.faults), "the script was refused"
+        if isinstance(error, StartError):
+            say(hidden(refusal(error.problems, ())))
+            return error.exit_code, hidden(str(error))
+        if isinstance(error, EngineDeadError):
+            say(hidden(f"handrail: {error}"))
+            return ExitCode.ENGINE_DEAD, hidden(str(error))
+        logger.critical("a bug in Handrail ended the server", exc_info=error)
+        return ExitCode.BUG, "an internal error of Handrail"
+
+
+def _causes(error: BaseException | None) -> list[BaseException | None]:
+    """Each that a group holds, however deep."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [cause for one in error.exceptions for cause in _causes(one)]

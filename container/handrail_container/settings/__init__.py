@@ -1,0 +1,1 @@
+"""What the operator set: a typed field for each variable, and the reading of them."""

@@ -1,0 +1,177 @@
+"""The environment, read once into `Settings`: every problem reported at once, and where each value came from."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handrail.core.redaction import MASK, is_secret
+from pydantic import SecretStr, ValidationError
+
+from handrail_container.process.exits import SettingsError
+from handrail_container.settings.fields import Settings, variables
+from handrail_container.settings.vllm_flags import variable_warnings
+
+#: Prefixes under which every variable is ours, so that a misspelt one is an error.
+OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
+#: What Kubernetes injects for a service called `handrail`.
+_KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
+_VLLM_PREFIX = "SM_VLLM_"
+_SAGEMAKER = "SAGEMAKER_"
+#: Prefixes of what a script, a definition, an engine or a tracer reads for itself.
+_PASSED_ON = (*OUR_PREFIXES, _VLLM_PREFIX, "TRUSS_", "VLLM_", "HF_", "OTEL_", "CUSTOM_", _SAGEMAKER)
+_SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A setting as it is: `source` is "command line", "environment" or "default"; a secret's `value` is masked."""
+
+    name: str
+    value: str
+    source: str
+
+
+def known(settings: Settings, given: Iterable[str]) -> list[Known]:
+    """Every setting and where it comes from; `given` are the fields that the command line gave."""
+    on_command_line = {_alias(name) for name in given}
+    rows = []
+    for field, info in Settings.model_fields.items():
+        name = str(info.validation_alias)
+        source = "environment" if os.environ.get(name) else "default"
+        if name in on_command_line:
+            source = "command line"
+        if field != "vllm":
+            rows.append(Known(name, _shown(name, getattr(settings, field)), source))
+    return rows + [Known(name, _shown(name, value), "environment") for name, value in settings.vllm.items()]
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return MASK if isinstance(value, SecretStr) or is_secret(name) else masked(str(value))
+
+
+def masked(text: str) -> str:
+    """`text` without the passwords of its addresses: an index of packages may have one."""
+    return re.sub(r"(?<=://)[^/@\s]+(?=@)", "***", text)
+
+
+def process_environment() -> Mapping[str, str]:
+    """All of it, as it is: where a Model's secrets may be."""
+    return os.environ
+
+
+def beside(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process whose settings are `given`: this one's own settings are not for it."""
+    known = variables()
+    kept = {n: v for n, v in os.environ.items() if n not in known and not n.startswith((*OUR_PREFIXES, _VLLM_PREFIX))}
+    return {**kept, **given}
+
+
+def has_sagemaker_variables() -> bool:
+    """Whether any is set that a laptop has no use for."""
+    return any(name.startswith(_SAGEMAKER) and name != "SAGEMAKER_MODEL_PATH" for name in os.environ)
+
+
+def set_defaults(variables: Mapping[str, str]) -> None:
+    """Set those that the process does not have: what a definition asks for its own code."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def to_pass_on(settings: Settings) -> dict[str, str]:
+    """What another process of the same server has to know: these settings, vLLM's, and what belongs to them."""
+    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    for field, info in Settings.model_fields.items():
+        name, value = _alias(field), getattr(settings, field)
+        if field != "vllm" and (value != info.default or name in passed):  # the command line may have said otherwise
+            passed[name] = _as_variable(value)
+    return {**passed, "SAGEMAKER_MODEL_PATH": str(settings.model_path.resolve())}
+
+
+def _as_variable(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)
+
+
+def take(given: Mapping[str, Any]) -> None:
+    """Read from now on as if `given` had been in the environment: settings by their variables' names."""
+    os.environ.update({name: str(value) for name, value in given.items()})
+
+
+def to_deploy() -> dict[str, str]:
+    """The variables that we read, as an endpoint would have them. Others are not looked at: a laptop has long ones that
+    nobody deploys."""
+    ours = (*OUR_PREFIXES, _VLLM_PREFIX)
+    return {n: v for n, v in os.environ.items() if v and (n in variables() or n.startswith(ours))}
+
+
+def without_effect() -> list[str]:
+    """Variables of the AWS container's supervisor: the platform restarts us."""
+    return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
+
+
+def of_vllms_server(settings: Settings) -> list[str]:
+    """A sentence for each variable of vLLM's HTTP server that is set, and does nothing here."""
+    return variable_warnings(os.environ) if settings.engine == "vllm" else []
+
+
+def read(**given: Any) -> Settings:
+    """The settings of the environment under what the command line gave, by field name; None is not given.
+
+    Raises SettingsError with every problem there is, and with the settings as they are without those.
+    """
+    environment = {name: value for name, value in os.environ.items() if value}  # an empty variable is an unset one
+    problems = _misspelt(environment)
+    flags = {name: value for name, value in environment.items() if name.startswith(_VLLM_PREFIX)}
+    chosen = {_alias(name): value for name, value in given.items() if value is not None}
+    chosen["SM_VLLM_<FLAG>"] = flags
+    try:
+        settings = Settings(**chosen)
+    except ValidationError as error:
+        problems += [_problem(dict(details), chosen) for details in error.errors()]
+        settings = Settings(**{**chosen, **_defaults(str(details["loc"][0]) for details in error.errors())})
+    if problems:
+        refused = SettingsError(*problems)
+        refused.usable = settings
+        raise refused
+    return settings
+
+
+def _defaults(names: Iterable[str]) -> dict[str, Any]:
+    fields = {str(field.validation_alias): field.default for field in Settings.model_fields.values()}
+    return {name: fields[name] for name in names}
+
+
+def _alias(field: str) -> str:
+    return str(Settings.model_fields[field].validation_alias)
+
+
+def _problem(details: dict[str, Any], chosen: Mapping[str, Any]) -> str:
+    """One sentence: the setting, the value it has, what it must be."""
+    name = str(details["loc"][0])
+    if details["type"] == "value_error":
+        return str(details["ctx"]["error"])
+    value = chosen.get(name, os.environ.get(name))
+    return f"{name} is {value!r}: {str(details['msg']).removeprefix('Input ')}. {variables()[name]}"
+
+
+def _misspelt(environment: Mapping[str, str]) -> list[str]:
+    known = [name for name in variables() if not name.startswith(_VLLM_PREFIX)]
+    unknown = [
+        name
+        for name in sorted(environment)
+        if name.startswith(OUR_PREFIXES) and not name.startswith(_KUBERNETES) and name not in known
+    ]
+    return [f"{name} is not a setting of Handrail.{_nearest(name, known)}" for name in unknown]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""

@@ -1,0 +1,214 @@
+"""SageMaker's sticky sessions: what a client asks for, and what a script may do about it.
+
+A client opens a session with the body `{"requestType": "NEW_SESSION"}`, names it in a header from then on, and ends it
+with `{"requestType": "CLOSE"}`. The server keeps them, unless the script registers functions that open and close
+sessions of an engine's own.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from handrail.aws import adapter_header
+from handrail.core.answers import to_response
+from handrail.core.calling import Handler, on_loop
+from handrail.core.marks import mark
+from handrail.core.signature import Signature
+from handrail.core.slots import SessionStep, Slot
+from handrail.core.tracebacks import definition, signature_text
+
+HEADER = "X-Amzn-SageMaker-Session-Id"
+OPENED_HEADER = "X-Amzn-SageMaker-New-Session-Id"
+CLOSED_HEADER = "X-Amzn-SageMaker-Closed-Session-Id"
+
+#: In a request's state, where the server has looked at its session already.
+LOOKED_AT = "has_sessions"
+
+_DISABLED = "Invalid payload. stateful sessions not enabled"
+_KEY = "requestType"
+#: A step of a path: a bare name, or one in quotes.
+_STEP = r'"[^"]+"|[\w-]+'
+
+Call = Callable[..., Any]
+
+
+class Asked(StrEnum):
+    """The header's value, too, of who has no session yet and would like one."""
+
+    OPEN = "NEW_SESSION"
+    CLOSE = "CLOSE"
+
+
+def asked_for(body: bytes) -> Asked | None:
+    """What a body asks to be done with its session; None where it is a handler's business.
+
+    A body may have a `requestType` of its own: only the two values mean sessions. Raises HTTPException for one that
+    means a session and has more in it, or that is nothing but a `requestType` nobody knows.
+    """
+    given = _object(body) if f'"{_KEY}"'.encode() in body else {}
+    if _KEY not in given:
+        return None
+    kind = given[_KEY]
+    is_known = kind in list(Asked)
+    if is_known and len(given) == 1:
+        return Asked(kind)
+    if is_known or len(given) == 1:
+        raise HTTPException(
+            400, f'a request about a session is {{"{_KEY}": "{Asked.OPEN}"}} or {{"{_KEY}": "{Asked.CLOSE}"}}, no more'
+        )
+    return None
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):  # whoever answers it says so
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def refuse_without_sessions(body: bytes, header: str | None) -> None:
+    """Raises HTTPException where a client asks for what is not switched on."""
+    if asked_for(body) is not None:
+        raise HTTPException(400, _DISABLED)
+    if header:
+        raise HTTPException(400, f"{_DISABLED}, {HEADER} header not supported")
+
+
+def stateful_session_manager(engine_request_session_id_path: Any = None) -> Any:
+    """A decorator for a function that takes the request: the session's id goes to that place of its JSON body, if any.
+
+    Dots go deeper. Where sessions are not switched on, a request that has one is refused.
+    """
+    given = engine_request_session_id_path
+    return _managed(given, None) if callable(given) else lambda function: _managed(function, given)
+
+
+def _managed(function: Call, path: str | None) -> Call:
+    call = on_loop(function)
+
+    @functools.wraps(function)
+    async def managed(*args: Any, **kwargs: Any) -> Any:
+        request: Any = next((value for value in (*args, *kwargs.values()) if isinstance(value, Request)), None)
+        if request is not None:
+            header = request.headers.get(HEADER)
+            if not request.scope.get("state", {}).get(LOOKED_AT):
+                refuse_without_sessions(await request.body(), header)
+            if path and header:
+                await adapter_header.put(request, path, header)
+        return await call(*args, **kwargs)
+
+    return managed
+
+
+def register_create_session_handler(
+    engine_response_session_id_path: str, engine_request_model_cls: type[BaseModel] | None = None
+) -> Callable[[Call], Call]:
+    """Mark the function that opens a session: `f(request)`, or `f(body, request)` with a model of the body.
+
+    The session's id is at that path of its answer: `body.session_id`, or `headers."X-Session"`.
+    """
+    steps = _steps(engine_response_session_id_path)
+
+    def decorate(function: Call) -> Call:
+        call = on_loop(function)
+
+        @functools.wraps(function)
+        async def opening(request: Request) -> Response:
+            response = await _called(call, engine_request_model_cls, {}, request)
+            if response.status_code != 200:
+                return response
+            session_id = _found(response, steps)
+            if not session_id:
+                raise HTTPException(500, "Session ID not found in response")
+            headers = {OPENED_HEADER: str(session_id)}
+            return PlainTextResponse(f"Successfully created session: {session_id}", headers=headers)
+
+        return mark(SessionStep.CREATE, opening)
+
+    return decorate
+
+
+def register_close_session_handler(
+    engine_request_session_id_path: str, engine_request_model_cls: type[BaseModel] | None = None
+) -> Callable[[Call], Call]:
+    """Mark the function that closes a session: as for opening one, with its id at that path, `body.session_id`."""
+    steps = _steps(engine_request_session_id_path)
+
+    def decorate(function: Call) -> Call:
+        call = on_loop(function)
+
+        @functools.wraps(function)
+        async def closing(request: Request) -> Response:
+            session_id = request.headers.get(HEADER)
+            if not session_id:
+                raise HTTPException(400, "Session ID is required in request headers to close a session")
+            response = await _called(call, engine_request_model_cls, _nested(steps, session_id), request)
+            if response.status_code != 200:
+                return response
+            headers = {CLOSED_HEADER: session_id}
+            return PlainTextResponse(f"Successfully closed session: {session_id}", headers=headers)
+
+        return mark(SessionStep.CLOSE, closing)
+
+    return decorate
+
+
+def handler_of(function: Call) -> Handler:
+    """What was registered for a step, as an application."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await function(Request(scope, receive))
+        await response(scope, receive, send)
+
+    name = getattr(function, "__name__", type(function).__name__)
+    return Handler(function, Signature(name, definition(function), signature_text(function) or name, ()), app)
+
+
+async def _called(call: Call, model: type[BaseModel] | None, given: dict[str, Any], request: Any) -> Response:
+    """The user's function, given what its engine is to be told as the body; what it returns is a response."""
+    body = given.get("body")
+    if body:
+        request._body, request._json = json.dumps(body).encode(), body
+    if model is None:
+        return await to_response(await call(request), Slot.INVOCATION)
+    try:
+        parsed = model.model_validate(body or {})
+    except ValidationError as error:
+        raise HTTPException(424, error.json(include_url=False)) from None
+    return await to_response(await call(parsed, request), Slot.INVOCATION)
+
+
+def _steps(path: str) -> list[str]:
+    """Raises ValueError."""
+    if not isinstance(path, str) or not re.fullmatch(rf"(?:{_STEP})(?:\.(?:{_STEP}))*", path):
+        raise ValueError(f"{path!r} is no path to the session's id: write one such as 'body.session_id'")
+    return [step.strip('"') for step in re.findall(_STEP, path)]
+
+
+def _nested(steps: list[str], value: str) -> dict[str, Any]:
+    nested: Any = value
+    for step in reversed(steps):
+        nested = {step: nested}
+    found: dict[str, Any] = nested
+    return found
+
+
+def _found(response: Response, steps: list[str]) -> Any:
+    """What is at that place of an answer, in its `body`, its `headers` or its `status_code`."""
+    body = getattr(response, "body", b"")
+    found: Any = {"body": _object(body), "headers": response.headers, "status_code": response.status_code}
+    for step in steps:
+        found = found.get(step) if hasattr(found, "get") else None
+    return found

@@ -1,0 +1,263 @@
+"""What a handler may return, and what the client gets.
+
+| returned                                          | the client gets                                              |
+|---------------------------------------------------|--------------------------------------------------------------|
+| a Starlette `Response`                            | it, untouched                                                |
+| dict, list, number, str, None, model, dataclass   | JSON, as FastAPI encodes it                                  |
+| a generator whose first item is a `str`           | text/plain; text/event-stream where it begins as an event    |
+| … is `bytes`                                      | application/octet-stream                                     |
+| … is anything else                                | server-sent events, one JSON `data:` each, then `[DONE]`     |
+| in the ping slot: True or None, False             | 200, 503                                                     |
+
+Empty items do not count as the first. Half a surrogate pair, which JSON can carry and UTF-8 cannot, is sent as JSON
+escapes it, and as U+FFFD in text: it is a client's as a rule, and no fault of the handler that passes it on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json.encoder
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from anyio import CancelScope
+from fastapi.encoders import jsonable_encoder
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Message, Send
+
+from handrail.core.presence import ClientLeft
+from handrail.core.slots import AdapterSlot, Slot
+from handrail.core.steps import ENDED, Steps
+from handrail.core.threads import run_in_threadpool
+
+_BYTES = bytes | bytearray | memoryview
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+_JSON = (b"content-type", b"application/json")
+_DONE = b"data: [DONE]\n\n"
+#: How a line of an event stream begins.
+_FIELDS = ("data:", "event:", "id:", "retry:")
+
+
+def _json_encoder() -> Callable[[Any], str]:
+    """Writes as `JSONResponse` does; a plain value has no circles.
+
+    A `JSONEncoder` makes its encoder in C anew for each value, which takes longer than to encode a small one. That it
+    can be kept is not documented, so where it is made in another way, it is not.
+    """
+    documented = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    text = json.encoder.encode_basestring
+    try:
+        pieces = make(None, documented.default, text, None, ":", ",", False, False, False)
+    except TypeError:
+        return documented.encode
+    return lambda value: "".join(pieces(value, 0))
+
+
+_TO_JSON = _json_encoder()
+
+
+class JsonAnswer(JSONResponse):
+    """Starlette's, which also encodes half a surrogate pair."""
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return super().render(content)
+        except UnicodeEncodeError:
+            return _escaped(content)
+
+
+def _escaped(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+
+
+async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
+    """Raises what the first item of a generator raises, so that it still has its status."""
+    if isinstance(value, Response):
+        return value
+    if is_stream(value):
+        return await _streamed(value)
+    if slot is Slot.PING and (value is None or isinstance(value, bool)):
+        return Response(status_code=503 if value is False else 200)
+    return JsonAnswer(encoded(value))
+
+
+async def send_json(value: Any, send: Send) -> None:
+    """What a `JSONResponse` of a plain value would send, in a tenth of the time."""
+    start, body = _json_messages(value)
+    whole = getattr(getattr(send, "__self__", None), "handrail_whole", None)
+    if whole is not None:
+        await whole(start, body)
+        return
+    await send(start)
+    await send(body)
+
+
+def _json_messages(value: Any) -> tuple[Message, Message]:
+    try:
+        body = _TO_JSON(value).encode()
+    except UnicodeEncodeError:
+        body = _escaped(value)
+    headers = [(b"content-length", b"%d" % len(body)), _JSON]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is JSON as it is, which FastAPI's encoder would copy: dict, list, str, number, bool and None, and no
+    subclass of these; no key that is not a str, or that the encoder leaves out for SQLAlchemy's sake."""
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or key.startswith("_sa") or not (type(item) in _LEAVES or is_plain(item)):
+                return False
+        return True
+    return all(map(is_plain, value)) if kind is list else kind in _LEAVES
+
+
+def encoded(value: Any) -> Any:
+    """As FastAPI encodes it; arrays and numbers of NumPy too, where it is imported."""
+    if is_plain(value):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()  # Python would warn, where it is collected, of a line of ours
+        raise TypeError("it answered with a coroutine, which is not awaited: write `await` before what it returns")
+    numpy, known = sys.modules.get("numpy"), {}
+    if numpy is not None:
+        plain: Callable[[Any], Any] = lambda item: item.tolist()  # noqa: E731  the same for both
+        known = {numpy.ndarray: plain, numpy.generic: plain}
+    try:
+        return jsonable_encoder(value, custom_encoder=known)
+    except ValueError as error:
+        kinds = error.args[0] if error.args else None
+        if not isinstance(kinds, list):  # the value's own, as of a number out of range
+            raise
+        raise TypeError(_no_json(value)) from error
+
+
+def _no_json(value: Any) -> str:
+    return (
+        f"it answered with {_kind(value)}, which is no JSON: return a dict, a list, text, a number, a pydantic "
+        "model or a dataclass, made of these, or a Starlette response"
+    )
+
+
+def _kind(value: Any) -> str:
+    """The type of what cannot be encoded, and where it is: `a Thing`, `a dict with a Thing in it`."""
+    name = type(value).__name__
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
+    for item in items:
+        try:
+            encoded(item)
+        except Exception:  # noqa: BLE001  whatever it is that cannot be encoded, this is it
+            return f"a {name} with {_kind(item)} in it"
+    return f"a {name}"
+
+
+def is_stream(value: Any) -> bool:
+    return inspect.isgenerator(value) or inspect.isasyncgen(value)
+
+
+class Framing(NamedTuple):
+    """How a stream's items become bytes; `last` comes after all of them."""
+
+    media_type: str
+    encode: Callable[[Any], bytes]
+    last: bytes
+
+
+class HandlerStream(StreamingResponse):
+    """A generator's items as they come; the generator is closed as soon as the client leaves."""
+
+    def __init__(self, first: bytes, items: AsyncGenerator[Any], framing: Framing) -> None:
+        super().__init__(items, media_type=framing.media_type)
+        self._first = first
+        self._items = items
+        self._framing = framing
+
+    async def stream_response(self, send: Send) -> None:
+        _, encode, last = self._framing
+        async with aclosing(self._items):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": self._first, "more_body": True})
+            pour = getattr(getattr(send, "__self__", None), "handrail_pour", send)
+            try:
+                async for item in self._items:
+                    await pour({"type": "http.response.body", "body": encode(item), "more_body": True})
+            except ClientLeft:
+                await self._unheard()
+                raise
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+
+    async def _unheard(self) -> None:
+        """The generator goes on for as long as the server lets it: it may ask whether its client is still there."""
+        async for _ in self._items:
+            await asyncio.sleep(0)
+
+
+async def _streamed(generator: Any) -> Response:
+    items = in_threads(generator) if inspect.isgenerator(generator) else generator
+    try:
+        while _is_empty(first := await anext(items)):
+            pass
+        framing = _framing(first)
+        head = framing.encode(first)
+    except StopAsyncIteration:
+        return Response(media_type="text/plain")
+    except BaseException:  # what cannot be encoded still has its status, and the generator its end
+        await items.aclose()
+        raise
+    return HandlerStream(head, items, framing)
+
+
+def _is_empty(item: Any) -> bool:
+    """Whether it tells nothing of what is to come."""
+    return isinstance(item, str | _BYTES) and len(item) == 0
+
+
+async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
+    """A plain generator, each step of it in the thread pool, so that it cannot block the event loop."""
+    steps = Steps(generator)
+    try:
+        while (item := await run_in_threadpool(steps.next)) is not ENDED:
+            yield item
+    finally:
+        if steps.leave():
+            with CancelScope(shield=True):  # a client that left cancels every further await, and this has to happen
+                await run_in_threadpool(steps.close)
+
+
+def _framing(first: Any) -> Framing:
+    """Of a stream that begins with `first`."""
+    if isinstance(first, _BYTES):
+        return Framing("application/octet-stream", _raw, b"")
+    if isinstance(first, str):
+        return Framing("text/event-stream" if _is_event(first) else "text/plain", _raw, b"")
+    return Framing("text/event-stream", _event, _DONE)
+
+
+def _is_event(first: str) -> bool:
+    """A comment is a whole line: text may begin with a colon."""
+    return first.startswith(_FIELDS) or (first.startswith(":") and "\n" in first)
+
+
+def _raw(item: Any) -> bytes:
+    if isinstance(item, _BYTES):
+        return bytes(item)
+    text = item if type(item) is str else str(item)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def _event(item: Any) -> bytes:
+    value = encoded(item)
+    data = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    try:
+        return b"data: %s\n\n" % data.encode()
+    except UnicodeEncodeError:
+        return b"data: %s\n\n" % _escaped(value)

@@ -1,0 +1,165 @@
+"""Where in the user's code something happened: tracebacks without our frames, and `file:line` of a definition."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import inspect
+import os
+import sysconfig
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, TracebackType
+from typing import Any
+
+from handrail.core.advice import advice
+from handrail.core.siblings import hiding
+
+_OURS = str(Path(__file__).parents[1])
+_IMPORTLIB = str(Path(importlib.__file__).parent)
+#: Not the user's code where a model directory holds them: a virtual environment beside `model.py`, say.
+_LIBRARIES = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of a user's function: `where` is the `file:line` in their code, `traceback` without our frames."""
+
+    type: str
+    message: str
+    where: str
+    traceback: str
+
+
+def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
+    """What the author of `function` needs to know about what it raised."""
+    code = code_of(function)
+    folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no line of it is anyone's
+    where, hidden = inner_line(error, folder) or definition(function), hiding(error, folder)
+    told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error)), hidden]))
+    return Raised(type(error).__name__, ". ".join(filter(None, [message_of(error), hidden])), where, told)
+
+
+def inner_line(error: BaseException, folder: Path) -> str:
+    """`file:line` of the last line below `folder` that `error` came through; "" where there is none."""
+    lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    inside = [f"{file}:{line}" for file, line in lines if _is_theirs(file, folder)]
+    return inside[-1] if inside else ""
+
+
+def message_of(error: BaseException) -> str:
+    """Its own message, and what to write instead where that is known."""
+    message = _own_message(error)
+    return ". ".join(filter(None, [message, advice(error, message)]))
+
+
+def _own_message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  a user's exception may have a broken `__str__`
+        return "(its __str__ raises)"
+
+
+def user_traceback(error: BaseException, folder: Path) -> str:
+    """The traceback as Python prints it, from the first frame of a file in `folder`."""
+    report = traceback.TracebackException(type(error), error, _from_user(error.__traceback__, folder))
+    _drop_import_frames(report)
+    return "".join(report.format()).rstrip()
+
+
+def _from_user(tb: TracebackType | None, folder: Path) -> TracebackType | None:
+    """`tb` from the first frame of a file in `folder`; where there is none, from the first that is not ours."""
+    first, theirs = tb, None
+    while tb is not None and theirs is None:
+        theirs = tb if _is_theirs(tb.tb_frame.f_code.co_filename, folder) else None
+        tb = tb.tb_next
+    while theirs is None and first is not None and _is_machinery(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    return theirs or first
+
+
+def _is_theirs(file: str, folder: Path) -> bool:
+    path = Path(file)
+    if _is_machinery(file) or not path.is_relative_to(folder):
+        return False
+    return not any(path.is_relative_to(library) and library.is_relative_to(folder) for library in _LIBRARIES)
+
+
+def _is_machinery(file: str) -> bool:
+    return file.startswith((_OURS, "<frozen importlib", _IMPORTLIB))
+
+
+def _drop_import_frames(report: traceback.TracebackException | None) -> None:
+    while report is not None:
+        report.stack[:] = [frame for frame in report.stack if not frame.filename.startswith("<frozen importlib")]
+        report = report.__cause__ or report.__context__
+
+
+def fault_line(error: BaseException, file: Path) -> str:
+    """`file:line` of the last line of `file` that `error` came through; a syntax error's own line."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
+        return f"{error.filename}:{error.lineno}"
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(file)]
+    return f"{file}:{lines[-1]}" if lines else str(file)
+
+
+def definition(function: Callable[..., Any]) -> str:
+    """`file:line` of the `def` or `class`, or the function's repr where Python does not know."""
+    if inspect.isclass(function):
+        return _class_definition(function)
+    code = code_of(function)
+    if code is None:
+        return repr(function)
+    node = _def_node(code)
+    return f"{code.co_filename}:{node.lineno if node else code.co_firstlineno}"
+
+
+def _class_definition(cls: type) -> str:
+    try:
+        return f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
+    except (OSError, TypeError):
+        return repr(cls)
+
+
+def signature_text(function: Callable[..., Any]) -> str | None:
+    """The `def` as its author wrote it, on one line; None where the source is not at hand."""
+    node = def_node(function)
+    if node is None:
+        return None
+    prefix = "async def " if isinstance(node, ast.AsyncFunctionDef) else "def "
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{prefix}{node.name}({ast.unparse(node.args)}){returns}"
+
+
+def def_node(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The `def` of the function behind decorators and partials; None where the source is not at hand."""
+    code = code_of(function)
+    return _def_node(code) if code is not None else None
+
+
+def code_of(function: Any) -> CodeType | None:
+    """The code behind a function, a partial, a method, a decorated one, or an object with `__call__`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    plain = inspect.unwrap(getattr(function, "__func__", function))
+    code = getattr(plain, "__code__", None) or getattr(type(plain).__call__, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _def_node(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The `def` of `code`: a code object's own first line is that of the first decorator."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # Python warned of this source when it was imported
+            tree = ast.parse(Path(code.co_filename).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            starts = [node.lineno, *(decorator.lineno for decorator in node.decorator_list)]
+            if min(starts) == code.co_firstlineno:
+                return node
+    return None

@@ -1,0 +1,171 @@
+"""The other servers' scripts that are recognised, a row each: take a row out once its dialect is served.
+
+docs/compatibility/dialects.md has a section for each `anchor`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handrail.styles.foreign.tells import Bases, Calls, Classes, Decorators, Functions, Imports, ServedPaths, Tell
+from handrail.styles.truss.methods import ENDPOINTS
+
+_WRITE = (
+    "Write `@custom_invocation_handler` above `async def answer(body: dict, engine: Engine)`, both from handrail, and "
+    "do in it what"
+)
+_STEPS = ("load", "preprocess", "postprocess")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """`name` is whose it is, `instead` what to write; `places` are files that are looked at beside the script.
+
+    `files` are files that only this server has; `settings_files` have its settings, and no code.
+    """
+
+    name: str
+    anchor: str
+    instead: str
+    tells: tuple[Tell, ...] = ()
+    places: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    settings_files: tuple[str, ...] = ()
+
+
+DIALECTS = (
+    Dialect(
+        "SageMaker's inference toolkit",
+        "sagemaker",
+        f"{_WRITE} input_fn, predict_fn and output_fn do; the engine stands for what model_fn loads",
+        (Functions(("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")),),
+        ("code/inference.py", "inference.py"),
+    ),
+    Dialect(
+        "Hugging Face's Inference Endpoints",
+        "hugging-face",
+        f"{_WRITE} `__call__` does; the engine stands for what `__init__` loads",
+        (Classes(("EndpointHandler", "PreTrainedPipeline")),),
+        ("handler.py", "code/handler.py", "pipeline.py"),
+    ),
+    Dialect(
+        "DJL Serving",
+        "djl",
+        f"{_WRITE} `handle` does; formatters are `@input_formatter` and `@output_formatter` from handrail",
+        (Imports(("djl_python",)), Functions(("handle",), sure=False, first=("inputs", "input"))),
+        ("model.py", "code/model.py"),
+        settings_files=("serving.properties", "code/serving.properties"),
+    ),
+    Dialect(
+        "RunPod",
+        "runpod",
+        f'{_WRITE} the handler does with `job["input"]`, which is the body',
+        (Calls(("runpod:start",)), Functions(("handler",), sure=False, first=("job", "event"))),
+        ("rp_handler.py", "src/rp_handler.py", "src/handler.py"),
+    ),
+    Dialect(
+        "AWS Lambda",
+        "functions",
+        f"{_WRITE} lambda_handler does",
+        (Functions(("lambda_handler",)),),
+        ("lambda_function.py",),
+    ),
+    Dialect(
+        "a web framework",
+        "web-framework",
+        "The server is Handrail's: mark the function of /invocations with `@custom_invocation_handler` and that of "
+        "/ping with `@custom_ping_handler`, both from handrail, in place of the framework's decorators",
+        (
+            ServedPaths(("/invocations",)),
+            Calls(
+                (
+                    "fastapi:FastAPI",
+                    "flask:Flask",
+                    "starlette:Starlette",
+                    "quart:Quart",
+                    "sanic:Sanic",
+                    "bottle:Bottle",
+                    "litestar:Litestar",
+                    "bedrock_agentcore:BedrockAgentCoreApp",
+                ),
+                sure=False,
+            ),
+        ),
+        ("app.py", "main.py", "server.py", "serve.py"),
+    ),
+    Dialect(
+        "Truss",
+        "truss",
+        "Give `class Model` a method `predict(self, model_input)`",
+        (Classes(("Model",), sure=False, methods=_STEPS, without=(*ENDPOINTS, "websocket")),),
+    ),
+    Dialect(
+        "NVIDIA Triton",
+        "triton",
+        f"{_WRITE} `execute` does; the body is JSON, and not tensors",
+        (Classes(("TritonPythonModel",)), Imports(("triton_python_backend_utils",))),
+        ("1/model.py",),
+    ),
+    Dialect(
+        "BentoML",
+        "bentoml",
+        f"{_WRITE} the function of `@bentoml.api` does",
+        (Decorators(("bentoml:service",)), Calls(("bentoml:Service",))),
+        ("service.py",),
+    ),
+    Dialect(
+        "Cog",
+        "cog",
+        f"{_WRITE} `predict` or `run` does; the body has the inputs",
+        (Bases(("cog:BasePredictor", "cog:BaseRunner")), Classes(("Predictor",), sure=False, methods=("predict",))),
+        ("predict.py", "run.py"),
+    ),
+    Dialect(
+        "LitServe",
+        "litserve",
+        f"{_WRITE} `decode_request`, `predict` and `encode_response` do; the engine makes batches by itself",
+        (Bases(("litserve:LitAPI",)), Calls(("litserve:LitServer",))),
+        ("server.py",),
+    ),
+    Dialect(
+        "MLflow",
+        "mlflow",
+        f"{_WRITE} the Python model's `predict` does",
+        (Bases(tuple(f"mlflow:{name}" for name in ("PythonModel", "ResponsesAgent", "ChatModel", "ChatAgent"))),),
+        files=("MLmodel",),
+    ),
+    Dialect(
+        "TorchServe",
+        "torchserve",
+        f"{_WRITE} the handler's preprocess, inference and postprocess do",
+        (Bases(("ts:BaseHandler",)), Functions(("handle",), sure=False, first=("data",))),
+        files=("MAR-INF/MANIFEST.json",),
+    ),
+    Dialect(
+        "KServe or MLServer",
+        "kserve",
+        f"{_WRITE} `predict` does",
+        (Bases(("kserve:Model", "mlserver:MLModel")),),
+    ),
+    Dialect(
+        "Ray Serve",
+        "ray-serve",
+        f"{_WRITE} the deployment does; `handrail serve --ray` spreads it over a cluster",
+        (Decorators(("ray:deployment",)),),
+    ),
+    Dialect(
+        "Azure Machine Learning",
+        "functions",
+        f"{_WRITE} `run` does; what `init` does, a function marked `@on_startup` does",
+        (Functions(("init", "run"), sure=False, all=True),),
+    ),
+    Dialect(
+        "a function of its own name",
+        "functions",
+        "Mark it with `@custom_invocation_handler` (from handrail), or name it custom_sagemaker_invocation_handler",
+        (Functions(("predict",), sure=False),),
+    ),
+)
+
+#: Calls that serve until they are stopped: a file that makes one when it is imported is never imported.
+SERVERS = Calls(("runpod:start", "uvicorn:run"))

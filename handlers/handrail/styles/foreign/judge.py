@@ -1,0 +1,207 @@
+"""Whether a script of another server's form would be passed over, and what is said of one that defines nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from handrail.core.errors import ForeignScript, HandlerFault, ImportFailed
+from handrail.core.slots import Slot
+from handrail.styles.foreign.dialects import DIALECTS, SERVERS, Dialect
+from handrail.styles.foreign.outline import Outline, outline
+from handrail.styles.foreign.tells import Sign
+from handrail.styles.truss.methods import ENDPOINTS
+
+_SETTING = "HANDRAIL_FOREIGN_SCRIPT=warn"
+_PROGRAM = "SAGEMAKER_PROGRAM"
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A file of a dialect's, and by which signs: none where the file's name is the sign."""
+
+    dialect: Dialect
+    path: Path
+    signs: tuple[Sign, ...] = ()
+
+    @property
+    def is_sure(self) -> bool:
+        return not self.signs or any(sign.sure for sign in self.signs)
+
+    def __str__(self) -> str:
+        if not self.signs:
+            return f"{self.path} is of {self.dialect.name}"
+        names = ", ".join(dict.fromkeys(sign.what for sign in self.signs))
+        return f"{self.path}:{self.signs[0].line} has {names}, as {self.dialect.name} has it"
+
+    @property
+    def advice(self) -> str:
+        return f"{self.dialect.instead} (docs/compatibility/dialects.md#{self.dialect.anchor})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`fault` where the default handlers would answer in a foreign script's place. `knows_script` where the directory's
+    own script is one."""
+
+    fault: HandlerFault | None = None
+    warnings: tuple[str, ...] = ()
+    knows_script: bool = False
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """What is known of the directory once its script has run: `runs` tells whether a file has, `is_known` whether it
+    defines anything of ours, `is_answered` whether /invocations has a handler."""
+
+    model_path: Path
+    script: Path | None
+    runs: Callable[[Path], bool]
+    is_known: bool
+    is_answered: bool
+    program: str | None = None
+    is_refused: bool = True
+
+
+def judge(surveyed: Surveyed) -> Verdict:
+    of_script, elsewhere = _of_script(surveyed), _elsewhere(surveyed)
+    strangers = [*of_script, *elsewhere]
+    sentences = [f"{stranger}, and nothing here calls it. {stranger.advice}" for stranger in strangers]
+    sentences += _unread_program(surveyed, strangers)
+    others = [*_settings_files(surveyed.model_path), *_missing_program(surveyed)]
+    if surveyed.is_known or not sentences:
+        return Verdict(None, (*sentences, *others), bool(of_script))
+    if surveyed.is_refused:
+        instead = f"{_SETTING} lets the default handlers answer in its place"
+        return Verdict(ForeignScript(f"{'. '.join(sentences)}. {instead}."), tuple(others))
+    return Verdict(None, (*(f"{one}. The default handlers answer" for one in sentences), *others), bool(of_script))
+
+
+def require_no_server(path: Path) -> None:
+    """Raises ForeignScript where the file would serve by itself when it is imported: its import would not end."""
+    found = outline(path)
+    for call in found.calls if found else ():
+        if not call.is_guarded and any(sign.line == call.line for sign in SERVERS.find(found or Outline(path))):
+            raise ForeignScript(
+                f"{path}:{call.line} starts a server of its own when it is imported, `{call.name}(…)`: write it under "
+                '`if __name__ == "__main__":`, or leave it out'
+            )
+
+
+def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
+    """`fault` with what else is wrong, where the script that was not imported is another server's."""
+    is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
+    strangers = _recognised(path, _sure) if path is not None and is_of_script else []
+    if not strangers:
+        return fault
+    more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in strangers)
+    told = type(fault)(f"{fault}. Besides, {more}", fault.user_traceback)
+    told.__cause__ = fault.__cause__
+    return told
+
+
+def _of_script(surveyed: Surveyed) -> list[Stranger]:
+    """What is only likely counts where nobody answers in its place."""
+    if surveyed.script is None:
+        return []
+    return _recognised(surveyed.script, _sure if surveyed.is_answered else _any)
+
+
+def _sure(stranger: Stranger) -> bool:
+    return stranger.is_sure
+
+
+def _any(stranger: Stranger) -> bool:
+    return True
+
+
+def _recognised(path: Path, counts: Callable[[Stranger], bool]) -> list[Stranger]:
+    found = outline(path)
+    if found is None:
+        return []
+    signs = [(dialect, tuple(sorted(_signs(dialect, found)))) for dialect in DIALECTS]
+    strangers = [Stranger(dialect, path, them) for dialect, them in signs if them]
+    sure = [stranger for stranger in strangers if stranger.is_sure]
+    return [stranger for stranger in sure or strangers if counts(stranger)]
+
+
+def _signs(dialect: Dialect, found: Outline) -> Iterator[Sign]:
+    for tell in dialect.tells:
+        yield from tell.find(found)
+
+
+def _elsewhere(surveyed: Surveyed) -> list[Stranger]:
+    """In files that another server would run."""
+    root, program = surveyed.model_path, _program(surveyed)
+    places = [root / place for dialect in DIALECTS for place in dialect.places]
+    files = [path for path in dict.fromkeys([*([program] if program else []), *places]) if path.is_file()]
+    unread = [path for path in files if not _is_read(path, surveyed)]
+    scripts = [stranger for path in unread for stranger in _recognised(path, _sure)]
+    named = [Stranger(d, root / name) for d in DIALECTS for name in d.files if (root / name).is_file()]
+    return [*scripts, *named]
+
+
+def _is_read(path: Path, surveyed: Surveyed) -> bool:
+    return path == surveyed.script or surveyed.runs(path)
+
+
+def _program(surveyed: Surveyed) -> Path | None:
+    """The file that SageMaker's own toolkits would run."""
+    if not surveyed.program:
+        return None
+    places = [surveyed.model_path / "code" / surveyed.program, surveyed.model_path / surveyed.program]
+    return next((path for path in places if path.is_file()), None)
+
+
+def _unread_program(surveyed: Surveyed, strangers: list[Stranger]) -> list[str]:
+    """A sentence where SAGEMAKER_PROGRAM names a file which nothing runs, and of which nothing else is said."""
+    path = _program(surveyed)
+    if path is None or _is_read(path, surveyed) or any(one.path == path for one in strangers):
+        return []
+    name = path.relative_to(surveyed.model_path) if path.is_relative_to(surveyed.model_path) else path
+    return [
+        f"{_PROGRAM} is {surveyed.program!r}, which Handrail does not read, so that {path} does not run. Write "
+        f"CUSTOM_SCRIPT_FILENAME={name}"
+    ]
+
+
+def _missing_program(surveyed: Surveyed) -> list[str]:
+    if not surveyed.program or _program(surveyed) is not None:
+        return []
+    return [f"{_PROGRAM} is {surveyed.program!r}, and there is no such file; Handrail reads CUSTOM_SCRIPT_FILENAME"]
+
+
+def _settings_files(model_path: Path) -> list[str]:
+    found = [(dialect, name) for dialect in DIALECTS for name in dialect.settings_files]
+    return [
+        f"{model_path / name} has settings of {dialect.name}, which are not read: write vLLM's as SM_VLLM_<FLAG>"
+        for dialect, name in found
+        if (model_path / name).is_file()
+    ]
+
+
+def nothing_known(path: Path, module: ModuleType) -> str:
+    """What is said of a script without anything of ours or of anybody else's."""
+    own = [name for name, value in vars(module).items() if not name.startswith("_") and _is_own(value, module)]
+    has = f"it has {', '.join(own[:8])}" if own else "it has no functions"
+    return (
+        f"{path} defines no handler: {has}. The default handlers answer. {_nearest(own, module)}Mark a function with "
+        "`@custom_invocation_handler` (from handrail), or name it custom_sagemaker_invocation_handler"
+    )
+
+
+def _is_own(value: Any, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module.__name__
+
+
+def _nearest(own: list[str], module: ModuleType) -> str:
+    """The name that is nearly one which we look for."""
+    known = [*(slot.function for slot in Slot), "Model"]
+    pairs = [(name, difflib.get_close_matches(name, known, n=1)) for name in own]
+    methods = [name for name in dir(vars(module).get("Model")) if not name.startswith("_")]
+    pairs += [(f"Model.{name}", difflib.get_close_matches(name, ENDPOINTS, n=1)) for name in methods]
+    return "".join(f"Did you mean {close[0]} for {name}? " for name, close in pairs if close and close[0] != name)

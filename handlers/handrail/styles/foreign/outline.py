@@ -1,0 +1,92 @@
+"""What a Python file has at its top level, read without running it."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+#: A larger file is no script that somebody wrote.
+_LARGEST = 1_000_000
+
+
+@dataclass(frozen=True)
+class TopLevelCall:
+    """`name` is dotted, as imported; one that is not guarded runs when the file is imported."""
+
+    name: str
+    line: int
+    is_guarded: bool
+
+
+@dataclass(frozen=True)
+class Outline:
+    """`imported` holds what each local name stands for, dotted, and its line."""
+
+    path: Path
+    functions: dict[str, Function] = field(default_factory=dict)
+    classes: dict[str, ast.ClassDef] = field(default_factory=dict)
+    imported: dict[str, tuple[str, int]] = field(default_factory=dict)
+    calls: list[TopLevelCall] = field(default_factory=list)
+
+    def dotted(self, node: ast.expr) -> str:
+        """The name that `node` is, as imported; "" where it is none."""
+        if isinstance(node, ast.Name):
+            return self.imported.get(node.id, (node.id, 0))[0]
+        if isinstance(node, ast.Attribute):
+            return f"{self.dotted(node.value)}.{node.attr}"
+        return ""
+
+    def decorators(self) -> Iterator[tuple[ast.expr, Function | ast.ClassDef]]:
+        for node in (*self.functions.values(), *self.classes.values()):
+            yield from ((decorator, node) for decorator in node.decorator_list)
+
+
+def outline(path: Path) -> Outline | None:
+    """None where the file cannot be read or parsed: whoever runs it says why."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            return None
+        with warnings.catch_warnings(action="ignore"):  # Python warns of the source when it is imported
+            tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found = Outline(path)
+    for statement, is_guarded in _statements(tree.body):
+        _add(found, statement, is_guarded=is_guarded)
+    return found
+
+
+def _statements(body: list[ast.stmt], *, is_guarded: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
+    """Those of the top level, within `if` and `try` too; guarded are those of `if __name__ == "__main__"`."""
+    for statement in body:
+        if isinstance(statement, ast.If):
+            is_main = "__name__" in ast.dump(statement.test)
+            yield from _statements(statement.body, is_guarded=is_guarded or is_main)
+            yield from _statements(statement.orelse, is_guarded=is_guarded)
+        elif isinstance(statement, ast.Try):
+            parts = (statement.body, *(handler.body for handler in statement.handlers), statement.orelse)
+            for part in (*parts, statement.finalbody):
+                yield from _statements(part, is_guarded=is_guarded)
+        else:
+            yield statement, is_guarded
+
+
+def _add(found: Outline, statement: ast.stmt, *, is_guarded: bool) -> None:
+    if isinstance(statement, Function):
+        found.functions[statement.name] = statement
+    elif isinstance(statement, ast.ClassDef):
+        found.classes[statement.name] = statement
+    elif isinstance(statement, ast.Import):
+        for alias in statement.names:
+            name = alias.name if alias.asname else alias.name.partition(".")[0]
+            found.imported[alias.asname or name] = (name, statement.lineno)
+    elif isinstance(statement, ast.ImportFrom):
+        for alias in statement.names:
+            found.imported[alias.asname or alias.name] = (f"{statement.module or ''}.{alias.name}", statement.lineno)
+    elif isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Call):
+        found.calls.append(TopLevelCall(found.dotted(statement.value.func), statement.lineno, is_guarded))

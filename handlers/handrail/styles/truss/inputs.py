@@ -1,0 +1,34 @@
+"""A request's body as a Model's method takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from handrail.styles.truss.methods import Method
+
+
+async def read(method: Method, request: Request) -> Any:
+    """None where the method does not take it.
+
+    Raises HTTPException where the body is not meant to be JSON, what `request.json` raises where it is none, and
+    RequestValidationError where it does not fit the method's pydantic model.
+    """
+    if not method.takes_input:
+        return None
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/octet-stream" or "msgpack" in media_type:
+        raise HTTPException(415, f"the body is {media_type}; send JSON, with 'Content-Type: application/json'")
+    value = await request.json()
+    if method.model is None:
+        return value
+    try:
+        return method.model.validate_python(value)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**details, "loc": ("body", *details["loc"])} for details in error.errors()]
+        ) from None

@@ -1,0 +1,162 @@
+"""A Model's life: made and loaded once the engine is ready, and healthy or not from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+
+from handrail.core.engine import Engine
+from handrail.core.errors import LoadFailed, SignatureRefused
+from handrail.core.hooks import is_cancelled
+from handrail.core.tracebacks import definition, fault_line, message_of, signature_text, user_traceback
+from handrail.styles.truss.config import TrussConfig
+from handrail.styles.truss.surroundings import Surroundings
+
+logger = logging.getLogger("handrail")
+
+#: What `__init__` may take, and gets only where it does.
+KEYWORDS = ("config", "data_dir", "secrets", "lazy_data_resolver", "environment", "trt_llm", "engine")
+_RETRY_AFTER_S = 1.0
+_HEALTH_S = 1.5
+_HEALTH_KEPT_S = 1.0
+
+
+class NoLazyData:
+    """Stands for Truss's downloads at run time: weights are in the model directory, or the engine's matter."""
+
+    def block_until_download_complete(self, *_: Any, **__: Any) -> None:
+        """They are there."""
+
+    fetch = block_until_download_complete
+
+
+class Life:
+    """`instance` is the Model once `start` has returned."""
+
+    def __init__(self, cls: type, config: TrussConfig, surroundings: Surroundings) -> None:
+        self.instance: Any = None
+        self._cls = cls
+        self._config = config
+        self._secrets = surroundings.secrets(config)
+        self._environment = surroundings.named()
+        self._retries = surroundings.load_retries
+        self._hidden = surroundings.redactor
+        self._lacking = surroundings.lacking
+
+    async def start(self, engine: Engine) -> None:
+        """Make the Model, and load it. Raises LoadFailed with the cause."""
+        engine.answers_with_text = self._config.is_legacy
+        made = await self._attempt("__init__", partial(_in_thread, partial(self._cls, **self._keywords(engine))))
+        if self._environment is not None and hasattr(made, "setup_environment"):
+            await self._attempt("setup_environment", partial(_call, made.setup_environment, self._environment))
+        if hasattr(made, "load"):
+            await self._load(made)
+        self.instance = made
+
+    async def _load(self, made: Any) -> Any:
+        load = partial(_call, made.load)
+        for left in range(self._retries, 0, -1):
+            try:
+                return await self._attempt("load", load)
+            except LoadFailed as failed:
+                logger.warning("%s; it is tried again, %d more at most", failed, left)
+            await asyncio.sleep(_RETRY_AFTER_S)
+        return await self._attempt("load", load)
+
+    def _keywords(self, engine: Engine) -> dict[str, Any]:
+        offered = {
+            "config": dict(self._config.data),
+            "data_dir": self._config.data_dir,
+            "secrets": self._secrets,
+            "lazy_data_resolver": NoLazyData(),
+            "environment": self._environment,
+            "trt_llm": {"engine": engine},
+            "engine": engine,
+        }
+        taken = inspect.signature(self._cls).parameters
+        takes_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values())
+        return {name: value for name, value in offered.items() if takes_all or name in taken}
+
+    async def _attempt(self, name: str, step: Callable[[], Any]) -> Any:
+        try:
+            return await step()
+        except BaseException as error:  # a Model may raise anything
+            if is_cancelled(error):
+                raise
+            file = Path(inspect.getfile(self._cls))
+            perhaps = f". Perhaps for want of what it asks for: {self._lacking}" if self._lacking else ""
+            raise LoadFailed(
+                f"{fault_line(error, file)} {self._cls.__name__}.{name} failed: "
+                f"{type(error).__name__}: {self._hidden(message_of(error))}{perhaps}",
+                self._hidden(user_traceback(error, file.parent)),
+            ) from error
+
+
+def takes_engine(cls: type) -> bool:
+    """Whether `__init__` names the engine as something it takes: the Model is written for one that batches."""
+    init = inspect.getattr_static(cls, "__init__")
+    return init is not object.__init__ and not {"trt_llm", "engine"}.isdisjoint(inspect.signature(cls).parameters)
+
+
+def check_init(cls: type) -> None:
+    """Raises SignatureRefused where `__init__` wants what it cannot get."""
+    init = inspect.getattr_static(cls, "__init__")
+    if init is object.__init__:
+        return
+    wanted = [
+        parameter.name
+        for parameter in inspect.signature(cls).parameters.values()
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        and (parameter.name not in KEYWORDS or parameter.kind is inspect.Parameter.POSITIONAL_ONLY)
+    ]
+    if wanted:
+        where, text = definition(init), signature_text(init) or "__init__"
+        raise SignatureRefused(
+            f"{where} {text}: {' and '.join(map(repr, wanted))} cannot be given. "
+            f"It may take {', '.join(KEYWORDS)}, or **kwargs; give anything else a default."
+        )
+
+
+async def _in_thread(function: Callable[[], Any]) -> Any:
+    return await to_thread.run_sync(function, abandon_on_cancel=True)  # a stopping server waits for no model to load
+
+
+async def _call(function: Callable[..., Any], *args: Any) -> Any:
+    result = function(*args) if inspect.iscoroutinefunction(function) else await _in_thread(partial(function, *args))
+    return await result if inspect.isawaitable(result) else result
+
+
+class ModelHealth:
+    """What `is_healthy` says: asked once at a time, and never waited for longer than a probe would."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._asked: asyncio.Task[bool] | None = None
+        self._answered_at = 0.0
+
+    async def is_healthy(self, *, is_fresh: bool = False) -> bool:
+        """What it said within the last second will do, unless the answer is to be `is_fresh`."""
+        is_old = is_fresh or time.monotonic() - self._answered_at > _HEALTH_KEPT_S
+        if self._asked is None or (self._asked.done() and is_old):
+            self._asked = asyncio.create_task(self._ask())
+        done, _ = await asyncio.wait({self._asked}, timeout=_HEALTH_S)
+        return bool(done) and self._asked.result()
+
+    async def _ask(self) -> bool:
+        function = self._life.instance.is_healthy
+        try:
+            return bool(await _call(function))
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, BaseExceptionGroup):  # all but a cancellation
+            logger.exception("%s is_healthy raised, which counts as unhealthy", definition(function))
+            return False
+        finally:
+            self._answered_at = time.monotonic()

@@ -1,0 +1,33 @@
+"""What a Model is given besides the engine: secrets, and the environment it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from handrail.core.redaction import Redactor
+from handrail.styles.truss.config import TrussConfig
+from handrail.styles.truss.secrets import Secrets
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """`secrets_path` is the folder of secrets, `environment` the variables of the process, `name` that of the
+    environment a Model is told it runs in; `load_retries` says how often a `load` that failed is tried again;
+    `lacking` is a sentence on what the Model asks for and the machine does not have."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets_path: Path = Path("/secrets")
+    name: str | None = None
+    load_retries: int = 1
+    redactor: Redactor = field(default_factory=Redactor)
+    lacking: str = ""
+
+    def secrets(self, config: TrussConfig) -> Secrets:
+        return Secrets(config.secrets, self.secrets_path, self.environment, self.redactor)
+
+    def named(self) -> dict[str, Any] | None:
+        """Truss's description of its environment; None where none is named."""
+        return {"name": self.name} if self.name else None
