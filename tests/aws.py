@@ -33,6 +33,7 @@ class Aws:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.calls: list[str] = []
         self.faults: dict[str, Answer] = {}
+        self._clients: dict[str, Any] = {}
         #: What becomes of an endpoint once it is made or updated.
         self.fate: Callable[[Any], None] = lambda endpoint: None
 
@@ -44,7 +45,10 @@ class Aws:
         return self.sagemaker.endpoints[name]
 
     def client(self, service: str) -> Any:
-        return client(service, self.url)
+        """The same each time: boto3 takes a tenth of a second to make one."""
+        if service not in self._clients:
+            self._clients[service] = client(service, self.url)
+        return self._clients[service]
 
     def environment(self) -> dict[str, str]:
         """What makes boto3 come here."""
@@ -104,6 +108,8 @@ class Aws:
             self.reset()
             yield self
         finally:
+            for client in self._clients.values():
+                client.close()
             self._server.shutdown()
             self._server.server_close()
             thread.join()

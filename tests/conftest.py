@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from itertools import count
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -22,42 +21,90 @@ Launch = Callable[..., Served]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file that share servers run in one worker of xdist, so that none of their servers starts twice."""
     for item in items:
-        if "serving" in getattr(item, "fixturenames", ()):
+        if isinstance(item, pytest.Function) and _shares_with_its_file(item):
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
 
 
-@pytest.fixture
-def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
-    """Start `handrail serve FOLDER --engine echo` with arguments and environment; it is stopped when the test ends."""
-    logs = tmp_path_factory.mktemp("logs")
-    number = count()
-    with ExitStack() as stack:
-
-        def start(folder: Path, *arguments: str | Path, **environment: str) -> Served:
-            given = {"HANDRAIL_ENGINE": "echo", **environment}
-            served = Served(folder, logs / f"{next(number)}.log", *arguments, **given)
-            stack.callback(served.stop)
-            return served
-
-        yield start
+def _shares_with_its_file(test: pytest.Function) -> bool:
+    definitions = test._fixtureinfo.name2fixturedefs
+    return any(definitions[name][-1].scope == "module" for name in test.fixturenames if name in definitions)
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
-    """A ready server of one of `tests/scripts` (None: of no script) and an environment. Tests leave it as it is."""
-    logs, empty, number = tmp_path_factory.mktemp("logs"), tmp_path_factory.mktemp("empty"), count()
-    shared: dict[object, Served] = {}
-    stack = ExitStack()
+def leaving() -> Iterator[list[Served]]:
+    """Servers that were told to end: the next test does not wait for them. That they end is seen with the last."""
+    leaving: list[Served] = []
+    with ExitStack() as stack:
+        yield leaving
+        for served in leaving:
+            stack.callback(served.stopped)
 
-    def serve(script: str | None = None, **environment: str) -> Served:
+
+@pytest.fixture
+def launch(tmp_path_factory: pytest.TempPathFactory, leaving: list[Served]) -> Iterator[Launch]:
+    """Start `handrail serve FOLDER --engine echo` with arguments and environment; it is told to stop when the test
+    ends."""
+    logs = tmp_path_factory.mktemp("logs")
+    started: list[Served] = []
+
+    def start(folder: Path, *arguments: str | Path, **environment: str) -> Served:
+        given = {"HANDRAIL_ENGINE": "echo", **environment}
+        started.append(Served(folder, logs / f"{len(started)}.log", *arguments, **given))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.http.close()
+        served.signal()
+    leaving[:] = [served for served in (*leaving, *started) if served.process.poll() is None]
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The server of no script, told nothing: several files ask it."""
+    with closing(_Shared(tmp_path_factory)) as shared:
+        yield shared.server()
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Launch]:
+    """A ready server of one of `tests/scripts` (None: of no script) and an environment. Tests leave it as it is.
+
+    It ends with its file: a server that waits for requests wakes twenty times a second, and sixty of them take a core.
+    """
+    with closing(_Shared(tmp_path_factory)) as shared:
+
+        def serve(script: str | None = None, **environment: str) -> Served:
+            if script is None and not environment:
+                served: Served = request.getfixturevalue("plain")
+            else:
+                served = shared.server(script, **environment)
+            return served.ready()
+
+        yield serve
+
+
+class _Shared:
+    """Servers, each started when it is first asked for."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._logs, self._empty = folders.mktemp("logs"), folders.mktemp("empty")
+        self._served: dict[object, Served] = {}
+
+    def server(self, script: str | None = None, **environment: str) -> Served:
         given = {"HANDRAIL_ENGINE": "echo", **environment}
         if script is not None:
             given["CUSTOM_SCRIPT_FILENAME"] = script
         key = frozenset(given.items())
-        if key not in shared:
-            shared[key] = Served(SCRIPTS if script else empty, logs / f"{next(number)}.log", **given)
-            stack.callback(shared[key].stop)
-        return shared[key].ready()
+        if key not in self._served:
+            log = self._logs / f"{len(self._served)}.log"
+            self._served[key] = Served(SCRIPTS if script else self._empty, log, **given)
+        return self._served[key]
 
-    with stack:
-        yield serve
+    def close(self) -> None:
+        """All at once: each takes a moment to end."""
+        with ExitStack() as stack:
+            for served in self._served.values():
+                stack.callback(served.stopped)
+                stack.callback(served.http.close)
+                served.signal()

@@ -38,6 +38,8 @@ _INHERITED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
 _KEY = 4  # bytes that say how long a request is
 _NEEDS_VLLM = "vllm"
+#: What a server imports once it starts, beside our own modules.
+_LATE = ("pydantic.v1", "uvloop", "uvicorn.lifespan.off", "uvicorn.protocols.websockets.websockets_sansio_impl")
 #: What may be forked: ours, and ours with a fault planted in it.
 _OURS = ("handrail", "planted.py")
 
@@ -87,26 +89,33 @@ def start(
     stdout: IO[Any],
     stderr: IO[Any],
     cwd: Path | None = None,
+    stdin: IO[Any] | None = None,
 ) -> Process:
     """Start `command`: forked where its first word is `handrail` and nothing of it depends on how Python starts."""
     words = [str(word) for word in command]
     if _needs_a_start(words, environment):
-        return subprocess.Popen(words, env=dict(environment), stdout=stdout, stderr=stderr, cwd=cwd)
+        return subprocess.Popen(words, env=dict(environment), stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd)
     request = {
         "words": words,
         "environment": dict(environment),
         "cwd": str(cwd or Path.cwd()),
         "ignored": [number for number in _INHERITED if signal.getsignal(number) is signal.SIG_IGN],
     }
-    return Forked(words, _server().ask(request, [stdout.fileno(), stderr.fileno()]))
+    files = [stdout, stderr] if stdin is None else [stdout, stderr, stdin]
+    return Forked(words, _server().ask(request, [file.fileno() for file in files]))
 
 
 def run(
-    command: Sequence[str | Path], environment: Mapping[str, str], timeout: float
+    command: Sequence[str | Path], environment: Mapping[str, str], timeout: float, stdin: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """As `subprocess.run` with its output captured as text."""
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = start(command, environment, stdout, stderr)
+    with contextlib.ExitStack() as stack:
+        given = None if stdin is None else stack.enter_context(tempfile.TemporaryFile())
+        if given is not None:
+            given.write((stdin or "").encode())
+            given.seek(0)
+        stdout, stderr = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        process = start(command, environment, stdout, stderr, stdin=given)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -126,7 +135,7 @@ def _needs_a_start(words: Sequence[str], environment: Mapping[str, str]) -> bool
     is_ours = Path(words[0]).name in _OURS
     on_vllm = _NEEDS_VLLM in words or environment.get("HANDRAIL_ENGINE", _NEEDS_VLLM) == _NEEDS_VLLM
     on_ray = "--ray" in words
-    may_serve_vllm = on_vllm and "echo" not in words and "none" not in words
+    may_serve_vllm = on_vllm and not {"echo", "none", "deploy"} & set(words)
     return not is_ours or may_serve_vllm or on_ray or _starting(environment) != _starting(os.environ)
 
 
@@ -222,9 +231,8 @@ def _import_everything() -> None:
     """Without Ray's and vLLM's parts, which a process that is forked never needs."""
     import handrail_container
 
-    for name in sorted(
-        module.name for module in pkgutil.walk_packages(handrail_container.__path__, "handrail_container.")
-    ):
+    ours = pkgutil.walk_packages(handrail_container.__path__, "handrail_container.")
+    for name in (*sorted(module.name for module in ours), *_LATE):
         if not name.startswith(("handrail_container.ray.", "handrail_container.engine.vllm")):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
@@ -233,7 +241,7 @@ def _import_everything() -> None:
 
 
 def _fork(connection: socket.socket, ready: selectors.BaseSelector) -> None:
-    size, files, _, _ = socket.recv_fds(connection, _KEY, 2)
+    size, files, _, _ = socket.recv_fds(connection, _KEY, 3)
     body = b""
     while len(body) < int.from_bytes(size, "big"):
         body += connection.recv(1 << 20)
@@ -258,9 +266,10 @@ def _tell(key: selectors.SelectorKey, ready: selectors.BaseSelector) -> None:
 
 def _become(request: Mapping[str, Any], files: Sequence[int]) -> NoReturn:
     """Turn this process into `handrail` with its words, environment, folder and files."""
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for wanted, file in enumerate(files, 1):
-        os.dup2(file, wanted)
+    stdout, stderr, *stdin = files
+    os.dup2(stdin[0] if stdin else os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
     os.closerange(3, 1 << 16)
     os.environ.clear()
     os.environ.update(request["environment"])

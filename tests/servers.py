@@ -141,6 +141,10 @@ class Served:
         """End it, whatever it is doing."""
         self.http.close()
         self.signal()
+        return self.stopped()
+
+    def stopped(self) -> int:
+        """Its exit status; it has been told to end, and is killed where it does not."""
         try:
             return self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -136,7 +136,7 @@ def test_ping_says_that_handlers_hang(launch: Launch, tmp_path: Path) -> None:
             return {answer.status_code for answer in await asyncio.gather(*asked)}
 
     def is_stuck() -> bool:
-        assert asyncio.run(ask()) <= {504}
+        assert asyncio.run(ask()) <= {408, 504}  # of a client that is late with its body the deadline is as short
         return "no thread is left for `def` handlers" in served.stderr
 
     eventually(is_stuck, "all threads to be held")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests import forked
 from tests.conftest import Launch
 from tests.servers import HANDRAIL, SCRIPTS, Served, environment, eventually, free_port, run
 
@@ -65,7 +65,8 @@ def test_it_listens_where_sagemaker_says(tmp_path: Path) -> None:
     """In a pipeline of containers each has a port of its own."""
     port = free_port()
     given = environment({"SAGEMAKER_BIND_TO_PORT": str(port), "HANDRAIL_ENGINE": "echo"})
-    process = subprocess.Popen([HANDRAIL, "serve", tmp_path], env=given, stderr=subprocess.DEVNULL)
+    with open(os.devnull, "w") as nowhere:
+        process = forked.start([HANDRAIL, "serve", tmp_path], given, nowhere, nowhere)
     try:
         with httpx.Client(trust_env=False, verify=False) as http:
             eventually(lambda: is_ready(http, port), "the port")

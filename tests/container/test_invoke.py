@@ -19,6 +19,7 @@ from handrail_container.process.exits import ExitCode
 from handrail_container.settings.environment import read
 from starlette.types import Receive, Scope, Send
 
+from tests import forked
 from tests.conftest import Launch
 from tests.servers import HANDRAIL, PATIENCE_S, SCRIPTS, environment, eventually
 
@@ -27,15 +28,8 @@ HELLO = {"messages": [{"role": "user", "content": "Hello!"}]}
 
 def ask(*arguments: str | Path, stdin: str = "", **given: str) -> subprocess.CompletedProcess[str]:
     """`handrail invoke` on the echo engine, unless told otherwise."""
-    return subprocess.run(
-        [HANDRAIL, "invoke", *arguments],
-        env=environment({"HANDRAIL_ENGINE": "echo", **given}),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    given = environment({"HANDRAIL_ENGINE": "echo", **given})
+    return forked.run([HANDRAIL, "invoke", *arguments], given, PATIENCE_S, stdin=stdin)
 
 
 def told(word: str, *arguments: str, **given: str) -> subprocess.CompletedProcess[str]:

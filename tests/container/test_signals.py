@@ -34,8 +34,18 @@ def silent_index() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
 
+@pytest.fixture
+def hang_up_is_heeded() -> Iterator[None]:
+    """Also where `nohup` runs the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(params=["requirements", "script", "engine"])
-def starting(request: pytest.FixtureRequest, launch: Launch, tmp_path: Path, silent_index: str) -> Served:
+def starting(
+    request: pytest.FixtureRequest, launch: Launch, tmp_path: Path, silent_index: str, hang_up_is_heeded: None
+) -> Served:
     """A server that does not get any further than that."""
     if request.param == "requirements":
         pip = f"--retries 0 --index-url {silent_index} a-package-that-is-nowhere"

@@ -9,9 +9,10 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -104,8 +105,9 @@ def not_installed(settings: Settings) -> tuple[Line, ...]:
     return tuple(line for line, parsed in wanted if parsed is not None and not parsed.url)
 
 
-def held_versions() -> dict[str, str]:
-    """Canonical name to version of every installed distribution that the server itself needs."""
+@cache
+def held_versions() -> Mapping[str, str]:
+    """Canonical name to version of every installed distribution that the server itself needs; pip may change it."""
     held: dict[str, str] = {}
     queue = list(_ROOTS)
     while queue:
@@ -159,7 +161,7 @@ def _belongs_to(need: Requirement, extras: set[str]) -> bool:
     return any(marker.evaluate({"extra": extra}) for extra in extras)
 
 
-def _refused(line: Line, held: dict[str, str]) -> list[str]:
+def _refused(line: Line, held: Mapping[str, str]) -> list[str]:
     wanted = _parsed(line.text)
     if wanted is None or (wanted.marker is not None and not wanted.marker.evaluate()):
         return []
@@ -188,6 +190,7 @@ def install(planned: InstallPlan) -> None:
         done = subprocess.run(
             [*command, *planned.arguments, *more, "-c", constraints], capture_output=True, text=True, check=False
         )
+    held_versions.cache_clear()
     if done.returncode:
         raise RequirementsError(_cause(planned, done.stdout + done.stderr, listed))
     importlib.invalidate_caches()  # what is there now was not when the import system last looked

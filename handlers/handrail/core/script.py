@@ -221,10 +221,11 @@ def unload(folder: Path) -> dict[str, ModuleType]:
     Returns them, for `sys.modules.update` where the new ones turn out not to work.
     """
     root = folder.resolve()
-    origins = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    below = [name for name, origin in origins.items() if origin and Path(origin).resolve().is_relative_to(root)]
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    folders = {name: os.path.dirname(file) for name, file in files.items() if file}
+    below = {parent for parent in set(folders.values()) if Path(parent).resolve().is_relative_to(root)}
     importlib.invalidate_caches()
-    return {name: sys.modules.pop(name) for name in below}
+    return {name: sys.modules.pop(name) for name, parent in folders.items() if parent in below}
 
 
 def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:

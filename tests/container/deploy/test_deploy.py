@@ -15,6 +15,7 @@ import pytest
 from handrail_container.process import extras
 from handrail_container.sagemaker.deploy import store
 
+from tests import forked
 from tests.aws import ROLE, Aws
 from tests.container.deploy.conftest import NEEDED, Deploy
 from tests.servers import HANDRAIL, PATIENCE_S, environment, eventually
@@ -350,12 +351,8 @@ def test_stopping_it_leaves_nothing(aws: Aws, folder: Path, tmp_path_factory: An
     words = [word for pair in NEEDED.items() for word in pair]
     log = tmp_path_factory.mktemp("deploy") / "log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [HANDRAIL, "deploy", folder, *words, "--no-check"],
-            env=environment(aws.environment()),
-            stdout=output,
-            stderr=output,
-        )
+        command = [HANDRAIL, "deploy", folder, *words, "--no-check"]
+        process = forked.start(command, environment(aws.environment()), output, output)
     eventually(lambda: "demo is Creating" in log.read_text(), "the endpoint to be made")
     process.send_signal(number)
     eventually(lambda: log.read_text().count("demo is Creating") == 2, "it to wait until it can be deleted")
@@ -407,7 +404,7 @@ def test_without_credentials(folder: Path) -> None:
         name: value for name, value in environment(nowhere).items() if not name.startswith("AWS_") or name in nowhere
     }
     command = [HANDRAIL, "deploy", folder, *words, "--max-instances", "2", "--no-check"]
-    dry = subprocess.run([*command, "--dry-run"], env=kept, capture_output=True, text=True, check=False)
+    dry = forked.run([*command, "--dry-run"], kept, PATIENCE_S)
     assert (dry.returncode, dry.stderr) == (0, "")
     calls = json.loads(dry.stdout)
     assert [set(call) for call in calls] == [{"service", "operation", "parameters"}] * len(calls)
@@ -420,7 +417,7 @@ def test_without_credentials(folder: Path) -> None:
         ("application-autoscaling", "RegisterScalableTarget"),
         ("application-autoscaling", "PutScalingPolicy"),
     ]
-    real = subprocess.run([*command, "--region", "us-east-1"], env=kept, capture_output=True, text=True, check=False)
+    real = forked.run([*command, "--region", "us-east-1"], kept, PATIENCE_S)
     assert real.returncode == 1
     assert "NoCredentialsError" in real.stderr
     assert "aws configure" in real.stderr

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from typing import Any
+
 from tests.aws import Aws
 from tests.container.deploy.conftest import Deploy
 
@@ -29,9 +32,10 @@ def test_an_update_whose_answer_never_came_is_taken_back(aws: Aws, deploy: Deplo
     before = aws.made()
     real, answers = aws._update, iter([True, False])
 
-    def lost(environ: object, start_response: object) -> list[bytes]:
-        answer = real(environ, start_response)  # type: ignore[arg-type]
+    def lost(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        answer = real(environ, start_response)
         if next(answers):
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)  # else boto3 waits a minute for more
             raise ConnectionError("cut")
         return answer
 

@@ -53,9 +53,9 @@ async def test_every_caller_gets_one_answer_of_the_right_kind(make_pool: MakePoo
 
 async def test_twenty_stops_leave_nothing_behind(make_pool: MakePool) -> None:
     """As many processes as before, and no more files open."""
-    pool = make_pool(timeout_s=1, workers=4)
+    pool = make_pool(timeout_s=0.2, workers=4)
     await pool.start()
-    # No call is a part of this: on a busy machine it may take longer than the second that it has.
+    # No call is a part of this: on a busy machine it may take longer than the time that it has.
     await until(lambda: len(pool._idle) == 4, "all to be there")
     before, files = workers_alive(), psutil.Process().num_fds()
     results = await asyncio.gather(*(pool.run("spin", request_id="r") for _ in range(20)), return_exceptions=True)
@@ -169,10 +169,15 @@ async def test_a_crash_loop_is_told_and_left(
     assert await pool.run("x", request_id="r") == "x"
 
 
-async def test_workers_that_end_while_idle_are_a_crash_loop(make_pool: MakePool) -> None:
+async def test_workers_that_end_while_idle_are_a_crash_loop(
+    make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash = tmp_path / "crash"
+    monkeypatch.setitem(os.environ, "CRASH_FILE", str(crash))
     pool = make_pool("ends_while_idle")
     await pool.start()
     assert await pool.run("x", request_id="r") == "x"
+    crash.touch()
     await until(lambda: not pool.is_healthy, "it to be told")
 
 
