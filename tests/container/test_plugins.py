@@ -108,6 +108,13 @@ def test_a_style_asks_for_flags(install: Install, words: Path, monkeypatch: pyte
     assert open_backend(told, None) == {"SM_VLLM_MAX_MODEL_LEN": "64"}
 
 
+def test_a_plugin_that_was_installed_meanwhile_is_found(install: Install, words: Path) -> None:
+    """As one that the requirements of the model directory name."""
+    assert program(words).models == ()
+    install("counting", STYLE)
+    assert len(program(words).models) == 1
+
+
 BROKEN = {
     "import missing_for_ever": "cannot be imported: ModuleNotFoundError: No module named 'missing_for_ever' ({file}:1)",
     "def (": "cannot be imported: SyntaxError: ",
