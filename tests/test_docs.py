@@ -140,3 +140,19 @@ def test_what_is_said_to_be_installed_is_what_the_extras_hold() -> None:
 def test_the_command_is_for_the_python_that_runs(extra: str) -> None:
     """In a clone its .venv, in the image its own; what a shell would read in a requirement is quoted."""
     assert shlex.split(extras.command(extra)) == [sys.executable, "-m", "pip", "install", *extras.EXTRAS[extra]]
+
+
+def test_the_map_names_what_is_there() -> None:
+    """Each file of the architecture page, and each function and class that it names in one."""
+    roots = (ROOT / "container" / "handrail_container", ROOT)
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    missing = []
+    for row in re.findall(r"(?m)^\|(?: [^|]*\|){2,3}$", page):
+        files = re.findall(r"`([\w/]+\.py)`", row)
+        found = [root / file for file in files for root in roots if (root / file).is_file()]
+        missing += [file for file in files if not any((root / file).is_file() for root in roots)]
+        names = re.findall(r"`([\w.]+)`", row.rstrip("|").rpartition("|")[2]) if files else []
+        texts = " ".join(path.read_text() for path in found)
+        missing += [name for name in names if not re.search(rf"(class|def) {name.rpartition('.')[2]}\b", texts)]
+    assert missing == []
+    assert len(re.findall(r"(?m)^\| \*\*", page)) <= 25, "the glossary has 25 words at most"
