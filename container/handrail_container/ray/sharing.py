@@ -58,7 +58,7 @@ def keep_adapters(app: FastAPI, adapters: Adapters, settings: Settings) -> None:
     """Those of the start stay as they are from now on. `app` is to have the engine's routes already."""
     if not is_one_of_many(settings):
         return
-    reason = adapters.is_kept_because = (
+    reason = adapters.locked_reason = (
         f"{_replicas(settings)}, and only one of them would change its adapters: name adapters in "
         "SM_VLLM_LORA_MODULES, which each replica loads at its start"
     )
