@@ -1,4 +1,4 @@
-"""One place in the pool: a worker, and the next one when that has ended, at growing intervals where it will not do."""
+"""One slot of the pool: keeps a worker running, and restarts it with exponential backoff."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ logger = logging.getLogger("handrail")
 _TOO_MANY = 3
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
-#: A worker that ends before it has answered, and before that many seconds, has failed.
+#: A worker that ends before its first answer, within this many seconds, counts as failed.
 _STEADY_S = 5.0
 
 
 class WorkerKeeper:
-    """`start` gives a loaded worker or raises LoadFailed; `on_ready` hears of each, `on_failure` why there is none."""
+    """One slot. `start` returns a loaded worker or raises LoadFailed; `on_ready` is called with each worker,
+    `on_failure` with each fault."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class WorkerKeeper:
         return self.worker is None and self._failures >= _TOO_MANY
 
     async def keep(self) -> None:
-        """For ever: a worker, and then the next one. The first may be there already."""
+        """Run until cancelled, replacing each worker that ends. The first one may be set already."""
         while True:
             if self.worker is None:
                 await self._replace()
