@@ -59,7 +59,7 @@ async def streamed(
     events between. `own` receives the results that it did not see joined into one, in the same way as the engine joins
     results that a slow client has not fetched.
     """
-    rest = _Rest(results)
+    rest = _RemainingResults(results)
     async with aclosing(own(rest)) as events:
         async for event in events:
             yield event
@@ -73,7 +73,7 @@ async def streamed(
                 yield told  # `own` failed on the joined result
 
 
-class _Rest(AsyncIterator[Any]):
+class _RemainingResults(AsyncIterator[Any]):
     """The results still to come for the engine's generator. `delta` takes text-only results out of them."""
 
     def __init__(self, results: AsyncIterator[Any]) -> None:

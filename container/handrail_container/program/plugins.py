@@ -101,7 +101,7 @@ def _where(entry: EntryPoint) -> str:
 
 
 def _style(entry: EntryPoint) -> Style:
-    """Raises PluginFault."""
+    """The style of an entry point, guarded if it is third-party. Raises PluginFault."""
     made = _loaded(entry)
     try:
         style = made() if isinstance(made, type) else made
@@ -114,7 +114,7 @@ def _style(entry: EntryPoint) -> Style:
 
 
 def _loaded(entry: EntryPoint) -> Any:
-    """Raises PluginFault."""
+    """The imported object of an entry point. Raises PluginFault."""
     try:
         return entry.load()
     except Exception as error:

@@ -35,7 +35,7 @@ def sentence(config: TrussConfig, status: Path = STATUS) -> str:
 
 
 def _bare(name: str) -> str:
-    """`ffmpeg` of `ffmpeg:amd64=7:5.1`."""
+    """The bare name of a package: `ffmpeg` for `ffmpeg:amd64=7:5.1`."""
     return name.partition("=")[0].partition(":")[0]
 
 

@@ -64,8 +64,8 @@ _HANDLED = "the Model's: read where it is served"
 _INSTALLED = "installed before the script is imported, unless installing is switched off"
 _PLATFORM = "the platform's: SageMaker has settings of its own for it"
 _IMAGE = "of the image: this container is built already"
-_NONE = "vLLM has nothing like it"
-_WHAT_FOR = {
+_NO_EQUIVALENT = "vLLM has nothing like it"
+_USES = {
     **dict.fromkeys(("model_module_dir", "model_class_filename", "model_class_name", "data_dir"), _HANDLED),
     **dict.fromkeys(("bundled_packages_dir", "secrets", "runtime"), _HANDLED),
     **dict.fromkeys(("requirements", "requirements_file"), _INSTALLED),
@@ -140,8 +140,8 @@ def _field(config: TrussConfig, name: str, value: Any, on_gpu: bool) -> Field:
     )
     if needs_gpu and mapped:
         return Field(name, where, Outcome.IGNORED, "there is no GPU for it", needs_gpu=True)
-    if name in _WHAT_FOR:
-        return Field(name, where, Outcome.USED, _WHAT_FOR[name])
+    if name in _USES:
+        return Field(name, where, Outcome.USED, _USES[name])
     if isinstance(mapped, str):
         return Field(name, where, Outcome.IGNORED, mapped)
     flags = {f"{_PREFIX}{flag}": _text(given) for flag, given in mapped.items()}
@@ -183,7 +183,7 @@ def _mapped(name: str, value: Any) -> Mapped:
             return {name.removeprefix(start).lstrip("-").replace("-", "_").upper(): value}
     if special := _SPECIAL.get(name):
         return special(value)
-    default = _NONE if name.startswith("trt_llm.") else "not known"
+    default = _NO_EQUIVALENT if name.startswith("trt_llm.") else "not known"
     return _WHY_IGNORED_BELOW.get(name) or _WHY_IGNORED.get(name.partition(".")[0], default)
 
 

@@ -35,7 +35,7 @@ def find_model(settings: Settings, fallback: Path | None = None, of_config: str 
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether an engine could load the folder as a model."""
+    """Whether the folder has a model that an engine can load."""
     if any(folder.glob("*.gguf")):
         return True
     return (folder / "config.json").is_file() and any(any(folder.glob(pattern)) for pattern in _WEIGHT_FILES)

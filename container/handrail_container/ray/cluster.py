@@ -28,9 +28,9 @@ _FAILURE = re.compile(r"ReplicaFailed: (exit status \d: .*)", re.DOTALL)
 _FAILED = ("DEPLOY_FAILED",)
 #: Part of Serve's message when there is no room for a replica.
 _WAITING = "to be scheduled"
-_TOLD_S = 2.0
+_BROADCAST_S = 2.0
 #: Seconds that Serve needs to notice that the last replica has stopped.
-_NOTICED_S = 5.0
+_NOTICE_S = 5.0
 _POLL_S = 0.1
 
 
@@ -114,9 +114,9 @@ class Cluster:
         """Delete the application. Returns once the replicas have stopped, or after their timeout. Serve's own blocking
         call waits at most a minute."""
         with contextlib.suppress(RayError, RayServeException, TimeoutError):  # the replicas never started, or are gone
-            serve.get_app_handle(APP).broadcast("drain").results(timeout_s=_TOLD_S, return_exceptions=True)
+            serve.get_app_handle(APP).broadcast("drain").results(timeout_s=_BROADCAST_S, return_exceptions=True)
         serve.delete(APP, _blocking=False)
-        deadline = time.monotonic() + stop_s(self._settings) + _NOTICED_S
+        deadline = time.monotonic() + stop_s(self._settings) + _NOTICE_S
         while APP in serve.status().applications and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 

@@ -42,7 +42,7 @@ class Fleet:
     """The replicas, run as one process from the command line."""
 
     def __init__(self, settings: Settings, host: str, fallback_model: Path | None = None) -> None:
-        """Raises SettingsError."""
+        """Raises SettingsError if Ray is missing, the options are wrong, or RAY_ADDRESS does not answer."""
         require_ray()
         options(settings, 0)
         if unreachable := ray_cluster.unreachable(ray_cluster.address()):

@@ -78,7 +78,7 @@ def _replicas(settings: Settings) -> dict[str, Any]:
 
 
 def _resources(settings: Settings, gpus_there: float) -> dict[str, Any]:
-    """The reservation: for vLLM's own executor, the replica's GPUs; for Ray's, a placement group, one bundle a worker."""
+    """The reservation: the replica's GPUs for vLLM's own executor; one placement bundle per worker for Ray's."""
     flags = sm.engine_flags(engine_config.read(settings).flags or {}) if settings.engine == "vllm" else {}
     workers = world_size(flags) if settings.engine == "vllm" else 0
     gpus = settings.ray_gpus if settings.ray_gpus is not None else float(workers if gpus_there else 0)

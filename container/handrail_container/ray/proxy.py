@@ -22,9 +22,9 @@ _LEAVE_S = 0.1
 _SERVES_OWN = "/-/"
 _ID, _SESSION, _ROUTED_BY = b"x-request-id", b"x-amzn-sagemaker-session-id", b"x-session-id"
 
-_NOBODY = Failure(503, "no replica is ready: the server starts or stops", "loading", headers={"Retry-After": "5"})
-_SILENT = Failure(503, "no replica answers", "loading", headers={"Retry-After": "5"})
-_GONE = Failure(503, "the replica that had this request has ended", "replica_ended", headers={"Retry-After": "1"})
+_NO_REPLICA = Failure(503, "no replica is ready: the server starts or stops", "loading", headers={"Retry-After": "5"})
+_NO_ANSWER = Failure(503, "no replica answers", "loading", headers={"Retry-After": "5"})
+_ENDED = Failure(503, "the replica that had this request has ended", "replica_ended", headers={"Retry-After": "1"})
 
 
 class Reply:
@@ -45,7 +45,7 @@ class Reply:
             await self._send(message)
 
     def _begin(self, message: Message) -> None:
-        """Detect a replica's answer: it has two request ids, its own and the one that Serve always adds. Keep the first."""
+        """Detect a replica's answer: it has two request ids, its own and the one that Serve adds. Keep the first."""
         ids = [header for header in message["headers"] if header[0].lower() == _ID]
         self.status, self.is_replicas = message["status"], len(ids) > 1
         message["headers"] = [header for header in message["headers"] if header[0].lower() != _ID] + ids[:1]
@@ -55,9 +55,9 @@ class Reply:
         """Send an error if no replica has answered, or as the last event of an incomplete event stream. Any other
         incomplete answer is cut off."""
         if not self.is_replicas:
-            await answer_with(_NOBODY if self.status == 404 else _GONE, request_id, self._send)
+            await answer_with(_NO_REPLICA if self.status == 404 else _ENDED, request_id, self._send)
         elif self.is_sse and not self.is_complete:
-            body = error_event(error_body(_GONE, request_id))
+            body = error_event(error_body(_ENDED, request_id))
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
@@ -85,7 +85,7 @@ class ProxyMiddleware:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = request_id_of(dict(scope["headers"]))
         if not self._has_answered and not await self._asked({**scope, "path": "/ping", "method": "GET"}, _ONE_PING_S):
-            await answer_with(_NOBODY, request_id, send)
+            await answer_with(_NO_REPLICA, request_id, send)
             return
         reply = Reply(send)
         await self._app(scope, receive, reply.send)
@@ -101,7 +101,7 @@ class ProxyMiddleware:
             if answer:
                 return
             await asyncio.sleep(_AGAIN_S)
-        await answer_with(_SILENT if self._has_answered else _NOBODY, request_id, send)
+        await answer_with(_NO_ANSWER if self._has_answered else _NO_REPLICA, request_id, send)
 
     async def _asked(self, scope: Scope, patience_s: float) -> list[Message]:
         """A replica's whole answer to a request without a body; empty if there was none in time."""

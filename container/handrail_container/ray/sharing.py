@@ -13,7 +13,7 @@ from handrail_container.engine.lora import Adapters
 from handrail_container.process.exits import SettingsError
 from handrail_container.settings.fields import Settings
 
-#: vLLM's own routes for what `/adapters` does.
+#: vLLM's own routes for loading and unloading adapters, as `/adapters` does.
 _OF_VLLM = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
 
 
@@ -31,7 +31,7 @@ def _replicas(settings: Settings) -> str:
 def require_one_folder(settings: Settings, machines: int) -> None:
     """Raises SettingsError if each machine would have sessions of its own.
 
-    The operator answers for it that a folder named in the settings is the same on all machines.
+    A folder named in the settings is not checked: the operator sees to it that all machines share it.
     """
     has_default = settings.enable_stateful_sessions and settings.sessions_path is None
     if has_default and machines > 1 and is_one_of_many(settings):

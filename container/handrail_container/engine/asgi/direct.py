@@ -59,7 +59,7 @@ def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], bounds: Reque
 
 
 def _route(endpoint: Callable[..., Any], *, takes_small: bool) -> _Route | None:
-    """None if the function does not have the expected parameters."""
+    """The endpoint as a `_Route`; None if it does not have the expected parameters."""
     call = inspect.unwrap(endpoint)
     schema: Any = inspect.get_annotations(call, eval_str=True).get("request")
     if list(inspect.signature(call).parameters) != _PARAMETERS or not _is_of_models(schema):
@@ -115,7 +115,7 @@ class Direct:
         except Exception as error:  # noqa: BLE001  the engine's exception handlers have an answer for each
             await self._failing({**request.scope, "error": error}, request.receive, send)
             return
-        _heed_cancellation()
+        _raise_if_cancelled()
         try:
             await response(request.scope, request.receive, send)
         finally:
@@ -137,7 +137,7 @@ def _parsed_large(route: _Route, body: bytes) -> Any:
         raise RequestValidationError(errors, body=document) from None
 
 
-def _heed_cancellation() -> None:
+def _raise_if_cancelled() -> None:
     """Raise a pending cancellation: vLLM swallows CancelledError and returns an error response."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():

@@ -10,7 +10,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: Seconds to wait for the engine to abort after the disconnect. It needs one or two turns of the event loop.
-_HEED_S = 0.5
+_ABORT_S = 0.5
 
 
 def ending(app: ASGIApp) -> ASGIApp:
@@ -25,9 +25,9 @@ def ending(app: ASGIApp) -> ASGIApp:
         except asyncio.CancelledError:
             receiver.disconnect()
             if not scope["state"]["handrail.exchange"].is_streaming:  # a stream no longer calls receive
-                await asyncio.wait({working}, timeout=_HEED_S)
+                await asyncio.wait({working}, timeout=_ABORT_S)
             working.cancel()
-            done, _ = await asyncio.wait({working}, timeout=_HEED_S)
+            done, _ = await asyncio.wait({working}, timeout=_ABORT_S)
             for task in done:
                 _ = task.cancelled() or task.exception()  # mark it as retrieved: no client is left to report it to
             raise

@@ -19,7 +19,7 @@ logger = logging.getLogger("handrail")
 
 #: The beginning of vLLM's SSE event for a failed stream, in OpenAI's form and in Anthropic's.
 FAILED_EVENT = (b'data: {"error"', b"event: error")
-_OF_THE_BODY = ("content-type", "content-length")
+_BODY_HEADERS = ("content-type", "content-length")
 
 
 def enveloped(app: ASGIApp, variables: Mapping[str, str]) -> ASGIApp:
@@ -82,9 +82,9 @@ class Envelope:
         if message.get("more_body", False):
             return
         headers = Headers(raw=self._start.get("headers", []))
-        kept = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
+        kept = {name: value for name, value in headers.items() if name not in _BODY_HEADERS}
         status = self._start["status"]
-        failure = self._told(failure_of(status, self._body))._replace(status=status, headers=kept)
+        failure = self._with_variables(failure_of(status, self._body))._replace(status=status, headers=kept)
         self.is_over = True
         response = error_response(failure, self._state["handrail.request_id"])
         await self._send({**self._start, "headers": response.raw_headers})
@@ -94,10 +94,10 @@ class Envelope:
         """Send the error as the last event of the stream. Later messages, usually `[DONE]`, are dropped."""
         self.is_over = True
         self._state["handrail.exchange"].has_failed = True
-        body = error_body(self._told(failure_of_event(event)), self._state["handrail.request_id"])
+        body = error_body(self._with_variables(failure_of_event(event)), self._state["handrail.request_id"])
         await self._send({"type": "http.response.body", "body": error_event(body), "more_body": False})
 
-    def _told(self, failure: Failure) -> Failure:
+    def _with_variables(self, failure: Failure) -> Failure:
         return failure._replace(message=with_variables(failure.message, self._variables))
 
 

@@ -1,6 +1,6 @@
 """The echo engine: it answers with its own input, one word per token, at a configurable pace.
 
-It is for laptops and for tests of the code around an engine. The client has the part of vLLM's API that handlers use.
+For laptops, and for tests of the code around an engine. The client has the part of vLLM's API that handlers use.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def tokens(text: str) -> list[str]:
 
 
 def token_id(word: str) -> int:
-    """The same number for the same word, in every process."""
+    """The id of a word: the same number in every process."""
     return zlib.crc32(word.encode()) % 50_000
 
 

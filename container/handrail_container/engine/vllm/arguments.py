@@ -113,8 +113,8 @@ def _problem(parser: Any, name: str, value: str) -> str | None:
 
 
 def _refuse_broken_json(value: str, parsed: Any) -> None:
-    """Raises ValueError for broken JSON. Where a flag takes an object or a string, vLLM would take it for a string and
-    fail later."""
+    """Raises ValueError for broken JSON. A flag that takes an object or a string would accept it as a string and fail
+    later."""
     if parsed == value and value.startswith("{") and value[1:2] not in ("{", "%", "#"):  # these begin a template
         json.loads(value)
 
@@ -183,12 +183,12 @@ def _served_names(model: str) -> list[str] | None:
 
 def _suit_cpu(args: Namespace) -> None:
     if args.enable_lora:
-        _keep_one_place_empty(args)
+        _add_empty_slot(args)
     if args.enforce_eager:
         environment.compile_nothing()
 
 
-def _keep_one_place_empty(args: Namespace) -> None:
+def _add_empty_slot(args: Namespace) -> None:
     """Add a LoRA slot. On a CPU, a request without an adapter is answered with the adapter in vLLM's last slot if the
     batch has another adapter's request (vllm-project/vllm#48421). `places.py` keeps the last slot empty."""
     args.max_loras += 1

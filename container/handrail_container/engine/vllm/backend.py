@@ -87,7 +87,7 @@ class VllmBackend:
             self._progress = Progress(self.client, self._stall_s)
             await build.adopt(self.client)
             self._bound_requests(self.client)
-            _keep_a_place_empty(self.client)
+            _keep_last_slot_empty(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
         except build.ConfigRefused as refused:
@@ -164,7 +164,7 @@ class VllmBackend:
         self._stopped = True
         client, self.client = self.client, None
         if client is not None:
-            _listen_no_more(client)
+            _cancel_output_handler(client)
         await in_thread(lambda: self._end(client), "engine-end")
 
     def _end(self, client: Any) -> None:
@@ -174,14 +174,14 @@ class VllmBackend:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-def _keep_a_place_empty(client: Any) -> None:
+def _keep_last_slot_empty(client: Any) -> None:
     """On a CPU, keep the last LoRA slot empty, the one that `arguments.py` added."""
     lora = client.vllm_config.lora_config
     if lora is not None and vllm("current_platform").is_cpu():
         Places(client, lora.max_loras - 1)
 
 
-def _listen_no_more(client: Any) -> None:
+def _cancel_output_handler(client: Any) -> None:
     """Cancel vLLM's output handler, which would report the end of its process as a crash. While requests are
     unfinished it stays: it has to fail them."""
     if client.output_handler is not None and not client.output_processor.get_num_unfinished_requests():

@@ -44,13 +44,13 @@ class CauseHandler(logging.Handler):
             "failed to start" in record.getMessage()
             and record.levelno > logging.getLogger("vllm").level > logging.DEBUG
         ):
-            _keep_quiet(record)
+            _suppress_trace(record)
 
 
 def end_with_parent() -> None:
     """End this process with its parent. Otherwise a killed server leaves its engine behind, holding device memory."""
     if parent := multiprocessing.parent_process():
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
 
 
 def configure_logging() -> None:
@@ -59,12 +59,12 @@ def configure_logging() -> None:
         logging.config.dictConfig(json.loads(Path(path).read_text()))
 
 
-def _follow(sentinel: int) -> None:
+def _end_after(sentinel: int) -> None:
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _keep_quiet(record: logging.LogRecord) -> None:
+def _suppress_trace(record: logging.LogRecord) -> None:
     """Suppress the trace, which is in the file: vLLM would print it twice above the parent's one-line cause."""
     record.exc_info = record.exc_text = None
     traceback.print_exc = lambda *_args, **_options: None  # multiprocessing calls it as this process ends

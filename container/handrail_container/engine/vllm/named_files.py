@@ -23,8 +23,8 @@ NAMED = (
     *("tool_parser_plugin", "reasoning_parser_plugin"),
 )
 #: vLLM takes a value with any of these characters for the text of a chat template.
-_OF_JINJA = "{}\n"
-_ANOTHER = "write a path that is there"
+_TEMPLATE_MARKS = "{}\n"
+_ADVICE = "write a path that is there"
 
 
 def model_problems(model: str) -> list[str]:
@@ -63,7 +63,7 @@ def _is_missing(path: Any) -> bool:
 
 
 def _not_there(path: Any) -> str:
-    return f"{path!r}, which does not exist: {_ANOTHER}"
+    return f"{path!r}, which does not exist: {_ADVICE}"
 
 
 def _wrong_template(template: str) -> str | None:
@@ -71,7 +71,7 @@ def _wrong_template(template: str) -> str | None:
     if os.path.isdir(template):
         return f"{template!r}, which is a directory: write the path of a file"
     if not os.path.isfile(template):
-        return _syntax_error(template, "a template") if any(mark in template for mark in _OF_JINJA) else None
+        return _syntax_error(template, "a template") if any(mark in template for mark in _TEMPLATE_MARKS) else None
     try:
         with open(template) as file:
             return _syntax_error(file.read(), repr(template))
@@ -90,7 +90,7 @@ def _syntax_error(text: str, what: str) -> str | None:
 class _Generation(Extension):
     """The tag that transformers adds around the model's own text."""
 
-    tags = {"generation"}  # noqa: RUF012  as Jinja has it
+    tags = {"generation"}  # noqa: RUF012  declared as in Jinja's Extension
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno

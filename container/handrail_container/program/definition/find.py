@@ -44,7 +44,7 @@ class Defaults:
 
 @dataclass(frozen=True)
 class DefinitionSource:
-    """Where to look. `named` is the file in the setting; `environment` holds the process's variables and secrets."""
+    """The places to search. `named` is the setting's file; `environment` is the process's, which may hold secrets."""
 
     folder: Path
     named: str | None

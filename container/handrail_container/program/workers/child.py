@@ -24,7 +24,7 @@ def main() -> None:
     """Answer until the parent closes the connection."""
     connection = _connection()
     _die_with_parent()
-    _say_where()
+    _report_line()
     incoming = connection.makefile("rb")
     definition = wire.read(incoming)
     if definition is None:
@@ -52,7 +52,7 @@ def _connection() -> socket.socket:
     return connection
 
 
-def _say_where() -> None:
+def _report_line() -> None:
     """On the signal and in a crash, write the running line to the pipe whose descriptor is the argument."""
     sink = int(sys.argv[1])
     os.set_inheritable(sink, False)

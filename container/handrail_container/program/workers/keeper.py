@@ -14,7 +14,7 @@ from handrail_container.program.workers.worker import Worker
 logger = logging.getLogger("handrail")
 
 #: Failures in a row after which a slot counts as crash-looping.
-_TOO_MANY = 3
+_MOST_FAILURES = 3
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
 #: A worker that ends before its first answer, within this many seconds, counts as failed.
@@ -39,7 +39,7 @@ class WorkerKeeper:
 
     @property
     def is_failing(self) -> bool:
-        return self.worker is None and self._failures >= _TOO_MANY
+        return self.worker is None and self._failures >= _MOST_FAILURES
 
     async def keep(self) -> None:
         """Run until cancelled, replacing each worker that ends. The first one may be set already."""
@@ -59,7 +59,7 @@ class WorkerKeeper:
             self.worker = await self._start()
         except LoadFailed as fault:
             self._failures += 1
-            if self._failures == _TOO_MANY:
+            if self._failures == _MOST_FAILURES:
                 logger.error("a worker cannot be started, and is tried again and again: %s", fault)
             self._on_failure(fault)
 

@@ -16,7 +16,7 @@ _FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 _BEGINNING = "(most recent call first)"
 #: The crash signals at which faulthandler writes the line.
 _CRASHES = (signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.SIGILL)
-_PIECE = 65536  # bytes: what a pipe holds
+_PIECE = 65536  # bytes: the capacity of a pipe
 _POLL_S = 0.01
 _POLLS = 50
 
@@ -44,7 +44,7 @@ class LastWords:
             os.close(self._source)
 
     async def ask(self, pid: int) -> str | None:
-        """`file:line` where the process is; None if it does not answer in 0.5 s or is in no file of the snippet's."""
+        """`file:line` of the process; None if it does not answer in 0.5 s or is in no file of the snippet's."""
         self._read()
         self._said = b""  # may be from a forked process that crashed
         with contextlib.suppress(ProcessLookupError):  # it has just ended

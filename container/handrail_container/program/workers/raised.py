@@ -16,7 +16,7 @@ _OURS = str(Path(__file__).parent)
 
 def described(error: BaseException, function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments of `SnippetRaised`. Errors of HTTP clients are recognized by their attributes, not their class."""
-    error.__traceback__ = _past_ours(error.__traceback__)
+    error.__traceback__ = _without_own_frames(error.__traceback__)
     raised = explain(error, function)
     response = _attribute(error, "response")
     if response is None and _is_status(_attribute(error, "code")) and _attribute(error, "headers") is not None:
@@ -45,7 +45,7 @@ def returned_at(function: Any) -> str:
     return f"{code.co_filename}:{returns.pop() if len(returns) == 1 else code.co_firstlineno}"
 
 
-def _past_ours(tb: TracebackType | None) -> TracebackType | None:
+def _without_own_frames(tb: TracebackType | None) -> TracebackType | None:
     """The traceback from the first frame outside this package; all of it if there is no such frame."""
     first = tb
     while first is not None and first.tb_frame.f_code.co_filename.startswith(_OURS):
