@@ -105,7 +105,7 @@ def not_installed(settings: Settings) -> tuple[Line, ...]:
 
 
 def held_versions() -> dict[str, str]:
-    """The version, by canonical name, of every installed distribution that the server itself needs."""
+    """Canonical name to version of every installed distribution that the server itself needs."""
     held: dict[str, str] = {}
     queue = list(_ROOTS)
     while queue:
