@@ -1,1 +1,1 @@
-"""The engine behind one protocol, whichever it is."""
+"""The inference engines (vLLM, echo, none) behind one protocol, `Backend`."""

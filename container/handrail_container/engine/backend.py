@@ -1,4 +1,4 @@
-"""The engine behind one door: what the server asks of an engine, and which one answers to a name."""
+"""The protocol that the server uses to run any engine."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ class Backend(Protocol):
 
     @property
     def client(self) -> Any:
-        """What user code finds at `request.app.state.engine_client`; None before `start` and for `none`."""
+        """The object that user code finds at `request.app.state.engine_client`; None before `start` and for `none`."""
 
     @property
     def facade(self) -> Engine:
-        """What a parameter annotated `handrail.Engine` gets."""
+        """The object passed to a parameter annotated `handrail.Engine`."""
         ...
 
     @property
     def adapters(self) -> Adapters:
-        """Its LoRA adapters; to be asked once it has started."""
+        """The engine's LoRA adapters. Valid only after `start`."""
         ...
 
-    #: Which key of a request body chooses which of the engine's own routes, in order of preference.
+    #: Maps a key of a request body to the engine's route for such a body, in order of preference.
     routes_by_payload: Mapping[str, str]
 
-    #: Paths of its routes that `direct` may call; to be asked once it has started.
+    #: Paths of the engine's routes that `direct` may call. Valid only after `start`.
     direct_paths: tuple[str, ...]
 
-    #: Flags that its messages may name, each with the variable that sets it here; to be asked once it has started.
+    #: Flags that the engine's messages may name, each with the variable that sets it. Valid only after `start`.
     variables: Mapping[str, str]
 
     def anticipate(self) -> None:
-        """Begin what takes long and can go on beside `prepare`: `start` will follow, or `stop`. It never fails."""
+        """Begin slow work that can run in parallel with `prepare`. `start` or `stop` follows. Never raises."""
 
     def prepare(self) -> None:
         """Find every mistake that can be found before the engine starts. Raises SettingsError."""
@@ -54,15 +54,15 @@ class Backend(Protocol):
     async def start(self, app: FastAPI) -> None:
         """Start the engine, fill `app.state`, and add the engine's own OpenAI routes to `app`.
 
-        `app` holds nothing but the engine's routes, and shares its `state` with the server's app. Raises
-        EngineStartError with the engine's own cause in one line, SettingsError where a setting does not fit the model.
+        `app` holds only the engine's routes, and shares its `state` with the server's app. Raises EngineStartError with
+        the engine's own cause in one line, and SettingsError if a setting does not fit the model.
         """
 
     async def warm_up(self) -> None:
-        """Return once one token (pooling: one embedding) has come out. Raises EngineStartError."""
+        """Return once the engine has produced one token (pooling: one embedding). Raises EngineStartError."""
 
     async def check_health(self) -> None:
         """Return if the engine is alive; raise EngineDeadError with the reason otherwise. Returns within a second."""
 
     async def stop(self) -> None:
-        """Stop the engine and every process of it. May be called at any moment after `anticipate` was, also twice."""
+        """Stop the engine and all its processes. May be called at any time after `anticipate`, and more than once."""

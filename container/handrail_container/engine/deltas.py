@@ -1,4 +1,4 @@
-"""A stream of an engine's own in which the events that differ by nothing but their text are written here."""
+"""Fast path for SSE: once one event has shown the template, events that differ only in text are rendered from it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import aclosing
 from typing import Any, NamedTuple
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
-#: Where the text stands: in a chat's event, and in a completion's.
+#: The JSON just before the text, in a chat event and in a completion event.
 _MARKS = ('"delta":{"content":', '"text":')
-#: What is the same in all events of a stream. Whatever else an event has may differ in the next one, unless it is null.
+#: Keys with the same value in all events of a stream. Any other key may change between events, unless it is null.
 _SAME = {"id", "object", "created", "model", "choices"}
 _SAME_IN_CHOICE = {"index", "delta", "text"}
 
 
 class Frame(NamedTuple):
-    """What stands before and behind the text in each event of one stream."""
+    """The template of one stream's events: the parts before and after the text."""
 
     head: str
     tail: str
@@ -26,11 +26,11 @@ class Frame(NamedTuple):
 
 
 def frame_of(event: str, text: str) -> Frame | None:
-    """That of the stream with this event for this text; None where its other events may differ in more than that."""
+    """The template that `event` shows for `text`; None if other events of the stream may differ in more than text."""
     if not _differs_by(text, event):
         return None
     encoded = _encode(text)
-    for mark in _MARKS:  # its quotes would be escaped inside of any text
+    for mark in _MARKS:  # no text can contain a mark: its quotes would be escaped there
         head, found, rest = event.partition(mark)
         if found and rest.startswith(encoded):
             return Frame(head + found, rest.removeprefix(encoded))
@@ -53,13 +53,13 @@ def _differs_by(text: str, event: str) -> bool:
 async def streamed(
     own: Callable[[AsyncIterator[Any]], AsyncGenerator[str, None]], results: AsyncIterator[Any]
 ) -> AsyncGenerator[str, None]:
-    """The events that `own` makes of the `results` of one choice, most of them without it.
+    """The events that `own` would yield for the `results` of one choice; most are rendered here without calling `own`.
 
-    `own` writes what begins and ends the stream, its errors included. In between, where one event is like the other,
-    its first shows how they look; it is told of the results that it has not seen as of one, as the engine itself joins
-    those that a slow client has not fetched.
+    `own` writes the beginning and the end of the stream, and its errors. Its first text event is the template for the
+    events between. `own` receives the results that it did not see joined into one, in the same way as the engine joins
+    results that a slow client has not fetched.
     """
-    rest = _Rest(results)
+    rest = _RemainingResults(results)
     async with aclosing(own(rest)) as events:
         async for event in events:
             yield event
@@ -70,11 +70,11 @@ async def streamed(
                 yield frame.event(text)
             joined = rest.join()
             if joined is not None and (told := await anext(events)) != frame.event(joined):
-                yield told  # it failed over that
+                yield told  # `own` failed on the joined result
 
 
-class _Rest(AsyncIterator[Any]):
-    """The results that are still to come for whoever iterates, of which `delta` takes some away."""
+class _RemainingResults(AsyncIterator[Any]):
+    """The results still to come for the engine's generator. `delta` takes text-only results out of them."""
 
     def __init__(self, results: AsyncIterator[Any]) -> None:
         self._results = results
@@ -95,19 +95,19 @@ class _Rest(AsyncIterator[Any]):
         return self._last
 
     def frame(self, event: str) -> Frame | None:
-        """That of the stream, once, when its first event is whole; nothing more is due for the result it is of."""
+        """The stream's template, returned once: for the first `event` that holds the whole text of its result."""
         output = None if self._is_framed else _plain(self._last)
         frame = frame_of(event, output.text) if output is not None and output.token_ids else None
         self._is_framed = self._is_framed or frame is not None
         return frame
 
     async def delta(self) -> str | None:
-        """The next text, where there is nothing but text to tell; None once there is more, or an end, or an error."""
+        """The text of the next result if it has only text; None at any other result, at the end and on an error."""
         try:
             result = await anext(self._results)
         except StopAsyncIteration:
             return None
-        except Exception as error:  # noqa: BLE001  whoever iterates is told, as if it had come to it
+        except Exception as error:  # noqa: BLE001  raised again for the engine's generator, in `__anext__`
             self._error = error
             return None
         output = _plain(result)
@@ -121,7 +121,7 @@ class _Rest(AsyncIterator[Any]):
         return text
 
     def join(self) -> str | None:
-        """Put what `delta` has given before what is still to come, as one result; its text. None where it gave none."""
+        """Queue the results that `delta` took as one result and return its text; None if `delta` took none."""
         if not self._texts:
             return None
         output = _plain(self._last)
@@ -131,7 +131,7 @@ class _Rest(AsyncIterator[Any]):
 
 
 def _plain(result: Any) -> Any:
-    """Its output, where an event of it has nothing but the text; None otherwise."""
+    """The result's output if its event has only text; None otherwise."""
     place, result = result if isinstance(result, tuple) else (0, result)
     if place or result is None or len(result.outputs) != 1:
         return None
@@ -141,7 +141,7 @@ def _plain(result: Any) -> Any:
 
 
 def _is_utf8(text: str) -> bool:
-    """No half of a surrogate pair, which cannot be sent."""
+    """Whether `text` can be encoded: a lone surrogate cannot be sent."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""LoRA adapters by name: what every engine does alike when one is loaded, asked for, and unloaded."""
+"""LoRA adapters by name: loading, choosing and unloading, as far as all engines do it alike."""
 
 from __future__ import annotations
 
@@ -21,59 +21,59 @@ from fastapi import HTTPException
 
 log = logging.getLogger("handrail")
 
-#: The adapter that a request was sent to, as far as it reaches: what calls the engine for the request asks here.
+#: The adapter that the current request was sent to. Code that calls the engine for the request reads it here.
 asked: ContextVar[str | None] = ContextVar("handrail_adapter", default=None)
 
 CONFIG = "adapter_config.json"
-#: What a model hub calls a repository: `org/name`.
+#: The name of a repository on a model hub: `org/name`.
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-#: A name stands in a path and in a header.
+#: An adapter's name must be valid in a path and in a header.
 _NAME = re.compile(r"\w[\w.:@+-]{0,255}", re.ASCII)
 
 
 class Adapters(ABC):
-    """What an engine has. Changes of one name wait for each other, and go on where their client leaves."""
+    """An engine's adapters. Changes to one name run one after another, and continue if their client disconnects."""
 
     def __init__(self) -> None:
-        #: How many there may be; `load` refuses one more.
+        #: The largest number of adapters; `load` refuses one more.
         self.most = math.inf
-        #: Why none may be loaded or unloaded, also by a script; empty where they may.
-        self.is_kept_because = ""
+        #: Why adapters may not be loaded or unloaded, not even by a script; empty if they may.
+        self.locked_reason = ""
         self._held: Counter[str] = Counter()
         self._loading: set[str] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @abstractmethod
     def loaded(self) -> Mapping[str, str]:
-        """The directory of each, by name."""
+        """The directory of each adapter, by name."""
 
     @abstractmethod
     def is_base(self, name: str) -> bool:
-        """Whether it is a name of the model itself."""
+        """Whether `name` is a name of the base model."""
 
     @abstractmethod
     def running(self, name: str) -> int:
-        """How many requests the engine works on with it."""
+        """The number of requests that the engine is running with the adapter."""
 
     @abstractmethod
     async def add(self, name: str, source: str) -> None:
-        """Raises HTTPException where it cannot be had, or the engine takes none."""
+        """Load an adapter into the engine. Raises HTTPException if it cannot be loaded or the engine takes none."""
 
     @abstractmethod
     async def remove(self, name: str, *, is_idle: bool) -> None:
-        """Nobody gets it from now on; what runs with it ends with it, where it is not idle."""
+        """Take the adapter from new requests. If it is not idle, the requests that run with it finish with it."""
 
     def knows(self, name: str) -> bool:
-        """Whether requests may be sent to it."""
+        """Whether requests may name it."""
         return self.is_base(name) or name in self.loaded()
 
     def in_use(self, name: str) -> int:
-        """Requests under way: those that were sent to it, or those the engine works on, whichever are more."""
+        """Requests in flight: the larger of those sent to the adapter and those the engine is running with it."""
         return max(self._held[name], self.running(name))
 
     @contextmanager
     def holding(self, name: str) -> Iterator[None]:
-        """A request that is sent to it is under way."""
+        """Count a request to the adapter as in flight, and make the adapter the current one."""
         token = asked.set(name)
         self._held[name] += 1
         try:
@@ -85,10 +85,10 @@ class Adapters(ABC):
                 del self._held[name]
 
     def choose(self, given: Any, *, is_strict: bool) -> Any:
-        """The model that a call of the facade goes to, where the body has `given`; None for the base model.
+        """The model that a facade call goes to when its body has `given` as `model`; None for the base model.
 
-        An adapter that the body names comes first, then the one its request was sent to. `is_strict` where a name that
-        nobody knows stays, to be refused.
+        An adapter named in the body comes first, then the adapter that the request was sent to. `is_strict` keeps an
+        unknown name, so that the engine refuses it.
         """
         is_base = not given or (isinstance(given, str) and self.is_base(given))
         if not is_base and (is_strict or not isinstance(given, str) or given in self.loaded()):
@@ -96,13 +96,13 @@ class Adapters(ABC):
         return asked.get() or (is_base and given) or None
 
     def require(self, name: str) -> None:
-        """Raises HTTPException with 404 where nobody knows it."""
+        """Raises HTTPException (404) if the name is unknown."""
         if not self.knows(name):
             raise HTTPException(404, f"there is no adapter {name!r}: {self._those_loaded()}")
 
     async def load(self, name: str, source: str) -> None:
-        """Raises HTTPException: 400 where it cannot have the name or the engine no such adapter, 404 where there is
-        none at `source`, 500 where its files cannot be read, 501 where there is no engine."""
+        """Raises HTTPException: 400 if the name or the adapter is refused, 404 if there is no adapter at `source`, 500
+        if its files cannot be read, 501 if there is no engine, 507 if `most` are loaded."""
         if not _NAME.fullmatch(name):
             raise HTTPException(
                 400, f"{name!r} is no name for an adapter: write letters, digits and . _ : @ + -, 256 at most"
@@ -110,7 +110,7 @@ class Adapters(ABC):
         await self._alone(name, lambda: self._load(name, source))
 
     async def unload(self, name: str, *, is_forced: bool = False) -> None:
-        """Raises HTTPException: 404 where it is not loaded, 409 where it is in use, unless `is_forced`."""
+        """Raises HTTPException: 404 if it is not loaded, 409 if it is in use and not `is_forced`."""
         await self._alone(name, lambda: self._unload(name, is_forced=is_forced))
 
     async def _load(self, name: str, source: str) -> None:
@@ -155,12 +155,12 @@ class Adapters(ABC):
 
 
 def local(source: str) -> Path:
-    """`source` as a path of this machine, whether or not there is anything."""
+    """`source` as an absolute path on this machine. The path need not exist."""
     return Path(source).absolute()
 
 
 def no_directory(source: str) -> str:
-    """The same sentence for what is not there and for what may not be loaded."""
+    """One message for both a missing and a forbidden directory, so that it does not reveal which paths exist."""
     return (
         f"there is no directory {source[:200]!r} that an adapter may be loaded from: it has to be below the model "
         "directory, /opt/ml, or one that HANDRAIL_ADAPTERS_PATH names; a hub "
@@ -169,8 +169,8 @@ def no_directory(source: str) -> str:
 
 
 def read_config(folder: Path, source: str) -> dict[str, Any]:
-    """An adapter's own description. Raises HTTPException: 404 where there is none, 500 where it cannot be read."""
-    if not os.path.isdir(folder):  # unlike Path's, it takes what cannot be looked at for nothing
+    """The adapter's `adapter_config.json`. Raises HTTPException: 404 if there is none, 500 if it cannot be read."""
+    if not os.path.isdir(folder):  # unlike Path.is_dir, it returns False for a path that may not be read
         raise HTTPException(404, no_directory(source))
     try:
         config = json.loads((folder / CONFIG).read_text())

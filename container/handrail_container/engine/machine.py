@@ -1,4 +1,4 @@
-"""Whether this machine has what vLLM's own scale-up asks for, said before anything is loaded."""
+"""Checks before loading that this machine has the GPUs, memory and Ray that vLLM's parallel flags need."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from handrail_container.engine import ray_cluster
 from handrail_container.process import extras
 
 _SHARED_MEMORY = Path("/dev/shm")
-#: What Docker gives a container that is not told otherwise: too little for workers that speak to each other.
+#: Docker's default size of shared memory: too little for workers that communicate through it.
 _TOO_LITTLE = 64 << 20
 
 
 @dataclass(frozen=True)
 class Parallel:
-    """The flags of vLLM that say how many workers there are, and where."""
+    """vLLM's flags that set the number of workers and where they run."""
 
     tensor: int = 1
     pipeline: int = 1
@@ -33,18 +33,18 @@ class Parallel:
 
     @property
     def workers_here(self) -> int:
-        """Those of a machine of `nodes`."""
+        """Workers on one of the `nodes` machines."""
         data = self.data if self.data_here is None else self.data_here
         return self.tensor * self.pipeline * data // self.nodes
 
     @property
     def workers_of_one(self) -> int:
-        """Those of one engine on a machine of `nodes`."""
+        """Workers of one engine on one of the `nodes` machines."""
         return self.tensor * self.pipeline // self.nodes
 
     @property
     def settings(self) -> str:
-        """What is set of it, for a message."""
+        """The sizes that are set, as variables, for a message."""
         sizes = {
             "TENSOR_PARALLEL_SIZE": self.tensor,
             "PIPELINE_PARALLEL_SIZE": self.pipeline,
@@ -55,9 +55,9 @@ class Parallel:
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is. `gpus` is None where vLLM runs on the CPU; `numa_nodes` where it does not bind workers to them.
+    """The machine's resources. `gpus` is None if vLLM runs on the CPU; `numa_nodes` is None if workers are not bound.
 
-    Of GPUs each worker has its own; of the nodes each worker of an engine, and the engines share them."""
+    Each worker needs its own GPU. On a CPU, each worker of one engine needs a NUMA node; engines may share nodes."""
 
     gpus: int | None
     shared_memory: int
@@ -67,13 +67,13 @@ class Machine:
 
 
 def look(gpus: int | None, numa_nodes: int | None = None) -> Machine:
-    """This machine, with as many GPUs and nodes as vLLM sees."""
+    """This machine, with the numbers of GPUs and NUMA nodes that vLLM sees."""
     size = shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else 0
     return Machine(gpus, size, ray_cluster.is_installed(), ray_cluster.address(), numa_nodes)
 
 
 def problems(parallel: Parallel, machine: Machine) -> Iterator[str]:
-    """What is missing, a sentence each."""
+    """A sentence for each resource that is missing."""
     if parallel.uses_ray:
         yield from _ray(parallel, machine)
     elif machine.gpus is not None and parallel.workers_here > machine.gpus:

@@ -35,7 +35,7 @@ def _refuse() -> NoReturn:
 
 
 class NoAdapters(Adapters):
-    """A script may have handlers of its own for them."""
+    """No adapters. A script may register its own adapter handlers."""
 
     def loaded(self) -> Mapping[str, str]:
         return {}
@@ -54,7 +54,7 @@ class NoAdapters(Adapters):
         )
 
     async def remove(self, name: str, *, is_idle: bool) -> None:
-        """There is none."""
+        """No adapter can be loaded, so none can be removed."""
 
 
 class NoBackend:
@@ -69,22 +69,22 @@ class NoBackend:
         self.variables: Mapping[str, str] = {}
 
     def anticipate(self) -> None:
-        """There is nothing to begin."""
+        """Nothing to begin."""
 
     def prepare(self) -> None:
-        """Nothing can be wrong with what is not there."""
+        """Nothing to check."""
 
     async def start(self, app: FastAPI) -> None:
-        """There are no routes to add."""
+        """No routes to add."""
 
     async def warm_up(self) -> None:
-        """There is no token to wait for."""
+        """No token to wait for."""
 
     async def check_health(self) -> None:
-        """What is not there cannot die."""
+        """No engine can die."""
 
     async def stop(self) -> None:
-        """There is nothing to stop."""
+        """Nothing to stop."""
 
 
 def open_none(asked: Opening) -> NoBackend:

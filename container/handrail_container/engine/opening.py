@@ -1,4 +1,4 @@
-"""Which engine there is: found among the plugins, and opened without being started."""
+"""Finds the engine that HANDRAIL_ENGINE names among the plugins, and opens it without starting it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ _MODEL = "SM_VLLM_MODEL"
 
 @dataclass(frozen=True)
 class Opening:
-    """What an engine is opened with. `flags` are `SM_VLLM_…` variables: of the environment, of `config.yaml` and of the
-    styles, in this order; `model` is what the files name, `fallback_model` what the command line does."""
+    """The arguments of an engine's opener. `flags` are `SM_VLLM_…` variables: the environment's over those of
+    `config.yaml`, over those of styles. `model` is from `config.yaml` or a style, `fallback_model` from the command
+    line."""
 
     settings: Settings
     flags: dict[str, str]
@@ -27,8 +28,8 @@ class Opening:
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     """The engine `HANDRAIL_ENGINE` names, not started.
 
-    Raises SettingsError where it needs a model and has none, and where `config.yaml` asks for what cannot be done;
-    PluginError where the engine is another's and cannot be had.
+    Raises SettingsError if the engine needs a model and has none, or `config.yaml` asks for something impossible;
+    PluginError if the engine is a plugin that cannot be loaded.
     """
     config = engine_config.read(settings)
     engine_config.require_no_problems(config)

@@ -1,7 +1,7 @@
-"""What Ray reads from the environment, and whether there is a cluster where RAY_ADDRESS says.
+"""Ray's environment variables, and a check that a cluster answers at RAY_ADDRESS.
 
-There is no argument for the variables, so they are set before Ray is imported. Ray itself tries for minutes to reach a
-cluster.
+Ray has no arguments for these variables, so they are set before it is imported. The check is made here because Ray
+itself tries for minutes to reach a cluster.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 _CONNECT_S = 2.0
 _PORT = 6379
-#: Addresses that are none: Ray finds a cluster, or starts one.
+#: Values that name no address: Ray finds a cluster, or starts one.
 _FOUND_BY_RAY = ("", "local", "auto")
-#: Nothing of it calls home, or writes there; its log is that of the replicas, line by line.
+#: No authentication, no usage reports, and the replicas' log lines passed through unchanged.
 _DEFAULTS = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -26,7 +26,7 @@ _DEFAULTS = {
 
 
 def prepare() -> None:
-    """Set what the user has not set. Ray's processes inherit it."""
+    """Set the variables that the user has not set. Ray's processes inherit them."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 
@@ -36,17 +36,17 @@ def is_installed() -> bool:
 
 
 def address() -> str:
-    """The cluster there is; empty where one has to be started."""
+    """RAY_ADDRESS; empty if a cluster has to be started."""
     return os.environ.get("RAY_ADDRESS", "")
 
 
 def names_a_cluster() -> bool:
-    """Whether there is one to join, or to be found."""
+    """Whether RAY_ADDRESS asks to join a cluster, or to find one."""
     return address() not in ("", "local")
 
 
 def unreachable(address: str) -> str | None:
-    """A sentence where nobody answers there, to go on with what happens without it."""
+    """The beginning of a message if no cluster answers at `address`; the caller adds the consequence. Else None."""
     if address in _FOUND_BY_RAY or address.startswith("ray://"):
         return None
     instead = "write the head's host:port, or unset it"

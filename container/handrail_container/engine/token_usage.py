@@ -1,6 +1,6 @@
-"""How many tokens the engine took and gave for a request, as whoever called it left them in the request's state.
+"""Tokens in and out of a request, read from the request's state.
 
-vLLM leaves a `request_metadata` there. A handler may call several times: each call of the facade has its own state.
+vLLM leaves a `request_metadata` there. A handler may call the engine several times: each facade call has its own state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CALLS = "engine_calls"
 
 
 def state_of_call(request: HTTPConnection | None) -> State:
-    """An empty state for one call of the engine; what is left there counts for `request`."""
+    """An empty state for one engine call; the tokens left in it count for `request`."""
     state: State = {}
     if request is not None:
         request.scope.setdefault("state", {}).setdefault(_CALLS, []).append(state)
@@ -27,14 +27,15 @@ def state_of_call(request: HTTPConnection | None) -> State:
 
 
 def leave(state: State, tokens_in: int, tokens_out: int) -> None:
-    """As vLLM does."""
+    """Record a call's tokens in `state`, in vLLM's form."""
     usage = SimpleNamespace(prompt_tokens=tokens_in, completion_tokens=tokens_out)
     state["request_metadata"] = SimpleNamespace(final_usage_info=usage)
 
 
 async def counted(outputs: AsyncIterator[T], state: State) -> AsyncIterator[T]:
-    """An engine's `outputs`; the tokens of each are left in `state` before it goes on, for nobody knows the last one:
-    where a client leaves, what is left of a stream may be closed after its request is over."""
+    """Yield the engine's `outputs`, recording the tokens so far in `state` before each one.
+
+    Recording once at the end would be too late: after a disconnect, a stream may be closed when its request is over."""
     output: Any
     async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
         async for output in outputs:
@@ -43,7 +44,7 @@ async def counted(outputs: AsyncIterator[T], state: State) -> AsyncIterator[T]:
 
 
 def spent(state: State) -> tuple[int, int] | None:
-    """Tokens in and out; None where the engine has said nothing."""
+    """Tokens in and out, summed over all calls; None if no call has recorded any."""
     states = [state, *state.get(_CALLS, ())]
     told = [getattr(each.get("request_metadata"), "final_usage_info", None) for each in states]
     known = [usage for usage in told if usage is not None]

@@ -1,1 +1,1 @@
-"""A model directory becomes a program: what is in it, what it requires, and what it asks of the engine."""
+"""Turns a model directory into a program: its handlers, its requirements, and its settings for the engine."""

@@ -1,4 +1,4 @@
-"""Reading `config.yaml`: what it holds, and on which line."""
+"""Reads `config.yaml` into a TrussConfig, with the line of each field."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "config.yaml"
 
 
 def find_config(folder: Path) -> TrussConfig | DefinitionRefused | None:
-    """The Truss's definition, why it cannot be read, or None where there is none."""
+    """The Truss's configuration; the fault if it cannot be read; None if there is none."""
     path = folder / FILE
     if not path.is_file():
         return None
@@ -32,7 +32,7 @@ def _read(path: Path) -> TrussConfig:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise DefinitionRefused(f"{path}{line} is not YAML: {error.problem}.") from None
-    except (OSError, ValueError) as error:  # not UTF-8, a date that is none
+    except (OSError, ValueError) as error:  # not UTF-8, an invalid date
         raise DefinitionRefused(f"{path} cannot be read: {error}.") from None
     if not isinstance(data, dict):
         raise DefinitionRefused(f"{path} holds no fields: write `name: value` lines.")
@@ -40,7 +40,7 @@ def _read(path: Path) -> TrussConfig:
 
 
 def _lines(node: Any, path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Each field and each item of a list, dotted, with its line. Raises DefinitionRefused for a field given twice."""
+    """The dotted name of each field and list item, with its line. Raises DefinitionRefused for a field given twice."""
     seen: set[Hashable] = set()
     for key, value in node.value if getattr(node, "id", None) == "mapping" else ():
         if key.value in seen:

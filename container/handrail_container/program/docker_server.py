@@ -1,4 +1,4 @@
-"""A Truss's `docker_server` that starts vLLM's own server: its command, as the variables that say the same here."""
+"""Translates the command of a Truss's `docker_server`, if it starts vLLM's own server, into `SM_VLLM_*` variables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INSTEAD = "a server of its own runs in a container of its own: start that image
 _MODULES = ("vllm.entrypoints.openai.api_server", "vllm.entrypoints.cli.main")
 _MODEL = f"{PREFIX}MODEL"
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh")
-#: A command as a shell reads it: what is quoted, remarks, what ends it, and anything else.
+#: The tokens of a shell command: quoted text, a comment, the end of the command, or any other character.
 _PIECES = re.compile(
     r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?P<comment>(?:(?<=\s)|^)\#[^\n]*)|(?P<end>[();<>|&\n])|.""", re.DOTALL
 )
@@ -27,22 +27,22 @@ _SHORT = {"-tp": "TENSOR_PARALLEL_SIZE", "-pp": "PIPELINE_PARALLEL_SIZE", "-dp":
     "-q": "QUANTIZATION",
     "-O": "OPTIMIZATION_LEVEL",
 }
-#: Flags of switches, which take no value: what follows one is the model.
+#: Switches, which take no value: a word after one is the model.
 _SWITCH = re.compile(r"--(no|enable|disable)-|--(trust-remote-code|enforce-eager|async-scheduling)$")
-#: Flags of several values that look like a model's name.
+#: Flags with several values that look like a model's name.
 _OF_MODELS = ("--served-model-name", "--lora-modules")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
 @dataclass
 class Translated:
-    """`variables` with their values, and a sentence for each thing that is `left`."""
+    """The translation: `variables` with their values, and a sentence for each part that is `left` to the user."""
 
     variables: dict[str, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
 
     def set(self, name: str, value: str) -> None:
-        """What only a shell can tell, or nobody should read, is left."""
+        """Store a variable. A secret, and a value that only a shell can expand, is left to the user."""
         if is_secret(name):
             self.left.append(f"{name}, a secret")
         elif "$" in value or "`" in value:
@@ -52,7 +52,7 @@ class Translated:
 
 
 def refusal(given: Any) -> str:
-    """What to do instead: the first line by itself, and the variables, ready for a shell, where there are any."""
+    """Advice in place of `docker_server`: a first line that stands alone, and any variables as shell commands."""
     command = given.get("start_command") if isinstance(given, Mapping) else None
     found = translated(command) if isinstance(command, str) else None
     if found is None:
@@ -66,7 +66,7 @@ def refusal(given: Any) -> str:
 
 
 def translated(command: str) -> Translated | None:
-    """None where it does not start vLLM's server, or is nothing that a shell could read."""
+    """The command's variables; None if it does not start vLLM's server or is no valid shell command."""
     try:
         commands = list(_commands(command))
     except ValueError:  # a quote that is not closed
@@ -88,7 +88,7 @@ def translated(command: str) -> Translated | None:
 
 
 def _commands(text: str) -> Iterator[list[str]]:
-    """Each command's words; a line that begins with a flag goes on with the one before. Raises ValueError."""
+    """The words of each command. A line that begins with a flag continues the one before. Raises ValueError."""
     text = re.sub(r"\n\s*(?=-)", " ", re.sub(r"\\\r?\n", " ", text.strip()))
     command = ""
     for piece in _PIECES.finditer(text):
@@ -101,7 +101,7 @@ def _commands(text: str) -> Iterator[list[str]]:
 
 
 def _script(words: list[str]) -> str | None:
-    """What a shell among the words is to run: that of `sh -c "…"`."""
+    """The script of a `sh -c "…"` among the words."""
     for shell, option, script in zip(words, words[1:], words[2:], strict=False):
         if Path(shell).name in _SHELLS and re.fullmatch("-[a-z]*c", option):
             return script
@@ -109,7 +109,7 @@ def _script(words: list[str]) -> str | None:
 
 
 def _begin(words: list[str]) -> int | None:
-    """Where the server's own arguments begin."""
+    """The index of the server's first argument; None if the words do not start vLLM's server."""
     for at, (word, following) in enumerate(pairwise(words)):
         if Path(word).name == "vllm" and following == "serve":
             return at + 2
@@ -119,7 +119,7 @@ def _begin(words: list[str]) -> int | None:
 
 
 def _read(words: list[str], found: Translated) -> None:
-    """The server's arguments: `words` are all of them."""
+    """Translate the server's arguments, `words`."""
     models: list[str] = []
     while words and not _is_flag(words[0]):
         models.append(words.pop(0))
@@ -140,7 +140,7 @@ def _read(words: list[str], found: Translated) -> None:
 
 
 def _is_flag(word: str) -> bool:
-    """A negative number is a value."""
+    """Whether `word` is a flag. A negative number is a value."""
     return re.match(r"-[^\d.]", word) is not None
 
 

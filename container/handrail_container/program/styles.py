@@ -1,4 +1,4 @@
-"""The whole-model styles of Handrail itself, as the entry points of `handrail.styles` name them."""
+"""Handrail's own whole-model styles, named by the entry points in `handrail.styles`."""
 
 from __future__ import annotations
 

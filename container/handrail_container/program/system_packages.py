@@ -1,4 +1,4 @@
-"""A Truss's `system_packages`: what its image has, and this container does not, which cannot install it."""
+"""Finds a Truss's `system_packages` that this container lacks. The container cannot install them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from handrail.styles.truss.config import TrussConfig
 
-#: What Debian's package manager knows to be installed.
+#: The list of installed packages of Debian's package manager.
 STATUS = Path("/var/lib/dpkg/status")
 
 
 def missing(config: TrussConfig, status: Path = STATUS) -> list[str]:
-    """Those that are not here, as they are written; all of them where there is no such package manager."""
+    """The packages that are not installed, as written in the file; all of them on a system without dpkg."""
     given = config.value("system_packages")
     names = [str(name).strip() for name in given if name] if isinstance(given, list) else []
     if not names:
@@ -23,7 +23,7 @@ def missing(config: TrussConfig, status: Path = STATUS) -> list[str]:
 
 
 def sentence(config: TrussConfig, status: Path = STATUS) -> str:
-    """What is missing, and what to do; nothing where nothing is."""
+    """A sentence on the missing packages, and how to add them; empty if none is missing."""
     lacking = missing(config, status)
     if not lacking:
         return ""
@@ -35,15 +35,15 @@ def sentence(config: TrussConfig, status: Path = STATUS) -> str:
 
 
 def _bare(name: str) -> str:
-    """`ffmpeg` of `ffmpeg:amd64=7:5.1`."""
+    """The bare name of a package: `ffmpeg` for `ffmpeg:amd64=7:5.1`."""
     return name.partition("=")[0].partition(":")[0]
 
 
 def _installed(status: Path) -> Iterator[str]:
-    """The names of what is installed, and of what that provides."""
+    """The names of installed packages, and of the packages that they provide."""
     try:
         text = status.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # another system than Debian
+    except OSError:  # not a Debian system
         return
     for paragraph in text.split("\n\n"):
         fields = dict(line.partition(": ")[::2] for line in paragraph.splitlines() if not line.startswith(" "))

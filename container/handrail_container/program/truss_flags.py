@@ -1,4 +1,4 @@
-"""A Truss's `config.yaml` as vLLM's flags: which field becomes which, and why another does not."""
+"""Maps the fields of a Truss's `config.yaml` to vLLM's flags, or says why a field has none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """What becomes of one field: `note` says of which flag, what for, why it is ignored, or what to do instead."""
+    """Result for one field. `note` is the flag it maps to, its use, why it is ignored, or what to use instead."""
 
     name: str
     where: str
@@ -35,7 +35,7 @@ class Field:
     needs_gpu: bool = False
 
 
-#: What a field's value is, as flags (without their prefix), or a sentence on why not.
+#: A field's value as flags (without their prefix), or a sentence on why there are none.
 Mapped = dict[str, Any] | str
 
 _BUILD = {
@@ -64,8 +64,8 @@ _HANDLED = "the Model's: read where it is served"
 _INSTALLED = "installed before the script is imported, unless installing is switched off"
 _PLATFORM = "the platform's: SageMaker has settings of its own for it"
 _IMAGE = "of the image: this container is built already"
-_NONE = "vLLM has nothing like it"
-_WHAT_FOR = {
+_NO_EQUIVALENT = "vLLM has nothing like it"
+_USES = {
     **dict.fromkeys(("model_module_dir", "model_class_filename", "model_class_name", "data_dir"), _HANDLED),
     **dict.fromkeys(("bundled_packages_dir", "secrets", "runtime"), _HANDLED),
     **dict.fromkeys(("requirements", "requirements_file"), _INSTALLED),
@@ -90,12 +90,12 @@ _WHY_IGNORED_BELOW = {
 
 
 def fields(config: TrussConfig, *, on_gpu: bool) -> list[Field]:
-    """Every field of the file, and of its engine blocks every one in them, in order; null is none."""
+    """The result for each field, in order. Fields of engine blocks count one by one; null counts as absent."""
     return [_field(config, name, value, on_gpu) for name, value in _flat(config.data) if value is not None]
 
 
 def engine_flags(rows: list[Field]) -> dict[str, str]:
-    """As `SM_VLLM_*` variables; a `vllm` block comes before `model_metadata.vllm_config`, and that before the rest."""
+    """The `SM_VLLM_*` variables. A `vllm` block wins over `model_metadata.vllm_config`, and that over the rest."""
     ranked = sorted(rows, key=_rank)
     flags: dict[str, str] = {}
     for row in ranked:
@@ -114,7 +114,7 @@ def has_gpu() -> bool:
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Fields that mean something by themselves: those of the engine's blocks one by one, others whole."""
+    """The fields with dotted names: those of the engine's blocks one by one, others whole."""
     for key, value in data.items():
         name = f"{prefix}{key}"
         if name in _OPEN and isinstance(value, Mapping):
@@ -140,8 +140,8 @@ def _field(config: TrussConfig, name: str, value: Any, on_gpu: bool) -> Field:
     )
     if needs_gpu and mapped:
         return Field(name, where, Outcome.IGNORED, "there is no GPU for it", needs_gpu=True)
-    if name in _WHAT_FOR:
-        return Field(name, where, Outcome.USED, _WHAT_FOR[name])
+    if name in _USES:
+        return Field(name, where, Outcome.USED, _USES[name])
     if isinstance(mapped, str):
         return Field(name, where, Outcome.IGNORED, mapped)
     flags = {f"{_PREFIX}{flag}": _text(given) for flag, given in mapped.items()}
@@ -149,12 +149,12 @@ def _field(config: TrussConfig, name: str, value: Any, on_gpu: bool) -> Field:
 
 
 def _wants_gpu(resources: Any) -> bool:
-    """`truss` writes out `accelerator: null` and `use_gpu: false` where none is asked for."""
+    """Whether `resources` asks for a GPU. `truss` writes `accelerator: null` and `use_gpu: false` if it does not."""
     return isinstance(resources, Mapping) and bool(resources.get("accelerator") or resources.get("use_gpu"))
 
 
 def _refusal(name: str, value: Any) -> str | None:
-    """What to do instead of what cannot be done."""
+    """Advice in place of a field that cannot be honoured; None if it can."""
     if name == "docker_server":
         return docker_server.refusal(value)
     if name == "runtime" and _transport(value) == "grpc":
@@ -183,12 +183,12 @@ def _mapped(name: str, value: Any) -> Mapped:
             return {name.removeprefix(start).lstrip("-").replace("-", "_").upper(): value}
     if special := _SPECIAL.get(name):
         return special(value)
-    default = _NONE if name.startswith("trt_llm.") else "not known"
+    default = _NO_EQUIVALENT if name.startswith("trt_llm.") else "not known"
     return _WHY_IGNORED_BELOW.get(name) or _WHY_IGNORED.get(name.partition(".")[0], default)
 
 
 def _switch(flag: str, value: Any) -> Mapped:
-    """vLLM switches off with a flag of another name."""
+    """The flag with `value`. To switch it off, vLLM has a flag of another name."""
     return {f"NO_{flag}": True} if value is False else {flag: value}
 
 
@@ -203,7 +203,7 @@ def _base_model(value: Any) -> Mapped:
 
 
 def _memory(value: Any) -> Mapped:
-    """A fraction of what is free beside the weights there, of all memory here: alike only where it is large."""
+    """TensorRT-LLM's fraction is of the memory left by the weights, vLLM's of all memory: alike only if it is large."""
     if isinstance(value, int | float) and value >= 0.8:
         return {"GPU_MEMORY_UTILIZATION": value}
     return "vLLM's fraction is of all memory: set gpu_memory_utilization under `vllm`"

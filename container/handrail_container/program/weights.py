@@ -1,4 +1,4 @@
-"""Which model the engine loads."""
+"""Finds the model that the engine loads."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
 
 
 def find_model(settings: Settings, fallback: Path | None = None, of_config: str | None = None) -> str:
-    """A directory or a hub id: the first of `SM_VLLM_MODEL`, weights in the model directory, what `config.yaml` names,
-    `HF_MODEL_ID`, `fallback`.
+    """A directory or a hub id: the first of `SM_VLLM_MODEL`, weights in the model directory, the model in
+    `config.yaml`, `HF_MODEL_ID`, `fallback`.
 
-    Raises SettingsError naming these where none is there.
+    Raises SettingsError naming these if there is none.
     """
     if given := settings.vllm.get("SM_VLLM_MODEL"):
         return given
@@ -35,7 +35,7 @@ def find_model(settings: Settings, fallback: Path | None = None, of_config: str 
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether an engine could load the folder as a model."""
+    """Whether the folder has a model that an engine can load."""
     if any(folder.glob("*.gguf")):
         return True
     return (folder / "config.json").is_file() and any(any(folder.glob(pattern)) for pattern in _WEIGHT_FILES)

@@ -1,8 +1,7 @@
-"""More than one machine, by Ray Serve: the same application as a deployment, each replica with an engine of its own.
+"""Scaling over several machines with Ray Serve: a deployment whose replicas each have their own engine.
 
 `handrail_container.ray:build` is for `serve run` and its configuration files, `handrail_container.ray:front` for
-RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH; `handrail serve --ray` uses both. Nothing here imports Ray before it is
-called.
+RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH; `handrail serve --ray` uses both. Importing this module does not import Ray.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def require_ray() -> Any:
-    """The module that speaks to Ray Serve. Raises SettingsError where that is not installed."""
+    """The module `ray.deployment`. Raises SettingsError if Ray Serve is not installed."""
     ray_cluster.prepare()
     try:
         return importlib.import_module("handrail_container.ray.deployment")
@@ -30,7 +29,7 @@ def require_ray() -> Any:
 
 
 def build(args: dict[str, str]) -> Any:
-    """The Serve application. `args` are settings by their variables' names, before those of the environment.
+    """The Serve application. `args` are settings by their variables' names, which win over the environment.
 
     Raises SettingsError.
     """
@@ -38,7 +37,7 @@ def build(args: dict[str, str]) -> Any:
 
 
 def front() -> list[Middleware]:
-    """What stands around Serve's HTTP proxy, for RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH."""
+    """The middlewares around Serve's HTTP proxy, for RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH."""
     from starlette.middleware import Middleware
 
     from handrail_container.ray.proxy import ProxyMiddleware

@@ -1,4 +1,4 @@
-"""`handrail serve --ray`: a cluster of its own or the one RAY_ADDRESS names, the application on it, and its end."""
+"""Starts or joins a Ray cluster for `handrail serve --ray`, deploys the application on it, and stops it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ logger = logging.getLogger("handrail")
 
 _FAILURE = re.compile(r"ReplicaFailed: (exit status \d: .*)", re.DOTALL)
 _FAILED = ("DEPLOY_FAILED",)
-#: In Serve's words: there is no room for a replica.
+#: Part of Serve's message when there is no room for a replica.
 _WAITING = "to be scheduled"
-_TOLD_S = 2.0
-#: What Serve itself takes to see that the last replica has stopped.
-_NOTICED_S = 5.0
+_BROADCAST_S = 2.0
+#: Seconds that Serve needs to notice that the last replica has stopped.
+_NOTICE_S = 5.0
 _POLL_S = 0.1
 
 
 class Cluster:
-    """Its methods block, and are called in this order; `check` repeats."""
+    """The cluster and the application. The methods block, and are called in this order; `is_running` repeats."""
 
     def __init__(self, settings: Settings, fallback_model: Path | None) -> None:
         self._settings = settings
@@ -47,8 +47,8 @@ class Cluster:
         self._host = ""
 
     def start(self, host: str, port: int) -> None:
-        """Ray, and Serve where it does not run, with its proxies. Raises ConnectionError where RAY_ADDRESS does not
-        answer, SettingsError where the Serve there is taken."""
+        """Start or join Ray, and start Serve with its proxies if it is not running. Raises ConnectionError if
+        RAY_ADDRESS does not answer, SettingsError if Serve there has another application or port."""
         self._host = host
         where: dict[str, Any] = {"address": "local", "include_dashboard": False} if self._is_own else {}
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
@@ -56,13 +56,13 @@ class Cluster:
         if controller := _controller():
             _require_room(controller, port)
         else:
-            bind(host, port).close()  # Ray's own complaint is in a log of its own
+            bind(host, port).close()  # report a taken port here: Ray reports it only in a log file of its own
             self._starts_serve = True
         serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port}, logging_config=QUIET)
 
     def deploy(self) -> None:
-        """Return while the replicas start. Raises SettingsError."""
-        if self._is_own and (problems := unmet(self._settings, ray.cluster_resources())):  # no machine will join it
+        """Deploy the application. Returns before the replicas are ready. Raises SettingsError."""
+        if self._is_own and (problems := unmet(self._settings, ray.cluster_resources())):  # no machine joins ours later
             raise SettingsError(*problems)
         target = serve.RunTarget(
             application(self._settings, self._fallback_model, self._host), name=APP, route_prefix="/"
@@ -71,8 +71,8 @@ class Cluster:
         serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 
     def is_running(self) -> bool:
-        """Whether all replicas of the start are ready. Raises ReplicaFailed where they cannot be, EngineDeadError where
-        the application is gone."""
+        """Whether all initial replicas are ready. Raises ReplicaFailed if they cannot start, EngineDeadError if the
+        application is gone."""
         app = serve.status().applications.get(APP)
         if app is None:
             raise EngineDeadError("the application is no longer on the cluster")
@@ -87,15 +87,15 @@ class Cluster:
         return found[1].strip() if found else f"exit status 4: handrail: Ray Serve could not deploy: {message}"
 
     def _warn(self, app: Any) -> None:
-        """Where a replica finds no room, which may come: Serve's own words, once."""
+        """Log Serve's own message once if a replica has no room. That is no failure: room may appear."""
         message = " ".join(app.deployments[NAME].message.split()) if NAME in app.deployments else ""
         if _WAITING in message and message != self._warned:
             logger.warning("Ray Serve: %s", message)
             self._warned = message
 
     def stop(self) -> None:
-        """The application first, whose requests finish; then what we have started of the rest. Where Ray is ours and no
-        replica answers yet, nobody is waited for."""
+        """Drain and delete the application, then stop the parts of Serve and Ray that this process started. If Ray is
+        our own and no replica runs, only Ray is stopped."""
         if not ray.is_initialized():
             return
         if not self._is_own or _has_running_replica():
@@ -103,7 +103,7 @@ class Cluster:
         ray.shutdown()
 
     def _end_serve(self) -> None:
-        """What is ours of it."""
+        """Delete our application, and shut Serve down if this process started it."""
         with contextlib.suppress(RayError, RayServeException, TimeoutError):  # the cluster is gone
             if self._has_deployed:
                 self._delete()
@@ -111,11 +111,12 @@ class Cluster:
                 serve.shutdown()
 
     def _delete(self) -> None:
-        """Return once the replicas have stopped, or had the time for it: Serve's own way waits a minute at most."""
-        with contextlib.suppress(RayError, RayServeException, TimeoutError):  # a fleet that never began, or is gone
-            serve.get_app_handle(APP).broadcast("drain").results(timeout_s=_TOLD_S, return_exceptions=True)
+        """Delete the application. Returns once the replicas have stopped, or after their timeout. Serve's own blocking
+        call waits at most a minute."""
+        with contextlib.suppress(RayError, RayServeException, TimeoutError):  # the replicas never started, or are gone
+            serve.get_app_handle(APP).broadcast("drain").results(timeout_s=_BROADCAST_S, return_exceptions=True)
         serve.delete(APP, _blocking=False)
-        deadline = time.monotonic() + stop_s(self._settings) + _NOTICED_S
+        deadline = time.monotonic() + stop_s(self._settings) + _NOTICE_S
         while APP in serve.status().applications and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
@@ -128,8 +129,8 @@ def _has_running_replica() -> bool:
 
 
 def _controller() -> Any:
-    """That of the Serve which runs on the cluster, somebody's; None where there is none, and to ask Serve would start
-    one."""
+    """The controller of a Serve already on the cluster; None if there is none. Looked up in Ray, because a call to
+    Serve would start one."""
     try:
         return ray.get_actor("SERVE_CONTROLLER_ACTOR", namespace="serve")
     except ValueError:
@@ -137,7 +138,7 @@ def _controller() -> Any:
 
 
 def _require_room(controller: Any, port: int) -> None:
-    """Raises SettingsError where the Serve that runs there has another application in our place, or another port."""
+    """Raises SettingsError if the Serve on the cluster has an application of our name, or another port."""
     there = f"RAY_ADDRESS is {ray_cluster.address()!r}, whose Ray Serve"
     if APP in serve.status().applications:
         raise SettingsError(

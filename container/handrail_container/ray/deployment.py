@@ -1,4 +1,4 @@
-"""The application as Ray Serve has it."""
+"""The application as a Ray Serve deployment."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from handrail_container.ray.sharing import is_one_of_many, require_one_folder
 from handrail_container.settings import environment
 from handrail_container.settings.fields import Settings
 
-#: The deployment's name.
+#: Name of the deployment.
 NAME = "handrail"
-#: The application's.
+#: Name of the application.
 APP = "default"
 _ROUTER = "handrail_container.ray.session_router:SessionRouter"
-#: Serve says by itself nothing of requests: the replicas have their own access log.
+#: Serve does not log requests: the replicas have their own access log.
 QUIET = LoggingConfig(log_level="WARNING", enable_access_log=False)
-#: How long `/metrics` waits for the other replicas.
+#: Seconds that `/metrics` waits for the other replicas.
 _METRICS_S = 5.0
 
 
 @serve.ingress()
 class ReplicaDeployment:
-    """A replica in the hands of Serve, which calls these methods."""
+    """A replica as Serve's deployment class. Serve calls these methods."""
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
         self, variables: Mapping[str, str], fallback_model: str | None, host: str
@@ -55,11 +55,11 @@ class ReplicaDeployment:
         return serve.get_replica_context().replica_id.unique_id, self._replica.exposition()
 
     async def drain(self) -> None:
-        """Returns at once."""
+        """Begin to drain in the background; returns at once."""
         self._draining = asyncio.create_task(self._replica.drain())
 
     async def _expositions(self) -> dict[str, str]:
-        """Those of all replicas that answer in time."""
+        """The metrics of all replicas that answer in time, by replica."""
         broadcast = serve.get_deployment_handle(NAME, APP).broadcast("exposition")
         found = await broadcast.results_async(timeout_s=_METRICS_S, return_exceptions=True)
         return dict(one for one in found if not isinstance(one, BaseException))
@@ -70,13 +70,13 @@ class ReplicaDeployment:
 
 
 def build(args: Mapping[str, str]) -> Any:
-    """The application by these settings, before those of the environment. Raises SettingsError."""
+    """The application with the settings `args`, which win over the environment. Raises SettingsError."""
     environment.take(args)
     return application(environment.read())
 
 
 def application(settings: Settings, fallback_model: Path | None = None, host: str = "127.0.0.1") -> Any:
-    """What `serve run` takes; its proxies listen on `host`. Raises SettingsError."""
+    """The bound application for `serve run`. Serve's proxies listen on `host`. Raises SettingsError."""
     gpus = ray.cluster_resources().get("GPU", 0.0)
     require_one_folder(settings, sum(node["Alive"] for node in ray.nodes()))
     router = {"request_router_class": _ROUTER, "request_router_kwargs": {"num_fallback_replicas": 0}}

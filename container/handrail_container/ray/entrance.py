@@ -1,4 +1,4 @@
-"""The gate as a replica of Ray Serve calls it: a call that is cancelled is a client that left."""
+"""ASGI entry point of a replica: turns Ray Serve's cancellation of a call into a client's disconnect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class ReplicaApp:
-    """`gate` in a task of its own for each request, which hears of its client's leaving as from our own listener."""
+    """Runs `gate` in a task per request, which gets a disconnect in the same way as from our own listener."""
 
     def __init__(self, gate: ASGIApp) -> None:
         self._gate = gate
@@ -32,7 +32,7 @@ class ReplicaApp:
 
 
 class Client:
-    """What is received of a client, until it leaves."""
+    """The messages from a client, and its disconnect."""
 
     def __init__(self, kind: str, receive: Receive) -> None:
         self._farewell: Message = {"type": f"{kind}.disconnect"}
@@ -43,7 +43,7 @@ class Client:
         self._left.set_result(None)
 
     async def receive(self) -> Message:
-        """The next message; once the client has left, that it has."""
+        """The next message; a disconnect message once the client has left."""
         if self._left.done():
             return self._farewell
         receiving = asyncio.ensure_future(_next(self._receive))
@@ -59,7 +59,7 @@ async def _next(receive: Receive) -> Message:
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
-    """Serve insists on one; the replica has begun before it, and ends after it."""
+    """Answer Serve's lifespan messages. The replica starts before the lifespan and ends after it."""
     for moment in ("startup", "shutdown"):
         await receive()
         await send({"type": f"lifespan.{moment}.complete"})

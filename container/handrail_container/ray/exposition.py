@@ -1,4 +1,4 @@
-"""The metrics of all replicas as one text."""
+"""Merges the metrics of all replicas into one text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Collected:
 
 
 def merged(expositions: Mapping[str, str]) -> bytes:
-    """Prometheus text with every series of every replica, by the replica's name."""
+    """Prometheus text with every series of every replica, labelled with the replica's name."""
     families: dict[str, Metric] = {}
     for replica, text in expositions.items():
         for family in text_string_to_metric_families(text):

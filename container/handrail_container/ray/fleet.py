@@ -1,4 +1,4 @@
-"""`handrail serve --ray`: its life from the script's check to the exit status."""
+"""The life of `handrail serve --ray`, from the check of the script to the exit status."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ _STATUS = re.compile(r"exit status (\d): (.*)", re.DOTALL)
 
 
 class Fleet:
-    """The replicas, as one process on the command line."""
+    """The replicas, run as one process from the command line."""
 
     def __init__(self, settings: Settings, host: str, fallback_model: Path | None = None) -> None:
-        """Raises SettingsError."""
+        """Raises SettingsError if Ray is missing, the options are wrong, or RAY_ADDRESS does not answer."""
         require_ray()
         options(settings, 0)
         if unreachable := ray_cluster.unreachable(ray_cluster.address()):
             raise SettingsError(f"{unreachable}, and --ray starts a cluster on this machine")
         self._host = host
         self._fallback_model = fallback_model
-        #: Called once, with the program that is served.
+        #: Called once, with the served program.
         self.when_ready: Callable[[Program], None] = lambda program: None
         self.port = settings.port
-        if not (self.port and ray_cluster.names_a_cluster()):  # where a proxy of Serve may be, which is no problem
+        if not (self.port and ray_cluster.names_a_cluster()):  # a running cluster's Serve proxy may hold the port
             with bind(host, self.port) as probe:
                 self.port = int(probe.getsockname()[1])
         self._settings = settings.model_copy(update={"port": self.port})
@@ -64,7 +64,7 @@ class Fleet:
         self._thread = ThreadPoolExecutor(1, "ray")
 
     def _checks(self) -> Startup:
-        """The steps that a start begins with, here before each replica takes them."""
+        """The first steps of a start, made here before each replica repeats them."""
         lifecycle = Lifecycle()
         gate = composition.create_gate(self._settings, lifecycle)
         backend = opening.open_backend(self._settings, self._fallback_model)
@@ -72,7 +72,7 @@ class Fleet:
 
     @property
     def payloads(self) -> Mapping[str, str]:
-        """The engine's own routes by payload; vLLM's are known to the replicas, and those of a chat stand for them."""
+        """The engine's routes by payload. Only the replicas know vLLM's, so the chat route stands for them."""
         backend = self._startup.backend
         return backend.routes_by_payload or ({} if backend.name == "none" else {"messages": "/v1/chat/completions"})
 
@@ -101,7 +101,7 @@ class Fleet:
         lifecycle.step("Ray is starting", "ray")
         self._cluster = cluster = Cluster(self._settings, self._fallback_model)
         await self._in_thread(lambda: cluster.start(self._host, self.port))
-        self._heed_signals()  # Ray has put handlers of its own in their place, which kill
+        self._heed_signals()  # again: Ray has replaced the handlers by its own, which kill the process
         await self._in_thread(cluster.deploy)
         lifecycle.step("the replicas are starting", "replicas")
         is_ready = False
@@ -114,7 +114,7 @@ class Fleet:
             await asyncio.sleep(_POLL_S)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
-        """One after the other: what is asked to stop waits for what is being started."""
+        """Run `function` in the Ray thread, one call at a time: a stop waits for a start in progress."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     def _failed(self, error: BaseException | None) -> ExitCode:
@@ -131,7 +131,7 @@ class Fleet:
         signals.heed_on_loop(self._on_signal, self._asked_to_stop.set)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """The first drains; a second stops at once, with the status a shell gives that signal."""
+        """The first signal drains; a second one exits at once, with the shell's status for that signal."""
         if self._was_signalled:
             children.exit_with(128 + number)
         self._was_signalled = True

@@ -1,4 +1,4 @@
-"""What Ray Serve is told of the deployment: how many replicas, what each reserves, how long it may take to stop."""
+"""The options of the Ray Serve deployment: number of replicas, their resources, and their shutdown timeout."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from handrail_container.program import engine_config
 from handrail_container.settings import vllm_flags as sm
 from handrail_container.settings.fields import Settings
 
-#: After the drain: the rest is told to end, hooks run, the engine stops.
+#: Seconds after the drain, in which remaining requests are ended, hooks run, and the engine stops.
 _STOP_S = 15.0
-#: Ray counts in ten-thousandths.
+#: Ray's resolution of resources.
 _NOTHING = 1e-4
 _HEALTH_PERIOD_S = 2.0
 #: Requests to `/ping` and `/metrics`, which are never refused.
@@ -26,13 +26,13 @@ def options(settings: Settings, gpus_there: float) -> dict[str, Any]:
     return {
         **_replicas(settings),
         **_resources(settings, gpus_there),
-        "max_ongoing_requests": 2 * most + _SPARE,  # the replica itself says who has to wait, and until when
+        "max_ongoing_requests": 2 * most + _SPARE,  # not a limit: the replica's own queue decides which requests wait
         "max_queued_requests": -1,
         "graceful_shutdown_timeout_s": stop_s(settings),
         "graceful_shutdown_wait_loop_s": 0.1,
         "health_check_period_s": _HEALTH_PERIOD_S,
         "health_check_timeout_s": settings.stall_s,
-        "max_constructor_retry_count": 1,  # the start of a server that cannot start is not tried again
+        "max_constructor_retry_count": 1,  # no retry: a start that failed once fails again
     }
 
 
@@ -42,8 +42,8 @@ def stop_s(settings: Settings) -> float:
 
 
 def unmet(settings: Settings, there: Mapping[str, float]) -> list[str]:
-    """A sentence for each reservation that is more than `there` is, by the names that Ray has for resources. Raises
-    SettingsError."""
+    """A sentence for each resource of which the replicas reserve more than is `there`, by Ray's names of resources.
+    Raises SettingsError."""
     given = options(settings, there.get("GPU", 0.0))
     actor, workers = given["ray_actor_options"], given.get("placement_group_bundles")
     bundles = workers or [{"CPU": actor["num_cpus"], "GPU": actor["num_gpus"]}]
@@ -78,7 +78,7 @@ def _replicas(settings: Settings) -> dict[str, Any]:
 
 
 def _resources(settings: Settings, gpus_there: float) -> dict[str, Any]:
-    """For vLLM's own executor, the GPUs of the replica; for Ray's, a placement group with a bundle for each worker."""
+    """The reservation: the replica's GPUs for vLLM's own executor; one placement bundle per worker for Ray's."""
     flags = sm.engine_flags(engine_config.read(settings).flags or {}) if settings.engine == "vllm" else {}
     workers = world_size(flags) if settings.engine == "vllm" else 0
     gpus = settings.ray_gpus if settings.ray_gpus is not None else float(workers if gpus_there else 0)
@@ -93,7 +93,7 @@ def _resources(settings: Settings, gpus_there: float) -> dict[str, Any]:
 
 
 def world_size(flags: Mapping[str, str]) -> int:
-    """How many workers vLLM will start, by its flags. Raises SettingsError."""
+    """The number of workers that vLLM starts with these flags. Raises SettingsError."""
     size = 1
     for name in _SIZES:
         value = flags.get(name, "1")

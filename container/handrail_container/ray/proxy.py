@@ -1,4 +1,4 @@
-"""Around Ray Serve's HTTP proxy: what clients are told where no replica answers, in our words and in time."""
+"""Middleware around Ray Serve's HTTP proxy: answers clients in Handrail's shape when no replica does, and in time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from handrail_container.http.envelope import Failure, error_body, error_event, e
 
 #: SageMaker waits 2 s for `/ping`.
 _PING_S = 1.8
-#: So long for one replica's answer to it; then another one is asked. A custom ping may take a second.
+#: Timeout in seconds for one replica's answer to `/ping`; then another replica is asked. A custom ping may take 1 s.
 _ONE_PING_S = 1.1
 _AGAIN_S = 0.05
 _LEAVE_S = 0.1
-#: Serve's own routes: its health, its routes.
+#: Prefix of Serve's own routes: its health and its list of routes.
 _SERVES_OWN = "/-/"
 _ID, _SESSION, _ROUTED_BY = b"x-request-id", b"x-amzn-sagemaker-session-id", b"x-session-id"
 
-_NOBODY = Failure(503, "no replica is ready: the server starts or stops", "loading", headers={"Retry-After": "5"})
-_SILENT = Failure(503, "no replica answers", "loading", headers={"Retry-After": "5"})
-_GONE = Failure(503, "the replica that had this request has ended", "replica_ended", headers={"Retry-After": "1"})
+_NO_REPLICA = Failure(503, "no replica is ready: the server starts or stops", "loading", headers={"Retry-After": "5"})
+_NO_ANSWER = Failure(503, "no replica answers", "loading", headers={"Retry-After": "5"})
+_ENDED = Failure(503, "the replica that had this request has ended", "replica_ended", headers={"Retry-After": "1"})
 
 
 class Reply:
-    """An answer on its way: a replica's goes through, Serve's own is held back."""
+    """A response in transit: a replica's is passed on, Serve's own is held back."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -45,24 +45,25 @@ class Reply:
             await self._send(message)
 
     def _begin(self, message: Message) -> None:
-        """Serve adds the request's id to every answer; a replica's has had it before."""
+        """Detect a replica's answer: it has two request ids, its own and the one that Serve adds. Keep the first."""
         ids = [header for header in message["headers"] if header[0].lower() == _ID]
         self.status, self.is_replicas = message["status"], len(ids) > 1
         message["headers"] = [header for header in message["headers"] if header[0].lower() != _ID] + ids[:1]
         self.is_sse = MutableHeaders(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
 
     async def finish(self, request_id: str) -> None:
-        """Say what is left to be said where no replica has said it all; what is no event stream is cut."""
+        """Send an error if no replica has answered, or as the last event of an incomplete event stream. Any other
+        incomplete answer is cut off."""
         if not self.is_replicas:
-            await answer_with(_NOBODY if self.status == 404 else _GONE, request_id, self._send)
+            await answer_with(_NO_REPLICA if self.status == 404 else _ENDED, request_id, self._send)
         elif self.is_sse and not self.is_complete:
-            body = error_event(error_body(_GONE, request_id))
+            body = error_event(error_body(_ENDED, request_id))
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class ProxyMiddleware:
-    """One of these is in each proxy. It asks a replica for `/ping` again where one does not answer, gives each request
-    the id that it keeps, and has Serve know the session."""
+    """The middleware, one in each proxy. It retries `/ping` when a replica does not answer, gives each request its
+    final id, and passes the session's id on to Serve."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -84,7 +85,7 @@ class ProxyMiddleware:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = request_id_of(dict(scope["headers"]))
         if not self._has_answered and not await self._asked({**scope, "path": "/ping", "method": "GET"}, _ONE_PING_S):
-            await answer_with(_NOBODY, request_id, send)
+            await answer_with(_NO_REPLICA, request_id, send)
             return
         reply = Reply(send)
         await self._app(scope, receive, reply.send)
@@ -100,10 +101,10 @@ class ProxyMiddleware:
             if answer:
                 return
             await asyncio.sleep(_AGAIN_S)
-        await answer_with(_SILENT if self._has_answered else _NOBODY, request_id, send)
+        await answer_with(_NO_ANSWER if self._has_answered else _NO_REPLICA, request_id, send)
 
     async def _asked(self, scope: Scope, patience_s: float) -> list[Message]:
-        """A replica's whole answer to a request without a body; nothing where none came."""
+        """A replica's whole answer to a request without a body; empty if there was none in time."""
         messages: list[Message] = []
 
         async def collect(message: Message) -> None:
@@ -113,7 +114,7 @@ class ProxyMiddleware:
         leaving = asyncio.Event()
         asking = asyncio.ensure_future(_run(self._app, scope, _client(leaving), reply.send))
         await asyncio.wait([asking], timeout=patience_s)
-        leaving.set()  # as a client does: to be cancelled is more than the proxy expects
+        leaving.set()  # a disconnect: the proxy does not expect to be cancelled
         await asyncio.wait([asking], timeout=_LEAVE_S)
         self._has_answered = self._has_answered or reply.is_complete
         return messages if reply.is_complete else []
@@ -124,7 +125,7 @@ async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None
 
 
 def _client(leaving: asyncio.Event) -> Receive:
-    """One that says nothing, and stays until it leaves."""
+    """The `receive` of a client that sends an empty body and disconnects when `leaving` is set."""
     said: Iterator[Message] = iter([{"type": "http.request", "body": b"", "more_body": False}])
 
     async def receive() -> Message:
@@ -137,7 +138,7 @@ def _client(leaving: asyncio.Event) -> Receive:
 
 
 def _headers(scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
-    """The request's, with its id where Serve looks for one, and its session: a new one has no replica yet."""
+    """The request's headers with its id and session where Serve looks for them. A new session has no replica yet."""
     headers = [header for header in scope["headers"] if header[0] not in (_ID, _ROUTED_BY)]
     session = dict(scope["headers"]).get(_SESSION)
     if session and session != b"NEW_SESSION":

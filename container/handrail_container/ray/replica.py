@@ -1,4 +1,4 @@
-"""One replica: what `server.py` is to a process, without its listener, its signals and its exit status."""
+"""One replica: a server's startup, health and shutdown without listener, signals and exit status."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ from handrail_container.settings import environment
 
 logger = logging.getLogger("handrail")
 
-#: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
+#: Seconds for requests in flight after the engine has died: engine calls fail at once, handlers may answer.
 _FAILED_S = 5.0
-#: What is told to end has so long to do so, and the engine this long.
+#: Seconds that each part gets to end, and seconds for the engine.
 _ENDING_S = 1.5
 _ENGINE_S = 15.0
 _POLL_S = 0.02
-#: Every replica's name and metrics.
+#: Returns the metrics of every replica by its name.
 Expositions = Callable[[], Awaitable[Mapping[str, str]]]
 
 
 class ReplicaFailed(Exception):
-    """The replica cannot start. Its text is all of it that Serve passes on: `exit status 3: …`."""
+    """The replica cannot start. Serve passes on only its text: `exit status 3: …`."""
 
 
 class Replica:
-    """The application with an engine of its own: begun once, ended once. Everything runs on Serve's loop for it."""
+    """The application with its own engine. It begins once and ends once, and runs on Serve's event loop for it."""
 
     def __init__(
         self, variables: Mapping[str, str], fallback_model: Path | None = None, host: str = "127.0.0.1"
@@ -69,7 +69,7 @@ class Replica:
         self.entrance = ReplicaApp(self._gate)
 
     async def begin(self) -> None:
-        """Return once it can answer. Raises ReplicaFailed."""
+        """Return once the replica can answer. Raises ReplicaFailed."""
         counted = ExitStack()
         tally = counted.enter_context(counting(self.lifecycle, self._gate.lanes))
         observe(self._gate, self._backend, tally, self._tracing)
@@ -83,29 +83,29 @@ class Replica:
             app = await self._startup.start_engine()
             keep_adapters(app, self._backend.adapters, self.settings)
             serving = await self._startup.begin(program, app, self._engine_url())
-        except Exception as error:  # noqa: BLE001  whatever ended the start; a bug of ours is logged as one
+        except Exception as error:  # noqa: BLE001  any failure of the start; a bug of ours is logged as one
             code = self._startup.failed(error)
             await self.end()
-            raise ReplicaFailed(f"exit status {int(code)}: {self._hidden(error)}") from None  # it has been said
+            raise ReplicaFailed(f"exit status {int(code)}: {self._hidden(error)}") from None  # already logged
         self._teardown.push("the program", serving.end, None)
         for watching in (asyncio.create_task(self._gate.sweep()), asyncio.create_task(self._watch_engine())):
             self._teardown.push("a watcher", watching.cancel, _ENDING_S)
         logger.info("ready after %s", self.lifecycle.timeline.summary(""))
 
     def _engine_url(self) -> str:
-        """Serve's proxy, which may pass the request on to another replica: it goes with the operator's key."""
+        """The URL of Serve's proxy, with the operator's key: the proxy may pass the request on to another replica."""
         key = f":{quote(self.settings.api_keys[0], safe='')}@" if self.settings.api_keys else ""
         return f"http://{key}{authority(self._host, self.settings.port)}"
 
     def _hidden(self, error: Exception) -> str:
-        """What is wrong, as the operator reads it."""
+        """The failure's message for the operator, with secrets masked."""
         if isinstance(error, StartError):
             return self.settings.redactor(refusal(error.problems, ()))
         faults = error.faults if isinstance(error, StartRefused) else ()
         return self.settings.redactor(refusal((), faults) or f"handrail: {error!r}")
 
     def share(self, expositions: Expositions) -> None:
-        """It is one of several: `/metrics` has all of theirs."""
+        """Make `/metrics` return the metrics of all replicas."""
 
         async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
             text = merged(await expositions())
@@ -117,14 +117,14 @@ class Replica:
         return generate_latest().decode()
 
     async def check_health(self) -> None:
-        """Raises EngineDeadError where this replica is of no use any more."""
+        """Raises EngineDeadError if this replica can no longer serve."""
         if self.lifecycle.state is State.FAILED:
             raise EngineDeadError(self.lifecycle.reason)
         await self._backend.check_health()
 
     async def _watch_engine(self) -> None:
-        """An engine that has died is noticed before Serve asks. The process ends, which Serve sees at once; what is in
-        flight fails first, with a reason."""
+        """Notice a dead engine before Serve's health check does: let requests in flight fail with a reason, then end
+        the process, which Serve sees at once."""
         try:
             await HealthWatch(self._backend, self._gate, self.settings.stall_s).watch()
         except EngineDeadError as error:
@@ -134,7 +134,7 @@ class Replica:
             children.exit_with(code)
 
     async def drain(self) -> None:
-        """Serve lets nobody new in from now on: what is still in flight when the drain's time is over is told so."""
+        """Wait for requests in flight, and end those that remain after `drain_s`. Serve sends no new ones meanwhile."""
         await self._settle(self.settings.drain_s)
         if self._gate.requests.total and self.lifecycle.is_ready:
             self.lifecycle.move(State.DRAINING, "the server is stopping")
@@ -146,8 +146,8 @@ class Replica:
             await asyncio.sleep(_POLL_S)
 
     async def end(self) -> None:
-        """Run the shutdown hooks, and stop the engine. Nothing where that is done: Serve ends what a failed start has
-        ended."""
+        """Run the shutdown hooks, and stop the engine. Does nothing the second time: Serve also calls it after a failed
+        start, which has ended already."""
         if self.lifecycle.state is State.STOPPED:
             return
         if self.lifecycle.is_ready:

@@ -1,4 +1,4 @@
-"""Which replica gets a request: that of its session, else the less busy one of two."""
+"""Chooses the replica of a request: its session's, else the less busy one of two random ones."""
 
 from __future__ import annotations
 

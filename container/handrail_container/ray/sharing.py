@@ -1,4 +1,4 @@
-"""What is of one replica only, where requests reach any of several: refused, with the reason."""
+"""Refuses features that exist in one replica only when requests may reach any of several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handrail_container.engine.lora import Adapters
 from handrail_container.process.exits import SettingsError
 from handrail_container.settings.fields import Settings
 
-#: vLLM's own routes for what `/adapters` does.
+#: vLLM's own routes for loading and unloading adapters, as `/adapters` does.
 _OF_VLLM = ("/v1/load_lora_adapter", "/v1/unload_lora_adapter")
 
 
@@ -22,16 +22,16 @@ def is_one_of_many(settings: Settings) -> bool:
 
 
 def _replicas(settings: Settings) -> str:
-    """What asks for several, for a message."""
+    """The setting that asks for several replicas, for a message."""
     if settings.ray_replicas > 1:
         return f"HANDRAIL_RAY_REPLICAS is {settings.ray_replicas}"
     return f"HANDRAIL_RAY_MAX_REPLICAS is {settings.ray_max_replicas}"
 
 
 def require_one_folder(settings: Settings, machines: int) -> None:
-    """Raises SettingsError where each of the machines would have sessions of its own.
+    """Raises SettingsError if each machine would have sessions of its own.
 
-    Whether a folder that is named is the same on all of them is for who names it.
+    A folder named in the settings is not checked: the operator sees to it that all machines share it.
     """
     has_default = settings.enable_stateful_sessions and settings.sessions_path is None
     if has_default and machines > 1 and is_one_of_many(settings):
@@ -42,8 +42,8 @@ def require_one_folder(settings: Settings, machines: int) -> None:
 
 
 def require_no_sessions_of_one(program: Program, settings: Settings) -> None:
-    """Raises SettingsError where the script keeps sessions itself: it names them, and so no replica can be found by the
-    name."""
+    """Raises SettingsError if the script keeps sessions itself. It chooses their ids, so a session's replica cannot be
+    found by its id."""
     opening = program.session_handlers.get(SessionStep.CREATE) or program.session_handlers.get(SessionStep.CLOSE)
     if opening is not None and is_one_of_many(settings):
         where = f"{opening.signature.name} ({opening.signature.where})"
@@ -55,10 +55,10 @@ def require_no_sessions_of_one(program: Program, settings: Settings) -> None:
 
 
 def keep_adapters(app: FastAPI, adapters: Adapters, settings: Settings) -> None:
-    """Those of the start stay as they are from now on. `app` is to have the engine's routes already."""
+    """Lock the adapters that were loaded at the start. `app` must already have the engine's routes."""
     if not is_one_of_many(settings):
         return
-    reason = adapters.is_kept_because = (
+    reason = adapters.locked_reason = (
         f"{_replicas(settings)}, and only one of them would change its adapters: name adapters in "
         "SM_VLLM_LORA_MODULES, which each replica loads at its start"
     )
@@ -68,4 +68,4 @@ def keep_adapters(app: FastAPI, adapters: Adapters, settings: Settings) -> None:
 
     for path in _OF_VLLM:
         app.add_api_route(path, refuse, methods=["POST"], include_in_schema=False)
-        app.router.routes.insert(0, app.router.routes.pop())  # before the engine's own
+        app.router.routes.insert(0, app.router.routes.pop())  # before the engine's own routes

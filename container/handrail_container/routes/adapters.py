@@ -44,8 +44,8 @@ class AdapterRoutes:
             raise HTTPException(405, f"{scope['path']} takes {allowed}, not {request.method}", {"Allow": allowed})
         elif refusal := self._origins.refusal(dict(scope["headers"]), "no change of adapters"):
             raise HTTPException(refusal.status, refusal.message)
-        elif self._adapters.is_kept_because:
-            raise HTTPException(501, self._adapters.is_kept_because)
+        elif self._adapters.locked_reason:
+            raise HTTPException(501, self._adapters.locked_reason)
         elif changing in self._own:
             app, scope = self._own[changing], {**scope, "path_params": {"adapter_name": name}}
         else:

@@ -1,1 +1,1 @@
-"""The routes of an engine's own application: called directly, ended in time, their errors in our shape."""
+"""ASGI wrappers around an engine's own routes: direct calls, cancellation, and errors in Handrail's shape."""

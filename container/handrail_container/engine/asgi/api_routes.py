@@ -1,4 +1,4 @@
-"""An engine's routes, however its routers hold them."""
+"""The API routes of an engine's application, including those of its nested routers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 
 class ApiRoute(Protocol):
-    """With the prefixes of the routers around it."""
+    """A route whose `path` includes the prefixes of the routers around it."""
 
     path: str
     methods: Collection[str]
@@ -18,12 +18,12 @@ class ApiRoute(Protocol):
 
 
 def api_routes(app: FastAPI) -> Iterator[ApiRoute]:
-    """Those of `app` and of every router that it includes, in the order in which they are asked.
+    """The routes of `app` and of every router that it includes, in matching order.
 
-    What is mounted is an application of its own, and is left out.
+    Mounted applications are left out.
     """
     for route in app.routes:
-        included = getattr(route, "effective_route_contexts", None)  # what FastAPI has since 0.137 for a whole router
+        included = getattr(route, "effective_route_contexts", None)  # FastAPI 0.137 and later: a whole router
         found: Iterable[Any] = [route] if included is None else included()
         for each in found:
             if isinstance(getattr(each, "original_route", each), APIRoute):

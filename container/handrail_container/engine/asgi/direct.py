@@ -1,8 +1,7 @@
-"""Routes of an engine's application that are called without the framework around them: those that most requests ask
-for, and any with a large body, which the framework would validate on the event loop.
+"""Calls vLLM's chat and completion endpoints directly, skipping FastAPI's routing and validation.
 
-What they answer is the engine's; to take a body apart, find the route and hear of the client is done here in half the
-time. Whatever is not as usual goes the usual way.
+This halves the time spent around the engine. Other routes are called directly only for a large body, which FastAPI
+would validate on the event loop. Any unusual request goes through FastAPI.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds, TooMuch
 log = logging.getLogger(__name__)
 
 _PARAMETERS = ["request", "raw_request"]
-#: A larger body is parsed and validated beside the event loop.
+#: Bytes. A larger body is parsed and validated in a thread, off the event loop.
 _LARGE = 16_384
 
 
 class _Route(NamedTuple):
-    """`takes_small`: bodies of any size; the small ones of the others are looked at, and the framework calls it."""
+    """`takes_small`: called directly for any body. Otherwise a small body is only checked; FastAPI makes the call."""
 
     call: Callable[[Any, Request], Awaitable[Any]]
     schema: TypeAdapter[Any]
@@ -46,8 +45,8 @@ class _Route(NamedTuple):
 
 
 def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], bounds: RequestBounds = NO_BOUNDS) -> ASGIApp:
-    """The functions of `app` for a POST to `paths`, without what is wrapped around them, and its other ones where the
-    body is large; `otherwise` for all else, and where there are no `paths`."""
+    """An application that calls the endpoints of `app` directly: those at `paths` for any POST, others for a POST with
+    a large body. `otherwise` handles all other requests, and every request if there are no `paths`."""
     usual = tuple(paths)
     there = {route.path: route.endpoint for route in reversed([*api_routes(app)]) if "POST" in route.methods}
     known = {path: found for path, call in there.items() if (found := _route(call, takes_small=path in usual))}
@@ -60,7 +59,7 @@ def direct(app: FastAPI, otherwise: ASGIApp, paths: Iterable[str], bounds: Reque
 
 
 def _route(endpoint: Callable[..., Any], *, takes_small: bool) -> _Route | None:
-    """None where the function is not as we know it."""
+    """The endpoint as a `_Route`; None if it does not have the expected parameters."""
     call = inspect.unwrap(endpoint)
     schema: Any = inspect.get_annotations(call, eval_str=True).get("request")
     if list(inspect.signature(call).parameters) != _PARAMETERS or not _is_of_models(schema):
@@ -69,7 +68,7 @@ def _route(endpoint: Callable[..., Any], *, takes_small: bool) -> _Route | None:
 
 
 def _is_of_models(schema: Any) -> bool:
-    """Whether it is a model, or one of several."""
+    """Whether `schema` is a pydantic model, or a union of such models."""
     if get_origin(schema) is Annotated:
         return _is_of_models(get_args(schema)[0])
     if get_origin(schema) in (Union, UnionType):
@@ -101,27 +100,27 @@ class Direct:
         except (RequestValidationError, TooMuchAsked) as error:
             await self._failing({**request.scope, "error": error}, request.receive, send)
             return
-        except Exception:  # noqa: BLE001  whatever is wrong with it, the framework says it in the engine's words
+        except Exception:  # noqa: BLE001  any other fault: FastAPI finds it again and answers in the engine's words
             await self._otherwise(scope, replay(body, receive), send)
             return
         if not (is_large or route.takes_small):
             await self._otherwise(scope, replay(body, receive), send)
             return
-        scope["state"]["handrail.exchange"].ends_with_client = True  # the engine's work is all that there is
+        scope["state"]["handrail.exchange"].ends_with_client = True  # no user code runs, only the engine
         await self._answer(route, asked, request, send)
 
     async def _answer(self, route: _Route, asked: Any, request: Request, send: Send) -> None:
         try:
             response = await route.call(asked, request)
-        except Exception as error:  # noqa: BLE001  as around the engine's own routes: it has an answer for each
+        except Exception as error:  # noqa: BLE001  the engine's exception handlers have an answer for each
             await self._failing({**request.scope, "error": error}, request.receive, send)
             return
-        _heed_cancellation()
+        _raise_if_cancelled()
         try:
             await response(request.scope, request.receive, send)
         finally:
             if close := getattr(getattr(response, "body_iterator", None), "aclose", None):
-                await close()  # now, and not when it is collected: the engine may be at work for it
+                await close()  # now, not at garbage collection: the engine may still be working on it
 
 
 def _parsed(route: _Route, body: bytes) -> Any:
@@ -129,24 +128,24 @@ def _parsed(route: _Route, body: bytes) -> Any:
 
 
 def _parsed_large(route: _Route, body: bytes) -> Any:
-    """Raises FastAPI's own error of validation: to have the framework find it again takes the loop as long."""
+    """Raises FastAPI's validation error itself: FastAPI would block the event loop as long to find it again."""
     document = json.loads(body)
     try:
-        return route.schema.validate_python(document, from_attributes=True)  # as FastAPI: an error's words depend on it
+        return route.schema.validate_python(document, from_attributes=True)  # as FastAPI does: it changes error texts
     except ValidationError as refused:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_url=False)]
         raise RequestValidationError(errors, body=document) from None
 
 
-def _heed_cancellation() -> None:
-    """vLLM answers one with an error response."""
+def _raise_if_cancelled() -> None:
+    """Raise a pending cancellation: vLLM swallows CancelledError and returns an error response."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 def _failing(app: FastAPI) -> ASGIApp:
-    """Answers as `app` would where a route raises the `error` of its scope."""
+    """An application that answers as `app` would if a route raised the `error` of its scope."""
     last = app.exception_handlers.get(500) or app.exception_handlers.get(Exception)
     others = {key: handler for key, handler in app.exception_handlers.items() if key not in (500, Exception)}
 

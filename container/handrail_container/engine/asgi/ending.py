@@ -1,6 +1,6 @@
-"""An engine's application is told that a request is over in the way it listens for: that the client has left.
+"""Turns task cancellation into an ASGI `http.disconnect`, the only signal that vLLM's routes react to.
 
-vLLM's routes work in a task of their own, which goes on where the request's task is merely cancelled.
+vLLM's routes work in a task of their own, which continues when the request's task is merely cancelled.
 """
 
 from __future__ import annotations
@@ -9,27 +9,27 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: From the message to the engine's abort is a turn or two of the loop.
-_HEED_S = 0.5
+#: Seconds to wait for the engine to abort after the disconnect. It needs one or two turns of the event loop.
+_ABORT_S = 0.5
 
 
 def ending(app: ASGIApp) -> ASGIApp:
-    """`app`, with a cancelled request ended inside of it as well."""
+    """`app`, wrapped so that cancelling a request also ends it inside the engine."""
 
     async def ended(scope: Scope, receive: Receive, send: Send) -> None:
-        ears = _Ears(receive)
+        receiver = _ReceiveWithDisconnect(receive)
         ran: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        working = asyncio.ensure_future(_run(app, (scope, ears, send), ran))
+        working = asyncio.ensure_future(_run(app, (scope, receiver, send), ran))
         try:
             await ran
         except asyncio.CancelledError:
-            ears.hear_the_end()
-            if not scope["state"]["handrail.exchange"].is_streaming:  # a stream listens no more
-                await asyncio.wait({working}, timeout=_HEED_S)
+            receiver.disconnect()
+            if not scope["state"]["handrail.exchange"].is_streaming:  # a stream no longer calls receive
+                await asyncio.wait({working}, timeout=_ABORT_S)
             working.cancel()
-            done, _ = await asyncio.wait({working}, timeout=_HEED_S)
+            done, _ = await asyncio.wait({working}, timeout=_ABORT_S)
             for task in done:
-                _ = task.cancelled() or task.exception()  # nobody is left to be told
+                _ = task.cancelled() or task.exception()  # mark it as retrieved: no client is left to report it to
             raise
         working.result()
 
@@ -37,8 +37,8 @@ def ending(app: ASGIApp) -> ASGIApp:
 
 
 async def _run(app: ASGIApp, given: tuple[Scope, Receive, Send], ran: asyncio.Future[None]) -> None:
-    """To wait for the task itself takes a turn of the loop longer, in which the client may ask for more already, and
-    find its own place taken."""
+    """Run `app` and resolve `ran` at its end. Awaiting the task itself would take one more turn of the event loop, in
+    which the client's next request could find this one's slot still occupied."""
     try:
         await app(*given)
     finally:
@@ -46,8 +46,8 @@ async def _run(app: ASGIApp, given: tuple[Scope, Receive, Send], ran: asyncio.Fu
             ran.set_result(None)
 
 
-class _Ears:
-    """`receive`, and the message of a client that has left once that is to be heard; the body is read as it comes."""
+class _ReceiveWithDisconnect:
+    """`receive`, which returns `http.disconnect` after `disconnect` was called. The body is read unchanged."""
 
     __slots__ = ("_has_body", "_is_over", "_listening", "_receive")
 
@@ -66,11 +66,11 @@ class _Ears:
             try:
                 return await self._listening
             except asyncio.CancelledError:
-                if not self._is_over:  # it is whoever listens that was cancelled
+                if not self._is_over:  # the caller itself was cancelled
                     raise
         return {"type": "http.disconnect"}
 
-    def hear_the_end(self) -> None:
+    def disconnect(self) -> None:
         self._is_over = True
         if self._listening is not None:
             self._listening.cancel()

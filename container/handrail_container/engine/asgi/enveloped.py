@@ -1,4 +1,4 @@
-"""The errors of an engine's own routes in the one shape: what its authors said, where every client of ours looks."""
+"""Puts the errors of an engine's own routes into Handrail's error shape, keeping the engine's message."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from handrail_container.settings.vllm_flags import with_variables
 
 logger = logging.getLogger("handrail")
 
-#: How an event of vLLM's begins that says a stream has failed: OpenAI's way, and Anthropic's.
+#: The beginning of vLLM's SSE event for a failed stream, in OpenAI's form and in Anthropic's.
 FAILED_EVENT = (b'data: {"error"', b"event: error")
-_OF_THE_BODY = ("content-type", "content-length")
+_BODY_HEADERS = ("content-type", "content-length")
 
 
 def enveloped(app: ASGIApp, variables: Mapping[str, str]) -> ASGIApp:
-    """`app`, whose errors reach the client as ours; everything else passes as it is. `variables` are the engine's."""
+    """`app`, with its errors in Handrail's shape and all else unchanged. `variables` are `Backend.variables`."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         envelope = Envelope(scope["state"], send, variables)
@@ -32,7 +32,7 @@ def enveloped(app: ASGIApp, variables: Mapping[str, str]) -> ASGIApp:
         except Exception as error:
             if not envelope.is_over:
                 raise
-            if isinstance(error, ClientDisconnect | ClientLeft):  # the access log has it
+            if isinstance(error, ClientDisconnect | ClientLeft):  # the access log reports it
                 return
             request_id = scope["state"]["handrail.request_id"]
             logger.error("the engine's %r raised, request_id=%s", scope["path"], request_id, exc_info=error)
@@ -41,7 +41,7 @@ def enveloped(app: ASGIApp, variables: Mapping[str, str]) -> ASGIApp:
 
 
 class Envelope:
-    """One answer. An error is held back until it is whole; a stream is looked at as it passes."""
+    """One response. An error is buffered until it is complete; a stream is inspected as it passes."""
 
     def __init__(self, state: dict[str, Any], send: Send, variables: Mapping[str, str]) -> None:
         self._state = state
@@ -54,7 +54,7 @@ class Envelope:
         self.is_over = False
 
     def send(self, message: Message) -> Awaitable[None]:
-        """What it returns has to be awaited at once: a piece of a stream pays for one coroutine only."""
+        """Send one message. Await the result at once. Not a coroutine itself: each chunk then costs only one."""
         if message["type"] == "http.response.start":
             return self._begin(message)
         if self._is_error:
@@ -75,36 +75,36 @@ class Envelope:
             await self._send(start)
 
     async def _nothing(self) -> None:
-        """What follows the end of a stream that has failed."""
+        """Drop a message that follows the end of a failed stream."""
 
     async def _hold(self, message: Message) -> None:
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return
         headers = Headers(raw=self._start.get("headers", []))
-        kept = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
+        kept = {name: value for name, value in headers.items() if name not in _BODY_HEADERS}
         status = self._start["status"]
-        failure = self._told(failure_of(status, self._body))._replace(status=status, headers=kept)
+        failure = self._with_variables(failure_of(status, self._body))._replace(status=status, headers=kept)
         self.is_over = True
         response = error_response(failure, self._state["handrail.request_id"])
         await self._send({**self._start, "headers": response.raw_headers})
         await self._send({"type": "http.response.body", "body": response.body})
 
     async def _fail(self, event: bytes) -> None:
-        """The last event of the stream: what follows it, `[DONE]` as a rule, is not sent."""
+        """Send the error as the last event of the stream. Later messages, usually `[DONE]`, are dropped."""
         self.is_over = True
         self._state["handrail.exchange"].has_failed = True
-        body = error_body(self._told(failure_of_event(event)), self._state["handrail.request_id"])
+        body = error_body(self._with_variables(failure_of_event(event)), self._state["handrail.request_id"])
         await self._send({"type": "http.response.body", "body": error_event(body), "more_body": False})
 
-    def _told(self, failure: Failure) -> Failure:
+    def _with_variables(self, failure: Failure) -> Failure:
         return failure._replace(message=with_variables(failure.message, self._variables))
 
 
 def failure_of(status: int, body: bytes) -> Failure:
-    """What an engine's error says: vLLM's `{"error": {…}}`, FastAPI's `{"detail": …}`, or plain text.
+    """Parse an engine's error: vLLM's `{"error": {…}}`, FastAPI's `{"detail": …}`, or plain text.
 
-    `status` is for an error that does not say its own, as an event of a stream does.
+    `status` applies if the error has no code of its own; an event of a stream has one.
     """
     text = body.decode(errors="replace")
     try:
@@ -127,12 +127,12 @@ def failure_of(status: int, body: bytes) -> Failure:
 
 
 def failure_of_event(event: bytes) -> Failure:
-    """What an event says that begins as one of FAILED_EVENT."""
+    """Parse an event that begins with one of FAILED_EVENT."""
     return failure_of(500, event.partition(b"data:")[2].strip())
 
 
 def _text(message: Any) -> str:
-    """A list is FastAPI's, of what is wrong with a body."""
+    """One sentence of a message; a list is FastAPI's list of validation errors."""
     if isinstance(message, str):
         return message
     if isinstance(message, list) and all(isinstance(one, dict) and {"loc", "msg"} <= one.keys() for one in message):

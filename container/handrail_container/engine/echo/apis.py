@@ -1,4 +1,4 @@
-"""The APIs besides OpenAI's completions, as far as the echo engine speaks them: embeddings, Messages, Responses."""
+"""The echo engine's subset of the embeddings, Messages and Responses APIs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIMENSIONS = 8
 
 
 class Body(BaseModel):
-    """An answer, or a part of one: fresh and mutable, its fields those it was made with."""
+    """A mutable answer, or a part of one, with the fields that it was made with."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -52,7 +52,7 @@ SCHEMAS: dict[str, type[MessagesRequest | ResponsesRequest]] = {
 
 
 def embeddings(asked: EmbeddingRequest, model: str) -> Body:
-    """The same vector for the same text, in every process."""
+    """Embed each text: the same vector for the same text, in every process."""
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
     data = [Body(index=i, object="embedding", embedding=_vector(text)) for i, text in enumerate(texts)]
     tokens = sum(len(token_ids(text)) for text in texts)
@@ -65,7 +65,7 @@ def _vector(text: str) -> list[float]:
 
 
 def answer(operation: str, body: dict[str, Any], model: str, output: RequestOutput) -> Body:
-    """What is not streamed, of the Messages or the Responses API."""
+    """The unstreamed answer of the Messages or the Responses API."""
     text = output.outputs[0].text
     usage = Body(input_tokens=len(output.prompt_token_ids), output_tokens=len(output.outputs[0].token_ids))
     head = {"id": body["request_id"], "model": body.get("model") or model, "usage": usage}
@@ -79,7 +79,7 @@ def answer(operation: str, body: dict[str, Any], model: str, output: RequestOutp
 async def events(
     operation: str, body: dict[str, Any], model: str, outputs: AsyncIterator[RequestOutput]
 ) -> AsyncIterator[bytes]:
-    """The same as server-sent events: a delta for each token, then the whole."""
+    """The answer as server-sent events: a delta for each token, then the whole."""
     sent = 0
     async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
         async for output in outputs:

@@ -1,4 +1,4 @@
-"""The echo engine behind the server: its facade, and OpenAI's routes over it."""
+"""The echo engine as the server sees it: its facade, and OpenAI's routes over it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Prompted = ChatRequest | CompletionRequest | apis.ResponsesRequest
 
 
 class EchoEngine(Engine):
-    """`is_strict` where only the model's own name and those of adapters will do."""
+    """The facade. `is_strict` refuses any name but the model's own and those of adapters."""
 
     def __init__(self, client: EchoClient, model: str, adapters: EchoAdapters, *, is_strict: bool = False) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class EchoEngine(Engine):
         return apis.answer(operation, body, body["model"], await _last(outputs))
 
     def _served(self, given: Any) -> Any:
-        """The name of the model that answers where the body has `given`."""
+        """The name of the model that answers a body with `given` as `model`. Raises HTTPException (404)."""
         name = self._adapters.choose(given, is_strict=self._is_strict)
         if isinstance(name, str) and not self._adapters.knows(name):
             raise HTTPException(404, f"The model `{name}` does not exist.")
@@ -128,10 +128,10 @@ class EchoBackend:
         self._model = model
 
     def anticipate(self) -> None:
-        """Nothing of it takes long."""
+        """Nothing to begin: no step is slow."""
 
     def prepare(self) -> None:
-        """Nothing can be wrong with it."""
+        """Nothing to check."""
 
     async def start(self, app: FastAPI) -> None:
         await asyncio.sleep(self.client.pace.load_s)
@@ -148,7 +148,7 @@ class EchoBackend:
         """An echo does not die."""
 
     async def stop(self) -> None:
-        """There is no process to stop."""
+        """No process to stop."""
 
     def _endpoint(self, operation: str) -> Any:
         async def endpoint(body: dict[str, Any], request: Request) -> Any:

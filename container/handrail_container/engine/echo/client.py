@@ -1,6 +1,6 @@
-"""The echo engine: it answers with its own input, a word a token, and can be told to be slow.
+"""The echo engine: it answers with its own input, one word per token, at a configurable pace.
 
-For laptops and for tests of what surrounds an engine. The client has the surface of vLLM's that handlers use.
+For laptops, and for tests of the code around an engine. The client has the part of vLLM's API that handlers use.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DEFAULT_MAX_TOKENS = 16  # what vLLM's SamplingParams has
-#: Of a text without white space at its end, at which it would look from every place anew.
+DEFAULT_MAX_TOKENS = 16  # as vLLM's SamplingParams
+#: Matches on stripped text only: trailing white space would be scanned again from each of its positions.
 _WORD = re.compile(r"\s*\S+")
 
 
 @dataclass
 class CompletionOutput:
-    """As vLLM's, in what handlers read: the text so far and its tokens."""
+    """The fields of vLLM's class that handlers read: the text so far and its tokens."""
 
     text: str
     token_ids: list[int]
@@ -47,7 +47,7 @@ class Pace:
 
 @dataclass
 class EchoClient:
-    """What `request.app.state.engine_client` is on the echo engine."""
+    """The object at `request.app.state.engine_client` on the echo engine."""
 
     pace: Pace = field(default_factory=Pace)
     errored: bool = False
@@ -60,7 +60,7 @@ class EchoClient:
     async def generate(
         self, prompt: Any, sampling_params: Any = None, request_id: str = "", **_: Any
     ) -> AsyncIterator[RequestOutput]:
-        """Yield the output so far after every token, as vLLM does; `abort` and leaving end it early."""
+        """Yield the output so far after every token, as vLLM does; `abort` and closing the generator end it early."""
         text = prompt_text(prompt)
         ids, words = token_ids(text), tokens(text)[: max_tokens(sampling_params)]
         self.running.add(request_id)
@@ -78,7 +78,7 @@ class EchoClient:
         self.running.discard(request_id)
 
     async def check_health(self) -> None:
-        """Return if alive; an echo does not die."""
+        """Always return: an echo does not die."""
 
 
 def _completion(words: list[str], finish_reason: str | None) -> CompletionOutput:
@@ -86,12 +86,12 @@ def _completion(words: list[str], finish_reason: str | None) -> CompletionOutput
 
 
 def tokens(text: str) -> list[str]:
-    """The words of `text`, each with the white space before it; an empty text is one empty token."""
+    """Split `text` into words, each with the white space before it; an empty text is one empty token."""
     return _WORD.findall(text.rstrip()) or [""]
 
 
 def token_id(word: str) -> int:
-    """The same number for the same word, in every process."""
+    """The id of a word: the same number in every process."""
     return zlib.crc32(word.encode()) % 50_000
 
 
@@ -100,14 +100,14 @@ def token_ids(text: str) -> list[int]:
 
 
 def prompt_text(prompt: Any) -> str:
-    """The text of a prompt in any form that vLLM's client takes: a string, or a mapping with `prompt`."""
+    """The text of a prompt in any form that vLLM's client accepts: a string, or a mapping with `prompt`."""
     if isinstance(prompt, Mapping):
         prompt = prompt.get("prompt") or " ".join(map(str, prompt.get("prompt_token_ids", ())))
     return str(prompt)
 
 
 def max_tokens(sampling_params: Any) -> int | None:
-    """`max_tokens` of a SamplingParams or a mapping; None means all there are, and less than one is one."""
+    """`max_tokens` of a SamplingParams or a mapping, at least 1; None means no limit."""
     if isinstance(sampling_params, Mapping):
         value = sampling_params.get("max_tokens", DEFAULT_MAX_TOKENS)
     else:

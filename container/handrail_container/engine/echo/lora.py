@@ -38,7 +38,7 @@ class EchoAdapters(Adapters):
         del self._sources[name]
 
     async def counted(self, name: str, outputs: AsyncIterator[T]) -> AsyncIterator[T]:
-        """`outputs`, which are made with the adapter, or with the model itself."""
+        """Yield `outputs`, counting the request as running with `name`, an adapter or the model itself."""
         self._running[name] += 1
         try:
             async with aclosing(outputs):  # type: ignore[type-var]  # an async generator

@@ -1,4 +1,4 @@
-"""The shapes of OpenAI's API, as far as the echo engine speaks it; vLLM brings its own."""
+"""The echo engine's subset of the types of OpenAI's API. vLLM has its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StreamOptions(BaseModel):
 
 
 class OpenAIRequest(BaseModel):
-    """What both kinds of request share; everything else is accepted and has no effect on an echo."""
+    """The fields that both kinds of request share. All others are accepted and have no effect on an echo."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -83,7 +83,7 @@ class TextChoice(BaseModel):
 
 
 class Completion(BaseModel):
-    """An answer that is not streamed, of either kind: fresh and mutable."""
+    """A mutable unstreamed answer of either kind."""
 
     id: str
     object: str
@@ -95,7 +95,7 @@ class Completion(BaseModel):
 
 @dataclass(frozen=True)
 class EchoAnswer:
-    """What every part of one answer repeats."""
+    """The fields that every part of one answer repeats."""
 
     operation: str
     request_id: str
@@ -160,7 +160,7 @@ def _event(data: dict[str, Any]) -> bytes:
 
 
 def _reason(served: EchoAnswer, output: RequestOutput) -> str:
-    """`length` where the limit cut the answer short."""
+    """The finish reason: `length` if the limit cut the answer short."""
     limit = served.asked.limit()
     was_cut = limit is not None and len(output.outputs[0].token_ids) >= limit < len(output.prompt_token_ids)
     return "length" if was_cut else output.outputs[0].finish_reason or "stop"

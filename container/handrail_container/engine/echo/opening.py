@@ -1,4 +1,4 @@
-"""The echo engine, as the settings ask for it."""
+"""Opens the echo engine with the pace and the name from the settings."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The kernel's permission to use the tile registers of AMX, which a process on Linux has to ask for.
+"""Requests the Linux kernel's permission to use the AMX tile registers.
 
-vLLM's attention for bfloat16 on a CPU uses them without asking, and a process without the permission is ended by
-SIGILL. Torch's matrix products ask, but only when a forward pass is long enough, which the first one need not be.
+vLLM's bfloat16 attention on a CPU uses them without a request, and a process without the permission is ended by
+SIGILL. Torch's matrix products request it, but only in a forward pass that is long enough; the first may be shorter.
 
-A permission counts for a whole process. It is inherited by a fork and lost when another program is executed, so that
-every process of vLLM's that is spawned has to ask for itself.
+A permission covers a whole process. A fork inherits it and an exec loses it, so every spawned process of vLLM has to
+request it for itself.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _XFEATURE_XTILEDATA = 18
 
 
 def allow(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether this process may use them from now on: the CPU has them, and the kernel agrees. Others are left as they
-    are: a process that may not has lost nothing by asking."""
+    """Request the permission. Returns whether this process has it: the CPU has AMX, and the kernel agreed. A refused
+    request has no effect."""
     return _is_there(cpuinfo) and _ask()
 
 

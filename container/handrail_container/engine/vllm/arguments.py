@@ -1,4 +1,4 @@
-"""`SM_VLLM_*` through vLLM's own parser: what it accepts is what vLLM accepts, and what it says names the variable."""
+"""Parses `SM_VLLM_*` variables with vLLM's own parser, and names the variable in vLLM's error messages."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from handrail_container.settings import vllm_flags as sm
 log = logging.getLogger(__name__)
 
 _GIB = 1 << 30
-#: Adapters that a CPU has at hand, where SM_VLLM_MAX_LORAS does not say.
+#: Default of SM_VLLM_MAX_LORAS on a CPU.
 _CPU_ADAPTERS = 4
 
 
 def parse(model: str, variables: Mapping[str, str]) -> Namespace:
-    """vLLM's arguments for `model`, checked as far as vLLM checks them before it loads anything."""
+    """vLLM's arguments for `model`, with all checks that are possible before loading. Raises SettingsError."""
     given = sm.engine_flags(variables)
     parser = _parser()
     flags = sm.without_listener(given)
@@ -44,7 +44,7 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
 
 
 def variables() -> dict[str, str]:
-    """What sets each flag of vLLM's."""
+    """Each flag of vLLM's with the variable that sets it."""
     return sm.variables_of({option: action.nargs == 0 for option, action in _parser()._option_string_actions.items()})
 
 
@@ -69,7 +69,7 @@ def _gpus() -> int | None:
 
 
 def _numa_nodes() -> int | None:
-    """None where no worker needs one of its own."""
+    """The number of NUMA nodes; None if no worker needs one of its own."""
     is_bound = vllm("current_platform").is_cpu() and environment.binds_threads_itself()
     return processes.numa_nodes() if is_bound and not environment.simulates_nodes() else None
 
@@ -103,17 +103,18 @@ def _problems(parser: Any, flags: Mapping[str, str]) -> list[str]:
 
 
 def _problem(parser: Any, name: str, value: str) -> str | None:
-    """What the parser says of one flag alone: it stops at the first complaint, and all are to be reported."""
+    """The parser's complaint about one flag. The parser stops at the first error, so flags are parsed one by one."""
     try:
         parsed = parser.parse_args(sm.tokens(name, value))
         _refuse_broken_json(value, getattr(parsed, name.lower(), None))
-    except Exception as error:  # noqa: BLE001  whatever its parser raises, it refuses the value
+    except Exception as error:  # noqa: BLE001  any exception of vLLM's parser is a refusal of the value
         return refusals.refused({name: value}, [name], error)
     return None
 
 
 def _refuse_broken_json(value: str, parsed: Any) -> None:
-    """Some flags take an object or a string; vLLM takes an object with a typing error for a string, and fails later."""
+    """Raises ValueError for broken JSON. A flag that takes an object or a string would accept it as a string and fail
+    later."""
     if parsed == value and value.startswith("{") and value[1:2] not in ("{", "%", "#"):  # these begin a template
         json.loads(value)
 
@@ -133,12 +134,12 @@ def _parse_together(parser: Any, model: str, flags: Mapping[str, str]) -> Namesp
 
     try:
         return parsed(flags)
-    except Exception as error:  # whatever its parser, its checks or a plugin raises, the flags are refused
+    except Exception as error:  # any exception of vLLM's parser, its checks or a plugin is a refusal of the flags
         raise SettingsError(refusals.refused(flags, refusals.blamed(flags, passes), error)) from error
 
 
 def _import_plugins(args: Namespace) -> None:
-    """Parsers of the user's own, which `--tool-call-parser` and `--reasoning-parser` may name."""
+    """Import the user's own parsers, which `--tool-call-parser` and `--reasoning-parser` may name."""
     if args.tool_parser_plugin:
         vllm("ToolParserManager").import_tool_parser(args.tool_parser_plugin)
     if args.reasoning_parser_plugin:
@@ -162,7 +163,7 @@ def _can_be_negated(action: Any) -> bool:
 
 
 def _apply_defaults(parser: Any, args: Namespace, flags: Mapping[str, str]) -> None:
-    """Ours, where neither a variable nor the file of SM_VLLM_CONFIG says otherwise."""
+    """Set Handrail's defaults, unless a variable or the file of SM_VLLM_CONFIG sets another value."""
     defaults: dict[str, Any] = {"served_model_name": _served_names(args.model)}
     if vllm("current_platform").is_cpu():
         defaults |= _cpu_defaults(parser, args)
@@ -173,7 +174,7 @@ def _apply_defaults(parser: Any, args: Namespace, flags: Mapping[str, str]) -> N
 
 
 def _served_names(model: str) -> list[str] | None:
-    """vLLM's rule, the model as it was given, and for a directory also its name, which is what clients know."""
+    """The served names: as in vLLM, the model as it was given; for a directory also its name, which clients know."""
     path = Path(model)
     if not path.is_dir():
         return None
@@ -182,24 +183,24 @@ def _served_names(model: str) -> list[str] | None:
 
 def _suit_cpu(args: Namespace) -> None:
     if args.enable_lora:
-        _keep_one_place_empty(args)
+        _add_empty_slot(args)
     if args.enforce_eager:
         environment.compile_nothing()
 
 
-def _keep_one_place_empty(args: Namespace) -> None:
-    """On a CPU, vLLM answers what asks for no adapter with the one in its last place, where another runs in the same
-    batch (vllm-project/vllm#48421). `places.py` sees to it that nothing gets there."""
+def _add_empty_slot(args: Namespace) -> None:
+    """Add a LoRA slot. On a CPU, a request without an adapter is answered with the adapter in vLLM's last slot if the
+    batch has another adapter's request (vllm-project/vllm#48421). `places.py` keeps the last slot empty."""
     args.max_loras += 1
     if args.max_cpu_loras is not None:
         args.max_cpu_loras = max(args.max_cpu_loras, args.max_loras)
 
 
 def _cpu_defaults(parser: Any, args: Namespace) -> dict[str, Any]:
-    # Every CPU computes float32, few bfloat16, and a hypervisor need not honour what it shows of that: then the worker
-    # is ended by SIGILL. Compiling costs minutes of start and wins nothing on the models a CPU is used for.
+    # Every CPU computes float32, few bfloat16. A hypervisor may show a feature that it does not support; the worker is
+    # then ended by SIGILL. Compiling costs minutes of start and gains nothing for the models a CPU is used for.
     defaults: dict[str, Any] = {"dtype": "float32", "enforce_eager": True, "max_loras": _CPU_ADAPTERS}
     if args.gpu_memory_utilization == parser.get_default("gpu_memory_utilization") and not environment.kv_space_set():
-        # vLLM's own default is 92 % of the machine's memory, and it does not start where something else holds some.
+        # vLLM's own default is 92 % of the machine's memory; it does not start if other processes hold too much of it.
         defaults["kv_cache_memory_bytes"] = min(4 * _GIB, processes.available_memory() // 4)
     return defaults

@@ -31,7 +31,7 @@ from handrail_container.settings.vllm_flags import engine_flags
 
 log = logging.getLogger(__name__)
 
-#: vLLM waits this long for its processes to end by themselves; then they are killed.
+#: Seconds that vLLM waits for its processes to end by themselves; then they are killed.
 _GRACE_S = 2.0
 
 
@@ -47,9 +47,9 @@ class VllmBackend:
         is_strict: bool = False,
         bounds: RequestBounds = RequestBounds(),  # noqa: B008  a tuple
     ) -> None:
-        """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables; `stall_s` without any progress
-        while requests run is a hang; `is_strict` where the facade takes no name of a model but those that are served;
-        `bounds` is what one request may ask for.
+        """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables; `stall_s` seconds without progress
+        while requests run count as a hang; `is_strict` makes the facade refuse names of models that are not served;
+        `bounds` limits a single request.
         """
         self.client: Any = None
         self.adapters = VllmAdapters()
@@ -87,12 +87,12 @@ class VllmBackend:
             self._progress = Progress(self.client, self._stall_s)
             await build.adopt(self.client)
             self._bound_requests(self.client)
-            _keep_a_place_empty(self.client)
+            _keep_last_slot_empty(self.client)
             self._tasks = await self.client.get_supported_tasks()
             await routes.attach(app, self.client, self._args, self._tasks)
         except build.ConfigRefused as refused:
             raise self._config_error(refused.__cause__ or refused) from refused.__cause__
-        except Exception as error:  # whatever vLLM raises, it did not start
+        except Exception as error:  # any exception of vLLM's is a failed start
             raise self._start_error(error) from error
         self.routes_by_payload = routes.by_payload(app)
         self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
@@ -100,7 +100,7 @@ class VllmBackend:
         self.adapters.attach(self.client, app.state.openai_serving_models)
 
     def _bound_requests(self, client: Any) -> None:
-        """Every request passes here, of whatever route and of user code: one that is too large is refused."""
+        """Refuse requests over the bounds. Requests of every route and of user code pass through `client.generate`."""
         generate, most = client.generate, self._bounds
 
         def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
@@ -127,7 +127,7 @@ class VllmBackend:
                 await self._first(self.client.generate, vllm("SamplingParams")(max_tokens=1))
             elif task := routes.pooling_task(self.client, self._tasks):
                 await self._first(self.client.encode, vllm("PoolingParams")(task=task))
-        except Exception as error:  # whatever vLLM raises, it does not answer
+        except Exception as error:  # any exception of vLLM's means that it does not answer
             raise self._start_error(error) from error
         kept()
 
@@ -138,7 +138,7 @@ class VllmBackend:
                 pass
 
     def _config_error(self, error: BaseException) -> StartError:
-        """It is the fault of the flags that the reason names; else the model's, or the machine's."""
+        """SettingsError if vLLM's reason names flags that were set; else the model or the machine is at fault."""
         flags = engine_flags(self._flags)
         if names := refusals.mentioned(flags, error):
             return SettingsError(refusals.refused(flags, names, error))
@@ -164,7 +164,7 @@ class VllmBackend:
         self._stopped = True
         client, self.client = self.client, None
         if client is not None:
-            _listen_no_more(client)
+            _cancel_output_handler(client)
         await in_thread(lambda: self._end(client), "engine-end")
 
     def _end(self, client: Any) -> None:
@@ -174,14 +174,15 @@ class VllmBackend:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-def _keep_a_place_empty(client: Any) -> None:
-    """The last one on a CPU, as `arguments.py` has asked for one more."""
+def _keep_last_slot_empty(client: Any) -> None:
+    """On a CPU, keep the last LoRA slot empty, the one that `arguments.py` added."""
     lora = client.vllm_config.lora_config
     if lora is not None and vllm("current_platform").is_cpu():
         Places(client, lora.max_loras - 1)
 
 
-def _listen_no_more(client: Any) -> None:
-    """It would take the end of its process for a death, and say so. Who still waits for an output has to be told."""
+def _cancel_output_handler(client: Any) -> None:
+    """Cancel vLLM's output handler, which would report the end of its process as a crash. While requests are
+    unfinished it stays: it has to fail them."""
     if client.output_handler is not None and not client.output_processor.get_num_unfinished_requests():
         client.output_handler.cancel()

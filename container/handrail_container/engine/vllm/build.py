@@ -1,4 +1,4 @@
-"""Building the engine: what blocks for seconds, and so runs in a thread."""
+"""Builds the engine. This blocks for seconds, so it runs in a thread."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from handrail_container.engine.vllm.prespawned import Spare
 
 
 class ConfigRefused(Exception):
-    """vLLM's cause is its `__cause__`: the flags are well formed, and do not fit this model or this machine."""
+    """The flags are well formed but do not fit this model or machine. Its `__cause__` is vLLM's own error."""
 
 
 def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spare | None = None) -> Any:
-    """vLLM's engine client, its processes running, the first of which is the one that is `ready`, if it can be; None
-    where it is no longer `wanted` when they would be started. Raises ConfigRefused."""
-    amx.allow()  # for a process that vLLM forks, as it does where VLLM_WORKER_MULTIPROC_METHOD says so
+    """vLLM's engine client, with its processes running. The first process is `ready`, if vLLM can use it. None if the
+    engine is no longer `wanted` just before the processes start. Raises ConfigRefused."""
+    amx.allow()  # for processes that vLLM forks if VLLM_WORKER_MULTIPROC_METHOD=fork
     with processes.logging_to(causes):
         engine_args, config = _configured(args)
         if not wanted():
@@ -40,15 +40,15 @@ def _configured(args: Namespace) -> tuple[Any, Any]:
         engine_args = vllm("AsyncEngineArgs").from_cli_args(args)
         vllm("propagate_flash_late_interaction")(args, engine_args)
         return engine_args, engine_args.create_engine_config(usage_context=vllm("UsageContext").OPENAI_API_SERVER)
-    except Exception as error:  # whatever its checks raise
+    except Exception as error:  # any exception of vLLM's checks is a refusal
         raise ConfigRefused from error
 
 
 def _executor(args: Namespace, config: Any) -> contextlib.AbstractContextManager[Any]:
-    """On a CPU, one process for scheduler and model in place of two, where one worker is all there is.
+    """On a CPU with a single worker, run scheduler and model in one process instead of two.
 
-    vLLM insists on the second because OpenMP's variables must be set before a process starts; so they are, by its own
-    rules, around the start of the first. It starts 4 to 10 s sooner, needs 580 MB less, and is no slower.
+    vLLM uses a second process because OpenMP's variables must be set before a process starts. Here they are set by
+    vLLM's own rules around the start of the first. It starts 4 to 10 s sooner, needs 580 MB less, and is no slower.
     """
     parallel = config.parallel_config
     alone = parallel.world_size == 1 and parallel.data_parallel_size == 1
@@ -60,8 +60,8 @@ def _executor(args: Namespace, config: Any) -> contextlib.AbstractContextManager
 
 
 async def adopt(engine: Any) -> None:
-    """Do on the loop what vLLM does where it is built on one. Otherwise the first request does, and an engine that
-    dies before it is not noticed."""
+    """Start on the event loop the tasks that vLLM starts when it is built on one. Otherwise the first request starts
+    them, and an engine that dies before that is not noticed."""
     engine.engine_core._ensure_output_queue_task()
     engine._run_output_handler()
     await engine.reset_mm_cache()

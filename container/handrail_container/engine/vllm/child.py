@@ -1,6 +1,6 @@
-"""What runs in vLLM's own processes. vLLM's logging configuration names these classes, so each process makes them.
+"""Code that runs in vLLM's own processes. vLLM's logging configuration names these classes, so each process makes them.
 
-That is the one place where a process of vLLM's runs something of ours before it does anything else.
+The logging configuration is the only way to run our code in a vLLM process before its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from handrail_container.engine.vllm.root_cause import root_cause
 
 
 class CauseHandler(logging.Handler):
-    """Writes the cause of every exception vLLM logs to `path`, ends the process when its parent has ended, and asks for
-    what vLLM does not ask for itself."""
+    """Writes the cause of every exception that vLLM logs to `path`. Making one also ends this process with its parent
+    and requests AMX, which vLLM does not."""
 
     def __init__(self, path: str) -> None:
         super().__init__(level=logging.ERROR)
@@ -44,27 +44,27 @@ class CauseHandler(logging.Handler):
             "failed to start" in record.getMessage()
             and record.levelno > logging.getLogger("vllm").level > logging.DEBUG
         ):
-            _keep_quiet(record)
+            _suppress_trace(record)
 
 
 def end_with_parent() -> None:
-    """Without this a server that is killed leaves its engine behind, holding the memory of the device."""
+    """End this process with its parent. Otherwise a killed server leaves its engine behind, holding device memory."""
     if parent := multiprocessing.parent_process():
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True, name="parent-watch").start()
 
 
 def configure_logging() -> None:
-    """As vLLM does where it is imported; here it was, before there was a file that says how."""
+    """Configure logging as vLLM does on import. A spare process imported vLLM before the configuration file existed."""
     if path := os.environ.get("VLLM_LOGGING_CONFIG_PATH"):
         logging.config.dictConfig(json.loads(Path(path).read_text()))
 
 
-def _follow(sentinel: int) -> None:
+def _end_after(sentinel: int) -> None:
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _keep_quiet(record: logging.LogRecord) -> None:
-    """The parent ends with the cause in one line; the trace, which is in the file, would be printed twice above it."""
+def _suppress_trace(record: logging.LogRecord) -> None:
+    """Suppress the trace, which is in the file: vLLM would print it twice above the parent's one-line cause."""
     record.exc_info = record.exc_text = None
-    traceback.print_exc = lambda *_args, **_options: None  # multiprocessing's, as this process ends
+    traceback.print_exc = lambda *_args, **_options: None  # multiprocessing calls it as this process ends

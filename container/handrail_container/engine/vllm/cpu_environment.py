@@ -1,6 +1,6 @@
-"""The variables that vLLM will give to the one worker of a CPU, before there is a vLLM to be asked.
+"""Predicts, before vLLM is imported, the environment variables that it will set for a single worker on a CPU.
 
-They count only when a process begins. Whoever begins one with these looks afterwards whether vLLM says the same.
+They are read only when a process starts. `Spare.take` checks later that vLLM sets the same ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OPENMP = ("libgomp", "libomp", "libiomp")
 
 
 def variables(flags: Mapping[str, str]) -> dict[str, str]:
-    """None of them where torch can use a GPU. `flags` are the `SM_VLLM_*` variables."""
+    """The variables with their values; none if torch can use a GPU. `flags` are the `SM_VLLM_*` variables."""
     if not _runs_on_cpu():
         return {}
     preloaded = {"LD_PRELOAD": _preloaded(os.environ.get("LD_PRELOAD", ""))}
@@ -40,7 +40,7 @@ def _runs_on_cpu() -> bool:
 
 
 def _preloaded(given: str) -> str:
-    """Torch's own OpenMP after what is there, and vLLM's tcmalloc before it."""
+    """LD_PRELOAD with vLLM's tcmalloc before the libraries given, and torch's OpenMP after them."""
     libraries = given.split(":") if given else []
     if not any(name in given for name in _OPENMP):
         torch = _folder("torch")
@@ -74,6 +74,6 @@ def _siblings(cpu: int) -> set[int]:
 
 
 def numbers(listed: str) -> set[int]:
-    """Of a list as Linux writes it: `0-3,8`."""
+    """The numbers of a list as Linux writes it: `0-3,8`."""
     ranges = (found.groups() for found in re.finditer(r"(\d+)(?:-(\d+))?", listed))
     return {number for first, last in ranges for number in range(int(first), int(last or first) + 1)}

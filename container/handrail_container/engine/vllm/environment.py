@@ -1,4 +1,4 @@
-"""Variables that vLLM reads itself. There is no argument for these, so they are set before it is imported."""
+"""Environment variables that vLLM reads itself. They have no arguments, so they are set before vLLM is imported."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 
 
 def prepare() -> None:
-    """Set what the user has not set. Children inherit it."""
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # nothing is sent anywhere unless asked for
+    """Set the variables that the user has not set. Child processes inherit them."""
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # no usage statistics unless the user asks for them
     os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")  # as `vllm serve` does: this process has threads
 
 
 def compile_nothing() -> None:
-    """Have torch run as it is written what vLLM would have it compile when a request first needs it. On a CPU that is a
-    C++ compiler's work: the engine stands still for as long, and dies where there is none, or a path has a space."""
+    """Switch off torch's compiler, which vLLM would run when a request first needs it. On a CPU this calls a C++
+    compiler: the engine blocks meanwhile, and dies if there is no compiler or a path has a space."""
     os.environ.setdefault("TORCH_COMPILE_DISABLE", "1")
 
 
@@ -26,12 +26,12 @@ def kv_space_set() -> bool:
 
 
 def binds_threads_itself() -> bool:
-    """Whether vLLM chooses the cores of its threads: the user has not."""
+    """Whether vLLM chooses the cores of its threads because the user has not."""
     return os.environ.get("VLLM_CPU_OMP_THREADS_BIND", "auto") == "auto"
 
 
 def simulates_nodes() -> bool:
-    """Whether vLLM takes cores for NUMA nodes."""
+    """Whether vLLM simulates NUMA nodes with groups of cores."""
     return os.environ.get("VLLM_CPU_SIM_MULTI_NUMA", "0") != "0"
 
 

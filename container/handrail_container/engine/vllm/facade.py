@@ -1,4 +1,4 @@
-"""`handrail.Engine` on vLLM: its own serving objects, called without a route between."""
+"""`handrail.Engine` on vLLM: calls vLLM's serving objects directly, without its routes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from handrail_container.engine.vllm.lora import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.settings.vllm_flags import with_variables
 
-#: Items and keys of a body that takes the event loop too long to validate.
+#: Items and keys of a body above which it is validated in a thread, off the event loop.
 _MANY = 500
 
 
@@ -37,7 +37,7 @@ _MANY = 500
 class Operation:
     """One route of vLLM's: the object in `app.state` that answers, its method, and the class of its body.
 
-    `answer` is the class of the answer where the method gives it only as an HTTP response.
+    `answer` is the class of the answer if the method returns it only as an HTTP response.
     """
 
     serving: str
@@ -68,7 +68,7 @@ class VllmEngine(Engine):
         self.bounds = NO_BOUNDS
 
     def attach(self, client: Any, state: State, variables: Mapping[str, str]) -> None:
-        """`variables` are those that set the flags which vLLM's messages may name."""
+        """`variables` maps the flags that vLLM's messages may name to the variables that set them."""
         self._client, self._state, self._variables = client, state, variables
 
     @property
@@ -92,8 +92,8 @@ class VllmEngine(Engine):
         return _encoded(answer, self._variables) if hasattr(answer, "__aiter__") else answer
 
     def _named(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The base model answers to any name that is not an adapter's: Models pass on what their clients send. Where
-        names are strict, only to none. vLLM itself refuses what nobody knows."""
+        """The body with the model's name filled in. The base model answers to any name that is not an adapter's, since
+        user code passes on its clients' names; with strict names, only to no name. vLLM refuses unknown names."""
         chosen = self._adapters.choose(body.get("model"), is_strict=self._is_strict or self._adapters.finds_more)
         return {**body, "model": chosen or self._state.openai_serving_models.model_name()}
 
@@ -106,11 +106,11 @@ class VllmEngine(Engine):
             async with aclosing(running) as outputs:
                 async for output in outputs:
                     yield output
-        except Exception as error:  # vLLM's alone: what the caller raises between two outputs does not pass here
+        except Exception as error:  # only vLLM's: an exception of the caller between two outputs does not pass here
             raise _http_error(error) from error
 
     async def rendered(self, prompt: Any) -> Any:
-        """The prompt as the engine takes it: text is tokenized here, since the engine is about to stop doing that."""
+        """The prompt in the engine's form. Text is tokenized here, since vLLM will stop doing that in the engine."""
         if isinstance(prompt, Mapping) and "type" in prompt:
             return prompt  # rendered by the caller
         renderer = self._client.renderer
@@ -134,7 +134,7 @@ def _schema(name: str) -> TypeAdapter[Any]:
 
 
 async def _validated(schema: TypeAdapter[Any], body: dict[str, Any]) -> Any:
-    """What is large, beside the event loop."""
+    """`body` validated; a large one in a thread, off the event loop."""
     return (
         await run_in_threadpool(schema.validate_python, body)
         if holds_more(body, _MANY)
@@ -151,7 +151,7 @@ async def _served(
         asked = await _validated(_schema(called.body), body)
         require_modest(asked, bounds)
         answer = await getattr(serving, called.method)(asked, request)
-    except Exception as error:  # as around vLLM's own routes: it has a status for whatever it raises
+    except Exception as error:  # vLLM has a status for each of its exceptions, as around its own routes
         raise _http_error(error) from error
     if task and task.cancelling() > cancelled_before:
         raise asyncio.CancelledError  # vLLM answers a cancellation with an error response
@@ -168,7 +168,7 @@ def _http_error(error: Exception) -> HTTPException:
 
 
 def _as_vllm_sees(request: Request | None, added: list[tuple[bytes, bytes]]) -> Request | None:
-    """The request with `added` headers, and without an id: vLLM would take the same for every call a handler makes."""
+    """The request with `added` headers and without its id, which vLLM would use for every call that a handler makes."""
     if request is None and not added:
         return None
     scope: Scope = (
@@ -190,7 +190,7 @@ async def _encoded(events: Any, variables: Mapping[str, str]) -> AsyncIterator[b
 
 
 def _event(event: Any) -> str:
-    """What vLLM's own route makes of an event that is not text yet: one of the Responses API."""
+    """The event as text. Events of the Responses API are objects and are encoded as in vLLM's own route."""
     if isinstance(event, str):
         return event
     return f"event: {event.type}\ndata: {event.model_dump_json(by_alias=True)}\n\n"

@@ -1,4 +1,4 @@
-"""Whether the engine still does anything: one that hangs is not `errored`, and answers nobody."""
+"""Detects a hanging engine: it answers no request, and vLLM does not mark it as `errored`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 import time
 from typing import Any
 
-#: A call to the engine's process and back takes a millisecond.
+#: Seconds to wait for a call to the engine's process, which normally takes a millisecond.
 _PROBE_S = 0.8
 
 
 class Progress:
-    """When the engine last gave anything, by the messages that come from its process."""
+    """Tracks when the engine's process last sent a message."""
 
     def __init__(self, client: Any, stall_s: float) -> None:
-        """Before the client's output handler runs."""
+        """To be made before the client's output handler runs: it replaces `get_output_async`."""
         self._client = client
         self._stall_s = stall_s
         self._seen_at = time.monotonic()
@@ -29,8 +29,8 @@ class Progress:
         core.get_output_async = seen
 
     async def is_stalled(self) -> bool:
-        """True where requests run, nothing has come for as long as is allowed, and the engine does not answer either:
-        a long step is silent, too."""
+        """True if requests run, no message has come for `stall_s` seconds, and the engine does not answer a probe. The
+        probe is needed because a long step is silent, too."""
         if not self._client.output_processor.get_num_unfinished_requests():
             self._seen_at = time.monotonic()
         if time.monotonic() - self._seen_at < self._stall_s:

@@ -1,4 +1,4 @@
-"""LoRA adapters in vLLM: its own serving object has them by name, for all of its routes."""
+"""LoRA adapters in vLLM, held by name in its own serving object, which all of its routes use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handrail_container.process.threads import in_thread
 
 T = TypeVar("T")
 
-#: What vLLM writes before the cause.
+#: vLLM's text before the cause.
 _CALL_FAILED = "method failed: "
 
 
@@ -39,7 +39,7 @@ class VllmAdapters(Adapters):
 
     @property
     def finds_more(self) -> bool:
-        """Whether a plugin of vLLM's finds adapters by names that nobody has loaded."""
+        """Whether a plugin of vLLM's resolves the names of adapters that are not loaded."""
         return bool(self._models.lora_resolvers)
 
     def knows(self, name: str) -> bool:
@@ -50,7 +50,7 @@ class VllmAdapters(Adapters):
         return sum(state.lora_name == name for state in states)
 
     def of_request(self) -> Any:
-        """vLLM's object for the adapter that the request was sent to; None for the model itself."""
+        """vLLM's object for the adapter that the request was sent to; None for the base model."""
         name = asked.get()
         if name is None or self.is_base(name):
             return None
@@ -75,8 +75,8 @@ class VllmAdapters(Adapters):
             _require_done(await self._models.load_lora_adapter(request), f"vLLM cannot load the adapter in {source!r}")
 
     async def _forget(self) -> None:
-        """Take out of the engine's memory what no name and no request has any more: a part of one that could not be
-        loaded, one that was in use when it was unloaded."""
+        """Remove from the engine's memory every adapter that no name and no request uses: parts of one that failed to
+        load, and those that were in use when they were unloaded."""
         states = self._client.output_processor.request_states.values()
         wanted = [*self._models.lora_requests.values(), *(state.lora_request for state in states if state.lora_request)]
         numbers = {request.lora_int_id for request in wanted}
@@ -85,7 +85,7 @@ class VllmAdapters(Adapters):
             await _alive(self._client.remove_lora(number))
 
     async def remove(self, name: str, *, is_idle: bool) -> None:
-        """What is idle leaves the engine's memory at once, what is not when the next one is loaded."""
+        """An idle adapter leaves the engine's memory at once, another when the next adapter is loaded."""
         number = self._models.lora_requests[name].lora_int_id
         request = vllm("UnloadLoRAAdapterRequest")(lora_name=name)
         _require_done(await self._models.unload_lora_adapter(request), f"vLLM cannot unload the adapter {name!r}")
@@ -101,14 +101,14 @@ async def _alive(call: Awaitable[T]) -> T:
 
 
 def _directory(source: str) -> str:
-    """Where it is here: what has the form of a hub id and is no path is fetched, as vLLM does, but not in its engine,
-    which would answer nobody meanwhile."""
+    """The adapter's directory on this machine. A hub id that is no path is downloaded, as in vLLM, but not in the
+    engine's process, which could not answer meanwhile."""
     folder = local(source)
     if not HUB_ID.fullmatch(source) or folder.is_dir():
         return str(folder)
     try:
         return str(vllm("get_adapter_absolute_path")(source))
-    except Exception as error:  # whatever the hub's client raises, there is no adapter
+    except Exception as error:  # any exception of the hub's client means that there is no adapter
         raise HTTPException(404, f"{source!r} is no directory, and the hub does not give it: {error}") from error
 
 

@@ -1,7 +1,7 @@
-"""The files that flags name, looked at before the engine starts.
+"""Checks before the engine starts the files that flags name.
 
-vLLM takes a path that is not there for an odd name on the hub, or looks only when it has loaded the model; a chat
-template that Jinja cannot read fails every request.
+vLLM takes a missing path for a name on the hub, or looks only after loading the model; a chat template that Jinja
+cannot parse fails every request.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from jinja2.parser import Parser
 
 from handrail_container.settings.vllm_flags import PREFIX
 
-#: Flags whose value is a file or a directory where it has the form of a path.
+#: Flags whose value, if it has the form of a path, is a file or a directory.
 NAMED = (
     *("tokenizer", "hf_config_path", "generation_config", "allowed_local_media_path"),
     *("tool_parser_plugin", "reasoning_parser_plugin"),
 )
-#: vLLM takes a chat template for the text of one where it has any of these.
-_OF_JINJA = "{}\n"
-_ANOTHER = "write a path that is there"
+#: vLLM takes a value with any of these characters for the text of a chat template.
+_TEMPLATE_MARKS = "{}\n"
+_ADVICE = "write a path that is there"
 
 
 def model_problems(model: str) -> list[str]:
@@ -34,7 +34,7 @@ def model_problems(model: str) -> list[str]:
 
 
 def problems(args: Namespace) -> list[str]:
-    """A sentence for each file of a flag that is not there or cannot be read."""
+    """A sentence for each file of a flag that is missing or unreadable."""
     return [f"{name} names {what}" for name, what in _of_flags(args)]
 
 
@@ -58,20 +58,20 @@ def _variable(flag: str) -> str:
 
 
 def _is_missing(path: Any) -> bool:
-    """Whether it is a path, and no name on a hub, at which there is nothing."""
+    """Whether `path` has the form of a path, not of a hub's name, and does not exist."""
     return isinstance(path, str) and path.startswith(("/", "./", "../", "~")) and not os.path.exists(path)
 
 
 def _not_there(path: Any) -> str:
-    return f"{path!r}, which does not exist: {_ANOTHER}"
+    return f"{path!r}, which does not exist: {_ADVICE}"
 
 
 def _wrong_template(template: str) -> str | None:
-    """What is wrong with it: the path of one, or its text. vLLM, which has some of its own, judges any other."""
+    """The fault of a template given by path or as text. Any other value is left to vLLM, which has named templates."""
     if os.path.isdir(template):
         return f"{template!r}, which is a directory: write the path of a file"
     if not os.path.isfile(template):
-        return _syntax_error(template, "a template") if any(mark in template for mark in _OF_JINJA) else None
+        return _syntax_error(template, "a template") if any(mark in template for mark in _TEMPLATE_MARKS) else None
     try:
         with open(template) as file:
             return _syntax_error(file.read(), repr(template))
@@ -88,9 +88,9 @@ def _syntax_error(text: str, what: str) -> str | None:
 
 
 class _Generation(Extension):
-    """The tag that transformers adds: what the model says is within."""
+    """The tag that transformers adds around the model's own text."""
 
-    tags = {"generation"}  # noqa: RUF012  as Jinja has it
+    tags = {"generation"}  # noqa: RUF012  declared as in Jinja's Extension
 
     def parse(self, parser: Parser) -> nodes.Node:
         line = next(parser.stream).lineno

@@ -1,7 +1,7 @@
-"""Every name of vLLM that this package relies on, and the calls it makes of it.
+"""Every name of vLLM that this package uses, and how it calls it.
 
-vLLM moves its modules every release: a name that moved has several homes, the newest first. What is not in `NAMES` is
-not used. `scripts/record_vllm_names` writes down what the supported versions have of it.
+vLLM moves its modules every release: a name that moved has several homes, the newest first. Names outside `NAMES` are
+not used. `scripts/record_vllm_names` records which of them the supported versions have.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ _CLI_ARGS = ("vllm.entrypoints.common.cli_args", "vllm.entrypoints.launchers.cli
 
 @dataclass(frozen=True)
 class Name:
-    """Where a name lives, and how it is called: positional arguments and keywords. `calls` None: it is not called."""
+    """A name's modules, and how it is called: the number of positional arguments, and keywords. `calls` is None if it
+    is not called."""
 
     modules: tuple[str, ...]
     path: str
@@ -30,7 +31,7 @@ def _name(modules: str | tuple[str, ...], path: str, *calls: int | str) -> Name:
     return Name(homes, path, (int(calls[0]), tuple(map(str, calls[1:]))))
 
 
-#: What is imported. Methods and attributes of these are in `MEMBERS`.
+#: Imported names. Their methods and attributes are in `MEMBERS`.
 NAMES: dict[str, Name] = {
     # The command line
     "FlexibleArgumentParser": _name("vllm.utils.argparse_utils", "FlexibleArgumentParser"),
@@ -88,8 +89,8 @@ NAMES: dict[str, Name] = {
     "register_pooling": _name("vllm.entrypoints.pooling.factories", "register_pooling_api_routers", 3),
 }
 
-#: Methods and attributes of these, of what they lead to, and of `app.state` ("state") as vLLM fills it. An underscore
-#: is vLLM's own: there is no public way to do the same.
+#: Methods and attributes of `NAMES`, of the objects reached from them, and of `app.state` ("state") as vLLM fills it.
+#: Names with an underscore are private to vLLM: there is no public way to do the same.
 MEMBERS: tuple[Name, ...] = (
     *(
         _name("vllm.engine.arg_utils", f"AsyncEngineArgs.{field}")
@@ -196,7 +197,7 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.config.model", "ModelConfig.max_model_len"),
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.create_chat_completion", 2),
     _name("vllm.entrypoints.openai.completion.serving", "OpenAIServingCompletion.create_completion", 2),
-    # Called as vLLM calls them
+    # Replaced by functions that pass vLLM's own arguments on
     _name(
         "vllm.entrypoints.openai.chat_completion.serving",
         "OpenAIServingChat.chat_completion_stream_generator",
@@ -216,14 +217,14 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.enable_log_outputs"),
 )
 
-#: What the engine's process imports, whatever the model is, and its worker. To import it early is all that it is for.
+#: Modules that the engine's process imports for any model, and those of its worker. They are only imported early.
 PRELOADED = ("vllm.v1.engine.core", "vllm.v1.executor.uniproc_executor")
 WORKERS = {"cpu": "vllm.v1.worker.cpu_worker", "gpu": "vllm.v1.worker.gpu_worker"}
 
 
 @functools.cache
 def vllm(key: str) -> Any:
-    """The object behind a key of `NAMES`, imported when first asked for."""
+    """The object behind a key of `NAMES`, imported on first use."""
     name = NAMES[key]
     return getattr(_module(name), name.path)
 
@@ -234,5 +235,5 @@ def _module(name: Name) -> Any:
             return importlib.import_module(home)
         except ModuleNotFoundError as missing:
             if not home.startswith(str(missing.name)):
-                raise  # a module it needs is missing, which is another matter than having moved
+                raise  # the module exists, but one that it imports is missing
     return importlib.import_module(name.modules[-1])

@@ -1,4 +1,4 @@
-"""The vLLM engine, as the settings ask for it. Importing this imports no vLLM."""
+"""Opens the vLLM engine from the settings. Importing this module does not import vLLM."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from handrail_container.program.weights import find_model
 
 
 def open_vllm(asked: Opening) -> VllmBackend:
-    """Raises SettingsError where there is no model."""
+    """Raises SettingsError if there is no model."""
     settings = asked.settings
     flags = {name: value for name, value in asked.flags.items() if name != "SM_VLLM_MODEL"}
     model = find_model(settings, asked.fallback_model, asked.model)

@@ -1,9 +1,9 @@
-"""The places for adapters in an engine on a CPU: who is in one, and who has to leave it for another.
+"""Manages the LoRA slots of an engine on a CPU: which adapters occupy them, and which one is evicted for another.
 
-vLLM has `max_loras` places and puts what a request needs into them, in place of what was used longest ago. On a CPU it
-answers what asks for no adapter with the one in the last place, where another runs in the same batch
-(vllm-project/vllm#48421). So one place more is asked of it than is used here: before an adapter is let in, another
-leaves where the rest are taken. Any number of adapters may be loaded; a request waits only while as many others run.
+vLLM has `max_loras` slots and evicts the least recently used adapter. On a CPU it answers a request without an adapter
+with the one in the last slot if the batch has another adapter's request (vllm-project/vllm#48421). So vLLM is given
+one slot more than is used here: if the others are taken, an adapter is evicted before the next is loaded. Any number
+of adapters may be loaded; a request waits only while all slots are held by running requests of other adapters.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 
 
 class Places:
-    """Of one engine; `most` adapters are in it at once."""
+    """The slots of one engine, which holds at most `most` adapters at once."""
 
     def __init__(self, client: Any, most: int) -> None:
-        """What goes through `client` from now on goes through here."""
+        """Replaces the methods of `client` that use adapters."""
         self._most = most
         self._add, self._remove = client.add_lora, client.remove_lora
         self._users: Counter[int] = Counter()
-        #: By when each was last used, the oldest first.
+        #: The adapters in the slots, the least recently used first.
         self._there: dict[int, None] = {}
         self._entering = asyncio.Lock()
         self._left = asyncio.Event()
@@ -32,18 +32,18 @@ class Places:
         client.generate, client.encode = self._held(client.generate), self._held(client.encode)
 
     async def add(self, lora: Any) -> bool:
-        """As the engine's own: load it, or load it anew where it says so."""
+        """Replaces the engine's `add_lora`: load the adapter, or reload it if `lora` says so."""
         async with self._holding(lora, is_new=True):
             return True
 
     async def remove(self, number: int) -> bool:
-        """As the engine's own. What is in use comes back with the next step of who uses it."""
+        """Replaces the engine's `remove_lora`. An adapter in use is loaded again by the next step of its requests."""
         if not self._users[number]:
             self._there.pop(number, None)
         return bool(await self._remove(number))
 
     def _held(self, ask: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-        """`ask`, whose adapter is in a place for as long as it answers."""
+        """`ask`, with its adapter kept in a slot until it has answered."""
 
         def asked(*given: Any, lora_request: Any = None, **named: Any) -> AsyncIterator[Any]:
             if lora_request is None:
@@ -65,16 +65,16 @@ class Places:
         else:
             self._users[number] += 1
         try:
-            self._there[number] = self._there.pop(number, None)  # the last to be used
+            self._there[number] = self._there.pop(number, None)  # now the most recently used
             yield
         finally:
             self._leave(number)
 
     async def _enter(self, lora: Any, *, is_new: bool) -> None:
-        """One at a time, in the order they come."""
+        """Load the adapter into a slot and count its user. Callers run one at a time, in FIFO order."""
         number = lora.lora_int_id
         async with self._entering:
-            self._users[number] += 1  # only now: who waits to enter keeps nobody else out
+            self._users[number] += 1  # only now: a waiting request must not hold a slot
             try:
                 if is_new or number not in self._there:
                     await self._make_room(number)
@@ -84,13 +84,14 @@ class Places:
                 raise
 
     async def _load(self, lora: Any) -> None:
-        """Here a failure is an answer; in the first step of a request it would end the engine."""
+        """Load the adapter before the request begins. A failure here is an error response; in the request's first step
+        it would end the engine."""
         number = lora.lora_int_id
         try:
             await self._add(lora)
         except BaseException:
             if number not in self._there:
-                with contextlib.suppress(Exception):  # what was loaded of it, if the engine lives
+                with contextlib.suppress(Exception):  # remove a partly loaded adapter, if the engine is alive
                     await self._remove(number)
             raise
         self._there[number] = None

@@ -1,8 +1,8 @@
-"""A process for the engine that is started before vLLM asks for one, and imports what it will need meanwhile.
+"""Spawns the engine's process before vLLM does, so that it imports vLLM in parallel with the server.
 
-This process imports vLLM, reads its flags and makes its configuration; only then does vLLM start the engine's process,
-which imports all of it again. The two imports are most of a start, and here they run beside each other. Nothing is
-forked: it is the process that vLLM would have spawned, only earlier.
+The server imports vLLM, parses its flags and makes its configuration; only then does vLLM spawn the engine's process,
+which imports everything again. The two imports are most of the startup time. Nothing is forked: this is the process
+that vLLM would have spawned, only earlier.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from handrail_container.process.garbage import collected_later
 
 log = logging.getLogger("handrail")
 
-#: What vLLM calls the process of its engine, where there is one engine.
+#: vLLM's name for the process of its engine, if there is one engine.
 _NAME = "EngineCore"
-#: Native libraries read these once, as they are loaded. vLLM reads its own when it needs them: by default, it forks.
+#: Native libraries read these once, when they are loaded. vLLM reads its own variables later, so those may change.
 _READ_AT_IMPORT = ("OMP_", "GOMP_", "KMP_", "MKL_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_", "LD_PRELOAD")
-#: Except that vLLM itself sets the number of threads for a process it spawns, and for one it forks asks torch for it.
+#: The exception: vLLM itself sets the number of threads for a process that it spawns, so torch is told of it here.
 _THREADS, _THREADS_ARE_VLLMS = "OMP_NUM_THREADS", "OMP_NUM_THREADS_SET_BY_VLLM"
 
 
 class Spare(SpawnProcess):
-    """Started when it is made. `start`, which is vLLM's to call, tells it what to run."""
+    """The spare process, started when the object is made. vLLM calls `start`, which sends it the work to run."""
 
     def __init__(self) -> None:
         receiver, sender = multiprocessing.Pipe(duplex=False)
@@ -43,11 +43,11 @@ class Spare(SpawnProcess):
         self._began_with = _native(os.environ)
         super().start()
         receiver.close()
-        self._sender = sender  # only now: whatever it has as it starts, the process gets, and would never see it closed
+        self._sender = sender  # after start(): else it is pickled into the child, which would then never see EOF
         self._work = b""
 
     def take(self, target: Any, kwargs: Mapping[str, Any]) -> bool:
-        """Whether it can run this in the place of a process that would be started now, and will."""
+        """Store the work if this process can run it in place of a new one. Returns whether it can."""
         if not self.is_alive():
             log.info("the engine's process is started anew: the one that was ready has ended (%s)", self.exitcode)
             return False
@@ -57,13 +57,13 @@ class Spare(SpawnProcess):
             return False
         try:
             self._work = bytes(ForkingPickler.dumps((target, kwargs)))
-        except (pickle.PicklingError, RuntimeError, TypeError, AttributeError) as error:  # only for one that begins
+        except (pickle.PicklingError, RuntimeError, TypeError, AttributeError) as error:  # picklable only by a spawn
             log.info("the engine's process is started anew: %s", error)
             return False
         return True
 
     def start(self) -> None:
-        with contextlib.suppress(OSError):  # it has ended meanwhile, which is noticed as with every other
+        with contextlib.suppress(OSError):  # it has ended meanwhile: vLLM notices that as with any other process
             self._sender.send(dict(os.environ))
             self._sender.send_bytes(self._work)
         self._sender.close()
@@ -71,7 +71,7 @@ class Spare(SpawnProcess):
 
 
 class _Context(SpawnContext):
-    """vLLM's way to start processes, of which the first is already there."""
+    """A multiprocessing context whose first process is the spare one."""
 
     def __init__(self, spare: Spare) -> None:
         self._spare: Spare | None = spare
@@ -90,7 +90,7 @@ class _Context(SpawnContext):
 
 
 def start(flags: Mapping[str, str]) -> Spare | None:
-    """None where none can be started: vLLM, which tries the same, will say why. `flags` are `SM_VLLM_*` variables."""
+    """The spare process; None if none can be started, which vLLM will report. `flags` are `SM_VLLM_*` variables."""
     environment.prepare()
     try:
         with processes.variables(cpu_environment.variables(flags)):
@@ -101,12 +101,12 @@ def start(flags: Mapping[str, str]) -> Spare | None:
 
 @contextlib.contextmanager
 def instead(spare: Spare | None, config: Any) -> Iterator[None]:
-    """Within, the engine's process is `spare` where vLLM would spawn one like it. What was not taken is ended."""
+    """Within, vLLM gets `spare` when it would spawn an identical process. An unused spare is killed at the end."""
     if spare is None:
         yield
         return
     ours, module = _Context(spare), _asked_for_context()
-    if module is None or config.parallel_config.numa_bind:  # then another program is started, which binds it first
+    if module is None or config.parallel_config.numa_bind:  # numa_bind starts the process through another program
         ours.end_unless_taken()
         yield
         return
@@ -120,7 +120,7 @@ def instead(spare: Spare | None, config: Any) -> Iterator[None]:
 
 
 def _asked_for_context() -> Any:
-    """The module that asks vLLM how to start the engine's process; None where this vLLM has no such place."""
+    """The vLLM module that chooses how to start the engine's process; None if this version has none."""
     try:
         module = importlib.import_module(NAMES["get_mp_context"].modules[-1])
     except ModuleNotFoundError:
@@ -129,12 +129,12 @@ def _asked_for_context() -> Any:
 
 
 def _import() -> None:
-    """What cannot be imported here is left to vLLM, which knows what to say of it."""
+    """Import vLLM's modules early. A failed import is left to vLLM, which reports it."""
     with contextlib.suppress(Exception):
         for module in PRELOADED:
             importlib.import_module(module)
         importlib.import_module(WORKERS["cpu" if vllm("current_platform").is_cpu() else "gpu"])
-        vllm("set_process_title")(_NAME)  # which it cannot any more, once the variables have changed
+        vllm("set_process_title")(_NAME)  # not possible once os.environ has changed
 
 
 def _native(variables: Mapping[str, str]) -> dict[str, str]:
@@ -142,17 +142,17 @@ def _native(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _import_and_wait(receiver: Connection) -> None:
-    """What the process does until vLLM has something for it, and then that."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which the server hears too, and ends this
+    """The program of the spare process: import, wait for the variables and the work, and run the work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the server too, which ends this process
     child.end_with_parent()
     began_with = set(os.environ)
-    logging.disable(logging.CRITICAL)  # the server imports the same, and says it
+    logging.disable(logging.CRITICAL)  # the server imports the same modules and logs the same lines
     with collected_later():
         _import()
     logging.disable(logging.NOTSET)
     try:
         variables = receiver.recv()
-    except EOFError:  # the server has ended, or vLLM has started another
+    except EOFError:  # the server has ended, or vLLM has started another process
         return
     for name in began_with - set(variables):
         os.environ.pop(name, None)
@@ -160,7 +160,7 @@ def _import_and_wait(receiver: Connection) -> None:
     child.configure_logging()
     if os.environ.get(_THREADS_ARE_VLLMS):
         importlib.import_module("torch").set_num_threads(int(os.environ[_THREADS]))
-    if not environment.compiles():  # torch has read the variable as it was imported
+    if not environment.compiles():  # torch has read the variable already, on import
         dynamo: Any = importlib.import_module("torch._dynamo.config")
         dynamo.disable = True
     target, kwargs = pickle.loads(receiver.recv_bytes())

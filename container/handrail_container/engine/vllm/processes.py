@@ -1,4 +1,4 @@
-"""vLLM's own processes: how they are told to log, and how they are ended."""
+"""vLLM's own processes: their logging, their environment variables, and how they are ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from handrail_container.engine.vllm.names import vllm
 from handrail_container.process import logs
 from handrail_container.process.log_lines import JsonLines
 
-#: What vLLM calls the processes it starts from this one; those under them are found by descent.
+#: vLLM's names for the processes that it starts from this one; their children are found by descent.
 _NAMES = ("EngineCore", "VLLM_")
 
 _STATUS = Path("/proc/self/status")
@@ -32,17 +32,17 @@ _JSON = "handrail_container.process.log_lines.JsonLines"
 
 
 def log_like_us() -> None:
-    """vLLM's lines of this process are in the form of ours, where that is for machines and nobody has configured it."""
+    """Log vLLM's lines of this process as JSON if ours are JSON and the user has not configured vLLM's logging."""
     if not logs.is_json() or _CONFIG in os.environ:
         return
-    for name in vllm("DEFAULT_LOGGING_CONFIG")["loggers"]:  # with it, vLLM has made its handlers
+    for name in vllm("DEFAULT_LOGGING_CONFIG")["loggers"]:  # vLLM has made its handlers from it
         for handler in logging.getLogger(name).handlers:
             handler.setFormatter(JsonLines())
 
 
 @contextlib.contextmanager
 def logging_to(causes: Path) -> Iterator[None]:
-    """Children started within log as vLLM would have it, and also write the causes of their failures to `causes`."""
+    """Children started within log as configured for vLLM, and also write the causes of their failures to `causes`."""
     given = os.environ.get(_CONFIG)
     config = json.loads(Path(given).read_text()) if given else copy.deepcopy(vllm("DEFAULT_LOGGING_CONFIG"))
     if logs.is_json() and not given:
@@ -52,7 +52,7 @@ def logging_to(causes: Path) -> Iterator[None]:
         "path": str(causes),
     }
     logger = config.setdefault("loggers", {}).setdefault("vllm", {})
-    logger["handlers"] = ["handrail", *logger.get("handlers", ())]  # first: it takes away the trace it has written
+    logger["handlers"] = ["handrail", *logger.get("handlers", ())]  # first: it removes the trace that it has written
     path = causes.with_name("logging.json")
     path.write_text(json.dumps(config))
     with _variable(_CONFIG, str(path)):
@@ -61,10 +61,10 @@ def logging_to(causes: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def openmp(config: Any) -> Iterator[None]:
-    """Children started within run as many threads, on the cores, that vLLM would give the one worker of `config`."""
+    """Children started within use the threads and cores that vLLM would give to the single worker of `config`."""
     with vllm("OMPProcessManager")(config).configure_omp_envs(0, 0):
         if os.environ.get("OMP_NUM_THREADS") == "1" and environment.binds_threads_itself():
-            # One thread need not be kept apart from others; bound, it waits for whatever else runs on its core.
+            # A single thread needs no binding: bound, it would wait for other processes on its core.
             for name in _BINDING:
                 os.environ.pop(name, None)
         yield
@@ -72,7 +72,7 @@ def openmp(config: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def variables(given: Mapping[str, str]) -> Iterator[None]:
-    """Children started within have these."""
+    """Children started within have these environment variables."""
     with contextlib.ExitStack() as stack:
         for name, value in given.items():
             stack.enter_context(_variable(name, value))
@@ -92,7 +92,7 @@ def _variable(name: str, value: str) -> Iterator[None]:
 
 
 def kill() -> None:
-    """End every process of the engine at once, also those of an engine that is still being built."""
+    """Kill every process of the engine at once, also while the engine is still being built."""
     for child in multiprocessing.active_children():
         if child.pid and child.name.startswith(_NAMES):
             _kill_tree(child.pid)
@@ -113,8 +113,8 @@ def available_memory() -> int:
 
 
 def numa_nodes() -> int | None:
-    """Those that this process may have memory of, and that vLLM may use; None where the system does not say, or vLLM
-    counts otherwise."""
+    """The number of NUMA nodes that this process may allocate memory on and vLLM may use; None if the system does not
+    say, or vLLM counts them in another way."""
     if platform.machine() == "s390x" or not _STATUS.exists():
         return None
     allowed = re.search(r"(?m)^Mems_allowed_list:\s*(\S+)$", _STATUS.read_text())

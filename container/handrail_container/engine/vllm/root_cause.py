@@ -1,4 +1,4 @@
-"""Why the engine failed, in one line: its own processes know, and the parent only hears that they ended."""
+"""Finds why the engine failed, in one line. Its own processes know the cause; the parent only sees that they ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VLLM_HINT = re.compile(r"\s*See (root cause|stack trace)\b[^.]*\.?")
 
 
 def root_cause(error: BaseException) -> str:
-    """The exception that began it, after the one that was made of it, where that says more: a file, most often."""
+    """The first exception of the chain; as `second (first)` if the second does not quote it. Often it names a file."""
     chain = [error]
     while (earlier := _earlier(chain[-1])) and earlier not in chain:
         chain.append(earlier)
@@ -41,16 +41,16 @@ def said(error: BaseException) -> str:
 
 
 def _complaint(found: Mapping[str, Any]) -> str:
-    """What a check of pydantic's says; its own text begins with a count and ends with an address."""
+    """The message of one pydantic error, without pydantic's count and URL."""
     raised = found.get("ctx", {}).get("error")
     if isinstance(raised, Exception) and type(raised) not in (ValueError, AssertionError):
-        return root_cause(raised)  # a failure within the check, such as to read a file
+        return root_cause(raised)  # the check itself failed, for example to read a file
     message = found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return ": ".join([*map(str, found["loc"]), message])
 
 
 def recorded(path: Path) -> str | None:
-    """The cause that a process of the engine wrote first; what others wrote follows from it."""
+    """The first cause that a process of the engine wrote; later ones follow from it."""
     if not path.exists() or not (lines := path.read_text().splitlines()):
         return None
     first = json.loads(lines[0])
@@ -59,7 +59,7 @@ def recorded(path: Path) -> str | None:
 
 
 def start_failure(error: BaseException, path: Path, client: Any = None) -> str:
-    """Why the engine did not start; `client` where it died after it was built."""
+    """Why the engine did not start. `client` is given if it died after it was built."""
     if cause := recorded(path):
         return cause
     if client is not None and isinstance(error, vllm("EngineDeadError")) and (how := _ended(client)):
@@ -71,14 +71,14 @@ def start_failure(error: BaseException, path: Path, client: Any = None) -> str:
 
 
 def death(client: Any, path: Path) -> str:
-    """Why the engine died while it served."""
+    """Why the engine died while serving."""
     if cause := recorded(path):
         return cause
     return _ended(client) or "its processes do not answer"
 
 
 def _ended(client: Any) -> str:
-    """Which of its processes ended, and how; nothing where none did. An engine on other machines has none here."""
+    """Which of the engine's processes ended, and how; empty if none did. An engine on other machines has none here."""
     running = getattr(client.engine_core.resources.engine_manager, "processes", ())
     codes = {process.name: process.exitcode for process in running if process.exitcode}
     return "; ".join(_ending(name, code) for name, code in codes.items())

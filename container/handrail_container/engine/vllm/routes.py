@@ -1,4 +1,4 @@
-"""vLLM's own OpenAI routes, on the application that holds nothing else."""
+"""Attaches vLLM's own OpenAI routes to the application that holds only these."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from handrail_container.engine.vllm.streams import lighten
 
 log = logging.getLogger(__name__)
 
-#: What is around the functions of these hears of a client that leaves, and counts, where it is told to, what runs.
+#: Routes whose decorators may be skipped: they only handle a disconnect and, if enabled, count running requests.
 DIRECT = ("/v1/chat/completions", "/v1/completions")
 
 
 async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -> None:
-    """Make vLLM's serving objects in `app.state`, and its routes for what the model can do on `app`.
+    """Make vLLM's serving objects in `app.state`, and add its routes for the model's tasks to `app`.
 
     Left out: `/health`, `/ping`, `/invocations` and `/metrics`, which the server answers, and vLLM's middlewares.
     """
     app.state.args = args  # the routers read it when they are attached
     if not hasattr(app.state, "server"):
-        # vLLM tells its HTTP server to exit when the engine is dead. Ours asks the engine instead, but without
-        # something to tell, the answer to the client would be an AttributeError.
+        # vLLM sets a flag on its HTTP server when the engine is dead. This server checks the engine instead. Without an
+        # object to set the flag on, the client would get an AttributeError.
         app.state.server = SimpleNamespace(should_exit=False)
     app.include_router(vllm("basic_router"))
     for name in ("attach_models", "attach_tokenize", "attach_lora", "attach_profile"):
         vllm(name)(app)
     _attach_tasks(app, client, tasks)
-    vllm("attach_endpoint_plugins")(app, tasks)  # those that VLLM_PLUGINS names; their state is made with the others'
+    vllm("attach_endpoint_plugins")(app, tasks)  # those in VLLM_PLUGINS; init_app_state makes their state
     vllm("init_exception_handler")(app)
     await vllm("init_app_state")(client, app.state, args, tasks)
     lighten(app.state)
@@ -51,14 +51,14 @@ def _attach_tasks(app: FastAPI, client: Any, tasks: tuple[str, ...]) -> None:
 
 
 def pooling_task(client: Any, tasks: tuple[str, ...]) -> str | None:
-    """What a pooling model does by default; None for a model that only generates."""
+    """The default task of a pooling model; None for a model that only generates."""
     pools = any(task in vllm("POOLING_TASKS") for task in tasks)
     task: str | None = client.model_config.get_pooling_task(tasks) if pools else None
     return task
 
 
 def by_payload(app: FastAPI) -> dict[str, str]:
-    """Which key of a body chooses which route, the first that the body has; only routes that this model has."""
+    """Maps a key of a body to its route; the first key that the body has decides. Only routes that this model has."""
     there = {route.path for route in api_routes(app)}
     chosen = {key: next((path for path in paths if path in there), None) for key, paths in _BY_KEY.items()}
     for key in (key for key, path in chosen.items() if path is None):
@@ -66,7 +66,7 @@ def by_payload(app: FastAPI) -> dict[str, str]:
     return {key: path for key, path in chosen.items() if path is not None}
 
 
-#: A reranking or scoring body also has keys that others have, so theirs that nobody else has come first.
+#: Routes by key, in order. Keys that only reranking or scoring bodies have come before those that others share.
 _BY_KEY: dict[str, tuple[str, ...]] = {
     "messages": ("/v1/chat/completions", "/v1/embeddings", "/classify"),
     "prompt": ("/v1/completions",),

@@ -1,6 +1,6 @@
-"""Streams of vLLM's that are cheaper than its own, where they are the same to the byte.
+"""Replaces vLLM's stream generators by cheaper ones that write the same bytes.
 
-Its serving objects still do all but write most of the events: they encode a pydantic object for each token.
+vLLM encodes a pydantic object for each token. Its serving objects still do all else, and write the unusual events.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from handrail_container.engine.deltas import streamed
 
 log = logging.getLogger(__name__)
 
-#: Which method of which object in `app.state` makes events of results.
+#: The generator method of each serving object in `app.state`.
 GENERATORS = {
     "openai_serving_chat": "chat_completion_stream_generator",
     "openai_serving_completion": "completion_stream_generator",
 }
-#: What a request may set without another event than the first and the last having more than its text. `n`, usage and
-#: several prompts show in the first event or its result.
+#: Fields that a request may set while all events but the first and the last differ only in text. `n`, usage and several
+#: prompts show in the first event or its result.
 _FIELDS = {
     *("messages", "prompt", "model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "user"),
     *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "stop_token_ids", "ignore_eos", "min_tokens"),
@@ -31,7 +31,7 @@ _FIELDS = {
 
 
 def lighten(state: State) -> None:
-    """Have the serving objects in `state` write their streams by `streamed`, where they are as we know them."""
+    """Make the serving objects in `state` stream with `streamed` if their generators have the expected signature."""
     for name, method in GENERATORS.items():
         serving = getattr(state, name, None)
         if serving is None:
@@ -45,7 +45,7 @@ def lighten(state: State) -> None:
 
 
 def _place_of_results(own: Any) -> int | None:
-    """Among the arguments of a generator as we know it, after the request."""
+    """The position of `result_generator` among the generator's arguments; None if its signature is not as expected."""
     if not inspect.isasyncgenfunction(own):
         return None
     names = list(inspect.signature(own).parameters)
@@ -66,6 +66,7 @@ def _lean(serving: Any, own: Callable[..., Any], place: int) -> Callable[..., An
 
 
 def is_lean(serving: Any, request: Any) -> bool:
-    """Whether its events differ by their text alone. A parser holds text back; the log has an entry for each event."""
+    """Whether the request's events differ only in text. Not with a parser, which holds text back, or with output logs,
+    which have an entry for each event."""
     is_plain = not getattr(serving, "parser_cls", None) and not getattr(serving, "enable_log_outputs", False)
     return is_plain and request.model_fields_set <= _FIELDS and request.n in (None, 1)

@@ -1,1 +1,1 @@
-"""Reading `run_inference` definitions: YAML with its includes and references, adapters, and what a model is made of."""
+"""Reads `run_inference` definitions (YAML with includes and references) and adapters, and makes models of them."""

@@ -1,4 +1,4 @@
-"""Which definition a model directory has, and the model it makes."""
+"""Finds the definition of a model directory, and makes its model."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from handrail.styles.definition.snippet import Snippet
 from handrail_container.program.definition import references
 from handrail_container.program.definition.references import References
 
-#: Makes what runs a snippet, which asks the engine at an address.
+#: Makes the runner of a snippet; the second argument is the engine's URL.
 OpenRunner = Callable[[Snippet, str], Runner]
 
 FILES = ("model.yaml", "model.yml")
-#: In place of a file's name: no definition, whatever there is.
+#: The setting's value for no definition, even if a file exists.
 NONE = "none"
 _TYPE = "custom_inference"
 _SAGEMAKER_S = 60
-#: By these a file is a definition, whatever else is wrong with it: others call their files `model.yaml`, too.
+#: A file with one of these fields is a definition, even a faulty one. Other tools have a `model.yaml`, too.
 _TELLING = frozenset(Definition.model_fields) - {"config", "description"}
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """For what a definition leaves open; `limit_s` is how long any request may take."""
+    """Values that a definition leaves open. `limit_s` is the server's timeout for any request."""
 
     timeout_s: float
     workers: int
@@ -44,7 +44,7 @@ class Defaults:
 
 @dataclass(frozen=True)
 class DefinitionSource:
-    """`named` is what a setting names; `environment` the process's, where variables and secrets may be."""
+    """The places to search. `named` is the setting's file; `environment` is the process's, which may hold secrets."""
 
     folder: Path
     named: str | None
@@ -53,7 +53,7 @@ class DefinitionSource:
 
 
 def find(place: DefinitionSource, defaults: Defaults, open_runner: OpenRunner) -> Offer | None:
-    """The definition, with everything that is wrong with it; None where there is none."""
+    """The definition's model, with all of its faults and warnings; None if there is no definition."""
     path = _path(place)
     if path is None:
         return None
@@ -64,7 +64,7 @@ def find(place: DefinitionSource, defaults: Defaults, open_runner: OpenRunner) -
             f"`{NONE}` for none."
         )
         return _offer(path, faults=(missing,), is_chosen=is_chosen)
-    from handrail_container.program.definition.reading import read  # PyYAML: most servers have nothing for it to read
+    from handrail_container.program.definition.reading import read  # imports PyYAML, which most servers do not need
 
     known = references.of_folder(path.parent, place.environment, place.secrets_path)
     try:
@@ -86,7 +86,7 @@ def _offer(
     *,
     is_chosen: bool,
 ) -> Offer:
-    named = SimpleNamespace(__name__=NAME)  # stands for what only a worker may load
+    named = SimpleNamespace(__name__=NAME)  # a placeholder: only a worker may load the function
     return Offer(_label(path), model, faults, warnings, is_chosen, {Slot.INVOCATION: named})
 
 
@@ -95,13 +95,13 @@ def _label(path: Path) -> str:
 
 
 def secret_values(found: Offer | None) -> Iterator[str]:
-    """What must appear in no log, answer or report."""
+    """The values that must not appear in any log, answer or report."""
     if found is not None and isinstance(found.model, DefinedModel):
         yield from found.model.secret_values
 
 
 def _of_sample(signature: Signature) -> list[str]:
-    """A parameter that a data set fills elsewhere."""
+    """A warning if the snippet takes `sample`, which a data set fills elsewhere."""
     takes = any(argument.source is ArgumentSource.SAMPLE for argument in signature.arguments)
     return (
         [f"{signature.where} {signature.text}: `sample` is always None here: a server has no samples"] if takes else []
@@ -132,7 +132,7 @@ def _model(
     document: Document, known: References, defaults: Defaults, open_runner: OpenRunner
 ) -> tuple[DefinedModel | None, list[HandlerFault]]:
     from handrail_container.program.definition import (
-        templates,  # and Jinja with it, for those alone who have a definition
+        templates,  # imports Jinja, which only definitions need
     )
 
     other = _other_type(document)
@@ -149,7 +149,7 @@ def _model(
 
 
 def _other_type(document: Document) -> DefinitionRefused | None:
-    """Why it is no definition with a snippet: then its other fields are not ours to judge."""
+    """The fault of a definition of another type, whose other fields are not checked; None if it has a snippet."""
     config = document.data.get("config")
     if not isinstance(config, dict) or config.get("connection_type") == _TYPE:
         return None
@@ -160,7 +160,7 @@ def _other_type(document: Document) -> DefinitionRefused | None:
 
 
 def _adapter_key(document: Document) -> str:
-    """As far as it can be told from a document that may be wrong in other places."""
+    """The adapter's key in a document that may be invalid; the default if there is none."""
     given = document.data.get("config", {}).get("adapter") if isinstance(document.data.get("config"), dict) else None
     key = given.get("key") if isinstance(given, dict) else None
     return key if isinstance(key, str) and key else DefinitionConfig.model_fields["adapter"].default.key
@@ -169,7 +169,7 @@ def _adapter_key(document: Document) -> str:
 def _inspected(document: Document) -> tuple[Signature | None, list[DefinitionRefused]]:
     config = document.data.get("config")
     text = config.get("run_inference_snippet") if isinstance(config, dict) else None
-    if not isinstance(text, str):  # the schema has said so
+    if not isinstance(text, str):  # the schema reports it
         return None, []
     source = document.source("config.run_inference_snippet")
     try:

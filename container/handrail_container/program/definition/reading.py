@@ -1,4 +1,4 @@
-"""A YAML document as its author meant it: files included, variables and secrets filled in, every problem noted."""
+"""Reads a YAML definition: includes files, fills in variables and secrets, and collects every problem."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pydantic import SecretStr
 
 from handrail_container.program.definition.references import ENVIRONMENT, References, Unresolved
 
-#: Where includes keep their text as it is: the lines of an error are those of the file.
+#: Fields whose included text is kept unchanged, so that the lines of an error are those of the file.
 _LONG = ("run_inference_snippet", "source_code")
 _SECRETS = "secrets"
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
 def read(path: Path, references: References) -> Document:
-    """Raises DefinitionRefused where the file is no YAML at all; any other problem is in the document."""
+    """Read `path`. Raises DefinitionRefused if the file is not YAML; any other problem is in the document."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
         return _Reading(path, references).document(node)
@@ -43,7 +43,7 @@ class _Reading:
     problems: list[tuple[str, str]] = field(default_factory=list)
 
     def document(self, node: Any) -> Document:
-        """Raises DefinitionRefused, and what PyYAML does."""
+        """Convert the root node. Raises DefinitionRefused, and PyYAML's exceptions."""
         if node is not None and not isinstance(node, yaml.MappingNode):
             raise DefinitionRefused(f"{self.path} holds no fields: write `name: value` lines.")
         data = {} if node is None else self._mapping(node, "", ())
@@ -115,7 +115,7 @@ class _Reading:
         return text
 
     def _fill_secrets(self, data: dict[str, Any]) -> None:
-        """In the environment, where a value is a reference to one."""
+        """Replace values of `config.environment` that are references to secrets."""
         declared = data.get(_SECRETS)
         config = data.get("config")
         environment = config.get("environment") if isinstance(config, dict) else None

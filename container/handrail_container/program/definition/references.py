@@ -1,4 +1,4 @@
-"""`$NAME` and `<< secrets.NAME >>`: what they stand for, and what only looks like one."""
+"""Resolves `$NAME` and `<< secrets.NAME >>` in a definition, and detects malformed references."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-#: Where the names of a definition's environment begin, dotted.
+#: The dotted prefix of the fields in a definition's environment.
 ENVIRONMENT = "config.environment."
-#: Where Docker mounts secrets.
+#: The folder in which Docker mounts secrets.
 RUN_SECRETS = Path("/run/secrets")
 
 _VARIABLE = re.compile(r"\$(?:\{(?P<braced>[^}]*)\}|(?P<plain>[A-Za-z_]\w*))")
 _SECRET = re.compile(r"<<\s*secrets\.([A-Za-z0-9_-]+)\s*>>")
-#: Brackets around anything, a secret named behind some bracket, a dotted name between double ones.
+#: Matches anything in double brackets, `secret` after a bracket, and a dotted name in double brackets.
 _NEARLY = re.compile(r"^\s*<<.*>>\s*$|[<{(]\s*\w*secrets?\b|<<\s*[\w-]+\.[\w.-]+\s*>", re.IGNORECASE | re.DOTALL)
 
 
 class Unresolved(Exception):
-    """A sentence that goes on where the field's name stops."""
+    """A reference without a value. Its text continues a sentence that begins with the field's name."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Filled:
 
 @dataclass(frozen=True)
 class References:
-    """`variables` are those of the process over those of `.env`; `folders` hold a file for each secret."""
+    """The sources of values. `variables` are the process's over those of `.env`; `folders` hold a file per secret."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
 
     def filled(self, text: str) -> Filled:
-        """`text` with its variables filled in, where it begins with one and holds no space. Raises Unresolved."""
+        """`text` with its variables filled in, if it begins with one and has no white space. Raises Unresolved."""
         if not text.startswith("$") or re.search(r"\s", text):
             return Filled(text)
         names = [found["braced"] or found["plain"] or "" for found in _VARIABLE.finditer(text)]
@@ -55,7 +55,7 @@ class References:
         return Filled(filled, is_secret=bool(names) and not _is_harmless(filled))
 
     def secret(self, text: str, declared: Mapping[str, Any]) -> str | None:
-        """The secret that `text` refers to; None where it refers to none. Raises Unresolved."""
+        """The secret that `text` refers to; None if it refers to none. Raises Unresolved."""
         whole = _SECRET.fullmatch(text.strip())
         if whole is not None:
             return self._value(whole[1], declared)
@@ -81,13 +81,13 @@ class References:
 
 
 def of_folder(folder: Path, environment: Mapping[str, str], secrets_path: Path) -> References:
-    """For a definition in `folder`."""
+    """The references of a definition in `folder`."""
     of_file = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
     return References({**of_file, **environment}, (secrets_path, RUN_SECRETS))
 
 
 def _is_harmless(text: str) -> bool:
-    """A number or a switch; an address of the web with nothing in it that opens a door."""
+    """Whether a value is no secret: a number, a boolean, or a web URL without credentials and query."""
     if re.fullmatch(r"-?\d{0,8}(\.\d{0,8})?|true|false", text, re.IGNORECASE):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Adapters of the user's: Jinja templates in `adapters/*.yaml`, run where they can reach nothing."""
+"""The user's adapters: sandboxed Jinja templates in `adapters/*.yaml`."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _PARTS = ("process_input", "process_output")
 
 @dataclass(frozen=True)
 class _Part:
-    """One compiled template, and where its first line is."""
+    """One compiled template, and the place of its first line."""
 
     template: Template
     source: TextSource
 
     def render(self, **variables: Any) -> str:
-        """Raises AdapterFailed with the line."""
+        """The rendered text. Raises AdapterFailed with the template's line."""
         try:
             return self.template.render(**variables)
-        except Exception as error:  # noqa: BLE001  a template may fail in every way that Python can
+        except Exception as error:  # noqa: BLE001  a template may raise any exception
             file = self.template.filename
             frames = traceback.walk_tb(error.__traceback__)
             lines = [line for frame, line in frames if frame.f_code.co_filename == file]
@@ -45,7 +45,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class JinjaAdapter:
-    """A direction without a template passes on what it gets."""
+    """An adapter of templates. A direction without a template passes its input on unchanged."""
 
     key: str
     parts: Mapping[str, _Part] = field(default_factory=dict)
@@ -62,8 +62,8 @@ class JinjaAdapter:
 def find(
     key: str, folder: Path, references: References, where: str = ""
 ) -> tuple[Adapter | None, list[DefinitionRefused]]:
-    """The adapter called `key`, as is written at `where`: one of `folder`, else a built-in one. None where there are
-    faults."""
+    """The adapter called `key`: one of `folder`, else a built-in one; None with its faults. `where` is the place of the
+    key, for messages."""
     documents, unreadable = _read_all(folder, references)
     named = [document for document in documents if document.data.get("key") == key]
     if len(named) > 1:
@@ -132,7 +132,7 @@ def _json_escape(text: Any) -> str:
 
 
 def _merge(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings in both become one; else what is in `other` counts."""
+    """Merge two mappings: nested mappings are merged, and any other value of `other` wins."""
     merged = dict(one)
     for name, value in other.items():
         both = isinstance(merged.get(name), Mapping) and isinstance(value, Mapping)

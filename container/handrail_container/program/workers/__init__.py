@@ -1,1 +1,1 @@
-"""Where snippets run: supervised processes, one call at a time each, that can be stopped whatever they are doing."""
+"""Runs snippets in supervised processes, one call at a time in each. A process can be stopped during a call."""

@@ -1,6 +1,6 @@
 """The program of a worker's process: it loads a snippet, then answers one call after another.
 
-It is started over and over, so it imports little: no framework, no engine, and Python's own larger modules late.
+It is started often, so it imports little: no framework, no engine, and large modules of Python's own only when needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     """Answer until the parent closes the connection."""
     connection = _connection()
     _die_with_parent()
-    _say_where()
+    _report_line()
     incoming = connection.makefile("rb")
     definition = wire.read(incoming)
     if definition is None:
@@ -38,13 +38,13 @@ def main() -> None:
     process = os.getpid()
     while (call := wire.read(incoming)) is not None:
         answer = program.answer(call)
-        if os.getpid() != process:  # the snippet forked, and its child came back to us: one answer is enough
+        if os.getpid() != process:  # a child that the snippet forked has returned here: only the parent answers
             os._exit(0)
         connection.sendall(answer)
 
 
 def _connection() -> socket.socket:
-    """What came as standard input, where the snippet cannot reach it by accident; standard input is empty."""
+    """The connection, moved from standard input so that the snippet cannot read it by accident. Empties stdin."""
     connection = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -52,8 +52,8 @@ def _connection() -> socket.socket:
     return connection
 
 
-def _say_where() -> None:
-    """Write the line that is at work into the pipe whose number is the argument: when asked, and in a crash."""
+def _report_line() -> None:
+    """On the signal and in a crash, write the running line to the pipe whose descriptor is the argument."""
     sink = int(sys.argv[1])
     os.set_inheritable(sink, False)
     faulthandler.enable(sink, all_threads=False)
@@ -61,7 +61,7 @@ def _say_where() -> None:
 
 
 def _die_with_parent() -> None:
-    """Whatever the snippet is doing then. Elsewhere than on Linux the connection's end must do, after the call."""
+    """End this process with its parent, also during a call. Outside Linux it ends after the call, on EOF."""
     with contextlib.suppress(AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""One place in the pool: a worker, and the next one when that has ended, at growing intervals where it will not do."""
+"""One slot of the pool: keeps a worker running, and restarts it with exponential backoff."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from handrail_container.program.workers.worker import Worker
 logger = logging.getLogger("handrail")
 
 #: Failures in a row after which a slot counts as crash-looping.
-_TOO_MANY = 3
+_MOST_FAILURES = 3
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
-#: A worker that ends before it has answered, and before that many seconds, has failed.
+#: A worker that ends before its first answer, within this many seconds, counts as failed.
 _STEADY_S = 5.0
 
 
 class WorkerKeeper:
-    """`start` gives a loaded worker or raises LoadFailed; `on_ready` hears of each, `on_failure` why there is none."""
+    """One slot. `start` returns a loaded worker or raises LoadFailed; `on_ready` is called with each worker,
+    `on_failure` with each fault."""
 
     def __init__(
         self,
@@ -38,10 +39,10 @@ class WorkerKeeper:
 
     @property
     def is_failing(self) -> bool:
-        return self.worker is None and self._failures >= _TOO_MANY
+        return self.worker is None and self._failures >= _MOST_FAILURES
 
     async def keep(self) -> None:
-        """For ever: a worker, and then the next one. The first may be there already."""
+        """Run until cancelled, replacing each worker that ends. The first one may be set already."""
         while True:
             if self.worker is None:
                 await self._replace()
@@ -58,7 +59,7 @@ class WorkerKeeper:
             self.worker = await self._start()
         except LoadFailed as fault:
             self._failures += 1
-            if self._failures == _TOO_MANY:
+            if self._failures == _MOST_FAILURES:
                 logger.error("a worker cannot be started, and is tried again and again: %s", fault)
             self._on_failure(fault)
 

@@ -1,4 +1,4 @@
-"""The engine as a snippet has it: the server's own `/v1` routes, asked from the snippet's process."""
+"""The `engine` of a snippet: a client of the server's own `/v1` routes, called from the snippet's process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class EngineError(Exception):
-    """The engine's own error; `status_code` is its HTTP status."""
+    """An error from the engine. `status_code` is its HTTP status."""
 
     def __init__(self, status_code: int, message: str) -> None:
         super().__init__(message)
@@ -16,7 +16,7 @@ class EngineError(Exception):
 
 
 class EngineClient:
-    """What a parameter named `engine` gets. It may be used by several threads; each call has its own connection."""
+    """The object passed to a parameter named `engine`. It is thread-safe: each call has its own connection."""
 
     def __init__(self, url: str | None, request_id: str) -> None:
         self._url = url
@@ -49,7 +49,7 @@ class EngineClient:
         return dict(answer)
 
     def _exchange(self, path: str, body: str) -> tuple[int, bytes]:
-        from http.client import HTTPConnection  # only snippets with an engine wait for its import
+        from http.client import HTTPConnection  # imported late: only snippets that call the engine need it
         from urllib.parse import unquote, urlsplit
 
         address = urlsplit(str(self._url))
@@ -66,7 +66,7 @@ class EngineClient:
 
 
 def _message(answer: Any) -> str:
-    """The sentence of an error body, ours or vLLM's; the whole of any other."""
+    """The message in an error body of Handrail's or vLLM's; any other body as a whole."""
     error = answer.get("error", answer) if isinstance(answer, dict) else answer
     message = error.get("message") if isinstance(error, dict) else None
     return str(message or error)

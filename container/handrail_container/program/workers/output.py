@@ -1,4 +1,4 @@
-"""What a worker's process prints, line by line in our log, with the id of the request it was printed for."""
+"""Logs the output of a worker's process line by line, with the id of the current request."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import os
 
 logger = logging.getLogger("handrail.snippet")
 
-_PIECE = 65536  # bytes: what a pipe holds
-#: A longer line comes in pieces.
+_PIECE = 65536  # bytes: the capacity of a pipe
+#: Bytes. A longer line is logged in pieces.
 _LONGEST_LINE = 65536
 _MOST_PIECES = 16
 
 
 class Output:
-    """A pipe for standard output and standard error both: their lines stay in order."""
+    """One pipe for both standard output and standard error, so that their lines stay in order."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -23,21 +23,21 @@ class Output:
         os.set_blocking(self._source, False)
         self._begun = b""
         self._is_open = True
-        #: Whose call the process is busy with.
+        #: The request whose call the process is running.
         self.request_id: str | None = None
         self._loop.add_reader(self._source, self._read)
 
     def catch_up(self) -> None:
-        """Log what has been printed until now, also a line that has not ended."""
+        """Log all output so far, including an unfinished line."""
         pieces = 0
-        while pieces < _MOST_PIECES and self._read():  # a thread that never stops printing must not keep us here
+        while pieces < _MOST_PIECES and self._read():  # bounded: a thread of the snippet may print without end
             pieces += 1
         if self._begun:
             self._log(self._begun)
             self._begun = b""
 
     def close_sink(self) -> None:
-        """Once the process has it: what is read ends when it does."""
+        """Close the server's copy of `sink` once the process has inherited it, so that its end gives EOF."""
         os.close(self.sink)
 
     def close(self) -> None:
@@ -48,13 +48,13 @@ class Output:
             os.close(self._source)
 
     def _read(self) -> bool:
-        """Whether there was anything."""
+        """Log the complete lines that have arrived. Returns whether there was any output."""
         try:
             piece = os.read(self._source, _PIECE)
         except BlockingIOError:
             return False
         if not piece:
-            self._loop.remove_reader(self._source)  # or the loop would wake up for it for ever
+            self._loop.remove_reader(self._source)  # at EOF the event loop would wake up for it without end
             return False
         *lines, self._begun = (self._begun + piece).split(b"\n")
         for line in lines:

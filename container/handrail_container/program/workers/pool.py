@@ -1,4 +1,4 @@
-"""The workers of one snippet, and the callers that wait for one to be free."""
+"""The worker pool of one snippet, with its queue of calls."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from handrail_container.program.workers import wire
 from handrail_container.program.workers.keeper import WorkerKeeper
 from handrail_container.program.workers.worker import Worker
 
-#: Seconds a snippet has to be imported.
+#: Timeout in seconds for importing a snippet.
 LOAD_LIMIT_S = 120.0
 _STOPPING = "the server is stopping"
-#: How much the newest call counts in the mean of all.
+#: The weight of the newest call in the moving average.
 _NEWEST = 0.2
 
 
@@ -32,7 +32,7 @@ class _Job:
 
 
 class WorkerPool:
-    """A `Runner`. At most `queue_limit` callers wait; `engine_url` is where the engine's `/v1` is, if there is one."""
+    """A `Runner`. At most `queue_limit` calls wait. `engine_url` is the base URL of the engine's `/v1`, or None."""
 
     def __init__(self, snippet: Snippet, queue_limit: int, engine_url: str | None) -> None:
         self._snippet = snippet
@@ -44,10 +44,10 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._waiting: deque[_Job] = deque()
         self._mean_s = 0.0
-        self._why_not = _STOPPING  # why nothing can be run, while nothing can
+        self._why_not = _STOPPING  # the reason that no call can run, while that is so
 
     async def start(self) -> None:
-        """Returns with the first worker; the others follow. Raises LoadFailed."""
+        """Returns when the first worker is ready; the others follow. Raises LoadFailed."""
         self._slots[0].worker = await self._start_worker()
         self._keeping = [asyncio.create_task(slot.keep()) for slot in self._slots]
 
@@ -56,7 +56,7 @@ class WorkerPool:
         return bool(self._keeping) and any(not slot.is_failing for slot in self._slots)
 
     async def run(self, body: str, *, request_id: str, sample: Any = None) -> str:
-        """As `Runner.run`. A caller that is cancelled leaves at once; a worker that has begun goes on to its end."""
+        """As `Runner.run`. A cancelled caller returns at once; a call that a worker has begun runs to its end."""
         if not self.is_healthy:
             raise WorkerDied(self._why_not)
         call = wire.pack({"request_id": request_id, "sample": sample}, body)
@@ -75,7 +75,7 @@ class WorkerPool:
             raise
 
     async def stop(self) -> None:
-        """End every worker; who still waits gets WorkerDied."""
+        """End every worker. Calls that are still waiting raise WorkerDied."""
         keeping, self._keeping = self._keeping, []
         for task in keeping:
             task.cancel()
@@ -100,7 +100,7 @@ class WorkerPool:
         return None
 
     def _next(self, worker: Worker) -> None:
-        """Give the worker to who has waited longest."""
+        """Give the worker the call that has waited longest; without one, it becomes idle."""
         if not self._waiting:
             self._idle = [*(other for other in self._idle if other.is_usable), worker]
             return
@@ -114,7 +114,7 @@ class WorkerPool:
             _settle(job, await worker.run(job.call, job.request_id))
         except (SnippetRaised, NotText) as failure:
             _settle(job, failure)
-        except Exception as failure:  # noqa: BLE001  who asked hears of it, also of what only a bug can be
+        except Exception as failure:  # noqa: BLE001  passed to the caller, even if it is a bug of ours
             _settle(job, failure)
             worker.is_spent = True
         self._measure(time.monotonic() - began)
@@ -124,7 +124,7 @@ class WorkerPool:
             self._next(worker)
 
     def _fail_waiting(self, fault: LoadFailed) -> None:
-        """No worker can be had: nobody waits for one."""
+        """Fail all waiting calls if no worker can be started."""
         if not self.is_healthy:
             self._why_not = f"no other can be started: {fault}"
             self._fail_all(self._why_not)
@@ -141,7 +141,7 @@ class WorkerPool:
 
 
 def _settle(job: _Job, outcome: str | Exception) -> None:
-    if job.answer.done():  # its caller has left
+    if job.answer.done():  # its caller was cancelled
         return
     if isinstance(outcome, str):
         job.answer.set_result(outcome)

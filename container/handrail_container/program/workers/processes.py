@@ -1,4 +1,4 @@
-"""Ending a process together with everything it started."""
+"""Ends a process together with its descendants."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import psutil  # type: ignore[import-untyped]  # it has no types of its own
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """Also those that have left the process's group. Blocks for the time it takes to read every process there is."""
+    """All descendants, including those outside the process's group. Blocks while it reads the list of all processes."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return list(psutil.Process(pid).children(recursive=True))
     return []
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
-    """Nothing where no process of the group is left."""
+    """Send a signal to the group. Does nothing if no process of the group is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: PermissionError where all are zombies
         os.killpg(pid, number)
 
@@ -29,7 +29,7 @@ def kill(processes: list[psutil.Process]) -> None:
 
 
 def ending(code: int) -> str:
-    """How a process with this return code came to its end."""
+    """How a process with this return code ended, for a message."""
     if code >= 0:
         return f"exit status {code}"
     name = signal.Signals(-code).name

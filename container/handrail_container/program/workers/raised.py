@@ -1,4 +1,4 @@
-"""What a snippet's exception says, as far as a message can carry it, and where it returned what is no text."""
+"""Describes a snippet's exception as fields of a message, and finds the `return` of a result that is not text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _OURS = str(Path(__file__).parent)
 
 
 def described(error: BaseException, function: Callable[..., Any]) -> dict[str, Any]:
-    """The arguments of `SnippetRaised`. HTTP clients' errors are known by what they have, not by their class."""
-    error.__traceback__ = _past_ours(error.__traceback__)
+    """The arguments of `SnippetRaised`. Errors of HTTP clients are recognized by their attributes, not their class."""
+    error.__traceback__ = _without_own_frames(error.__traceback__)
     raised = explain(error, function)
     response = _attribute(error, "response")
     if response is None and _is_status(_attribute(error, "code")) and _attribute(error, "headers") is not None:
@@ -34,7 +34,7 @@ def described(error: BaseException, function: Callable[..., Any]) -> dict[str, A
 
 
 def returned_at(function: Any) -> str:
-    """`file:line` of its `return` where there is one, else of its `def`; nothing where it has no Python code."""
+    """`file:line` of the function's `return` if there is exactly one, else of its `def`; empty without Python code."""
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
     if not isinstance(code, CodeType):
         return ""
@@ -45,8 +45,8 @@ def returned_at(function: Any) -> str:
     return f"{code.co_filename}:{returns.pop() if len(returns) == 1 else code.co_firstlineno}"
 
 
-def _past_ours(tb: TracebackType | None) -> TracebackType | None:
-    """From the first frame that is not of this package; all of it where there is none."""
+def _without_own_frames(tb: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first frame outside this package; all of it if there is no such frame."""
     first = tb
     while first is not None and first.tb_frame.f_code.co_filename.startswith(_OURS):
         first = first.tb_next
@@ -56,7 +56,7 @@ def _past_ours(tb: TracebackType | None) -> TracebackType | None:
 def _attribute(value: Any, name: str) -> Any:
     try:
         return getattr(value, name, None)
-    except Exception:  # noqa: BLE001  a property of a stranger's class may raise anything
+    except Exception:  # noqa: BLE001  a property of a third-party class may raise anything
         return None
 
 
@@ -72,6 +72,6 @@ def _retry_after(response: Any) -> str | None:
     headers = _attribute(response, "headers")
     try:
         value = headers.get("Retry-After")
-    except Exception:  # noqa: BLE001  whatever the response calls its headers
+    except Exception:  # noqa: BLE001  `headers` may be of any type
         return None
     return value if isinstance(value, str) else None

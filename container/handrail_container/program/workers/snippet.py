@@ -1,4 +1,4 @@
-"""The snippet inside of its process: loaded once, called once a message."""
+"""The snippet inside its process: loaded once, called once per message."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from handrail_container.program.workers.loopback import EngineClient
 if TYPE_CHECKING:
     import asyncio
 
-#: What the snippet finds as its `__name__`.
+#: The `__name__` of the snippet's module.
 _NAME = "run_inference_snippet"
 
 
 class LoadedSnippet:
-    """`fields` are those of `worker.definition`. Raises whatever the snippet raises when it is imported."""
+    """A snippet's function, ready to call. `fields` are those that `Worker` sends first. Making one runs the snippet's
+    module, and raises whatever it raises."""
 
     def __init__(self, source: str, fields: Mapping[str, Any]) -> None:
         filename: str = fields["filename"]
@@ -28,22 +29,22 @@ class LoadedSnippet:
         self._engine_url: str | None = fields["engine_url"]
         self._runner: asyncio.Runner | None = None
         sys.argv = [filename]
-        sys.path.append(fields["folder"])  # at the end: what is installed is never shadowed by a sibling
+        sys.path.append(fields["folder"])  # at the end: files beside the snippet never shadow installed packages
         module = ModuleType(_NAME)
         module.__file__ = filename
         sys.modules[_NAME] = module  # before it runs: dataclasses and pickles look it up
-        # Blank lines before it, so that every line of it has the number that it has in its file.
+        # Blank lines come first, so that every line has the same number as in its file.
         code = compile("\n" * (fields["first_line"] - 1) + source, filename, "exec", dont_inherit=True)
         exec(code, vars(module))
         self._run: Callable[..., Any] = vars(module)["run_inference"]
         self._takes = set(inspect.signature(self._run).parameters)
 
     def answer(self, call: wire.WorkerMessage) -> bytes:
-        """The message that says what became of the call."""
+        """Run the call and return its outcome as a packed message."""
         try:
             result = self._call(call)
         except BaseException as error:  # noqa: BLE001  a snippet may raise anything
-            from handrail_container.program.workers.raised import described  # it costs what no start should wait for
+            from handrail_container.program.workers.raised import described  # imported late to keep the start fast
 
             return wire.pack({"is": "raised", **described(error, self._run)})
         if not isinstance(result, str):
@@ -62,7 +63,7 @@ class LoadedSnippet:
         return self._awaited(result) if inspect.isawaitable(result) else result
 
     def _awaited(self, awaitable: Any) -> Any:
-        """One loop for all calls: a client that the snippet keeps between them belongs to it."""
+        """Await in one event loop for all calls: clients that the snippet keeps between calls are bound to it."""
         import asyncio
 
         async def wait() -> Any:
@@ -74,7 +75,7 @@ class LoadedSnippet:
 
 
 def refusal(error: BaseException, fields: Mapping[str, Any]) -> bytes:
-    """The message that says why the snippet cannot be imported."""
+    """The packed message on why the snippet cannot be imported."""
     from handrail.core.tracebacks import fault_line, message_of, user_traceback
 
     file = Path(fields["filename"])

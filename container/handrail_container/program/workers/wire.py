@@ -1,6 +1,6 @@
-"""What goes between a worker and its process: a few fields, and a text of any length and content.
+"""The messages between a worker and its process: a few fields, and a text of any length and content.
 
-A message is the two lengths, the fields as JSON, and the text as UTF-8 in which lone surrogates survive.
+A message is the two lengths, the fields as JSON, and the text as UTF-8 that preserves lone surrogates.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ class WorkerMessage(NamedTuple):
 
 
 def pack(fields: Mapping[str, Any], text: str = "") -> bytes:
-    """Raises TypeError, ValueError where a field is not JSON."""
+    """Encode a message. Raises TypeError, ValueError if a field is not JSON."""
     head, body = json.dumps(fields).encode(), text.encode("utf-8", _AS_IS)
     return b"".join((_LENGTHS.pack(len(head), len(body)), head, body))
 
 
 def read(stream: BinaryIO) -> WorkerMessage | None:
-    """The next message; None where the other side has gone."""
+    """The next message; None if the other side has closed the connection."""
     lengths = stream.read(_LENGTHS.size)
     if len(lengths) < _LENGTHS.size:
         return None
@@ -39,7 +39,7 @@ def read(stream: BinaryIO) -> WorkerMessage | None:
 
 
 async def receive(stream: StreamReader) -> WorkerMessage:
-    """The next message. Raises IncompleteReadError where the other side has gone."""
+    """The next message. Raises IncompleteReadError if the other side has closed the connection."""
     head, body = _LENGTHS.unpack(await stream.readexactly(_LENGTHS.size))
     return _unpack(await stream.readexactly(head + body), head)
 

@@ -1,4 +1,4 @@
-"""One worker: a process that has loaded the snippet, as the server sees it."""
+"""The server's side of one worker, a process that has loaded the snippet."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from handrail_container.program.workers import processes, wire
 from handrail_container.program.workers.last_words import LastWords
 from handrail_container.program.workers.output import Output
 
-#: Unbuffered, so that a killed process has printed all it had to say; no bytecode, for the model directory is
-#: read-only; and the server's working directory is not on its path.
+#: -u: unbuffered, so that a killed process has printed all its output. -B: no bytecode, as the model directory is
+#: read-only. -P: without the server's working directory on the path.
 _COMMAND = (sys.executable, "-u", "-B", "-P", "-m", "handrail_container.program.workers.child")
 
-#: Seconds a process has to heed SIGTERM, or the end of its connection.
+#: Seconds that a process has to end after SIGTERM, or after its connection was closed.
 _GRACE_S = 1.0
 _BUFFER = 1 << 20
 
 
 class Worker:
-    """To be started once; each call has it to itself."""
+    """A worker. It is started once, and runs one call at a time."""
 
     def __init__(self, snippet: Snippet, engine_url: str | None) -> None:
         self._snippet = snippet
@@ -45,7 +45,7 @@ class Worker:
         self._watching: asyncio.Task[None]
         self._is_talking = False
         self.has_answered = False
-        #: It has failed a call in a way that leaves it of no use.
+        #: Whether a call has failed in a way that makes the worker unusable.
         self.is_spent = False
         self.began = time.monotonic()
 
@@ -59,18 +59,19 @@ class Worker:
 
     @property
     def _has_hung_up(self) -> bool:
-        """Asked of the system: the loop may hear of a process that has ended only after the next call went to it."""
+        """Whether the connection is closed. Read from the socket: the event loop may notice the end of the process only
+        after the next call was sent to it."""
         try:
             return not self._socket.recv(1, socket.MSG_PEEK)
         except OSError as error:
-            return not isinstance(error, BlockingIOError)  # which says that nothing has been said
+            return not isinstance(error, BlockingIOError)  # BlockingIOError: open, without data
 
     async def ended(self) -> None:
-        """Returns once the process, and whatever it left behind in its group, is gone."""
+        """Returns once the process has ended and its process group was killed."""
         await self._ended.wait()
 
     async def start(self, limit_s: float) -> None:
-        """Raises LoadFailed where the snippet cannot be imported, in that many seconds."""
+        """Raises LoadFailed if the snippet cannot be imported within `limit_s` seconds."""
         try:
             answer = await self._introduction(limit_s)
         except asyncio.CancelledError:
@@ -95,7 +96,7 @@ class Worker:
             raise LoadFailed(f"{where} has no process to run in: {error}.") from error
 
     async def run(self, call: bytes, request_id: str) -> str:
-        """The snippet's answer to `call`. Raises RunFailed; after TimedOut and WorkerDied it is of no more use."""
+        """The snippet's answer to `call`. Raises RunFailed; after TimedOut and WorkerDied the worker is unusable."""
         self._output.request_id = request_id
         try:
             async with asyncio.timeout(self._snippet.timeout_s):
@@ -107,11 +108,11 @@ class Worker:
         return _text(answer)
 
     async def _where(self) -> str | None:
-        """The line it is at, where that can be told."""
+        """The `file:line` that the process is running; None if unknown."""
         return await self._last_words.ask(self._process.pid) if self._process is not None else None
 
     async def _exchange(self, message: bytes) -> wire.WorkerMessage:
-        """Raises WorkerDied."""
+        """Send a message and return the answer. Raises WorkerDied."""
         self._is_talking = True
         try:
             self._writer.write(message)
@@ -128,7 +129,7 @@ class Worker:
         return answer
 
     async def kill(self) -> None:
-        """Returns once it is gone, whatever it is doing."""
+        """Kill the process, also during a call, and return once it has ended."""
         if self._process is None or self.has_ended:
             return
         pid = self._process.pid
@@ -140,13 +141,13 @@ class Worker:
         await self.ended()
 
     async def close(self) -> None:
-        """Let an idle one end by itself."""
+        """Let an idle worker end by itself; kill it if it does not."""
         self._writer.close()
         if not await self._ends_in_time():
             await self.kill()
 
     async def _gone(self) -> None:
-        """It has closed the connection: mostly by ending."""
+        """Wait for a process that has closed its connection, usually by ending; kill it if it does not end."""
         if not await self._ends_in_time():
             await self.kill()
 
@@ -179,10 +180,10 @@ class Worker:
         code = await process.wait()
         self._last_words.close()
         self._how = processes.ending(code) + self._last_words.at(code)
-        processes.signal_group(process.pid, signal.SIGKILL)  # what it left behind
+        processes.signal_group(process.pid, signal.SIGKILL)  # its remaining children
         self._output.close()
         if self._is_talking:
-            # Its last answer is still to be read; but one that left the group may hold the connection open for ever.
+            # The last answer is still to be read; but a child outside the group may hold the connection open for ever.
             asyncio.get_running_loop().call_later(_GRACE_S, self._writer.transport.abort)
         else:
             self._writer.close()
@@ -201,7 +202,7 @@ class Worker:
 
 
 def _text(answer: wire.WorkerMessage) -> str:
-    """Raises SnippetRaised, NotText where there is none."""
+    """The text of an answer. Raises SnippetRaised, NotText if there is none."""
     kind = answer.fields.pop("is")
     if kind == "raised":
         raise SnippetRaised(**answer.fields)
