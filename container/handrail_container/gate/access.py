@@ -55,7 +55,7 @@ def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
 
 
 def _verdict(exchange: Exchange) -> str:
-    """Why the answer ended before its time."""
+    """The reason why the answer ended early; empty if it did not."""
     if exchange.status == LEFT.status:
         return "client_left"
     return (exchange.verdict.kind or "") if exchange.verdict is not None else ""

@@ -19,7 +19,7 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class Frames:
-    """`fault` is the close frame for a violation by the client, `left` the client's own close frame; each may be None."""
+    """`fault` is the close frame for a violation by the client, `left` the client's own close frame; None before."""
 
     def __init__(self, most_bytes: int) -> None:
         self.fault: Close | None = None

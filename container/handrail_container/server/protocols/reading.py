@@ -145,7 +145,7 @@ class RequestReader(HttpToolsProtocol):
             self._refuse(_SOCKET)
         else:
             self.handle_websocket_upgrade()
-            self._is_refused = True  # what comes is the WebSocket's
+            self._is_refused = True  # further input is the WebSocket's
 
     def _has_body(self) -> bool:
         """Whether the head announces a body. A Content-Length of 0 does not, and is removed: WebSockets have none."""

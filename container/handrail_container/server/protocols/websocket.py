@@ -211,7 +211,7 @@ class SocketProtocol(asyncio.Protocol):
         elif kind == "websocket.http.response.start":
             self._refusal = message
         else:
-            self._refuse_as_told(message)
+            self._send_refusal(message)
 
     def _accept(self, message: Message) -> None:
         headers = [*self._server_state.default_headers, *message.get("headers", [])]
@@ -230,7 +230,7 @@ class SocketProtocol(asyncio.Protocol):
         self._patience.end_within(CLOSE_S)
         self._go_on()
 
-    def _refuse_as_told(self, message: Message) -> None:
+    def _send_refusal(self, message: Message) -> None:
         self._refusal_body += message.get("body", b"")
         if not message.get("more_body"):
             self._answer(self._refusal["status"], list(self._refusal["headers"]), self._refusal_body)
