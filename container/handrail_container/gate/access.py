@@ -1,4 +1,4 @@
-"""The access log: a line for a request that is over, where the setting asks for one."""
+"""The access log: a line for each finished request for which the setting asks for one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handrail_container.http.envelope import LEFT
 logger = logging.getLogger("handrail.access")
 
 _SLOW_S = 1.0
-#: Characters of a path.
+#: Most characters of a path.
 _LONGEST = 256
 
 
@@ -23,7 +23,7 @@ class AccessLog:
         self._setting = setting
 
     def note(self, exchange: Exchange) -> None:
-        """Log what is not 2xx and what was slow, or everything; a good `/ping` never."""
+        """Log a request that was slow or not 2xx, or any if the setting is `all`; a good `/ping` is never logged."""
         if self._is_dull(exchange) or self._setting == "off" or not logger.isEnabledFor(logging.INFO):
             return
         fields = _fields(exchange, exchange.took_s)
@@ -55,7 +55,7 @@ def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
 
 
 def _verdict(exchange: Exchange) -> str:
-    """Why the answer ended before its time."""
+    """The reason why the answer ended early; empty if it did not."""
     if exchange.status == LEFT.status:
         return "client_left"
     return (exchange.verdict.kind or "") if exchange.verdict is not None else ""
@@ -79,6 +79,6 @@ def _line(exchange: Exchange, fields: dict[str, Any]) -> str:
 
 
 def loggable(path: str) -> str:
-    """On one line, and not endless: `%0A` in a path is a line break."""
+    """`path` on one line, and shortened: `%0A` in a path is a line break."""
     shown = path if path.isprintable() else ascii(path)[1:-1]
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

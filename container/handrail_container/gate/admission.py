@@ -1,4 +1,4 @@
-"""How many requests of a kind run, how many wait, and for how long each may take."""
+"""Admission of requests: limits on how many run, how many wait, and how long each may take."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from handrail_container.gate.exchange import Exchange
 from handrail_container.settings.fields import Settings
 
 _HEADER = b"x-handrail-timeout-s"
-#: How much the latest request weighs in what requests take on average.
+#: Weight of the latest request in the moving average of durations.
 _WEIGHT = 0.1
 _MAX_RETRY_AFTER_S = 60
 
 
 class Overloaded(HTTPException):
-    """So many run, and so many wait."""
+    """The running requests and the queue are both at their limit."""
 
     def __init__(self, running: int, waiting: int, retry_after_s: int) -> None:
         message = (
@@ -32,8 +32,8 @@ class Overloaded(HTTPException):
 
 
 class Lane:
-    """Requests that are counted together. `running` and `waiting` are how many there are now; `when_asked`, if any, is
-    told of each that asks to be let in."""
+    """Requests with a common limit and queue. `running` and `waiting` are the present numbers; `when_asked`, if any, is
+    called with each request before its admission."""
 
     def __init__(self, settings: Settings) -> None:
         self.running = 0
@@ -49,7 +49,7 @@ class Lane:
         return len(self._waiters)
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """`app` for those who get in; the others are told when to come again. Raises Overloaded."""
+        """`app` behind admission: it raises Overloaded, with Retry-After, when the queue is full."""
 
         async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
             exchange: Exchange = scope["state"]["handrail.exchange"]
@@ -79,7 +79,7 @@ class Lane:
         return min(limit, unary), min(limit, stream)
 
     async def _turn(self, exchange: Exchange) -> None:
-        """Returns with a place that somebody left."""
+        """Wait in FIFO order for a free slot. Raises Overloaded."""
         if len(self._waiters) >= self._max_waiting:
             exchange.was_rejected = True
             raise Overloaded(self.running, len(self._waiters), self._retry_after_s())
@@ -88,7 +88,7 @@ class Lane:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it was given a place in the same moment
+            if not turn.cancelled():  # it was given a slot in the same moment
                 self._leave(self._taken_s)
             elif turn in self._waiters:
                 self._waiters.remove(turn)
@@ -99,20 +99,20 @@ class Lane:
         while self._waiters:
             turn = self._waiters.popleft()
             if not turn.done():
-                turn.set_result(None)  # the place is handed on: `running` stays as it is
+                turn.set_result(None)  # the slot is handed on: `running` stays as it is
                 return
         self.running -= 1
 
     def _retry_after_s(self) -> int:
-        """When those who wait now will have been served, as fast as of late."""
+        """Seconds until the present queue is served, by the recent durations of requests."""
         rounds = (len(self._waiters) + 1) / self._max_running
         return max(1, min(_MAX_RETRY_AFTER_S, math.ceil(rounds * self._taken_s)))
 
 
 class Lanes:
-    """`engine` is for the engine's routes: what runs in `invocations` may call them and wait for the answer.
+    """`engine` is for the engine's routes: a request in `invocations` may call them and wait for the answer.
 
-    `limit_s` is how long a request may take that is not streamed.
+    `limit_s` is the seconds that a request may take that is not streamed.
     """
 
     def __init__(self, settings: Settings) -> None:

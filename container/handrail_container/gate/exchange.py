@@ -1,4 +1,4 @@
-"""One request and its answer: how far the answer has come, and how the work on it is ended before its time."""
+"""One request and its answer: the answer's state, and the cancellation of the work on it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from handrail_container.http.answer import Answer
 from handrail_container.http.envelope import LEFT, Failure, request_id_of
 from handrail_container.process import log_lines
 
-#: How long a handler has to find out by itself that its client has left.
+#: Seconds a handler has to notice by itself that its client has left.
 NOTICE_S = 0.3
 #: The same for a stream of a Truss Model, which may ask once a second whether its client is there.
 STREAM_NOTICE_S = 2.0
 
 
 class Exchange(Answer):
-    """A request in the server: whose it is, how long it may take, and its end.
+    """A request in the server: its client, its timeouts and its end.
 
-    `headers` are the request's, the last of each name; `calls` are what works for it elsewhere on the loop; `has_lane`
-    says whether it asked to be admitted to a lane, `was_rejected` whether there was no room; `handler` is who answers;
-    `took_s` is known once it is over. One that `ends_with_client` has nobody who could still see that its client has
-    left.
+    `headers` are the request's, the last of each name; `calls` are futures on the event loop that work for it;
+    `has_lane` says whether it asked for admission to a lane, `was_rejected` whether the queue was full; `handler` is
+    the name of its handler; `took_s` is known once it is over. If it `ends_with_client`, no handler could still notice
+    a disconnect.
     """
 
     __slots__ = (
@@ -67,17 +67,17 @@ class Exchange(Answer):
         self.handler = ""
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         self.connection = connection = state.get("handrail.connection")
-        loop = connection.loop if connection is not None else None  # Python 3.11 asks the system before it tells
+        loop = connection.loop if connection is not None else None  # without it, Python 3.11 makes a system call
         task = asyncio.current_task(loop)
-        assert task is not None  # an ASGI application is called in one
+        assert task is not None  # an ASGI application runs in a task
         self.task: asyncio.Task[Any] = task
         log_lines.request_id.set(self.request_id)  # the task is this request's alone
         state["request_id"] = state["handrail.request_id"] = self.request_id
-        state["handrail.exchange"], state["handrail.calls"] = self, self.calls  # names that no `request.state.x` takes
+        state["handrail.exchange"], state["handrail.calls"] = self, self.calls  # dots: no clash with `request.state.x`
         state["session"] = None
 
     def handrail_pour(self, piece: Message) -> Awaitable[None]:
-        """`send` of a stream's piece for our own code alone, which awaits it at once: it costs no coroutine."""
+        """`send` of a stream's piece without a coroutine, only for our own code, which awaits it at once."""
         if self._is_flowing and self._pieces > 1 and self._stop is None:
             self._pieces -= 1
             self.bytes_out += len(piece["body"])
@@ -85,7 +85,7 @@ class Exchange(Answer):
         return self.send(piece)
 
     async def handrail_whole(self, start: Message, body: Message) -> None:
-        """`send` of an answer of our own code's: whole, and as long as it says, it needs no look."""
+        """`send` of a complete answer, only for our own code: its length is right, so nothing is checked."""
         if self._stop is not None or self.status:
             await self.send(start)  # raises
         start["headers"].append((b"x-request-id", self.request_id.encode("latin-1")))
@@ -101,29 +101,29 @@ class Exchange(Answer):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the client has been sent all of it, as far as is known."""
+        """Whether the complete answer was written to the client's connection, as far as is known."""
         return self.is_complete and (self.connection is None or self.connection.is_answered(self.scope))
 
     def take_back(self) -> bool:
         return self.connection is not None and bool(self.connection.take_back(self.scope))
 
     def cut(self) -> None:
-        """What has begun and cannot be ended in its own way ends with its connection."""
+        """Close the connection, if the answer has begun and is incomplete."""
         if self.status and not self.is_complete and self.connection is not None:
             self.connection.cut()
 
     @property
     def is_being_sent(self) -> bool:
-        """Whether its client is still sending the body, and nothing of ours holds it up."""
+        """Whether the client is still sending the body, and we are not pausing it."""
         return self.connection is not None and self.connection.is_sending(self.scope)
 
     @property
     def route(self) -> str:
-        """The template of the path, where there is one."""
+        """The template of the path, if there is one, else the path."""
         return str(getattr(self.scope.get("route"), "path", self.scope["path"]))
 
     def end(self, verdict: Failure) -> None:
-        """Cancel the work; the client is told `verdict`. The first one counts, and none where all has been said."""
+        """Cancel the work and answer with `verdict`. The first call counts, and none after a complete answer."""
         if self.verdict is not None or self.is_complete:
             return
         self.verdict, self._stop = verdict, asyncio.CancelledError
@@ -136,19 +136,19 @@ class Exchange(Answer):
             call.cancel()
 
     def close(self) -> None:
-        """It is over. Without a way from the scope back to here both are freed at once, and not by the collector."""
+        """Finish. Breaks the cycle of scope and exchange, so that reference counting frees both at once."""
         self.took_s = time.monotonic() - self.began
         if self.has_left:
-            self.status = LEFT.status  # whatever was sent, nobody has it
+            self.status = LEFT.status  # the client did not get what was sent
         self.scope["state"].pop("handrail.exchange", None)
         self.connection = None
 
     def leave(self) -> None:
-        """The client has gone. What the engine does for it ends at once; a handler may see it, and is cancelled after
-        NOTICE_S, or as soon as it sends again."""
+        """The client has left. Its calls of the engine are cancelled at once. Its handler may notice by itself; it is
+        cancelled after NOTICE_S, and its next `send` raises ClientLeft."""
         self.left_at = time.monotonic()
         if self._is_cancelled_by_leaving and self._stop is None:
-            self._stop = ClientLeft  # as ASGI has it since 2.4
+            self._stop = ClientLeft  # `send` raises OSError, by ASGI 2.4
         if self.ends_with_client and not self.is_complete:
             self.end(LEFT)
         else:
@@ -156,12 +156,12 @@ class Exchange(Answer):
 
     @property
     def has_left(self) -> bool:
-        """Whether its client went before all had been said."""
+        """Whether the client left before the answer was complete."""
         return self.left_at < math.inf
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody waits for an answer of the application's any more."""
+        """Whether the application's answer is not needed any more: the request was ended, or the client left."""
         return self.verdict is not None or self.has_left
 
     @property

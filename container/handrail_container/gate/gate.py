@@ -1,5 +1,5 @@
-"""The first room every request enters: it gets an id, is let in or told why not, and leaves with one shape of error.
-WebSockets go on to a room of their own.
+"""Entry point of every request: assigns the id, checks key, readiness and method, and renders errors in one JSON shape.
+WebSockets are passed on to `sockets.py`.
 
 Pure ASGI, in front of the application: `/ping` and `/invocations` reach their handlers without a framework's stack.
 """
@@ -32,13 +32,13 @@ from handrail_container.routes.session_store import Sessions
 
 _ALIAS = "/sync/v1/"
 _NO_REASON = "not now; the reason is told to those who send a key"
-#: The route of what nobody knows.
+#: The route's name for unknown paths.
 OTHER = "other"
-#: How often the time of what is in flight is looked at.
+#: Seconds between checks of the requests in flight.
 _SWEEP_S = 0.1
-#: So many times the objects that the engine may be asked with are in the body of a handler.
+#: A handler's body may have this many times the JSON objects that a body for the engine may have.
 _HANDLERS_OBJECTS = 5
-#: How long a handler has to heed its end; then its client is answered all the same.
+#: Seconds a cancelled handler gets to finish; then its client is answered in its place.
 _HEED_S = 1.0
 
 
@@ -56,7 +56,7 @@ class InFlight:
 
 
 class Gate:
-    """Our endpoints by path; everything else goes to the engine's application. `when_over` is told of each request."""
+    """Serves our endpoints by path, and the engine's below its prefixes. `when_over` gets each finished request."""
 
     def __init__(
         self,
@@ -78,9 +78,9 @@ class Gate:
         self.keys = Keys()
         self.sessions: Sessions | None = None
         self.last_pings = LastPings(lifecycle)
-        #: When the loop was last seen to turn.
+        #: Monotonic time of the event loop's last beat.
         self.beat_at = time.monotonic()
-        #: What `/ping` says instead of its own answer, where no handler could run for as long as a stall lasts.
+        #: The answer of `/ping` in place of its own, once no handler could run for HANDRAIL_STALL_S.
         self.stalled: Failure | None = None
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
@@ -94,9 +94,9 @@ class Gate:
         self._steady = Steady("the sweep of requests that are over their time")
 
     def open(self, application: Any, routes: Routes) -> None:
-        """From now on `routes` answer, and user code finds `application` at `request.app`.
+        """Serve `routes` from now on; user code finds `application` at `request.app`.
 
-        Opening again replaces what answered before; requests that are in flight end where they began.
+        A second call replaces the routes; requests in flight finish with those they began with.
         """
         self.requests = InFlight(self.requests)
         self._application = application
@@ -104,7 +104,7 @@ class Gate:
         self.sockets.endpoints = routes.sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Every coroutine that a request passes through costs it, so there are few.
+        # Every coroutine on a request's way costs time, so there are few.
         path = scope["path"]
         if path.startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
             path = scope["path"] = path.removeprefix("/sync")
@@ -127,7 +127,7 @@ class Gate:
                     await exchange.fail(refusal or self.lifecycle.refusal())
                 else:
                     await self._answer(endpoint, exchange, receive)
-            except Exception as error:  # noqa: BLE001  what an error's own answer raised: a header no one can send
+            except Exception as error:  # noqa: BLE001  an error's own answer may raise, as for an invalid header
                 await exchange.fail(explain_ours(error, exchange.request_id))
             finally:
                 self._exchanges.discard(exchange)
@@ -140,17 +140,17 @@ class Gate:
             requests.count -= 1
 
     def route(self, scope: Scope) -> str:
-        """Where a request went, by one of few names: no client can make a new one."""
+        """The name of a request's route, one of few: clients cannot cause new names."""
         path: str = scope["path"]
         opened = self._opened
         if path in opened.endpoints or path in opened.paths or path in self.endpoints:
             return path
-        if "route" in scope:  # what a framework has found, with the path as its author wrote it
+        if "route" in scope:  # a framework's route, with its path template
             return str(getattr(scope["route"], "path", OTHER))
         return next((f"{prefix}*" for prefix in opened.prefixes if prefix and path.startswith(prefix)), OTHER)
 
     async def sweep(self) -> None:
-        """Runs as long as the server: ends what is over its time, and answers for what does not heed its end."""
+        """Never returns. Cancels requests past their timeout, and answers for handlers that ignore a cancellation."""
         while True:
             await asyncio.sleep(_SWEEP_S)
             self.beat_at = now = time.monotonic()
@@ -162,20 +162,20 @@ class Gate:
         if exchange.is_to_be_left(now):
             exchange.end(LEFT)
         if not exchange.has_lane and now - exchange.began > self.lanes.limit_s and exchange.is_being_sent:
-            exchange.limit_s = self.lanes.limit_s  # where nobody is admitted, the body alone has a limit
+            exchange.limit_s = self.lanes.limit_s  # without a lane, only the body has a timeout
         if exchange.is_overdue(now):
             exchange.end(_overdue(exchange))
         if exchange.verdict is not None and now - exchange.ended_at > _HEED_S:
             self._answer_for(exchange)
 
     async def end_all(self) -> None:
-        """End what is in flight: the server no longer waits for it."""
+        """Cancel all requests in flight, as the drain is over."""
         for exchange in tuple(self._exchanges):
             exchange.end(self.lifecycle.refusal())
         await self.sockets.close_all()
 
     def _answer_for(self, exchange: Exchange) -> None:
-        """The client of a handler in a thread, or of one that goes on whatever it is told, waits no longer."""
+        """Answer in place of a handler that runs in a thread, or ignores its cancellation."""
         if exchange.has_failed or exchange.verdict is None:
             return
         answering = asyncio.ensure_future(_answer_late(exchange, exchange.verdict))
@@ -188,26 +188,26 @@ class Gate:
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
     def _refusal(self, endpoint: Endpoint | None, exchange: Exchange) -> Failure | None:
-        """What somebody is told who is not let in."""
+        """The error for a request that is not admitted; None if it is."""
         refusal = self.keys.refusal(exchange.scope["path"], exchange.headers)
         if refusal is not None:
             return refusal
         if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
-            return self._as_told(self.stalled, exchange)
+            return self._without_reason(self.stalled, exchange)
         if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange)):
-            return self._as_told(self.lifecycle.refusal(), exchange)
+            return self._without_reason(self.lifecycle.refusal(), exchange)
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             return _wrong_method(endpoint, exchange.scope)
         return None
 
-    def _as_told(self, failure: Failure, exchange: Exchange) -> Failure:
-        """Without the reason, which is not for everybody, where somebody asks what needs no key and has none."""
+    def _without_reason(self, failure: Failure, exchange: Exchange) -> Failure:
+        """`failure`, without its reason for a client that sent no key although there are keys."""
         if not self.keys.is_stranger(exchange.headers):
             return failure
         return failure._replace(message=_NO_REASON, detail=None, more=None)
 
     def _is_open(self, endpoint: Endpoint, exchange: Exchange) -> bool:
-        """Whether this request is let in though the server is not ready."""
+        """Whether this request is admitted although the server is not ready."""
         if endpoint.is_always_open or not endpoint.serves_own or self.lifecycle.state is not State.DRAINING:
             return endpoint.is_always_open
         return self.keys.is_own(exchange.headers)
@@ -223,10 +223,10 @@ class Gate:
                     require_whole(exchange, is_over=exchange.is_over)
             except asyncio.CancelledError:
                 raise
-            except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, its SystemExit too
+            except BaseException as error:  # noqa: BLE001  a user's handler may raise anything, SystemExit too
                 explain = endpoint.explain
-                await tell(error, lambda *raised: self._as_told(explain(*raised), exchange), exchange)
-        except asyncio.CancelledError as error:  # its end, a handler's own, or the listener's
+                await tell(error, lambda *raised: self._without_reason(explain(*raised), exchange), exchange)
+        except asyncio.CancelledError as error:  # by `exchange.end`, the handler or the listener
             is_own = exchange.verdict is None and self.lifecycle.is_ready
             if exchange.verdict is not None:
                 exchange.task.uncancel()

@@ -1,4 +1,4 @@
-"""Who may ask: the API keys of the operator, and the routes that need none."""
+"""The operator's API keys: checks of requests, and the routes that need none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handrail_container.http.envelope import Failure
 from handrail_container.settings import environment
 from handrail_container.settings.fields import Settings
 
-#: What a platform asks to see whether we live, and says nothing of the model.
+#: A platform's health checks, which reveal nothing of the model.
 _PUBLIC = frozenset({"/ping", "/health", "/"})
 _SCHEME = b"bearer"
 
@@ -22,10 +22,10 @@ _REFUSAL = Failure(
 
 
 class Keys:
-    """The operator's keys; false where there is none, and everybody may ask.
+    """The operator's keys; false if there are none, and no request needs one.
 
-    `own` is a random key of this process. What it starts itself, such as a definition's workers, asks with it; nobody
-    else learns it.
+    `own` is a random key of this process, for the processes that it starts itself, such as a definition's workers. It
+    is given to no other process.
     """
 
     def __init__(self, keys: tuple[str, ...] = (), *, protects_metrics: bool = False) -> None:
@@ -38,32 +38,32 @@ class Keys:
         return bool(self._keys)
 
     def is_own(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether a process of ours asks."""
+        """Whether the request is from a process of this server."""
         return hmac.compare_digest(_given(headers), self._own)
 
     def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> Failure | None:
-        """What somebody without a key is told, and None for who has one or needs none."""
+        """The error for a request without a valid key; None if it has one or needs none."""
         return None if not self._keys or path in self._public or not self.is_stranger(headers) else _REFUSAL
 
     def is_stranger(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether somebody asks without a key, where there are any."""
+        """Whether there are keys, and the request has no valid one."""
         if not self._keys:
             return False
         given = _given(headers)
-        # Every key is compared, each in constant time: how long it takes says nothing of any.
+        # Every key is compared, each in constant time: the duration reveals nothing.
         fits = [hmac.compare_digest(given, key) for key in (*self._keys, self._own)]
         return not any(fits)
 
 
 def _given(headers: Mapping[bytes, bytes]) -> bytes:
-    """The key that a request carries; empty, which no key is, where it carries none."""
+    """The key that a request carries; if there is none, the empty string, which is never valid."""
     scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
     return given.strip() if scheme.lower() == _SCHEME else b""
 
 
 def key_warnings(settings: Settings) -> list[str]:
-    """What an operator who sets a key has to know before the server is up: what it does not guard, and what it does
-    that vLLM's own server would not."""
+    """Warnings for an operator who sets a key: what the key does not protect, and where it differs from vLLM's own
+    server."""
     if settings.vllm_api_key and settings.engine == "none":
         said = [
             "VLLM_API_KEY guards nothing with the engine `none`, where it is taken for the key of a server that the "
@@ -88,6 +88,6 @@ def key_warnings(settings: Settings) -> list[str]:
 
 
 def _may_be_on_sagemaker(settings: Settings) -> bool:
-    """SageMaker mounts the model at the default path, and there are variables of its own."""
+    """SageMaker mounts the model at the default path, and sets variables of its own."""
     default = type(settings).model_fields["model_path"].default
     return settings.model_path == default or environment.has_sagemaker_variables()

@@ -1,4 +1,4 @@
-"""What `/ping` and `/health` said last, for when nobody can be asked."""
+"""The last answers of `/ping` and `/health`, to be repeated while the event loop is blocked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handrail_container.http.envelope import error_response
 
 PATHS = frozenset({"/ping", "/health"})
 
-#: These are about a connection that has ended, or a moment that has passed.
+#: Headers that are not repeated: they are about the earlier connection or moment.
 _STALE = frozenset({b"connection", b"content-length", b"date", b"transfer-encoding"})
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -29,9 +29,9 @@ class Said(NamedTuple):
 
 
 class LastPings:
-    """The last answer of each of PATHS; where there is none since the server's state changed, what the state says.
+    """The last answer of each of PATHS; if there is none since the server's state changed, one made from the state.
 
-    A state of ready says nothing of `/ping`: the script's own check may say no, and nobody has asked it yet.
+    The state `ready` gives no answer for `/ping`: the script's own check may fail, and was not called yet.
     """
 
     def __init__(self, lifecycle: Lifecycle) -> None:
@@ -39,7 +39,7 @@ class LastPings:
         self._said: dict[str, Said] = {}
 
     def noting(self, scope: Scope, send: Send) -> Send:
-        """`send` that keeps the answer once it is complete; one to HEAD may lack its body, and is not kept."""
+        """`send` that keeps the answer once it is complete. An answer to HEAD may lack its body, and is not kept."""
         if scope["method"] not in ("GET", "POST"):
             return send
         said = Said(0, (), b"")
@@ -73,7 +73,7 @@ def said_by(response: Response) -> Said:
 
 
 def wire(said: Said, *, has_body: bool) -> bytes:
-    """The bytes of a whole HTTP/1.1 answer that is the last on its connection."""
+    """The bytes of a whole HTTP/1.1 answer that closes its connection."""
     kept = [(name, value) for name, value in said.headers if name.lower() not in _STALE]
     length = str(len(said.body)).encode()
     headers = [

@@ -1,4 +1,4 @@
-"""The server's states, and which may follow which.
+"""The server's states, and the transitions between them.
 
 starting ─▶ loading ─▶ warming ─▶ ready ─▶ draining ─▶ stopped
     └──────────┴──────────┴────────┴──▶ failed ────────────▲
@@ -38,17 +38,17 @@ _RETRY_AFTER = {"Retry-After": "5"}
 
 
 class IllegalTransition(AssertionError):
-    """A bug of ours."""
+    """A transition that the table does not allow: a bug in Handrail."""
 
 
 class Lifecycle:
-    """Where the server is, and what it is doing there: `reason` is what a 503 tells the client."""
+    """The server's present state. `reason` says what it is doing, and is the message of a 503."""
 
     def __init__(self) -> None:
         self.timeline = Timeline()
         self.state = State.STARTING
         self.reason = "the server is starting"
-        #: Edits that were served and that were not, with `--watch`.
+        #: Numbers of edits that were served and refused, with `--watch`.
         self.reloads = {"ok": 0, "refused": 0}
 
     def __repr__(self) -> str:
@@ -59,21 +59,21 @@ class Lifecycle:
         return self.state is State.READY
 
     def refusal(self) -> Failure:
-        """What a client is told that cannot be served in this state."""
+        """The error for a client that cannot be served in this state."""
         kind = _KINDS.get(self.state, "loading")
         headers = _RETRY_AFTER if kind == "loading" else {**_RETRY_AFTER, "Connection": "close"}
         return Failure(503, self.reason, kind, headers=headers)
 
     def move(self, state: State, reason: str, part: str | None = None) -> None:
-        """Another state, and where it begins one, another `part` of the timeline. Raises IllegalTransition where
-        `state` cannot follow the present one."""
+        """Change to `state`, and begin `part` of the timeline, if given. Raises IllegalTransition if `state` cannot
+        follow the present one."""
         if state not in _FOLLOWS[self.state]:
             raise IllegalTransition(f"{self.state} cannot become {state}")
         self.state = state
         self.step(reason, part)
 
     def step(self, reason: str, part: str | None = None) -> None:
-        """Another step of the same state."""
+        """Change the reason within the present state, and begin `part` of the timeline, if given."""
         self.reason = reason
         if part is not None:
             self.timeline.begin(part)

@@ -1,4 +1,4 @@
-"""What the server counts of itself; vLLM's and the user's metrics share the registry."""
+"""The server's own metrics; vLLM's and the user's share the registry."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from handrail_container.process import outlet
 from handrail_container.process.strays import strays
 
 OUTCOMES = ("ok", "client_error", "handler_error", "timeout", "cancelled", "rejected")
-#: How a request ended that we ended, by the status of what its client was told.
+#: The outcome of a request that the server ended, by the status of its error.
 _ENDED = {504: "timeout", 408: "client_error"}
 #: Seconds: from a handler that computes nothing to the longest stream.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 480)
 
-#: Shown while a server counts; importing this registers nothing.
+#: Registered while a server counts; importing this module registers nothing.
 open_websockets = Gauge("handrail_open_websockets", "WebSockets that are open.", registry=None)
 websockets = Counter("handrail_websockets", "WebSockets, by how they ended.", ["outcome"], registry=None)
 for _outcome in OUTCOMES:
@@ -40,7 +40,7 @@ for _outcome in OUTCOMES:
 
 
 def outcome(exchange: Exchange) -> str:
-    """How a request that was meant for a handler ended."""
+    """The one of OUTCOMES with which a request to a handler ended."""
     if exchange.status == LEFT.status:
         return "cancelled"
     if exchange.verdict is not None:
@@ -53,7 +53,7 @@ def outcome(exchange: Exchange) -> str:
 
 
 class Histogram:
-    """Plain numbers: they are only added to on the event loop."""
+    """Plain numbers without a lock: only the event loop adds to them."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(BUCKETS) + 1)
@@ -72,10 +72,10 @@ class Histogram:
 
 
 class Tally(Collector):
-    """What became of the requests to `/invocations`, its aliases, and `/v1/…`, and how often each route gave each
-    status: told of each request when it is over.
+    """Counts the outcomes of requests to `/invocations`, its aliases, and `/v1/…`, and the statuses of each route.
+    `count` is called with each request when it is over.
 
-    Made on the event loop; `collect` may be called in any thread.
+    Created on the event loop; `collect` may be called in any thread.
     """
 
     def __init__(self, lifecycle: Lifecycle, lanes: Lanes) -> None:

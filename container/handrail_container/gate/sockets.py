@@ -1,4 +1,4 @@
-"""The room for WebSockets, behind the gate's door: each gets an id, is let in or told why not, and a code when it ends.
+"""Entry point of every WebSocket: assigns the id, checks key, origin and readiness, and closes it with a code.
 
 | code | means                                                          |
 |------|----------------------------------------------------------------|
@@ -11,7 +11,7 @@
 | 1011 | the handler raised; the log has it                             |
 | 1012 | the server stops, and the time to finish is over               |
 
-Before it is accepted, a connection that cannot be served gets an HTTP answer with our error in it.
+A connection that is refused before it is accepted gets an HTTP answer with our error in it.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ from handrail_container.routes.endpoint import SocketEndpoint
 logger = logging.getLogger("handrail.access")
 
 _DONE, _FAILED, _RESTART = 1000, 1011, 1012
-#: How a connection ends that nobody need hear of: done, and the client left.
+#: Codes that are logged only if all requests are: the handler is done, or the client left.
 _DULL = (_DONE, 1001, 1005)
-#: The client's doing: it broke the rules, did not read, did not answer our pings.
+#: Codes that count as the client's errors: a violation, unread output, unanswered pings.
 _FAULTS = (1002, 1006, 1007, 1009, _FAILED)
 #: A close frame holds 125 bytes, two of them the code.
 _LONGEST_REASON = 123
 
 
 class Sockets:
-    """`endpoints` answer by path, once the server is ready."""
+    """Admits and serves WebSockets. `endpoints` answer by path, once the server is ready."""
 
     def __init__(self, lifecycle: Lifecycle, access_log: str) -> None:
         self.endpoints: Mapping[str, SocketEndpoint] = {}
         self.keys: Keys | None = None
         self.origins = Origins()
-        #: So many may be open.
+        #: Most WebSockets that may be open.
         self.most: float = math.inf
         self._lifecycle = lifecycle
         self._access_log = access_log
@@ -65,7 +65,7 @@ class Sockets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
         try:
-            with suppress(OSError):  # the client left while it was told
+            with suppress(OSError):  # the client left during the answer
                 await self._admit(socket)
         finally:
             self._open.discard(socket)
@@ -74,7 +74,7 @@ class Sockets:
             self._log(socket)
 
     async def close_all(self) -> None:
-        """Those still open when the server's time to finish is over; their handlers see a disconnect."""
+        """Close the WebSockets that are still open at the end of the drain; their handlers see a disconnect."""
         for socket in tuple(self._open):
             with suppress(OSError):  # the client left meanwhile
                 await socket.close(_RESTART, "service restart")
@@ -101,16 +101,16 @@ class Sockets:
         try:
             await endpoint.app(socket.scope, socket.receive, socket.send)
             await socket.close(_DONE)
-        except WebSocketDisconnect:  # the client's own end of it
+        except WebSocketDisconnect:  # the client closed it
             await socket.close(_DONE)
         except WebSocketException as error:  # the handler chose its code
             await socket.close(error.code, error.reason)
-        except asyncio.CancelledError as error:  # a handler's own, or the listener's once the drain is over
+        except asyncio.CancelledError as error:  # by the handler itself, or by the listener after the drain
             if self._lifecycle.is_ready:
                 await socket.fail(endpoint.explain(error, socket.request_id))
             else:
                 await socket.close(_RESTART, "service restart")
-        except BaseException as error:  # noqa: BLE001  whatever a user's handler raised, sys.exit() too, is answered here
+        except BaseException as error:  # noqa: BLE001  a user's handler may raise anything, sys.exit() too
             await socket.fail(endpoint.explain(error, socket.request_id))
 
     def _log(self, socket: Socket) -> None:
@@ -122,7 +122,7 @@ class Sockets:
 
 
 class Socket:
-    """One connection: its id, and how far it has come. `code` is that of its end, or the status of a refusal."""
+    """One connection: its id and state. `code` is its close code or the status of a refusal; 0 while it is open."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -144,9 +144,9 @@ class Socket:
         return message
 
     async def send(self, message: Message) -> None:
-        """Raises OSError once it is closed, as the listener does where the client left."""
+        """ASGI's `send`. Raises OSError once the WebSocket is closed, as the listener does when the client left."""
         if self.code:
-            await asyncio.sleep(0)  # a handler that goes on whatever it is told stops nobody else
+            await asyncio.sleep(0)  # a handler that ignores the error must not block others
             raise ConnectionAbortedError("the WebSocket is closed")
         if message["type"] == "websocket.accept":
             self._is_accepted = True
@@ -161,14 +161,14 @@ class Socket:
         await self._send(message)
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Unless it is closed; where it was not accepted yet, that is an HTTP answer."""
+        """Close the connection, if it is open; if it was not accepted yet, with an HTTP answer."""
         if not self._is_accepted and not self.code:
             await self.refuse(Failure(503, reason or "nobody accepted the WebSocket"))
         elif not self.code:
             await self.send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def fail(self, failure: Failure) -> None:
-        """What the handler raised is for the log; what it raised for the client, an HTTPException, is the reason."""
+        """Close after the handler's error. An HTTPException's text is the reason; any other error is only logged."""
         self.failure = failure
         hidden = f"Internal Server Error; the log has it under request_id={self.request_id}"
         if not self._is_accepted and not self.code:
@@ -196,7 +196,7 @@ def _full(number: int) -> Failure:
 
 
 def _outcome(socket: Socket) -> str:
-    """One of those that requests have."""
+    """One of the outcomes that requests have (`metrics.OUTCOMES`)."""
     if socket.failure is not None:
         return "handler_error" if socket.failure.status >= 500 else "client_error"
     if socket.code in (503, _RESTART):

@@ -1,7 +1,7 @@
 """OpenTelemetry spans: one for each request that is meant for a handler, and one below it for each call of the engine.
 
-The one door to opentelemetry, which reads its own variables; imported only where there is somewhere to send spans to.
-The provider is not made the process's own: a script may have one, whose spans join ours by their context.
+The only module that imports opentelemetry, which reads its own variables; imported only if an OTLP endpoint is set.
+The provider is not installed globally: a script may have its own, whose spans join ours through their context.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from handrail_container.gate.exchange import Exchange
 from handrail_container.gate.metrics import outcome
 from handrail_container.process.threads import in_thread
 
-#: How long the exit waits for whoever collects the spans.
+#: Seconds that the exit waits for the spans' collector.
 _FLUSH_S = 2.0
 _SPAN = "handrail_span"
 _ERRORS = ("handler_error", "timeout")
@@ -32,7 +32,7 @@ _NAMES = (b"traceparent", b"tracestate")
 
 
 class Tracing:
-    """Told of each request when it asks to be admitted, and when it is over; and of the engine's calls."""
+    """The spans of requests, from admission to the end, and of calls of the engine."""
 
     def __init__(self) -> None:
         resource = Resource.create({"service.name": "handrail"}).merge(OTELResourceDetector().detect())
@@ -42,9 +42,9 @@ class Tracing:
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(self, exchange: Exchange) -> None:
-        """The span is current for whatever the request's task does from now on. The client's is its parent.
+        """Start a request's span, current in the request's task from now on. The client's span is its parent.
 
-        The engine's own routes find it in the request's headers, where vLLM looks for it.
+        The span is also put into the request's headers, where vLLM's routes look for it.
         """
         given = {name.decode(): exchange.headers[name].decode("latin-1") for name in _NAMES if name in exchange.headers}
         parent = self._propagator.extract(given, context.Context())
@@ -56,7 +56,7 @@ class Tracing:
         exchange.scope["headers"] = [*headers, *self.headers()]
 
     def end(self, exchange: Exchange) -> None:
-        """Does nothing where it was not begun."""
+        """End a request's span, if it has one."""
         span: Span | None = exchange.scope["state"].get(_SPAN)
         if span is None:
             return
@@ -73,17 +73,17 @@ class Tracing:
         span.end()
 
     def call(self, operation: str, request_id: str) -> EngineSpan:
-        """A call of the engine that begins now."""
+        """The span of a call of the engine that begins now."""
         return EngineSpan(self._tracer, operation, request_id)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What tells another process which span is the current one."""
+        """The headers that tell another process which span is current."""
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier)
         return [(name.encode(), value.encode()) for name, value in carrier.items()]
 
     async def close(self) -> None:
-        """Send what is left, also of vLLM's or the script's own; who does not take it in time does not get it."""
+        """Send all remaining spans, also those of vLLM's or the script's provider, for at most _FLUSH_S seconds."""
         theirs = trace.get_tracer_provider()
         providers = [self._provider, theirs] if isinstance(theirs, TracerProvider) else [self._provider]
         with suppress(TimeoutError):
@@ -92,7 +92,7 @@ class Tracing:
 
 
 class EngineSpan:
-    """The span is current within the context; it ends with `end`, or with what is raised within."""
+    """A context manager. The span is current within it, and ends with `end` or with an exception raised within."""
 
     def __init__(self, tracer: Tracer, operation: str, request_id: str) -> None:
         attributes = {"handrail.engine_request_id": request_id}

@@ -1,1 +1,1 @@
-"""HTTP as every wing speaks it: one shape of errors, the framing of answers, bounds on what is sent."""
+"""HTTP, for all other packages: one shape of errors, the framing of messages, bounds on input."""

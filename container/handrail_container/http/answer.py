@@ -1,8 +1,8 @@
-"""What goes out on one connection for one request: checked, counted, and replaced by an error where it can still be.
+"""The answer to one request: its messages are checked and counted, and replaced by an error while that is possible.
 
-User code is handed `Answer.send`, which is a coroutine function as ASGI has it: it may be put into a task, a task
-group, `gather`, `shield` or `wait_for`. Whatever is wrong with an answer is raised by the `send` that stands next to
-its author; what the `send` of another layer raised passes through, up to the layer that owns it.
+User code gets `Answer.send`, which is a coroutine function as ASGI requires: it may be put into a task, a task group,
+`gather`, `shield` or `wait_for`. An invalid message makes the `send` raise that its author called. An exception of
+another layer's `send` passes through, up to the layer that owns it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from handrail_container.http.framing import CONTROLS, framed
 _START = "http.response.start"
 _ID = b"x-request-id"
 _LENGTH = b"content-length"
-#: A stream that awaits nothing gives the event loop a turn after so many seconds; the time is looked at after so many
-#: pieces at most.
+#: Seconds after which a stream that awaits nothing gives the event loop a turn, and the most pieces between two looks
+#: at the clock.
 _TURN_S = 0.001
 _PIECES_A_LOOK = 256
 
 
 class NoAnswer(RuntimeError):
-    """An application returned before its answer had ended, and its client was there."""
+    """An application returned before its answer was complete, although the client was still connected."""
 
 
 class AnswerCut(StreamCut):
-    """An answer has failed midway, and cannot be ended in its own way. Its error has been logged: it is `failure`."""
+    """An answer failed midway and cannot be completed. `failure` is its error, which has been logged."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -41,9 +41,9 @@ class AnswerCut(StreamCut):
 
 
 class Answer:
-    """What goes out on one connection for one request; `verdict` is what its client is told in place of it.
+    """The answer to one request; `verdict`, if any, is the error that its client gets in place of it.
 
-    `refusal` is what the `send` behind it has raised, if anything: the fault of whoever stands there.
+    `refusal` is the exception that the `send` behind it raised, if any: the fault of the layer there.
     """
 
     __slots__ = (
@@ -80,18 +80,18 @@ class Answer:
         self._is_head = is_head
         self._length: int | None = None
         self._gives_turns = gives_turns
-        self._is_flowing = False  # pieces come that need no look
+        self._is_flowing = False  # the next pieces need no checks
         self._batch = 1
-        self._pieces = 0.0  # to come before the next look
+        self._pieces = 0.0  # left before the next look at the clock
         self._looked_at = self._turn_at = 0.0
         self._has_turned = False
         self._send = send
-        self._stop: type[BaseException] | None = None  # for whoever still sends, and has not heard
+        self._stop: type[BaseException] | None = None  # the request was ended; stop a handler that keeps sending
 
     async def send(self, message: Message) -> None:
         """`send` of the connection, noting the status and echoing the request id.
 
-        Raises OSError once the client has left, ValueError or RuntimeError for what is no answer of HTTP's.
+        Raises OSError once the client has left, ValueError or RuntimeError for an invalid answer.
         """
         if self._stop is not None:
             raise self._stop
@@ -118,25 +118,25 @@ class Answer:
             await self._look()
 
     async def _look(self) -> None:
-        """Whether others have waited long enough: no client that reads fast is a reason to hold them up. As many pieces
-        come before the next look as have taken, of late, the time that others may wait."""
+        """Give other tasks a turn if they have waited for _TURN_S: a client that reads fast must not hold them up. The
+        next look is after as many pieces as have recently taken that time."""
         now = time.monotonic()
         if not self.first_chunk_at:
             self.first_chunk_at, self.is_streaming = now, True
             self._is_flowing = self._length is None and self.status not in WITHOUT_BODY
             self._await_turn(now)
-        else:  # only where turns are given: the pieces are without number elsewhere
+        else:  # only if it gives turns; else `_pieces` is infinite
             fitting = self._batch * _TURN_S / max(now - self._looked_at, 1e-9)
             self._batch = max(1, int(min(fitting, 4 * self._batch, _PIECES_A_LOOK)))
             if now - self._turn_at > _TURN_S:
                 if not self._has_turned:
                     await asyncio.sleep(0)
-                    now = time.monotonic()  # what the others took is no time of this one's
+                    now = time.monotonic()  # the time that other tasks took does not count
                 self._await_turn(now)
         self._pieces, self._looked_at = self._batch if self._gives_turns else math.inf, now
 
     def _await_turn(self, now: float) -> None:
-        """Note that the loop turns, as it does where the stream awaits something: it need not be held up to do so."""
+        """Have the loop note its next turn, which it takes by itself when the stream awaits something."""
         self._turn_at, self._has_turned = now, False
         if self._gives_turns:
             asyncio.get_running_loop().call_soon(self._note_turn)
@@ -145,9 +145,9 @@ class Answer:
         self._has_turned = True
 
     def _start(self, start: Message) -> Message:
-        """An answer's beginning, with the request's id: a new message, for a response may be sent twice.
+        """The checked start of an answer, with the request's id: a new message, as a response may be sent twice.
 
-        Raises ValueError for what would end the connection without an answer.
+        Raises ValueError for a start that would end the connection without an answer, RuntimeError for a second one.
         """
         if self.status:
             raise RuntimeError("http.response.start was sent twice")
@@ -167,7 +167,7 @@ class Answer:
         return {**start, "headers": headers}
 
     def _piece(self, message: Message) -> Message:
-        """A piece of the body. Raises ValueError where the body does not have the length that was announced."""
+        """A checked piece of the body. Raises ValueError if the body does not have the length that was announced."""
         if not self.status:
             raise RuntimeError(f"the first message of an answer is {_START!r}, not {message['type']!r}")
         if self.is_complete:
@@ -185,11 +185,11 @@ class Answer:
         return self.is_complete
 
     def take_back(self) -> bool:
-        """Whether what was sent of the answer has not been written, and is forgotten."""
+        """Discard the answer, if nothing of it was written; True if it may begin anew."""
         return False
 
     async def fail(self, failure: Failure) -> None:
-        """Answer with an error; where the answer has begun, end an event stream with one, and cut anything else."""
+        """Answer with an error. If the answer has begun, an event stream ends with one; others stay incomplete."""
         failure = self.verdict or failure
         self.has_failed = self.has_failed or not self.is_whole
         if self.status and self.take_back():
@@ -197,7 +197,7 @@ class Answer:
         if not self.status:
             response = error_response(failure, self.request_id)
             start = self._start({"type": _START, "status": failure.status, "headers": response.raw_headers})
-            self.status = failure.status  # nobody else begins meanwhile
+            self.status = failure.status  # no other answer may begin meanwhile
             await self._pass({**start})
             self.is_complete = True
             self.bytes_out = len(response.body)
@@ -217,11 +217,11 @@ class Answer:
 
 
 async def tell(error: BaseException, explain: Explain, told: Answer) -> Failure:
-    """Answer for whoever raised `error`; what they were answered with."""
+    """Answer with the failure that explains `error`, and return it."""
     failure = explain(_cause(error, told), told.request_id)
     try:
         await told.fail(failure)
-    except ValueError as unsendable:  # a status or headers of the handler's
+    except ValueError as unsendable:  # the handler's status or headers
         if unsendable is told.refusal:
             raise
         failure = explain(unsendable, told.request_id)
@@ -230,10 +230,10 @@ async def tell(error: BaseException, explain: Explain, told: Answer) -> Failure:
 
 
 def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
-    """`app` with its errors answered: what stands around it sees a response.
+    """`app` with its errors answered: the layers around it see a response.
 
-    Where that response has begun already, and cannot be ended in its own way, what stands around it sees AnswerCut; and
-    it sees what its own `send` has raised.
+    If a response has begun and cannot be completed, the layers around it see AnswerCut. An exception of their own
+    `send` reaches them unchanged.
     """
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
@@ -244,7 +244,7 @@ def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
             require_whole(told, is_over=exchange.is_over)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # whatever a user's handler raised is answered here
+        except BaseException as error:  # a user's handler may raise anything
             if (refusal := _refusal(error, told)) is not None:
                 raise refusal from None
             failure = await tell(error, explain, told)
@@ -256,7 +256,7 @@ def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
 
 
 def require_whole(answer: Answer, *, is_over: bool) -> None:
-    """Raises NoAnswer where an application has returned before its time, or what kept it from its answer."""
+    """Raises NoAnswer if an application returned before its answer was complete, or what its `send` had raised."""
     if answer.is_complete or is_over:
         return
     if answer.refusal is not None:
@@ -266,19 +266,19 @@ def require_whole(answer: Answer, *, is_over: bool) -> None:
 
 
 def _refusal(error: BaseException, told: Answer) -> BaseException | None:
-    """What `send` raised, where `error` is that: as it is, or as Starlette says it of every OSError."""
+    """The exception of the `send` behind, if `error` is it, or is Starlette's ClientDisconnect for it; else None."""
     is_starlettes = isinstance(error, ClientDisconnect) and error.__context__ is told.refusal
     return told.refusal if error is told.refusal or is_starlettes else None
 
 
 def _cause(error: BaseException, told: Answer) -> BaseException:
-    """Starlette takes an OSError of a stream's own for a client that has left."""
+    """`error`, or the stream's own OSError for which Starlette raised ClientDisconnect."""
     cause = error.__context__
     is_own = isinstance(cause, OSError) and not isinstance(cause, ClientLeft) and cause is not told.refusal
     return cause if is_own and type(error) is ClientDisconnect and cause is not None else error
 
 
 def _unsendable(headers: list[tuple[bytes, bytes]]) -> ValueError:
-    """A client's line break in a header would begin an answer of its own."""
+    """The error for control characters in `headers`: a client's line break would begin another answer."""
     names = ", ".join(name.decode("latin-1") for name, value in headers if value.translate(None, CONTROLS) != value)
     return ValueError(f"the value of the header {names} has a line break or another control character")

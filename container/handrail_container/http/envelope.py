@@ -10,25 +10,25 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-#: SageMaker cuts a longer body.
+#: Most bytes of an error's body: SageMaker cuts a longer one.
 MAX_BYTES = 2048
-#: A client may choose its request's id; a longer one is not taken.
+#: Most characters of an id that a client chose for its request; a longer one is replaced.
 MAX_ID = 256
-#: What an id may consist of: visible ASCII. A space or a quote would end it where a line of the log is read.
+#: Bytes that an id may have: visible ASCII without quotes. A space or a quote would end the id for a reader of the log.
 _OF_AN_ID = bytes({*range(0x21, 0x7F)} - {*b"\"'`"})
 #: Statuses whose answers end with their headers: a body would be read as the next answer.
 WITHOUT_BODY = (204, 304)
-#: Where new ids come from: seeded by the system, and nobody else's `random.seed` touches it.
+#: The source of new ids: seeded by the system, and independent of `random.seed`.
 _IDS = random.Random()
 #: Python 3.13 has other names for these than 3.11.
 _RENAMED = {413: "content_too_large", 414: "uri_too_long", 416: "range_not_satisfiable", 422: "unprocessable_content"}
 
 
 class Failure(NamedTuple):
-    """What an error answer says; `kind` defaults to the status's own name, `detail` is JSON of the handler's.
+    """The content of an error answer; `kind` defaults to the status's own name, `detail` is JSON of the handler's.
 
-    `more` are further keys of the error, short ones: `param`, the field of the body that is at fault, where an OpenAI
-    route knows it.
+    `more` are further short keys of the error, such as `param`, the field of the body that is at fault on an OpenAI
+    route.
     """
 
     status: int
@@ -39,12 +39,12 @@ class Failure(NamedTuple):
     more: Mapping[str, str | int] | None = None
 
 
-#: Turns what came out of an endpoint into what the client is told; the text is the request id.
+#: Turns an endpoint's exception into the error for the client; the text is the request id.
 Explain = Callable[[BaseException, str], Failure]
 
 
 def request_id_of(headers: Mapping[bytes, bytes]) -> str:
-    """The client's own where it can be echoed and logged as it is, else a new one."""
+    """The client's own id if it can be echoed and logged as it is, else a new one."""
     given = headers.get(b"x-amzn-sagemaker-inference-id") or headers.get(b"x-request-id")
     if given and len(given) <= MAX_ID and not given.translate(None, _OF_AN_ID):
         return given.decode()
@@ -60,7 +60,7 @@ def kind_of(status: int) -> str:
 
 
 def error_body(failure: Failure, request_id: str) -> bytes:
-    """At most MAX_BYTES of JSON; `detail` is left out, then the message is cut, where they do not fit."""
+    """At most MAX_BYTES of JSON; if they do not fit, `detail` is left out, then the message is cut."""
     status, message, kind, detail, _, more = failure
     error = {"message": message, "type": kind or kind_of(status), "code": status, "request_id": request_id[:MAX_ID]}
     error |= {name: value[:MAX_ID] if isinstance(value, str) else value for name, value in (more or {}).items()}
@@ -77,7 +77,7 @@ def error_body(failure: Failure, request_id: str) -> bytes:
 
 
 def to_json(value: Any) -> str:
-    """As JSON, whatever it is: what JSON does not know is a string, and left out as a key."""
+    """`value` as JSON. A value that JSON does not know becomes a string; such a key is left out."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, skipkeys=True)
 
 
@@ -95,5 +95,5 @@ def error_event(body: bytes) -> bytes:
     return b"event: error\ndata: " + body + b"\n\n"
 
 
-#: Nginx's status for a client that left; nobody reads it but the log.
+#: Nginx's status for a client that left; only the log has it.
 LEFT = Failure(499, "the client left")

@@ -1,4 +1,4 @@
-"""Whose fault an exception is, as the client reads it: the body, the handler, or us."""
+"""Turns exceptions into the client's errors, which tell whose fault it is: the body's, the handler's, or ours."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from handrail_container.settings.fields import Settings
 
 logger = logging.getLogger("handrail")
 
-#: A model's answers before its script runs: the client's doing, or the hour's.
+#: Statuses of a model before its script runs, which the client or the load has caused: they are not logged.
 _REFUSALS = (400, 429, 503)
-#: JSON can hold what UTF-8 cannot; whoever answers with what was asked repeats it.
+#: JSON can hold a lone surrogate, and UTF-8 cannot; it shows when a handler answers with the client's own text.
 HALF_A_CHARACTER = Failure(400, "the body has half a character: a lone surrogate, as \\ud800 is")
 BUG = Failure(500, "an internal error of Handrail; the log has it under the request id")
 
@@ -35,7 +35,7 @@ _NO_MEMORY = Failure(503, "the server has no memory left to read this body")
 
 
 def explain_ours(error: BaseException, request_id: str) -> Failure:
-    """What one of our own endpoints raised: an answer on purpose, or a bug."""
+    """The failure for an exception of our own endpoints: an answer on purpose, or a bug."""
     known = _expected(error)
     if known is not None:
         return known
@@ -44,7 +44,7 @@ def explain_ours(error: BaseException, request_id: str) -> Failure:
 
 
 def explain_handler(handler: Handler, settings: Settings) -> Explain:
-    """What `handler` raised."""
+    """Explains the exceptions of `handler`."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
         failure = _expected(error)
@@ -59,7 +59,7 @@ def explain_handler(handler: Handler, settings: Settings) -> Explain:
 
 
 def explain_model(model: WholeModel, handler: Handler, settings: Settings) -> Explain:
-    """What the `handler` of a whole model raised: as the model explains it, else as a handler's."""
+    """Explains the exceptions of a whole model's `handler`: as the model does, else as any handler's."""
     otherwise = explain_ours if model.is_elsewhere else explain_handler(handler, settings)
 
     def explained(error: BaseException, request_id: str) -> Failure:
@@ -78,10 +78,10 @@ def explain_model(model: WholeModel, handler: Handler, settings: Settings) -> Ex
 
 
 def explain_wrapper(wrapper: Wrapper, settings: Settings) -> Explain:
-    """What the user's code around a handler raised; the errors of what is inside of it are answered there."""
+    """Explains the exceptions of the user's code around a handler; errors inside of it are answered there."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
-        if isinstance(error, StreamCut):  # what is inside has logged why
+        if isinstance(error, StreamCut):  # the layer inside has logged it
             return error.failure if isinstance(error, AnswerCut) else Failure(500, str(error))
         function, cause = wrapper.candidate.function, error
         if isinstance(error, WrapperRaised):
@@ -94,7 +94,7 @@ def explain_wrapper(wrapper: Wrapper, settings: Settings) -> Explain:
 
 
 def _raised(error: BaseException, function: Any, name: str, detail: str, request_id: str) -> Failure:
-    """Log the whole of it; tell the client what `detail` allows."""
+    """Log the whole traceback; the failure says what `detail` allows."""
     raised = explain(error, function)
     head = f"{name} raised {raised.type} at {raised.where}, request_id={request_id}"
     logger.error("%s\n%s", head, raised.traceback, extra={"traceback": raised.traceback})
@@ -104,18 +104,18 @@ def _raised(error: BaseException, function: Any, name: str, detail: str, request
 
 
 def redacted(failure: Failure, redactor: Redactor) -> Failure:
-    """What the user's code says may hold a secret that it has read."""
+    """`failure` without secrets, which a text of the user's code may hold."""
     headers = redactor.within(failure.headers) if failure.headers else failure.headers
     return failure._replace(message=redactor(failure.message), detail=redactor.within(failure.detail), headers=headers)
 
 
 def _expected(error: BaseException) -> Failure | None:
-    """The answer to what is not a failure of the code that raised it."""
+    """The answer to an exception that is no fault of the code that raised it; else None."""
     if isinstance(error, AnswerCut):
         return error.failure
     if isinstance(error, HTTPException):
         if error.status_code == 400 and isinstance(error.__cause__, MemoryError):
-            return _NO_MEMORY  # FastAPI takes whatever is raised while it parses for bad JSON
+            return _NO_MEMORY  # FastAPI takes any exception while it parses for bad JSON
         detail = None if isinstance(error.detail, str) else error.detail
         return Failure(error.status_code, _text(error.detail), detail=detail, headers=error.headers)
     if isinstance(error, RequestValidationError):
@@ -130,7 +130,7 @@ def _expected(error: BaseException) -> Failure | None:
 
 
 def _is_of_json(error: UnicodeEncodeError) -> bool:
-    """Whether it is half a surrogate pair, which JSON brings; those of file names that are not UTF-8 are others."""
+    """Whether the cause is a lone surrogate of JSON, and not one of a file name that is not UTF-8."""
     return error.reason == "surrogates not allowed" and not 0xDC80 <= ord(error.object[error.start]) <= 0xDCFF
 
 

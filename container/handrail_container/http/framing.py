@@ -1,7 +1,7 @@
-"""Where a message ends, and what its head may say of it (RFC 9112): two servers on one way must read the same.
+"""Message framing (RFC 9112): checks of a request's head, and the headers that frame an answer.
 
-A head that others could read differently is refused, and never mended: the next request would begin elsewhere for
-them. An answer is framed by the server; what a handler copied from another server's answer counts only where it fits.
+A head that a proxy could read differently is refused, never mended: the proxy would see the next request begin
+elsewhere. The server frames its answers; headers that a handler copied from another answer count only if they fit.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _HOST = b"host"
 _EXPECT = b"expect"
 _CODING = b"transfer-encoding"
 _LENGTH = b"content-length"
-#: The headers of a request that may be there once.
+#: The request headers that must not be repeated.
 _ONCE = (_HOST, _CODING, b"authorization")
 
-#: What no header's value may have: it would begin a header, or an answer, of its own.
+#: Bytes that no header's value may have: a line break would begin another header, or another answer.
 CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -37,7 +37,7 @@ _CODING_OF_1_0 = Failure(400, "a request of HTTP/1.0 has no Transfer-Encoding")
 
 
 def fault_of_head(version: str, headers: Sequence[Header], named: Mapping[bytes, bytes]) -> Failure | None:
-    """What is wrong with a request's head; `named` are its `headers`, whose names are in lower case, as a mapping."""
+    """The error for an invalid head, or None. `named` are its `headers`, with lower-case names, as a mapping."""
     if version not in ("1.1", "1.0"):
         return _OLD_VERSION if version.startswith("0") else _OTHER_VERSION
     if len(named) != len(headers) and (twice := _said_twice([name for name, _ in headers])):
@@ -57,7 +57,7 @@ def fault_of_head(version: str, headers: Sequence[Header], named: Mapping[bytes,
 
 
 def expects_continue(named: Mapping[bytes, bytes]) -> bool:
-    """Whether a client waits for `100 Continue`: it is the one expectation that a server can meet."""
+    """Whether the client waits for `100 Continue`, the only expectation that a server can meet."""
     return _EXPECT in named and named[_EXPECT].lower() == b"100-continue"
 
 
@@ -81,10 +81,10 @@ def origin_form(target: bytes) -> tuple[bytes, bytes] | None:
 
 
 def framed(status: int, headers: list[Header]) -> list[Header]:
-    """The headers of an answer as they may go out. Raises ValueError where they say nothing that could.
+    """The headers of an answer as they are sent. Raises ValueError for an invalid name or length.
 
-    The server chooses Transfer-Encoding itself, and what has no body has no length either: a client would read the next
-    answer as the body of this one.
+    The server chooses Transfer-Encoding itself. An answer without a body has no Content-Length either: a client would
+    read the next answer as its body.
     """
     place = _place_of_length(tuple([name for name, _ in headers]))
     if place is None or status in WITHOUT_BODY:
@@ -96,7 +96,7 @@ def framed(status: int, headers: list[Header]) -> list[Header]:
 
 @functools.lru_cache(maxsize=256)
 def _place_of_length(names: tuple[bytes, ...]) -> int | None:
-    """Which header is the Content-Length, and -1 where there is none; None where the names need a closer look."""
+    """The index of Content-Length, -1 if there is none; None if `_reframed` has to look at each header."""
     lower = [name.lower() for name in names]
     if _CODING in lower or lower.count(_LENGTH) > 1 or not all(map(_NAME.fullmatch, names)):
         return None

@@ -1,4 +1,4 @@
-"""The messages of a WebSocket that its handler has not taken yet: few, and not large, whatever its client sends."""
+"""The bounded queue of a WebSocket's messages that its handler has not received yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_WAITING_BYTES = 1 << 20
 
 
 class Inbox:
-    """First come, first taken; the disconnect is the last, and is there for whoever asks again."""
+    """A FIFO queue. The disconnect comes last, and again for each `get` after it."""
 
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
@@ -54,12 +54,12 @@ class Inbox:
         return message
 
     def end(self, code: int, reason: str = "") -> None:
-        """The client has left: what it sent before is still there. The first code counts."""
+        """The client has left: the messages that it sent before stay. The first code counts."""
         self._over = self._over or {"type": "websocket.disconnect", "code": code, "reason": reason}
         self._has_some.set()
 
     def cut(self, code: int, reason: str = "") -> None:
-        """We end it: nobody need answer what waits."""
+        """We end the connection: the messages that wait are dropped."""
         self._messages.clear()
         self._bytes = 0
         self._has_room.set()
@@ -67,5 +67,5 @@ class Inbox:
 
 
 def _size(message: Message) -> int:
-    """In memory: a text with one rare character takes four bytes for each."""
+    """Bytes in memory: one rare character makes a text take four bytes for each."""
     return sys.getsizeof(message.get("text") or message.get("bytes") or b"")

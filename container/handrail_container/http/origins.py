@@ -1,7 +1,7 @@
-"""Which pages may open a WebSocket from a browser, or change the adapters.
+"""The check of `Origin`: the pages that may open a WebSocket from a browser, or change the adapters.
 
-A browser lets any page open a WebSocket to any host, with the cookies and from the network of whoever looks at the
-page, and says in `Origin` whose page it is. Other clients send no `Origin`, or that of the server itself.
+A browser lets any page open a WebSocket to any host, with the user's cookies and from the user's network, and sends
+the page's origin in `Origin`. Other clients send no `Origin`, or that of the server itself.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from handrail_container.settings.limits import ANY
 
 
 class Origins:
-    """Those of `HANDRAIL_ALLOWED_ORIGINS`, beside the server's own."""
+    """The origins of `HANDRAIL_ALLOWED_ORIGINS`, and the server's own."""
 
     def __init__(self, allowed: tuple[str, ...] = ()) -> None:
         self._allowed = frozenset(origin.lower() for origin in allowed)
 
     def refusal(self, headers: Mapping[bytes, bytes], what: str = "no WebSocket") -> Failure | None:
-        """What a page is told that may not."""
+        """The error for a page whose origin is not allowed; else None. `what` begins the message."""
         given = headers.get(b"origin")
         if given is None or ANY in self._allowed:
             return None

@@ -1,4 +1,4 @@
-"""Whether a client's 4xx may be the handler's doing: the engine refused a body that the client did not send."""
+"""Detects a 4xx that the handler may have caused: the engine refused a body that the client did not send."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from starlette.requests import Request
 
 
 def own_call(error: HTTPException, handler: Handler) -> str | None:
-    """What the log says of a refusal by the engine where the body it was given is of the handler's own making.
+    """The log message for a refusal by the engine of a body that the handler made itself; else None.
 
-    One that has all that the client sent, and more, is the client's. Nothing is said where that cannot be told.
+    A body with all that the client sent, and more, counts as the client's. None, too, if the origin is not known.
     """
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     call = next((frame for frame in frames if frame.f_code is ANSWERING), None)
@@ -40,7 +40,7 @@ def own_call(error: HTTPException, handler: Handler) -> str | None:
 
 
 def _sent(entry: FrameType) -> Iterator[Mapping[str, Any]]:
-    """What the client sent, as far as the handler has it: in its parameters."""
+    """The client's body, in each form in which the handler's parameters have it."""
     code = entry.f_code
     for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
         value = entry.f_locals.get(name)
@@ -53,7 +53,7 @@ def _sent(entry: FrameType) -> Iterator[Mapping[str, Any]]:
 
 
 def _body(request: Request) -> Any:
-    """The JSON that has been read of it, if any has."""
+    """The JSON of the request, if its body has been read."""
     if hasattr(request, "_json"):
         return request._json
     try:

@@ -1,4 +1,4 @@
-"""What a thread is doing at this moment, as far as its user's code is concerned."""
+"""Finds the line of the user's code that a thread is at, or that an exception came through."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _folder_of(package: str) -> str:
     return str(Path(spec.origin).parent)
 
 
-#: Nobody's own code: libraries, and what is ours.
+#: Beginnings of the file names that are not the user's code: libraries, and our own packages.
 _FOREIGN = (
     *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
     _folder_of("handrail"),
@@ -44,7 +44,7 @@ class CodeLocation(NamedTuple):
 
 
 def place_of(thread: int) -> CodeLocation | None:
-    """Where the thread is in the user's deepest frame, else in the deepest of all; None while it runs no code."""
+    """The thread's place in the user's deepest frame, else in the deepest of all; None while it runs no code."""
     frames = _frames(sys._current_frames().get(thread))
     theirs = [frame for frame in frames if not frame.f_code.co_filename.startswith(_FOREIGN)]
     if not frames:
@@ -64,7 +64,7 @@ def line_of(error: BaseException) -> str:
 
 
 def _frames(frame: FrameType | None) -> list[FrameType]:
-    """The deepest first, as far out as the event loop."""
+    """The frames inside the event loop's own, the deepest first."""
     frames = []
     while frame is not None and frame.f_code.co_filename not in _LOOPS:
         frames.append(frame)

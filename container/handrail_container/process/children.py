@@ -1,4 +1,4 @@
-"""The processes below this one, when it ends."""
+"""Kills the processes below this one when it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handrail_container.process import outlet
 
 
 def kill() -> None:
-    """Kill whatever still runs: a pip, an engine, what a script started; none of them outlives the server.
+    """Kill all descendants, such as a pip, an engine or a script's processes: none may outlive the server.
 
     Python's own tracker of shared memory is left to tidy up: it ends by itself.
     """
@@ -25,7 +25,7 @@ def kill() -> None:
 
 
 def exit_with(code: int) -> NoReturn:
-    """At once, whatever is under way, here and below; what was logged has a moment to be read."""
+    """End this process at once, and kill all descendants; buffered log lines get a moment to be written."""
     kill()
     outlet.last_words()
     os._exit(code)

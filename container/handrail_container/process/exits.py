@@ -1,8 +1,9 @@
-"""What ends the server, drawn as a tree, and the exit status of each.
+"""The exceptions that end the server, drawn as a tree, with the exit status of each.
 
 StartError
 ├── SettingsError      2  a setting, a reference, the port, or no model
-├── RequirementsError  3  requirements.txt cannot be had beside what the server runs on
+├── RequirementsError  3  requirements.txt cannot be installed beside the server's own packages
+├── PluginError        3  the engine's plugin cannot be loaded
 └── EngineStartError   4  the engine did not start
 EngineDeadError        5  the engine died or hung while serving
 """
@@ -23,7 +24,7 @@ class ExitCode(IntEnum):
 
 
 class StartError(Exception):
-    """The server cannot start; `problems` are sentences for the operator, all there are."""
+    """The server cannot start; `problems` are all the reasons, as sentences for the operator."""
 
     exit_code = ExitCode.BUG
 

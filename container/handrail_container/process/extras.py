@@ -1,4 +1,4 @@
-"""What the extras of this distribution hold: Handrail is on no index, so `handrail[…]` is nothing that pip finds."""
+"""The requirements of this distribution's extras: Handrail is on no index, so pip does not find `handrail[…]`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def command(extra: str) -> str:
 
 
 def install_vllm() -> str:
-    """What to do where vLLM is missing; a clone's scripts/setup also finds PyTorch for CPUs."""
+    """The advice if vLLM is missing; a clone's scripts/setup also finds PyTorch for CPUs."""
     (gpu,), (cpu,) = EXTRAS["gpu"], EXTRAS["cpu"]
     return f"run scripts/setup in a clone, or install {gpu} (GPUs) or {cpu} (CPUs)"

@@ -1,7 +1,7 @@
-"""What the first process of a container owes the others: it passes signals on, and buries orphans.
+"""The first process (PID 1) of a container: it passes signals on, and reaps orphans.
 
-The server's own children are buried by those who started them, who want to know how they ended. So the server runs in
-a child of the first process, and the first process takes only what is left to it.
+The code that starts a child of the server needs the child's exit status, and reaps it itself. So the server runs in a
+child of the first process, and the first process reaps only the processes that are left to it.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from __future__ import annotations
 import os
 import signal
 
-#: The rest either cannot be caught, or is about the process that gets it.
+#: The other signals either cannot be caught, or are about the process that gets them.
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def become() -> None:
-    """In a container's first process, never returns: its child does. Anywhere else, nothing happens."""
+    """In a container's first process, `split`: only the child returns. In any other process, nothing happens."""
     if os.getpid() == 1:
         split()
 
 
 def split() -> None:
-    """Return in a child; here, end as it ends, with 128 and the number of the signal that killed it."""
+    """Fork, and return in the child. The parent exits as the child does, with 128 plus the signal that killed it."""
     awaited = {*_PASSED_ON, signal.SIGCHLD}
-    # Blocked here for good, and awaited: the turn of a handler may come just before a wait, which then lasts.
+    # Blocked for good, and read by `sigwait`: a handler could run just before a wait, which would miss the signal.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     child = os.fork()
     if not child:
-        os.setsid()  # a terminal's Ctrl+C would come twice: by itself, and passed on
+        os.setsid()  # else a terminal's Ctrl+C would come twice: directly, and passed on
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
     while True:
@@ -34,11 +34,11 @@ def split() -> None:
         if number == signal.SIGCHLD:
             bury(child)
         else:
-            os.kill(child, number)  # until it is buried, its number is nobody else's
+            os.kill(child, number)  # its PID is not used again before it is reaped
 
 
 def bury(child: int) -> None:
-    """Bury every process that has ended; where `child` is one of them, end as it did."""
+    """Reap every process that has ended; if `child` is one of them, exit as it did."""
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == child:

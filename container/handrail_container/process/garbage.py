@@ -1,4 +1,4 @@
-"""Python's garbage collector, and what it need not look at."""
+"""Spares Python's garbage collector the objects that stay."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collected_later() -> Iterator[None]:
-    """For large imports, which leave next to no garbage: to look for it, again and again, is a quarter of their time.
-    What there is at the end is not looked at any more."""
-    if not gc.isenabled():  # somebody else has reasons of their own
+    """Disables the garbage collector during large imports, which leave next to no garbage: it takes a quarter of their
+    time. Freezes the objects that exist at the end."""
+    if not gc.isenabled():  # it was disabled elsewhere, for another reason
         yield
         return
     gc.disable()
@@ -23,7 +23,7 @@ def collected_later() -> Iterator[None]:
 
 
 def kept() -> None:
-    """What there is now stays, and is not looked at any more: to look at all of torch and vLLM stops the server for a
-    third of a second, in the midst of answers. vLLM's own server does the same."""
+    """Freeze all objects that exist now. A collection of all of torch and vLLM stops the server for a third of a
+    second, in the midst of answers. vLLM's own server does the same."""
     gc.collect()
     gc.freeze()

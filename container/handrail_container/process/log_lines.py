@@ -1,4 +1,4 @@
-"""The two forms of a line in the log, both without what a redactor hides.
+"""The two forms of a log line, plain and JSON, both without what a redactor hides.
 
 vLLM's own processes use `JsonLines` as well.
 """
@@ -14,10 +14,10 @@ from handrail.core.redaction import Redactor
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-#: The id of the request that is being worked on, in whatever task or thread does.
+#: The id of the request that the present task or thread works on.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-#: What uvicorn and vLLM put on their records, or on everybody's, for formatters of their own.
+#: Attributes that uvicorn and vLLM put on log records for formatters of their own.
 _THEIRS = ("color_message", "fileinfo", "vllm_process_name")
 
 
@@ -37,8 +37,8 @@ class PlainLines(logging.Formatter):
 
 
 class JsonLines(JsonFormatter):
-    """For whoever collects them: one object a record, with `time`, `level`, `logger`, `message`, `request_id` where
-    there is a request, `traceback` where something was raised, `process` in one of vLLM's, and the record's extras."""
+    """For log collectors: one object a record, with `time`, `level`, `logger`, `message`, `request_id` if there is a
+    request, `traceback` if an exception was logged, `process` in one of vLLM's, and the record's extras."""
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         self._redactor = redactor or Redactor()

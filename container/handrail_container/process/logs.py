@@ -1,4 +1,4 @@
-"""What is logged, and in which form: one handler on the root logger, none where somebody already put theirs."""
+"""Configures the log: one handler on the root logger, unless there is one already."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handrail_container.process.log_lines import JsonLines, PlainLines
 
 logger = logging.getLogger("handrail")
 
-#: What uvicorn says of streams that are cut and of requests that are refused, and of each request for HTTP/2.
+#: Uvicorn's messages about streams that are cut, requests that are refused, and offers of HTTP/2.
 _NO_NEWS = (
     "returned without completing response",
     "Invalid HTTP request received",
@@ -33,15 +33,15 @@ def configure(level: str, form: str, redactor: Redactor) -> None:
         handler.setFormatter(PlainLines(redactor) if is_plain else JsonLines(redactor))
         root.addHandler(handler)
     root.setLevel(level)
-    logging.captureWarnings(is_json())  # what Python prints of its own accord is several lines, and no object
-    # One INFO line a request of theirs says nothing that our own access log does not.
+    logging.captureWarnings(is_json())  # a warning that Python prints is several lines, and not JSON
+    # They log an INFO line for each request, which says nothing that our own access log does not.
     for chatty in ("httpx", "watchfiles"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 
 def log_what_threads_raise() -> None:
-    """Python prints it past the log, and says nothing of a `sys.exit()`, which in a thread ends the thread only."""
+    """Python prints such an exception past the log, and nothing for a `sys.exit()`, which only ends its thread."""
     threading.excepthook = _thread_raised
 
 
@@ -52,10 +52,10 @@ def _thread_raised(raised: threading.ExceptHookArgs) -> None:
 
 
 def is_json() -> bool:
-    """Whether the log is for machines: then all that is written to it has to be."""
+    """Whether the log is JSON: then all that is written to it has to be."""
     return any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether uvicorn's line says something that ours have not: we cut streams on purpose, and say so ourselves."""
+    """Whether uvicorn's line adds to our own: we cut streams on purpose, and log that ourselves."""
     return record.levelno > logging.INFO and not any(known in record.getMessage() for known in _NO_NEWS)

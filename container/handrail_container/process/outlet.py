@@ -1,7 +1,7 @@
-"""Standard output and error that never make their writer wait: a thread passes on what is written to them.
+"""Standard output and error that never block their writer: a thread writes out what is buffered.
 
-A pipe, a socket or a terminal is full once its reader stops; to write to it then blocks whoever writes, which may be
-the event loop. A file never is, and is written to directly.
+A pipe, a socket or a terminal is full once its reader stops; a write then blocks its caller, which may be the event
+loop. A file is never full in this way, and is written to directly.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from queue import SimpleQueue
 
 logger = logging.getLogger("handrail")
 
-#: What comes within this time of a write goes out together: under load, not every line wakes the thread.
+#: Seconds after a write in which further data is collected: under load, not every line wakes the thread.
 _COLLECT_S = 0.005
-#: At the exit, so long is waited for a reader that is slow.
+#: Seconds that the exit waits for a slow reader.
 LAST_WORDS_S = 1.0
 _POLL_S = 0.002
 
 
 class Outlet(io.BufferedIOBase):
-    """The binary half of a text stream: what is written waits, up to `most` bytes, for the thread that writes it to
-    `fd`. Beyond that it is dropped and counted."""
+    """The binary half of a text stream. Up to `most` bytes are buffered for the thread that writes them to `fd`; data
+    beyond that is dropped and counted."""
 
     def __init__(self, fd: int, name: str, most: int) -> None:
         self.name = name
         self.mode = "wb"
-        #: Lines that nobody will read.
+        #: Lines that were dropped so far.
         self.dropped = 0
         self._fd = fd
         self._most = most
@@ -46,7 +46,7 @@ class Outlet(io.BufferedIOBase):
         threading.Thread(target=self._pass_on, name=f"outlet of {name}", daemon=True).start()
 
     def _begin(self) -> None:
-        self._lock = threading.RLock()  # a signal's handler may write in the middle of a write
+        self._lock = threading.RLock()  # reentrant: a signal's handler may write during a write
         self._waiting: list[bytes] = []
         self._size = 0
         self._is_idle = True
@@ -54,7 +54,7 @@ class Outlet(io.BufferedIOBase):
         self._work: SimpleQueue[None] = SimpleQueue()
 
     def _be_direct(self) -> None:
-        """A forked child has no such thread, and what waits is its parent's to write."""
+        """Write without a thread in a forked child, which has none; the parent writes what is buffered."""
         self._begin()
         self._is_direct = True
 
@@ -67,8 +67,8 @@ class Outlet(io.BufferedIOBase):
     def isatty(self) -> bool:
         return os.isatty(self._fd)
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]  # what a text stream writes is bytes
-        """Returns at once."""
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # a text stream writes bytes
+        """Buffer `data`, and return at once."""
         data = bytes(data)
         if self._is_direct:
             self._write_out(data)
@@ -85,7 +85,7 @@ class Outlet(io.BufferedIOBase):
         return len(data)
 
     def drain(self, within_s: float) -> None:
-        """Return once all is written, or after that time. Takes no lock: a signal's handler may call it."""
+        """Wait until all is written, or for `within_s` seconds. Takes no lock: a signal's handler may call it."""
         deadline = time.monotonic() + within_s
         while self._size and not self._is_direct and time.monotonic() < deadline:
             time.sleep(_POLL_S)
@@ -111,14 +111,14 @@ class Outlet(io.BufferedIOBase):
         while rest and not self._is_broken:
             try:
                 rest = rest[os.write(self._fd, rest) :]
-            except BlockingIOError:  # whoever gave us the pipe has made it so
+            except BlockingIOError:  # the pipe was given to us as non-blocking
                 _await_room(self._fd)
-            except OSError as error:  # whoever read it has gone, or its disk is full
+            except OSError as error:  # the reader has gone, or its disk is full
                 self._is_broken = error.errno in (errno.EPIPE, errno.EBADF)
                 return
 
     def _tell(self) -> None:
-        """Its reader reads again: how much it has missed."""
+        """Log the number of lines that were dropped, now that the reader reads again."""
         missed, self._told = self.dropped - self._told, self.dropped
         if missed:
             logger.warning("%s was not read for a while: %d lines of it were dropped", self.name, missed)
@@ -131,7 +131,7 @@ def _await_room(fd: int) -> None:
 
 
 def install(most: int) -> None:
-    """Replace `sys.stdout` and `sys.stderr` where a reader could stop reading them."""
+    """Replace `sys.stdout` and `sys.stderr`, if a reader could stop reading them."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if may_block(stream):
@@ -141,7 +141,7 @@ def install(most: int) -> None:
 
 
 def may_block(stream: io.TextIOWrapper | None) -> bool:
-    """Whether it is a pipe, a socket or a terminal: not a file, and nothing of Python's own."""
+    """Whether `stream` is a pipe, a socket or a terminal: not a file, and no object of Python's alone."""
     if stream is None:
         return False
     try:
@@ -162,7 +162,7 @@ def _text(outlet: Outlet, like: io.TextIOWrapper) -> io.TextIOWrapper:
 
 
 def outlets() -> Iterator[Outlet]:
-    """Those that are installed."""
+    """The outlets that are installed."""
     for stream in (sys.stdout, sys.stderr):
         outlet = getattr(stream, "buffer", None)
         if isinstance(outlet, Outlet):
@@ -170,14 +170,14 @@ def outlets() -> Iterator[Outlet]:
 
 
 def dropped() -> int:
-    """Lines so far."""
+    """The lines that all outlets have dropped so far."""
     return sum(outlet.dropped for outlet in outlets())
 
 
 def last_words() -> None:
-    """Before the process ends: write what waits, for as long as LAST_WORDS_S."""
+    """Write what is buffered before the process ends, for at most LAST_WORDS_S."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # whoever read it has gone
+        with contextlib.suppress(OSError, ValueError):  # the reader has gone
             stream.flush()
     deadline = time.monotonic() + LAST_WORDS_S
     for outlet in outlets():

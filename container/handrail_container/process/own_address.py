@@ -1,10 +1,10 @@
-"""Where a server that listens on `--host` can be asked from its own machine."""
+"""The address at which a server that listens on `--host` is reached from its own machine."""
 
 from __future__ import annotations
 
 import socket
 
-#: Addresses that mean every one of the machine's, which some systems cannot be asked at.
+#: Wildcard addresses, to which some systems cannot connect, and the address to use instead.
 _EVERY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -15,6 +15,6 @@ def authority(host: str, port: int) -> str:
 
 
 def url(listening: socket.socket, key: str) -> str:
-    """This server, for what it runs in processes of its own, which ask with `key`."""
+    """This server's URL for the processes that it starts itself, with `key` as the password."""
     host, port, *_ = listening.getsockname()
     return f"http://:{key}@{authority(host, port)}"

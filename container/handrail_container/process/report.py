@@ -1,4 +1,4 @@
-"""What the operator reads when a start is refused: each problem in a sentence, then the user's own traceback."""
+"""The report for the operator when a start is refused: a sentence for each problem, and the user's own traceback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger("handrail")
 
 
 def refusal(problems: Iterable[str], faults: Iterable[HandlerFault]) -> str:
-    """The whole report; a traceback comes before the sentence it belongs to, which is the line that is read last."""
+    """The whole report. A traceback comes before its sentence, so that the sentence is the last line."""
     lines = [f"handrail: {problem}" for problem in problems]
     for fault in faults:
         lines += [fault.user_traceback] if fault.user_traceback else []
@@ -25,16 +25,16 @@ def refusal(problems: Iterable[str], faults: Iterable[HandlerFault]) -> str:
 
 
 def exit_code(problems: Iterable[str], faults: Iterable[HandlerFault]) -> ExitCode:
-    """2 where any setting is wrong, 3 where only the user's program is."""
+    """2 if any setting is wrong, 3 if only the user's program is."""
     if any(True for _ in problems) or any(isinstance(fault, SettingFault) for fault in faults):
         return ExitCode.SETTINGS
     return ExitCode.SCRIPT
 
 
 def say(text: str, level: int = logging.CRITICAL) -> None:
-    """To standard error, past the log where that is for readers: its level hides nothing of this, in either form."""
+    """Write to standard error, as a log record if the log is JSON. The log's level never hides it."""
     if logs.is_json():
         logger.handle(logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None))
         return
-    with contextlib.suppress(OSError):  # whoever read it has gone
+    with contextlib.suppress(OSError):  # the reader has gone
         print(text, file=sys.stderr, flush=True)

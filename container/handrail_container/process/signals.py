@@ -1,4 +1,4 @@
-"""What signals mean to a server: which stop it, and which must not."""
+"""The handling of signals: those that stop the server, and those that must not."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from types import FrameType
 
 logger = logging.getLogger("handrail")
 
-#: SIGQUIT is the graceful stop of other servers, and of images that are built for them.
+#: SIGQUIT is the graceful stop of other servers, and of the images that are built for them.
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-#: To reopen logs, to replace the program, a timer that a script set: to others they say something, and here nothing.
-#: Python's own handling of them is to end the process.
+#: Ignored. Other servers reopen logs or replace the program at these, and a script's timer may send one. Python's own
+#: handling of them is to end the process.
 _IDLE = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 Handle = Callable[[int, FrameType | None], None]
 
 
 def stopping() -> list[signal.Signals]:
-    """Those that stop the server. A hang-up that is ignored stays so, as under `nohup`; an ignored SIGINT does not:
-    a shell ignores it for what a script starts with `&`, and nobody has asked for that."""
+    """The signals that stop the server. An ignored SIGHUP stays ignored, as under `nohup`. An ignored SIGINT does not:
+    a shell ignores it for each command that a script starts with `&`, which is not the operator's wish."""
     is_kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [number for number in _STOPPING if not (is_kept and number is signal.SIGHUP)]
 
 
 def heed(handle: Handle) -> None:
-    """Have `handle` called for each that stops, and nothing happen at those that do not."""
+    """Have `handle` called for each signal that stops the server, and nothing happen at the ignored ones."""
     for number in stopping():
         signal.signal(number, handle)
     for number in _IDLE:
@@ -35,14 +35,14 @@ def heed(handle: Handle) -> None:
 
 
 def heed_on_loop(handle: Handle, stop: Callable[[], object]) -> None:
-    """The same, and `stop` is called on the running loop as well, once it is not blocked."""
+    """As `heed`; `stop` is called on the running event loop as well, once the loop is not blocked."""
     loop = asyncio.get_running_loop()
     for number in stopping():
         loop.add_signal_handler(number, stop)
-        signal.signal(number, handle)  # in place of the loop's, which only wakes it: the loop is told all the same
+        signal.signal(number, handle)  # replaces the loop's, which does nothing: Python wakes the loop all the same
     for number in _IDLE:
         loop.add_signal_handler(number, logger.info, "%s means nothing here, and is ignored", number.name)
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
-    """Unlike SIG_IGN, it is not inherited by the programs that are started."""
+    """Do nothing. Unlike SIG_IGN, the programs that are started do not inherit it."""

@@ -1,4 +1,4 @@
-"""What runs as long as the server must not end with the first fault in one of its turns."""
+"""Keeps a background loop running after a fault in one of its turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 
 logger = logging.getLogger("handrail")
 
-#: Faults that are told apart; beyond it a watcher that fails in ever new ways is silent.
+#: Most different faults that are logged; a watcher that fails in further ways is silent.
 _MOST_KNOWN = 32
 
 

@@ -1,8 +1,8 @@
-"""What would end the process where it is raised, and is nobody's who could answer for it.
+"""Keeps the server running after SystemExit or KeyboardInterrupt in a script's task, callback or thread.
 
-A handler's own `sys.exit()` is its request's error. In a task, a callback or a thread that a handler has started,
-SystemExit and KeyboardInterrupt leave the event loop: the operator ends the server, and nothing that a script raises.
-Nor does a script that stops the loop, as it would its own.
+A handler's own `sys.exit()` is its request's error. Raised in a task or a callback that a handler has started, it would
+end the event loop, and no request would answer for it. Only the operator ends the server: the exception is logged, and
+the loop goes on. The same holds for a script that stops the loop.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 
 class Strays:
-    """`count` is how many there were."""
+    """`count` is the number of strays: such exceptions, and stops of the loop."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def run(self, runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
-        """What `main` gives; the loop goes on where something else would have ended it."""
+        """Run `main`, and return its result; if anything else ends the loop, it goes on."""
         running = runner.get_loop().create_task(main)
         with self._of_threads():
             while not running.done():
@@ -36,7 +36,7 @@ class Strays:
         return running.result()
 
     def _run(self, runner: asyncio.Runner, running: asyncio.Task[Any]) -> None:
-        """Until `running` has ended, or a stray has come."""
+        """Run the loop until `running` has ended, or a stray has come."""
         try:
             runner.get_loop().run_until_complete(running)
         except (SystemExit, KeyboardInterrupt) as error:
@@ -61,7 +61,7 @@ class Strays:
 
     @contextmanager
     def _of_threads(self) -> Iterator[None]:
-        """Python is silent about a thread that calls `sys.exit()`."""
+        """Note the strays of threads as well: Python is silent about a thread that calls `sys.exit()`."""
         before = threading.excepthook
 
         def told(raised: threading.ExceptHookArgs) -> None:
@@ -77,5 +77,5 @@ class Strays:
             threading.excepthook = before
 
 
-#: Of this process, which has one loop that serves.
+#: The strays of this process, which has one event loop that serves.
 strays = Strays()

@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop, in threads that a stopping process does not wait for."""
+"""Runs blocking work beside the event loop, in threads that a stopping process does not wait for."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[[], T], name: str) -> T:
-    """What `function` returns or raises. Unlike `asyncio.to_thread`, an import or an engine that is still being built
-    does not hold up the exit: the thread is a daemon, and nothing joins it."""
+    """Run `function` in a thread; returns or raises what it does. Unlike with `asyncio.to_thread`, an import or an
+    engine that is still being built does not delay the exit: the thread is a daemon, and nothing joins it."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
@@ -26,11 +26,11 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
     def run() -> None:
         try:
             result = context.run(function)
-        except BaseException as error:  # noqa: BLE001  it is raised again where it is awaited
+        except BaseException as error:  # noqa: BLE001  raised again by the await below
             outcome: tuple[Callable[..., None], object] = (future.set_exception, _raisable(error, name))
         else:
             outcome = (future.set_result, result)
-        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
             loop.call_soon_threadsafe(settle, *outcome)
 
     threading.Thread(target=run, name=name, daemon=True).start()

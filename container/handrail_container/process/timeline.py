@@ -1,4 +1,4 @@
-"""How long a start took, and what took it."""
+"""The duration of a start, and of its parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 _SELF = Path("/proc/self/stat")
-#: Of the fields after the program's name: when the process began, in ticks since the system did.
+#: Index, among the fields after the program's name, of the process's start in ticks since boot.
 _BEGAN_AT = 19
 
 
@@ -18,7 +18,7 @@ class Timeline:
         self._parts = [("process", process_began())]
 
     def begin(self, part: str) -> None:
-        """From now on it is `part` that takes the time; a name that was there before goes on with its own."""
+        """Count the time for `part` from now on; a name that was used before adds to its time."""
         self._parts.append((part, time.monotonic()))
 
     def summary(self, where: str) -> str:
@@ -33,7 +33,7 @@ class Timeline:
 
 
 def process_began(stat: Path = _SELF) -> float:
-    """By the clock of `time.monotonic`; now, where the system does not tell."""
+    """The process's start by the clock of `time.monotonic`; now, if the system does not tell."""
     try:
         ticks = int(stat.read_text().rpartition(")")[2].split()[_BEGAN_AT])
     except (OSError, ValueError, IndexError):

@@ -29,7 +29,7 @@ logger = logging.getLogger("handrail")
 
 
 def open_tracing(settings: Settings) -> Tracing | None:
-    """Spans, where there is somewhere to send them to; what they need may be missing, and is no reason not to serve."""
+    """Tracing, if an OTLP endpoint is set. If OpenTelemetry is not installed, logs a warning and returns None."""
     if settings.otlp_endpoint is None:
         return None
     try:
@@ -52,7 +52,7 @@ def json_bounds(settings: Settings) -> JsonBounds:
 def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     """The gate as it is before anything is loaded: closed, but for `/` and `/metrics`.
 
-    Raises SettingsError where sessions cannot be kept.
+    Raises SettingsError if sessions cannot be kept.
     """
     gate = Gate(
         lifecycle,
@@ -79,7 +79,7 @@ async def metrics(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _about(lifecycle: Lifecycle, keys: Keys) -> ASGIApp:
-    """Where there are keys, the version and the reason are for those who have one."""
+    """The endpoint `/`. If there are keys, it shows the version and the reason only to clients that send one."""
 
     async def about(scope: Scope, receive: Receive, send: Send) -> None:
         body = {"name": "handrail", "state": lifecycle.state}

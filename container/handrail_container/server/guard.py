@@ -1,4 +1,4 @@
-"""Watches the event loop from a thread: while a handler blocks it, `/ping` is answered all the same."""
+"""Watches the event loop from a thread, and has `/ping` answered while a handler blocks the loop."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from handrail_container.server.ping_stand_in import StandIn
 logger = logging.getLogger("handrail")
 
 _WAKE_S = 0.1
-#: The loop shows every 0.1 s that it turns; so late, somebody blocks it.
+#: Seconds without a beat of the event loop, due every 0.1 s, after which it counts as blocked.
 _LATE_S = 0.3
-#: So long, it is worth a word.
+#: Seconds of blocking after which a warning is logged.
 _WARN_S = 1.0
 
 
 @dataclass(frozen=True)
 class ListenerHandle:
-    """Where clients come in: the socket, and what serves a connection that was accepted elsewhere, on the loop."""
+    """The listening socket, and what serves, on the event loop, a connection that was accepted elsewhere."""
 
     listening: socket.socket
     adopt: Callable[[socket.socket], Awaitable[None]]
@@ -41,17 +41,17 @@ class ListenerHandle:
 class Watchdog:
     """Started and stopped on the loop it watches; in between it touches the socket only while the loop is blocked.
 
-    After `stall_s` of being blocked, `/ping` is 503: whoever restarts containers may.
+    After `stall_s` seconds of blocking, `/ping` is 503, so that the platform may restart the container.
     """
 
     def __init__(self, gate: Gate, door: ListenerHandle, stall_s: float) -> None:
         self._gate = gate
         self._door = door
         self._stall_s = stall_s
-        #: When the process ends though the loop is blocked: nobody else could end it.
+        #: Monotonic time at which this thread ends the process if the loop is still blocked.
         self.ends_at = math.inf
         self._stopped = threading.Event()
-        #: The beat that began the stall which the log has told of.
+        #: The last beat before the stall that was logged last.
         self._warned_of = -math.inf
         self._steady = Steady("the guard of the event loop")
         self._adopting: set[asyncio.Future[None]] = set()
@@ -78,7 +78,7 @@ class Watchdog:
                     self._stand_in()
 
     def _stand_in(self) -> None:
-        """Returns when the loop is back. Where a turn fails, the next one begins anew with who is there then."""
+        """Answer pings until the loop runs again. If a turn fails, a new stand-in serves the connections of then."""
         began = self._gate.beat_at
         stand_in = StandIn(self._door.listening, self._hand_over, self._reply)
         try:
@@ -93,13 +93,13 @@ class Watchdog:
             logger.warning("the event loop is free again; it was blocked for %.1f s", self._gate.beat_at - began)
 
     def _end_in_time(self) -> None:
-        """Before anything else in a turn: nothing that fails or takes long in it may hold up the end."""
+        """Called first in each turn: no step that fails or takes long may delay the exit."""
         if time.monotonic() > self.ends_at:
             logger.warning("the server was asked to stop, and its event loop is still blocked: it ends as it is")
             children.exit_with(ExitCode.CLEAN)
 
     def _warn(self, began: float) -> None:
-        """Once a stall. Before the server is ready, only the user's code is news."""
+        """Log one warning per stall. Before the server is ready, log it only if the user's code is blocking."""
         place = place_of(self._loops_thread)
         if place is None or not (place.is_users or self._gate.lifecycle.is_ready):
             return
@@ -130,5 +130,5 @@ class Watchdog:
         adopting.add_done_callback(self._adopting.discard)
 
     async def _adopted(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # it was reset while it waited
+        with contextlib.suppress(OSError):  # the client reset it meanwhile
             await self._door.adopt(connection)

@@ -1,4 +1,4 @@
-"""Whether the engine works, and whether `def` handlers can still run: looked at twice a second."""
+"""Checks twice a second that the engine works, and that `def` handlers can still run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from handrail_container.process.steady import Steady
 logger = logging.getLogger("handrail")
 
 _INTERVAL_S = 0.5
-#: So many lines of code are named, those with the most threads first.
+#: Most lines of code that a warning names, those with the most threads first.
 _MOST_PLACES = 5
 
 
@@ -35,7 +35,7 @@ class HealthWatch:
         self._threads = Steady("the watch over handlers' threads")
 
     async def watch(self) -> NoReturn:
-        """Raises EngineDeadError."""
+        """Runs until the engine is dead; then raises EngineDeadError."""
         while True:
             await asyncio.sleep(_INTERVAL_S)
             with self._engine:
@@ -44,7 +44,7 @@ class HealthWatch:
                 self.look_at_threads()
 
     def look_at_threads(self) -> None:
-        """`/ping` is 503 where no `def` handler could begin for as long as a stall lasts; the log says it before."""
+        """Warn once no thread is left for `def` handlers; after `stall_s` seconds of that, make `/ping` 503."""
         found = stuck()
         if found is None:
             if self._is_told:
@@ -66,6 +66,6 @@ class HealthWatch:
 
 
 def _places(threads: tuple[int, ...]) -> str:
-    """Where they stand."""
+    """The lines that the threads are at, with the number of threads at each."""
     counted = Counter(str(place) for place in map(place_of, threads) if place is not None)
     return ", ".join(f"{place} ({count} times)" for place, count in counted.most_common(_MOST_PLACES))

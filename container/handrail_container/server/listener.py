@@ -1,4 +1,4 @@
-"""The socket and uvicorn on it: up before anything is loaded."""
+"""The listening socket and uvicorn on it, which are up before anything is loaded."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from handrail_container.server.protocols.websocket import SocketProtocol
 logger = logging.getLogger("handrail.access")
 
 _BACKLOG = 2048
-#: Seconds that a connection is kept for the next request: longer than the balancers in front of us keep theirs.
+#: Keep-alive timeout in seconds: longer than that of the load balancers in front of us.
 _KEPT_S = 75
-#: The largest message of a WebSocket, in bytes, where nobody says.
+#: Default of the largest message of a WebSocket, in bytes.
 _MAX_MESSAGE = 25 << 20
 _TICKS_A_LOOK = 10
 
-#: Linux's number of it, which Python's socket module has no name for.
+#: Linux's number of the option; Python's socket module has no name for it.
 _SO_ATTACH_FILTER = 26
-#: A packet filter: of TCP, what carries SYN is dropped, and everything else passes.
+#: A BPF packet filter: TCP packets with SYN are dropped, all others pass.
 _NO_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Raises SettingsError where the address cannot be had."""
+    """A listening socket. Raises SettingsError if the address cannot be bound."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -55,11 +55,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def admit_nobody_new(listening: socket.socket) -> None:
-    """From now on nobody can connect, while those who have are still accepted.
+    """Let no new client connect, while connections in the backlog are still accepted.
 
-    To close a listening socket resets the connections that nobody has accepted yet, and there are always some under
-    load. The system drops the first packet of new ones instead; its sender repeats it, and is refused once the socket
-    is closed. Where the system has no such filter, nothing happens.
+    Closing a listening socket resets the connections in its backlog, and under load there are always some. With this
+    filter the system drops the first packet of new connections instead; the client repeats it, and is refused once the
+    socket is closed. On a system without such filters, nothing happens.
     """
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in _NO_SYN))
     with contextlib.suppress(OSError):
@@ -94,7 +94,7 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
+        """Called by uvicorn ten times a second."""
         if counter % _TICKS_A_LOOK == 0:
             now = time.monotonic()
             for connection in self._of_ours():
@@ -107,11 +107,11 @@ class Listener(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _of_ours(self) -> list[Any]:
-        """The open connections that know limits: ours, and WebSockets."""
+        """The open connections that have limits: those of our own classes, HTTP and WebSockets."""
         return [one for one in self.server_state.connections if isinstance(one, self._looked_at)]
 
     def _cut_unread(self) -> None:
-        """Where clients leave more unread than there is memory for, those go that leave the most."""
+        """If clients leave more unread than `max_unread_bytes` in all, disconnect those with the most."""
         unread = [(connection.transport.get_write_buffer_size(), connection) for connection in self._of_ours()]
         over = sum(size for size, _ in unread) - self._max_unread_bytes
         for size, connection in sorted(unread, key=itemgetter(0), reverse=True) if over > 0 else ():
@@ -125,7 +125,7 @@ class Listener(uvicorn.Server):
         return bool(self.server_state.connections)
 
     async def adopt(self, connection: socket.socket) -> None:
-        """Serve a connection that was accepted elsewhere. Raises OSError where it has been reset since."""
+        """Serve a connection that was accepted elsewhere. Raises OSError if it has been reset since."""
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(self._protocol, connection)
 
@@ -133,15 +133,15 @@ class Listener(uvicorn.Server):
         return self._connection(self.config, self.server_state, self.lifespan.state)
 
     def close_connections(self) -> None:
-        """Every connection ends with the next answer that begins on it, which says so."""
+        """Add `Connection: close` to the next answer on each connection, which then ends."""
         for connection in self.server_state.connections:
             if isinstance(connection, HttpToolsProtocol) and connection.cycle is not None:
                 cycle = connection.cycle
                 cycle.default_headers = [*cycle.default_headers, (b"connection", b"close")]
 
     def keep_alive(self, interval_s: float | None, timeout_s: float | None) -> None:
-        """How often an open WebSocket is pinged, and how long the pong may take, for connections from now on; None is
-        uvicorn's own 20 s."""
+        """Set the seconds between pings of a WebSocket, and for its pong, for new connections; None leaves a value as
+        it is (uvicorn's own is 20 s)."""
         self.config.ws_ping_interval = interval_s or self.config.ws_ping_interval
         self.config.ws_ping_timeout = timeout_s or self.config.ws_ping_timeout
 

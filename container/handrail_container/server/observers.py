@@ -1,4 +1,4 @@
-"""Who is told of requests, and of the engine's calls: the metrics, and the traces where there are any."""
+"""Connects the metrics, and the tracing if there is any, to requests and to calls of the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def observe(gate: Gate, backend: Backend, tally: Tally, tracing: Tracing | None) -> None:
-    """Tell both from now on."""
+    """Report requests and calls of the engine to `tally` and `tracing` from now on."""
     gate.when_over = tally.count
     tally.route_of = gate.route
     if tracing is None:

@@ -1,4 +1,4 @@
-"""Whether this process may open another file: where it may not, the system resets new connections without a word."""
+"""Logs when the process has no file descriptors left: the system then silently resets new connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = logging.getLogger("handrail")
 
 
 class OpenFiles:
-    """To be looked at every second or so; says once that there are too many, and once that it is over."""
+    """`look` is called about once a second; it logs once that none is left, and once that this is over."""
 
     def __init__(self) -> None:
         self._are_too_many = False

@@ -1,4 +1,4 @@
-"""Answers `/ping` in the loop's place; whatever else comes is kept, unread, for when the loop is back."""
+"""Answers `/ping` from a thread while the event loop is blocked; other connections are handed back unread."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from collections.abc import Callable
 from handrail_container.gate.last_pings import PATHS
 from handrail_container.process.steady import Steady
 
-#: Connections that are not answered yet; those that come then wait in the socket's own queue.
+#: Most connections that are held during one stall; further ones wait in the socket's backlog.
 MOST_HELD = 512
 _METHODS = ("GET", "HEAD", "POST")
 _OPENINGS = tuple(f"{method} {path}{end}".encode() for method in _METHODS for path in sorted(PATHS) for end in " ?")
 _END_OF_HEAD = b"\r\n\r\n"
 _VERSION = re.compile(rb" HTTP/1\.[01]\Z")
 _LARGEST_HEAD = 16384
-#: How long a head may take to arrive: whoever is slower is left to the loop.
+#: Seconds that a head may take to arrive; a slower client is left to the loop.
 _HEAD_S = 1.0
-#: A connection that is closed while its client still sends loses the answer.
+#: Seconds from the answer to the close: a close while the client still sends would lose the answer.
 _LINGER_S = 0.2
 _PAUSE_S = 0.1
 
-#: The answer to a method and a path, as bytes; None is for the loop to say.
+#: The answer to a method and a path, as bytes; None leaves the connection to the loop.
 Reply = Callable[[str, str], bytes | None]
 
 
 class StandIn:
-    """Lasts as long as one stall, in a thread of its own. `hand_over` is given what is not for us."""
+    """Lasts as long as one stall, in the watchdog's thread. `hand_over` is given each connection left to the loop."""
 
     def __init__(self, listening: socket.socket, hand_over: Callable[[socket.socket], None], reply: Reply) -> None:
         self._listening = listening
@@ -43,7 +43,7 @@ class StandIn:
         self._steady = Steady("a look at a client that waits for /ping")
 
     def serve(self, for_s: float) -> None:
-        """One turn: wait for somebody to come or to speak, no longer than `for_s`, and look at everybody."""
+        """One turn: wait up to `for_s` seconds for a connection or for data, then look at all connections."""
         self._wait(for_s)
         self._accept()
         now = time.monotonic()
@@ -55,7 +55,7 @@ class StandIn:
                 self._hang_up(connection)
 
     def end(self) -> None:
-        """The loop is back: what is left is for it."""
+        """Hand the unanswered connections to the loop, which runs again."""
         for connection in tuple(self._came_at):
             self._leave_to_the_loop(connection)
         for connection in tuple(self._answered_at):
@@ -66,7 +66,7 @@ class StandIn:
         return MOST_HELD - self._handed_over - len(self._came_at) - len(self._answered_at)
 
     def _wait(self, for_s: float) -> None:
-        """Half a head is not waited for here: it stays to be read, and the wait would end at once."""
+        """Connections with half a head are left out: their unread data would end the wait at once."""
         waiting = select.poll()
         for connection in self._silent:
             waiting.register(connection, select.POLLIN)
@@ -80,9 +80,9 @@ class StandIn:
                 connection, _ = self._listening.accept()
                 connection.setblocking(False)
                 self._came_at[connection] = time.monotonic()
-        except BlockingIOError:  # nobody else is there
+        except BlockingIOError:  # no connection is pending
             return
-        except OSError:  # no more files may be open: the wait for somebody to come would end at once
+        except OSError:  # no file descriptors are left: the next wait would end at once
             time.sleep(_PAUSE_S)
 
     def _look(self, connection: socket.socket, now: float) -> None:
@@ -112,7 +112,7 @@ class StandIn:
             return
         self._forget(connection)
         self._answered_at[connection] = time.monotonic()
-        with contextlib.suppress(OSError):  # it has gone, or does not read: nobody waits for it
+        with contextlib.suppress(OSError):  # the client has gone, or does not read
             connection.recv(_LARGEST_HEAD)
             connection.send(reply)
             connection.shutdown(socket.SHUT_WR)
@@ -125,7 +125,7 @@ class StandIn:
     def _hang_up(self, connection: socket.socket) -> None:
         self._forget(connection)
         self._answered_at.pop(connection, None)
-        with contextlib.suppress(OSError):  # what came late is read, or the answer would be lost with it
+        with contextlib.suppress(OSError):  # a close with unread data would lose the answer
             connection.recv(_LARGEST_HEAD)
         connection.close()
 
@@ -135,13 +135,13 @@ class StandIn:
 
 
 def _is_whole_ping(head: bytes) -> bool:
-    """Its request line has a version: what has none is not answered here, and the loop refuses it."""
+    """Whether `head` is a complete ping. A request line without a version is left to the loop, which refuses it."""
     line = head.partition(b"\r\n")[0]
     return head.startswith(_OPENINGS) and _END_OF_HEAD in head and _VERSION.search(line) is not None
 
 
 def _may_become_ping(head: bytes) -> bool:
-    """So far it is the beginning of one, and may still grow."""
+    """Whether `head` is the incomplete beginning of a ping."""
     return (
         len(head) < _LARGEST_HEAD
         and _END_OF_HEAD not in head

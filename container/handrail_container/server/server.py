@@ -33,22 +33,22 @@ from handrail_container.settings.fields import Settings
 logger = logging.getLogger("handrail")
 
 _POLL_S = 0.02
-#: What is in flight when the engine has died: its requests fail at once, and handlers may have more to say.
+#: Seconds for requests in flight when the engine has died: its own fail at once, but handlers may still answer.
 _FAILED_S = 5.0
-#: What was told to end has so long to do so.
+#: Seconds a cancelled request gets to finish.
 _ENDING_S = 1.5
-#: How long the engine has to end.
+#: Seconds the engine gets to stop.
 _ENGINE_S = 15.0
-#: How long all that is ended after the drain may take.
+#: Seconds for the whole teardown after the drain.
 _LAST_S = 30.0
-#: A request may be under way to us when the last one is answered.
+#: Seconds without requests before the server ends: one may still be in transit when the last one is answered.
 _LINGER_S = 0.1
-#: After the drain's time a loop that is blocked has so long to come back.
+#: Seconds after the drain in which a blocked event loop may recover.
 _GIVE_UP_S = 3.0
 
 
 class Server:
-    """One process's server. Raises SettingsError where the port is taken or there is no model."""
+    """One process's server. Raises SettingsError if the port is taken or there is no model."""
 
     def __init__(
         self, settings: Settings, host: str, fallback_model: Path | None = None, *, watches: bool = False
@@ -65,7 +65,7 @@ class Server:
         self._teardown = Teardown()
         self._asked_to_stop = asyncio.Event()
         self._was_signalled = False
-        self._heed_signals()  # before anybody can connect: who has is answered
+        self._heed_signals()  # before clients can connect: those that have are answered
         self.lifecycle = Lifecycle()
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
@@ -81,7 +81,7 @@ class Server:
 
     @property
     def payloads(self) -> Mapping[str, str]:
-        """The engine's own routes, by the key of a body that chooses each."""
+        """The engine's own routes, by the key in a body that selects each."""
         return self._backend.routes_by_payload
 
     async def run(self) -> ExitCode:
@@ -97,7 +97,7 @@ class Server:
         return code
 
     def _begin(self) -> None:
-        """All but the program; what ends each part is pushed in the order in which it must not end."""
+        """Start all but the program. The steps that end the parts are pushed in order, and run in reverse."""
         counted = ExitStack()
         tally = counted.enter_context(counting(self.lifecycle, self._gate.lanes))
         observe(self._gate, self._backend, tally, self._tracing)
@@ -120,8 +120,8 @@ class Server:
         await listening
 
     async def _end_program(self) -> None:
-        """Also one whose start was under way: what of it has begun ends there."""
-        assert self._working is not None  # it is the first thing that `_until_stopped` makes
+        """End the program. If its start was still under way, the cancelled start ends its own parts."""
+        assert self._working is not None  # `_until_stopped` sets it first
         await asyncio.wait({self._working}, timeout=_FAILED_S)
         if self._serving is not None:
             await self._serving.end()
@@ -130,7 +130,7 @@ class Server:
         signals.heed_on_loop(self._on_signal, self._asked_to_stop.set)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """The first drains; a second stops at once, with the status a shell gives that signal."""
+        """The first signal drains; a second one stops at once, with the status a shell gives that signal."""
         if self._was_signalled:
             children.exit_with(128 + number)
         self._was_signalled = True
@@ -138,7 +138,7 @@ class Server:
             self._guard.ends_at = time.monotonic() + self.settings.drain_s + _GIVE_UP_S
 
     async def _until_stopped(self) -> ExitCode:
-        """Whichever comes first: a failure of the start, a signal, the engine's death."""
+        """Wait for the first of a failed start, a signal or the engine's death, then drain; returns the exit status."""
         self._working = working = asyncio.create_task(self._work())
         stopping = asyncio.create_task(self._asked_to_stop.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -172,18 +172,18 @@ class Server:
         return serving
 
     async def _settle(self, patience_s: float) -> None:
-        """Nobody is let in any more: wait for what is in flight, and end what takes too long."""
+        """Wait up to `patience_s` for requests in flight, cancel the rest, and let no new client connect."""
         self._listener.close_connections()
         if not await self._is_quiet(0, patience_s):
             await self._gate.end_all()
             await self._is_quiet(0, _ENDING_S)
         admit_nobody_new(self._socket)
-        await asyncio.sleep(_POLL_S)  # for those who are in its queue
+        await asyncio.sleep(_POLL_S)  # for connections in its backlog
         if self._listener.has_connections:
             await self._is_quiet(_LINGER_S, 5 * _LINGER_S)
 
     async def _is_quiet(self, for_s: float, patience_s: float) -> bool:
-        """Whether nothing is in flight, for so long, before patience ends."""
+        """Whether nothing is in flight for `for_s` seconds, within `patience_s` seconds."""
         deadline = time.monotonic() + patience_s
         busy_at = time.monotonic()
         while (now := time.monotonic()) < deadline:

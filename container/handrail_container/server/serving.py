@@ -1,4 +1,4 @@
-"""The program that is being served, and its replacement by the next one: the engine is never touched."""
+"""Starts, replaces and ends the program that is served; the engine runs on untouched."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from handrail_container.settings.fields import Settings
 logger = logging.getLogger("handrail")
 
 _POLL_S = 0.05
-#: What a hook has beyond the time it is cancelled after, to heed that.
+#: Seconds that a hook has to finish after it was cancelled.
 _HEED_S = 0.5
 
 
 class StartRefused(Exception):
-    """The program cannot be served: its faults."""
+    """The program cannot be served; `faults` are the reasons."""
 
     def __init__(self, *faults: HandlerFault) -> None:
         super().__init__(*map(str, faults))
@@ -45,7 +45,7 @@ class StartRefused(Exception):
 
 
 class Serving:
-    """One application's handlers: begun, replaced after edits, ended. The engine's own routes are at `engine_url`."""
+    """Starts, reloads and ends one application's handlers. The engine's own routes are at `engine_url`."""
 
     def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI, engine_url: str) -> None:
         self._settings = settings
@@ -61,14 +61,14 @@ class Serving:
     async def begin(self, program: Program) -> None:
         """Run the start-up hooks, load the Model, and let requests through to the handlers. Raises StartRefused.
 
-        What had begun of a program that cannot be served, or whose start is cancelled, has ended by then.
+        If the program cannot be served, or the start is cancelled, the parts that have begun are ended first.
         """
         self._app.state.engine_client = self._backend.client
         begun = Teardown()
         self._backend.facade.most_objects = self._settings.max_json_objects
         try:
             routes = await self._start(program, begun)
-        except BaseException as error:  # a Model may raise anything, and the server may be told to stop meanwhile
+        except BaseException as error:  # a Model may raise anything, and a stop of the server cancels this
             await begun.run()
             if isinstance(error, HandlerFault):
                 raise StartRefused(error) from error
@@ -78,7 +78,7 @@ class Serving:
         self._program, self._begun = program, begun
 
     async def _start(self, program: Program, begun: Teardown) -> Routes:
-        """`begun` gets what ends each part, as soon as there is something to end. Raises HandlerFault."""
+        """Start each part, and push the step that ends it to `begun`. Raises HandlerFault."""
         routes = table.routes(self._app, self._backend, program, self._settings, self._gate)
         starting = program.hooks[Moment.STARTUP]
         await hooks.start(starting[:1], self._app)
@@ -91,20 +91,23 @@ class Serving:
         return routes
 
     async def end(self) -> None:
-        """Run the shutdown hooks, the last first, after those of programs it replaced; it has begun."""
+        """Run shutdown hooks in reverse, replaced programs first. Precondition: `begin` succeeded."""
         self._is_ending = True
         await asyncio.gather(*self._leaving)
         await self._begun.run()
 
     async def _leave(self, begun: Teardown, requests: InFlight) -> None:
-        """End a replaced program once its last request is answered, or the drain's time is over."""
+        """End a replaced program once its last request is answered, or `drain_s` is over."""
         deadline = time.monotonic() + self._settings.drain_s
         while requests.count and not self._is_ending and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
         await begun.run()
 
     async def reload(self) -> None:
-        """Serve the files as they are now; where that cannot be, say why and go on as before. It has begun."""
+        """Serve the files as they are now; if they cannot be served, report it and keep the present program.
+
+        Precondition: `begin` succeeded.
+        """
         began = time.monotonic()
         before, requests, begun = unload(self._settings.model_path), self._gate.requests, self._begun
         try:
@@ -130,14 +133,14 @@ class Serving:
         await self._say_what_is_not_installed()
 
     async def _say_what_is_not_installed(self) -> None:
-        """A package is not changed under requests that may be using it."""
+        """Log requirements that are missing: a reload installs none, as requests may be using the packages."""
         lines = await in_thread(lambda: requirements.not_installed(self._settings), "requirements")
         if lines:
             wanted = masked(", ".join(map(str, lines)))
             logger.warning("requirements are installed when the server starts: restart it to install %s", wanted)
 
     def _refuse(self, error: BaseException) -> None:
-        """An edit ends nothing, whoever is to blame for what it raised."""
+        """Report an edit that cannot be served. It does not end the server, even if Handrail is at fault."""
         self._gate.lifecycle.reloads["refused"] += 1
         if isinstance(error, StartRefused):
             say(self._settings.redactor(refusal((), error.faults)))

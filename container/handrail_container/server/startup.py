@@ -1,4 +1,4 @@
-"""From settings to handlers that answer: the steps of a start, and the exit status of one that fails."""
+"""The steps of a server's start, and the exit status of a start that fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("handrail")
 
 @dataclass(frozen=True)
 class Startup:
-    """Its steps are called in the order they stand in."""
+    """The steps are called in the order in which they are defined."""
 
     settings: Settings
     lifecycle: Lifecycle
@@ -35,7 +35,7 @@ class Startup:
     backend: Backend
 
     async def load(self) -> Program:
-        """Install the requirements and resolve the handlers. Raises RequirementsError, Refused."""
+        """Install the requirements and resolve the handlers. Raises RequirementsError, StartRefused."""
         self.lifecycle.move(State.LOADING, "the script is loading", "script")
         planned = await in_thread(lambda: requirements.plan(self.settings), "requirements")
         if planned.is_needed:
@@ -71,7 +71,7 @@ class Startup:
         self.backend.prepare()
 
     async def begin(self, program: Program, app: FastAPI, engine_url: str) -> Serving:
-        """Start what the program itself has to start, and let requests through. Its snippet asks the engine at
+        """Run the program's start-up hooks, load its Models, and let requests through. Its snippet asks the engine at
         `engine_url`. Raises StartRefused."""
         self.lifecycle.step("the handlers are starting", "handlers")
         for model in program.models:
@@ -82,14 +82,14 @@ class Startup:
         return serving
 
     def failed(self, error: BaseException | None) -> ExitCode:
-        """Say what ended the work, each of several causes, and give the status of the one that says most."""
+        """Report every cause of the failure; returns the highest of their exit statuses."""
         told = [self._tell(cause) for cause in _causes(error)]
         code, reason = max(told, key=lambda one: one[0])
         self.lifecycle.move(State.FAILED, reason)
         return code
 
     def _tell(self, error: BaseException | None) -> tuple[ExitCode, str]:
-        """Its status, and what clients are told."""
+        """Report one cause; returns its exit status, and the reason for clients."""
         hidden = self.settings.redactor
         if isinstance(error, StartRefused):
             say(hidden(refusal((), error.faults)))
@@ -105,7 +105,7 @@ class Startup:
 
 
 def _causes(error: BaseException | None) -> list[BaseException | None]:
-    """Each that a group holds, however deep."""
+    """`error` itself, or the exceptions that a group holds, also in nested groups."""
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     return [cause for one in error.exceptions for cause in _causes(one)]

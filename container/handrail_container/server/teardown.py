@@ -1,4 +1,4 @@
-"""Ends what was begun: the last first, each within its time, and all of it though one fails."""
+"""Runs teardown steps in reverse order, each with a timeout, and all of them even if one fails."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from handrail_container.process import children
 
 logger = logging.getLogger("handrail")
 
-#: A step that is over its time is cancelled, and has so long to heed that.
+#: Seconds that a step has to finish after its timeout has cancelled it.
 _HEED_S = 0.5
 
 Step = Callable[[], object]
 
 
 class Teardown:
-    """Steps, plain or asynchronous, are pushed as each part is begun; `run` takes them in reverse order, and a second
+    """Steps, plain or asynchronous, are pushed as each part is started; `run` takes them in reverse order, and a second
     `run` finds none."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
 
     def push(self, part: str, step: Step, within_s: float | None) -> None:
-        """`part` is what the log calls it where `step` fails or is not done within its time; None where it is made of
-        parts that have theirs."""
+        """`part` names the step in the log. `within_s` is its timeout in seconds; None if its own parts have
+        timeouts."""
         self._stack.push_async_callback(_end, part, step, within_s)
 
     async def run(self) -> None:
-        """Raises nothing that a step raises."""
+        """Run all steps. A step's exception is logged and not raised."""
         await self._stack.aclose()
 
 
 @contextmanager
 def ends_within(seconds: float, code: int) -> Iterator[None]:
-    """What is done meanwhile may block the event loop, as a shutdown hook can: after that time the process ends."""
+    """End the process with `code` if the block takes longer, even if a shutdown hook blocks the event loop."""
     timer = threading.Timer(seconds, _give_up, (seconds, code))
     timer.daemon = True
     timer.start()
@@ -53,7 +53,7 @@ def _give_up(seconds: float, code: int) -> None:
 
 
 async def _end(part: str, step: Step, within_s: float | None) -> None:
-    """One that does not heed its end is left: the process, too, ends in a moment."""
+    """Run one step. A step that ignores its cancellation is abandoned: the process is about to end anyway."""
 
     async def awaited() -> None:
         result = step()

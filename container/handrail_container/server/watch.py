@@ -1,4 +1,4 @@
-"""Watching the model directory for edits."""
+"""Watches the model directory for edits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from watchfiles import PythonFilter, awatch
 
 from handrail_container.process.steady import Steady
 
-#: Milliseconds without a change after which an edit is over; what an editor does in several writes is one edit.
+#: Milliseconds without a change after which an edit is over: several writes of an editor are one edit.
 _QUIET_MS = 50
-#: How long after a fault the watching begins again.
+#: Seconds after a fault until watching starts again.
 _AGAIN_S = 1.0
 
 
 async def on_edit(folder: Path, reload: Callable[[], Awaitable[None]]) -> None:
     """Await `reload` after every edit of code, a definition, a template or requirements below `folder`; never ends.
 
-    A fault of the watching itself, as where the folder goes, is logged once, and the watching begins again.
+    A fault of the watching itself, such as a removed folder, is logged once, and watching starts again.
     """
     edits = PythonFilter(extra_extensions=(".yaml", ".yml", ".jinja", ".env", "requirements.txt"))
     watching, reloading = Steady("the watch for edits"), Steady("a reload")

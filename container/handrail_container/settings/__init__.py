@@ -1,1 +1,1 @@
-"""What the operator set: a typed field for each variable, and the reading of them."""
+"""The operator's settings: a typed field for each variable, and the code that reads them."""

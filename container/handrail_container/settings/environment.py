@@ -18,11 +18,11 @@ from handrail_container.settings.vllm_flags import variable_warnings
 
 #: Prefixes under which every variable is ours, so that a misspelt one is an error.
 OUR_PREFIXES = ("HANDRAIL_", "CUSTOM_FASTAPI_")
-#: What Kubernetes injects for a service called `handrail`.
+#: Beginnings of the variables that Kubernetes injects for a service called `handrail`.
 _KUBERNETES = ("HANDRAIL_SERVICE_", "HANDRAIL_PORT")
 _VLLM_PREFIX = "SM_VLLM_"
 _SAGEMAKER = "SAGEMAKER_"
-#: Prefixes of what a script, a definition, an engine or a tracer reads for itself.
+#: Prefixes of the variables that a script, a definition, an engine or a tracer reads for itself.
 _PASSED_ON = (*OUR_PREFIXES, _VLLM_PREFIX, "TRUSS_", "VLLM_", "HF_", "OTEL_", "CUSTOM_", _SAGEMAKER)
 _SUPERVISOR = ("PROCESS_", "SUPERVISOR_")
 
@@ -62,34 +62,34 @@ def masked(text: str) -> str:
 
 
 def process_environment() -> Mapping[str, str]:
-    """All of it, as it is: where a Model's secrets may be."""
+    """The whole environment, as it is: it may hold a Model's secrets."""
     return os.environ
 
 
 def beside(given: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process whose settings are `given`: this one's own settings are not for it."""
+    """The environment of another process, whose settings are `given`: without the settings of this one."""
     known = variables()
     kept = {n: v for n, v in os.environ.items() if n not in known and not n.startswith((*OUR_PREFIXES, _VLLM_PREFIX))}
     return {**kept, **given}
 
 
 def has_sagemaker_variables() -> bool:
-    """Whether any is set that a laptop has no use for."""
+    """Whether any of SageMaker's variables is set, but for the one that a laptop has a use for."""
     return any(name.startswith(_SAGEMAKER) and name != "SAGEMAKER_MODEL_PATH" for name in os.environ)
 
 
 def set_defaults(variables: Mapping[str, str]) -> None:
-    """Set those that the process does not have: what a definition asks for its own code."""
+    """Set the variables that are not set yet: those that a definition asks for its own code."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
 
 
 def to_pass_on(settings: Settings) -> dict[str, str]:
-    """What another process of the same server has to know: these settings, vLLM's, and what belongs to them."""
+    """The variables for another process of the same server: these settings, vLLM's, and related ones."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
     for field, info in Settings.model_fields.items():
         name, value = _alias(field), getattr(settings, field)
-        if field != "vllm" and (value != info.default or name in passed):  # the command line may have said otherwise
+        if field != "vllm" and (value != info.default or name in passed):  # the command line may override it
             passed[name] = _as_variable(value)
     return {**passed, "SAGEMAKER_MODEL_PATH": str(settings.model_path.resolve())}
 
@@ -101,19 +101,19 @@ def _as_variable(value: Any) -> str:
 
 
 def take(given: Mapping[str, Any]) -> None:
-    """Read from now on as if `given` had been in the environment: settings by their variables' names."""
+    """Put `given` into the environment: settings by their variables' names."""
     os.environ.update({name: str(value) for name, value in given.items()})
 
 
 def to_deploy() -> dict[str, str]:
-    """The variables that we read, as an endpoint would have them. Others are not looked at: a laptop has long ones that
-    nobody deploys."""
+    """The variables that we read, for an endpoint. Others are left out: a laptop has long ones that do not belong
+    there."""
     ours = (*OUR_PREFIXES, _VLLM_PREFIX)
     return {n: v for n, v in os.environ.items() if v and (n in variables() or n.startswith(ours))}
 
 
 def without_effect() -> list[str]:
-    """Variables of the AWS container's supervisor: the platform restarts us."""
+    """The variables of the AWS container's supervisor that are set; here, the platform does the restarts."""
     return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
 
 
@@ -123,9 +123,9 @@ def of_vllms_server(settings: Settings) -> list[str]:
 
 
 def read(**given: Any) -> Settings:
-    """The settings of the environment under what the command line gave, by field name; None is not given.
+    """The settings of the environment. `given`, by field name, are the command line's and override them, unless None.
 
-    Raises SettingsError with every problem there is, and with the settings as they are without those.
+    Raises SettingsError with every problem there is; its `usable` are the settings with defaults in place of those.
     """
     environment = {name: value for name, value in os.environ.items() if value}  # an empty variable is an unset one
     problems = _misspelt(environment)

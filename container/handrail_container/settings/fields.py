@@ -23,7 +23,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class ServerSettings(BaseSettings):
-    """What means the same wherever the server runs, but for the limits."""
+    """The settings that mean the same wherever the server runs, except the limits."""
 
     model_config = SettingsConfigDict(
         case_sensitive=True, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -235,7 +235,7 @@ class ServerSettings(BaseSettings):
     @field_validator("api_key", "vllm_api_key")
     @classmethod
     def _can_be_sent(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Not quoted: what is wrong with it is said without saying it."""
+        """Refuses a key that no header can carry. The message does not quote the key."""
         name, given = cls.model_fields[str(info.field_name)].validation_alias, key.get_secret_value() if key else "-"
         keys = given.split(",") if name == "HANDRAIL_API_KEY" else [given]
         if all(one.strip().isascii() and one.strip().isprintable() and one.strip() for one in keys):
@@ -247,9 +247,9 @@ class ServerSettings(BaseSettings):
 
     @property
     def api_keys(self) -> tuple[str, ...]:
-        """The keys that are valid: none where everybody may ask."""
+        """The keys that are valid; empty if no request needs one."""
         given = self.api_key.get_secret_value().split(",") if self.api_key else []
-        if self.vllm_api_key and self.engine != "none":  # there it is the key of a server that a script asks
+        if self.vllm_api_key and self.engine != "none":  # else it is for a server that the script asks
             given.append(self.vllm_api_key.get_secret_value())
         return tuple(dict.fromkeys(one.strip() for one in given))
 
@@ -259,7 +259,7 @@ class ServerSettings(BaseSettings):
 
     @cached_property
     def redactor(self) -> Redactor:
-        """Hides what nobody may read: the secrets among the settings, and others as they become known."""
+        """Hides the secrets among the settings, and others as they become known."""
         redactor = Redactor()
         for value in self.__dict__.values():
             redactor.hide(value.get_secret_value() if isinstance(value, SecretStr) else None)
@@ -269,7 +269,7 @@ class ServerSettings(BaseSettings):
 
     @property
     def references(self) -> dict[Slot | WrapperSlot, str]:
-        """The references that are set, by what they fill."""
+        """The references that are set, by the slots that they fill."""
         given: dict[Slot | WrapperSlot, str | None] = {
             Slot.PING: self.ping_handler,
             Slot.INVOCATION: self.invocation_handler,
@@ -283,7 +283,7 @@ class ServerSettings(BaseSettings):
 
 
 class Settings(RaySettings, LimitSettings, PluginSettings, ServerSettings):
-    """All of them."""
+    """All settings."""
 
 
 def variables() -> dict[str, str]:

@@ -10,12 +10,12 @@ from pydantic_settings import BaseSettings
 
 from handrail_container.settings.field import variable
 
-#: In place of an origin: every page may.
+#: In place of an origin: pages of any origin.
 ANY = "*"
 
 
 class LimitSettings(BaseSettings):
-    """A limit each; its description names the unit and what happens beyond it."""
+    """One limit per field; the description names its unit and the result of exceeding it."""
 
     max_body_mb: float = variable(
         "HANDRAIL_MAX_BODY_MB",
@@ -168,7 +168,7 @@ def _listed(value: str | None) -> list[str]:
 
 
 def is_origin(text: str) -> bool:
-    """As a browser writes it: `https://example.com`, with its port where that is not the scheme's own; or `null`."""
+    """Whether `text` is an origin as a browser writes it: `https://example.com`, with a non-default port; or `null`."""
     try:
         parts = urlsplit(text)
         is_whole = bool(parts.scheme and parts.hostname) and (parts.port or 1) > 0

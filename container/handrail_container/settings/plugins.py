@@ -1,4 +1,4 @@
-"""The settings that choose among what is installed: styles and engines."""
+"""The settings that choose among the installed styles and engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings that mean something under Ray only."""
+"""The settings that have an effect under Ray only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RaySettings(BaseSettings):
     @field_validator("ray_max_replicas")
     @classmethod
     def _not_below_the_fewest(cls, most: int | None, info: ValidationInfo) -> int | None:
-        least = info.data.get("ray_replicas", 1)  # it may have been refused itself
+        least = info.data.get("ray_replicas", 1)  # absent if it was refused itself
         if most is not None and most < least:
             raise ValueError(f"HANDRAIL_RAY_MAX_REPLICAS is {most}: at least HANDRAIL_RAY_REPLICAS, which is {least}")
         return most

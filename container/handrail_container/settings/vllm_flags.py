@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 PREFIX = "SM_VLLM_"
-#: A flag in a sentence of vLLM's.
+#: A flag in a message of vLLM's.
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])")
 
 #: vLLM reads these itself as one JSON list, so a list for them stays one token.
@@ -26,7 +26,7 @@ _JSON_LISTS = frozenset({"ALLOWED_ORIGINS", "ALLOWED_METHODS", "ALLOWED_HEADERS"
 _PORT = "--port or SAGEMAKER_BIND_TO_PORT"
 _ACCESS_LOG = "HANDRAIL_ACCESS_LOG"
 
-#: Flags of vLLM's HTTP server, which is not the one running here. Without effect they cost nothing: said, then dropped.
+#: Flags of vLLM's HTTP server, which does not run here, and what replaces them. They are dropped with a warning.
 WITHOUT_EFFECT: Mapping[str, str] = {
     "HOST": "--host",
     "PORT": _PORT,
@@ -46,7 +46,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "H11_MAX_HEADER_COUNT": "",
 }
 
-#: Variables of that server, and what has their effect here.
+#: Variables of that server, and what replaces them here.
 VARIABLES: Mapping[str, str] = {
     "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "",
     "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH": "",
@@ -56,7 +56,7 @@ VARIABLES: Mapping[str, str] = {
     "VLLM_RUST_FRONTEND_PATH": "",
 }
 
-#: Flags of that server which somebody relies on where they are set: to drop them would be to pretend.
+#: Flags of that server on which the operator relies: they refuse the start, as to drop them would be to pretend.
 REFUSED: Mapping[str, str] = {
     "API_KEY": "set HANDRAIL_API_KEY",
     "MIDDLEWARE": "set CUSTOM_FASTAPI_MIDDLEWARE_THROTTLE or CUSTOM_FASTAPI_MIDDLEWARE_PRE_POST_PROCESS",
@@ -110,7 +110,7 @@ def _idle(name: str, instead: str) -> str:
 
 
 def listener_problems(flags: Mapping[str, str]) -> list[str]:
-    """A sentence for each flag that asks of vLLM's HTTP server what this one would not do."""
+    """A sentence for each flag that asks for something of vLLM's HTTP server that this one would not do."""
     return [
         f"{PREFIX}{name} would be ignored: it belongs to vLLM's HTTP server, which does not run here; {instead}"
         for name, instead in REFUSED.items()
@@ -157,7 +157,7 @@ def _values(name: str, value: str) -> list[str]:
 
 
 def _objects(value: str) -> list[str]:
-    """`{...} {...}` as one token each; nothing where it is not that."""
+    """`{...} {...}` as one token each; empty if `value` has another form."""
     decoder = json.JSONDecoder()
     found: list[str] = []
     rest = value
@@ -176,15 +176,15 @@ def _text(item: Any) -> str:
 
 
 def with_variables(message: str, variables: Mapping[str, str]) -> str:
-    """`message` of vLLM's, which may tell a client of flags, with what sets those here; `variables` by flag."""
+    """`message` of vLLM's, which may name flags, with the variables that set them here; `variables` are by flag."""
     flags = dict.fromkeys(f"--{name}" for name in OPTION.findall(message))
     named = [variables[flag] for flag in flags if flag in variables]
     return f"{message} (here, by the environment: {' '.join(named)})" if named else message
 
 
 def variables_of(switches: Mapping[str, bool]) -> dict[str, str]:
-    """What sets each flag, by its long option; `switches` says of one whether it has no value. Those of vLLM's HTTP
-    server are left out: here they do nothing."""
+    """The variable that sets each flag, by its long option; `switches` says of each whether it has no value. Flags of
+    vLLM's HTTP server are left out: here they do nothing."""
     names = {option: _variable_name(option) for option in switches if option.startswith("--")}
     return {
         option: f"{PREFIX}{name}={'true' if switches[option] else '…'}"

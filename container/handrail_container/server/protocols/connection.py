@@ -1,6 +1,6 @@
-"""A client's connection, as the listener makes it.
+"""The protocol class of clients' HTTP connections.
 
-Nothing imports this but the self-check: where uvicorn is not as it was, it may not even be importable.
+Only the self-check imports this module: with an incompatible uvicorn the import itself may fail.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from handrail_container.server.protocols.http import LimitedProtocol
 
 
 class Connection(LimitedProtocol):
-    """A client's, which also tells a request at once that its client has left: nobody has to wait for it."""
+    """A `LimitedProtocol` that also reports a disconnect to the requests' exchanges at once."""
 
     def shutdown(self) -> None:
-        """Uvicorn's resets a connection whose next request has come and is not read yet; here it is answered."""
+        """Keep a connection whose next request has arrived unread, to answer it; uvicorn would reset it."""
         if not self._has_unread():
             super().shutdown()
 

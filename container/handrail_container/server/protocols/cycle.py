@@ -1,7 +1,7 @@
-"""One request on a connection, and what is written for it: an answer that is whole goes out in one step.
+"""Uvicorn's request cycle with a fast path: a complete answer is written in one step.
 
-Uvicorn writes its head and its body one after the other, a coroutine for each, and its loop sends what is written at
-once: to the system, and to the client, that is twice the work.
+Uvicorn writes head and body one after the other, with a coroutine and a system call for each: twice the work for the
+system and for the client.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ _BODY = "http.response.body"
 _LENGTH = b"content-length"
 _DATE = b"date"
 _FRAMING = frozenset({b"connection", b"transfer-encoding"})
-#: A larger body is not copied to stand behind its head.
+#: Bytes. A larger body is written by itself: to join it with its head would copy it.
 _MAX_JOINED = 64 * 1024
 
 
 class _Sent:
-    """What a message is that needs nobody to wait for it."""
+    """An already completed awaitable, returned when the message was written synchronously."""
 
-    __await__: Any = ().__iter__  # without a frame of Python's
+    __await__: Any = ().__iter__  # avoids a Python frame per await
 
 
 _SENT = _Sent()
 
 
 class Cycle(RequestResponseCycle):
-    """Uvicorn's, which still does all that is not common.
+    """Uvicorn's cycle with fast paths for common answers; uvicorn still handles all others.
 
-    The head of an answer of known length is held until something of its body comes, or the answer ends without it.
+    The head of an answer with a Content-Length is held back until the next message, or the application's end.
     """
 
     _start: Any = None
-    #: Whether its body ends with the connection: HTTP/1.0 knows no chunks.
+    #: Whether closing the connection ends the body: HTTP/1.0 has no chunked encoding.
     _ends_by_closing = False
 
-    def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # uvicorn has it a coroutine
-        """As ASGI has it. What it returns has to be awaited at once: the message may have been sent already."""
+    def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # uvicorn's is a coroutine function
+        """ASGI's `send`. Its result has to be awaited at once: the message may have been sent already."""
         start = self._start
         if message["type"] != _BODY or self.disconnected or self.flow.write_paused:
             return self._begin(message)
         if start is not None:
-            return _SENT if self._is_written(start, message) else self._one_by_one(message)
+            return _SENT if self._try_write_whole(start, message) else self._one_by_one(message)
         if message.get("more_body") and message.get("body") and self._is_stream():
             self.transport.write(b"%x\r\n%b\r\n" % (len(message["body"]), message["body"]))
             return _SENT
         return self._begin(message)
 
     async def send_500_response(self) -> None:
-        """Called by uvicorn where the application has ended, and nothing has been written."""
+        """Called by uvicorn when the application has ended and nothing was written."""
         start, self._start = self._start, None
         if start is None:
             await super().send_500_response()
@@ -64,10 +64,10 @@ class Cycle(RequestResponseCycle):
         try:
             await super().send(self._prepared(start))
         finally:
-            self.transport.close()  # its client sees that there is more to come, and that it does not
+            self.transport.close()  # the client sees that the body is missing
 
     def take_back(self) -> bool:
-        """Whether there was a head that was held; another may be sent."""
+        """Discard a head that is held back. True if there was one: another may be sent then."""
         start, self._start = self._start, None
         return start is not None
 
@@ -93,20 +93,20 @@ class Cycle(RequestResponseCycle):
         await super().send(message)
 
     def _prepared(self, start: Any) -> Any:
-        """The head of an answer, as uvicorn may write it: with one Date, and to HTTP/1.0 without chunks."""
+        """An answer's head, prepared for uvicorn: with one Date only, and without chunked encoding for HTTP/1.0."""
         names = [name.lower() for name, _ in start.get("headers", ())]
-        if _DATE in names:  # the answer's own
+        if _DATE in names:  # the answer has its own
             self.default_headers = [header for header in self.default_headers if header[0] != _DATE]
         if self.scope["http_version"] == "1.0" and not (_LENGTH in names or start["status"] in WITHOUT_BODY):
             self._ends_by_closing, self.chunked_encoding = True, False
         return start
 
-    def _is_written(self, start: Any, message: Any) -> bool:
-        """Write the whole answer. False, and nothing written, where uvicorn has more to do, or something against it."""
+    def _try_write_whole(self, start: Any, message: Any) -> bool:
+        """Write the whole answer. False, with nothing written, if it is incomplete, unusual or ends the connection."""
         body = message.get("body", b"")
         if message.get("more_body") or not self.keep_alive:
             return False
-        names, values = zip(*self.default_headers, *start["headers"])  # noqa: B905  pairs by ASGI; it costs a tenth
+        names, values = zip(*self.default_headers, *start["headers"])  # noqa: B905  pairs by ASGI; strict costs 10 %
         head, said = _head(names), b"".join(values)
         if head is None or values[names.index(_LENGTH)] != b"%d" % len(body) or said.translate(None, CONTROLS) != said:
             return False
@@ -132,7 +132,7 @@ def _has_length(headers: Any) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _head(names: tuple[bytes, ...]) -> bytes | None:
-    """The headers of an answer, their values left open; None where a name frames the answer anew, or is no name."""
+    """A template of the headers, for their values; None if a name is invalid, frames the answer or repeats Date."""
     lower = [name.lower() for name in names]
     if any(map(HEADER_RE.search, names)) or not _FRAMING.isdisjoint(lower) or lower.count(_DATE) > 1:
         return None

@@ -1,6 +1,6 @@
-"""The frames of one WebSocket: what a client's bytes say, and the bytes of what we say.
+"""The frames of one WebSocket: parses the client's bytes into messages, and serializes ours.
 
-`websockets` takes them apart and puts them together. Messages are not compressed: 100 kB on the wire could be 100 MB.
+The library `websockets` does the work. Compression is off: 100 kB on the wire could be 100 MB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class Frames:
-    """`fault` is how a client broke the rules, `left` what it closed the connection with."""
+    """`fault` is the close frame for a violation by the client, `left` the client's own close frame; None before."""
 
     def __init__(self, most_bytes: int) -> None:
         self.fault: Close | None = None
@@ -33,7 +33,7 @@ class Frames:
         return self._protocol.close_rcvd
 
     def take(self, data: bytes) -> Iterator[Message]:
-        """The messages that are whole now."""
+        """Parse the client's `data`; yields each message that is complete now."""
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             frame = cast(Frame, event)
@@ -46,7 +46,7 @@ class Frames:
     def _added(self, frame: Frame) -> Message | None:
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
-        self._message += frame.data  # in one piece: each byte could come in a frame of its own
+        self._message += frame.data  # one buffer: each byte could come in its own frame
         if not frame.fin:
             return None
         whole, self._message = self._message, bytearray()
@@ -61,7 +61,7 @@ class Frames:
         return f"a message is larger than {self._most_bytes / (1 << 20):g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
 
     def replies(self) -> bytes:
-        """What the rules say to the client's frames: pongs, and the answer to its close."""
+        """The bytes that the protocol answers the client's frames with: pongs, and the reply to a close frame."""
         return b"".join(self._protocol.data_to_send())
 
     def message(self, message: Message) -> bytes:
@@ -77,11 +77,11 @@ class Frames:
         return self.replies()
 
     def close(self, code: int, reason: str) -> bytes:
-        """The client is to answer it. Raises ValueError where nobody may send that code."""
+        """A close frame, which the client has to answer. Raises ValueError for a code that must not be sent."""
         self._protocol.send_close(code, reason)
         return self.replies()
 
 
 def last(code: int, reason: str) -> bytes:
-    """The close frame of a connection whose client is not listened to any more."""
+    """A close frame for a connection on which no answer to it will be read."""
     return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)

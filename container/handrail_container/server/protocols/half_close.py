@@ -1,4 +1,4 @@
-"""The end of what we write on a connection, while what its client still sends is thrown away."""
+"""Half-closes a connection: we stop writing, while the client may still send."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 def end_writing(transport: asyncio.Transport) -> None:
-    """Send what has been written, then the end. A client that is gone is not waited for: nothing is raised."""
+    """Flush what was written, then send EOF. If the client is gone, the connection is aborted and nothing is raised."""
     if transport.is_closing():
         return
     try:
         transport.write_eof()
-    except OSError:  # it hung up after the event loop looked last, and the system knows already
+    except OSError:  # the client hung up, and the event loop has not noticed yet
         transport.abort()

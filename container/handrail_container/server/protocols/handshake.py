@@ -1,4 +1,4 @@
-"""The handshake of a WebSocket (RFC 6455, section 4.2): whether a request is one, and the bytes that answer it."""
+"""The handshake of a WebSocket (RFC 6455, section 4.2): checks a request's head, and builds the answer's bytes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WRONG_TARGET = Failure(400, "the handshake's path is no path")
 
 
 class Head(NamedTuple):
-    """What a client asked with."""
+    """The head of a client's request; the headers' names are in lower case."""
 
     method: bytes
     target: bytes
@@ -45,7 +45,7 @@ class Head(NamedTuple):
 
 
 def read(head: bytes) -> Head:
-    """`head` has been read by a parser of HTTP before, and is written as that found it."""
+    """Split `head`, which an HTTP parser has checked before, and which is written as it was parsed."""
     line, *lines = head.split(b"\r\n")
     method, _, rest = line.partition(b" ")
     pairs = (one.partition(b":") for one in lines)
@@ -53,7 +53,7 @@ def read(head: bytes) -> Head:
 
 
 def fault(head: Head) -> Failure | None:
-    """What is wrong with it, as its client is told."""
+    """The error to answer with if `head` is not a valid handshake; else None."""
     if head.method != b"GET":
         return _METHOD
     if head.all(b"transfer-encoding") or any(length != b"0" for length in head.all(b"content-length")):
@@ -72,7 +72,7 @@ def _is_key(key: bytes) -> bool:
 
 
 def scope(head: Head, root_path: str, transport: Any, state: dict[str, Any]) -> Scope | Failure:
-    """What the application is told of it."""
+    """The ASGI scope for the application; the error to answer with if the path is invalid."""
     try:
         url = httptools.parse_url(head.target)
         path = unquote(url.path.decode("ascii"))
@@ -105,7 +105,7 @@ def _address(transport: Any, name: str) -> tuple[str, int] | None:
 
 
 def acceptance(head: Head, headers: Iterable[tuple[bytes, bytes]], subprotocol: str | None) -> bytes:
-    """The answer that opens the WebSocket. Raises ValueError where a header cannot be sent."""
+    """The answer that opens the WebSocket. Raises ValueError if a header cannot be sent."""
     (key,) = head.all(b"sec-websocket-key")
     token = base64.b64encode(hashlib.sha1(key + _GUID).digest())
     own = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-accept", token)]
@@ -115,7 +115,7 @@ def acceptance(head: Head, headers: Iterable[tuple[bytes, bytes]], subprotocol: 
 
 
 def answer(status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> bytes:
-    """Raises ValueError where a header cannot be sent: it would begin another."""
+    """The bytes of an HTTP answer. Raises ValueError for a control character in a header: it could begin another."""
     lines = [b"%b: %b" % header for header in headers]
     for line in lines:
         if line.translate(None, CONTROLS) != line:

@@ -1,7 +1,6 @@
-"""HTTP as strangers speak it: how large and how slow a request's head may be, and what is told who overdoes it.
+"""Limits on untrusted HTTP input: size and duration of the request head, and the error sent when they are exceeded.
 
-Nothing here costs a request that keeps within the limits more than a comparison or two: time is looked at once a
-second, for all connections together.
+A request within the limits costs a comparison or two: time is checked once a second, for all connections together.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ MAX_HEAD_BYTES = 64 * 1024
 #: Bytes of the path and the query.
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS = 200
-#: Seconds that a connection has for its first request, and any request has for its whole head.
+#: Seconds from the connection to its first request, and from the start of any request's head to its end.
 HEAD_S = 10.0
-#: Seconds without taking any of what we have for it, after which a client is cut off.
+#: Seconds without reading any of its answer after which a client is disconnected.
 UNREAD_S = 60.0
 
 _LINGER_S = 1.0
-#: Linux says so though nothing is read; elsewhere it shows in the next read.
+#: On Linux `poll` reports a closed peer before its data is read; elsewhere only the next read shows it.
 _CLOSED = getattr(select, "POLLRDHUP", 0)
 
 _INVALID = Failure(400, "this is not a request of HTTP/1.1")
@@ -42,7 +41,7 @@ _LATE = Failure(408, f"the request's headers had not come within {HEAD_S:g} s")
 
 
 class LimitedProtocol(RequestReader):
-    """With limits, and with our own errors in place of uvicorn's texts."""
+    """A `RequestReader` with limits, and with our own errors in place of uvicorn's texts."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,11 +51,11 @@ class LimitedProtocol(RequestReader):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._tell_that_nobody_listens()
+        self._mark_disconnected()
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.app_state = {"handrail.connection": self}  # which a request finds in its `state`
+        self.app_state = {"handrail.connection": self}  # uvicorn copies it into each request's `state`
 
     def _feed(self, data: bytes) -> None:
         self._chunk_bytes = len(data)
@@ -66,7 +65,7 @@ class LimitedProtocol(RequestReader):
             if not self._is_refused and (self._is_in_head() or self._is_unfinished()):
                 self._refuse(self._over_limit() or _LARGE_HEAD)
         elif self.flow.read_paused and not (self.pipeline or self._is_unfinished() or self.transport.is_closing()):
-            self.flow.resume_reading()  # uvicorn waits until the body is asked for, and would not see its client leave
+            self.flow.resume_reading()  # uvicorn would pause until the body is asked for, and miss a disconnect
 
     def on_headers_complete(self) -> None:
         is_large = self._head_bytes + self._chunk_bytes > MAX_TARGET_BYTES
@@ -79,12 +78,12 @@ class LimitedProtocol(RequestReader):
         super().on_body(body)
 
     def is_sending(self, scope: Scope) -> bool:
-        """Whether the body of that request is still coming, and is read as it comes."""
+        """Whether that request's body is still being received, and reading is not paused."""
         cycle = self.cycle
         return cycle is not None and cycle.scope is scope and cycle.more_body and not self.flow.read_paused
 
     def look(self, now: float) -> None:
-        """To be called every second or so: cut off who has kept us waiting for too long."""
+        """Called about once a second: close connections past their head, keep-alive or write timeout."""
         unread, is_busy = self.transport.get_write_buffer_size(), self._is_busy()
         if is_busy and self.flow.read_paused and self._has_closed():
             self.transport.abort()
@@ -101,24 +100,24 @@ class LimitedProtocol(RequestReader):
         return self.timeout_keep_alive if self.cycle is not None and not self._is_in_head() else HEAD_S
 
     def _give_up(self) -> None:
-        """A client that has begun to ask is told; one that has not has nothing to hear."""
+        """Answer with 408 if a request's head has begun; else only close the connection."""
         if self._is_in_head():
             self._refuse(_LATE)
         else:
             self.transport.close()
 
     def _has_closed(self) -> bool:
-        """Whether the client has, behind what it has sent and nobody reads."""
+        """Whether the client has closed the connection, though its last data is not read yet."""
         waiting = select.poll()
         waiting.register(self.transport.get_extra_info("socket").fileno(), _CLOSED)
         return bool(waiting.poll(0))
 
     def cut(self) -> None:
-        """End the connection though an answer on it is not whole, which its client sees."""
+        """Close the connection in the middle of an answer; the client sees that it is incomplete."""
         self.transport.close()
 
     def take_back(self, scope: Scope) -> bool:
-        """Whether nothing of the answer to that request was written, though it has begun; it may begin anew."""
+        """Discard that request's answer, if it has begun and nothing of it was written; True if it may begin anew."""
         return any(cycle.scope is scope and cycle.take_back() for cycle in self.unanswered())
 
     def is_answered(self, scope: Scope) -> bool:
@@ -133,16 +132,16 @@ class LimitedProtocol(RequestReader):
         return _LARGE_HEAD if size > MAX_HEAD_BYTES else None
 
     def _refuse(self, failure: Failure | None) -> None:
-        """Answer with an error where an answer is due, and let nothing more in."""
+        """Answer with an error if an answer is due, and accept no further input."""
         self._is_refused = True
         failure = failure or (self._over_limit() if self._is_in_head() else None) or _INVALID
         cycle = self.cycle if self._is_busy() else None
         if cycle is not None and not cycle.more_body:
-            self._last_word = failure  # what came before the fault is still answered
+            self._last_word = failure  # requests before the faulty one are answered first
             return
         if cycle is None or not (cycle.response_started or self.pipeline):
             self._answer(failure)
-        self._tell_that_nobody_listens()
+        self._mark_disconnected()
         self._hang_up()
 
     def _say_last_word(self, failure: Failure) -> None:
@@ -150,20 +149,20 @@ class LimitedProtocol(RequestReader):
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """What still comes is thrown away for a while: closed at once, the connection would take our answer with it."""
+        """End writing, and discard input for a moment before closing: an immediate close could lose our answer."""
         if self.transport.is_closing():
             return
         end_writing(self.transport)
         self.loop.call_later(_LINGER_S, self.transport.close)
 
-    def _tell_that_nobody_listens(self) -> None:
-        """Whatever they still send goes nowhere."""
+    def _mark_disconnected(self) -> None:
+        """Mark the unanswered requests; whatever their applications still send is dropped."""
         for cycle in self.unanswered():
             cycle.disconnected, cycle.waiting_for_100_continue = True, False
             cycle.message_event.set()
 
     def _answer(self, failure: Failure) -> None:
-        """Past the application, which has seen none of it."""
+        """Write an error directly; the application never sees the request."""
         if self.transport.is_closing():
             return
         own = request_id_of(dict(self.scope["headers"] if self.scope is not None else ()))
@@ -176,5 +175,5 @@ class LimitedProtocol(RequestReader):
 
 
 def _are_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """The very scope, not an equal one: requests that ask for the same are not the same."""
+    """Compares the scopes by identity: two requests with equal scopes are still two."""
     return bool(other) and one[0] is other[0] and one[1:] == other[1:]

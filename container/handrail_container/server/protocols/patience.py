@@ -1,6 +1,6 @@
-"""How long the client of a WebSocket may keep us waiting.
+"""Timeouts of a WebSocket's client: for reading our output, for its pong, and for the end of the connection.
 
-Nothing is timed for a connection by itself: the listener looks at all of them once a second.
+Connections have no timers of their own: the listener checks all of them once a second.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from enum import Enum
 
-#: Seconds without taking any of what we have for it, after which a client is cut off.
+#: Seconds without reading any of our output after which a client is disconnected.
 UNREAD_S = 60.0
-#: Between two looks no more time counts than this: while the loop is blocked, nobody can be heard.
+#: Most seconds that count between two checks: while the event loop is blocked, no client can be heard.
 _LONGEST_LOOK_S = 2.0
 
 
 class Due(Enum):
-    """What is to be done about a client."""
+    """The action that is due for a client."""
 
     NOTHING = "it is in time"
     CUT = "it takes nothing, or does not go"
@@ -24,7 +24,7 @@ class Due(Enum):
 
 
 class Patience:
-    """`ping_s` and `pong_s` are the seconds between pings, and for a pong; None for no bound."""
+    """`ping_s` is the seconds between pings, `pong_s` the seconds for a pong; None disables either."""
 
     def __init__(self, ping_s: float | None, pong_s: float | None) -> None:
         self._ping_s = ping_s
@@ -36,15 +36,15 @@ class Patience:
         self._awaits_pong = False
 
     def open(self) -> None:
-        """It is to be pinged from now on."""
+        """Ping the client from now on."""
         self._pinged_at = self._clock
 
     def hear(self) -> None:
-        """Whatever comes shows that a client lives: its pong may have to wait for the end of a large message."""
+        """Data of any kind counts as a sign of life: a pong may have to wait behind a large message."""
         self._heard_at, self._awaits_pong = self._clock, False
 
     def end_within(self, seconds: float) -> None:
-        """All is said; a client that reads slowly has the time it needs to read it."""
+        """Cut the connection after `seconds`, but not before a slow client has read the rest of our output."""
         self._ends_at = self._clock + seconds
 
     def look(self, now: float, unread: int, *, is_open: bool, is_read: bool) -> Due:
@@ -55,8 +55,8 @@ class Patience:
         if self._clock - self._unread_at > UNREAD_S or (self._clock > self._ends_at and not unread):
             return Due.CUT
         if not is_read:
-            self._heard_at = self._clock  # it may have spoken
-        # A ping to who does not read would only be more that is unread.
+            self._heard_at = self._clock  # we have paused reading: it may have sent something
+        # A ping to a client that does not read would only add to its unread output.
         return self._about_pings(self._ping_s) if is_open and self._ping_s and not unread else Due.NOTHING
 
     def _about_pings(self, interval_s: float) -> Due:

@@ -1,8 +1,8 @@
-"""A client's bytes as requests, one at a time, and in the order in which they are answered.
+"""Parses a client's bytes into requests, one at a time, in the order in which they are answered.
 
-What comes behind a request that is whole and not answered stays as it came, and nothing more is read. Else a client
-could fill the memory with requests that are taken apart and wait. The parser decides where a message ends; what it
-would take for another protocol is read as a plain request, but for WebSockets.
+While a complete request waits for its answer, input behind it stays unparsed, and reading is paused. Otherwise a client
+could fill the memory with parsed requests. The parser decides where a message ends. An offer of another protocol is
+ignored, except for WebSockets: the request is read as a plain one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from handrail_container.http.envelope import Failure
 from handrail_container.http.framing import expects_continue, fault_of_head, origin_form
 from handrail_container.server.protocols.cycle import Cycle
 
-#: Where a request's `state` has its headers as a mapping, the last of each name: they are asked for more than once.
+#: The key in a request's `state` for its headers as a mapping, the last of each name: they are read more than once.
 HEADERS = "handrail.headers"
-#: The end of every head. It may be part of a body as well.
+#: The end of every head. A body may contain it as well.
 _HEAD_END = b"\r\n\r\n"
-#: Of a body, that many bytes are read at once: it may be full of what looks like the end of a head.
+#: Least bytes of a body that are parsed in one step: a body may be full of what looks like the end of a head.
 _BODY_STEP = 256
 
 _TARGET = Failure(
@@ -39,24 +39,24 @@ _SOCKET_BEHIND = Failure(400, "a WebSocket is not opened behind a request that i
 
 
 def _with_our_cycle(function: Any) -> Any:
-    """`function` of uvicorn's, which finds our class under the name of its own: there is no other way in.
+    """A copy of uvicorn's `function` in which `RequestResponseCycle` is our Cycle: uvicorn has no hook for it.
 
-    Uvicorn itself stays as it is, for any other server in this process.
+    Uvicorn itself is not patched: any other server in this process is unaffected.
     """
     names = {**function.__globals__, "RequestResponseCycle": Cycle}
     return FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
 
 
-#: Uvicorn's: a head is whole, and its request begins.
+#: Uvicorn's callback for a complete head, which starts the request.
 _complete_head = _with_our_cycle(HttpToolsProtocol.on_headers_complete)
 
 
 class RequestRefused(Exception):
-    """Ends the parser's work on a connection."""
+    """Raised in the parser's callbacks to end its work on a connection."""
 
 
 class _Flow(FlowControl):
-    """Uvicorn's; a request that waits for its body, or for its client to leave, does not let in what is behind it."""
+    """Uvicorn's flow control. While `is_held`, a request that waits for its body or a disconnect resumes no reading."""
 
     is_held = False
 
@@ -66,18 +66,18 @@ class _Flow(FlowControl):
 
 
 class RequestReader(HttpToolsProtocol):
-    """Uvicorn's, which reads one request at a time. `_refuse` ends what it cannot read."""
+    """Uvicorn's protocol, reading one request at a time. Invalid input goes to the subclass's `_refuse`."""
 
     flow: _Flow
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.headers: list[tuple[bytes, bytes]] = []  # of a head that still comes; then, what comes behind a body
+        self.headers: list[tuple[bytes, bytes]] = []  # of the head being read; then, trailers
         self._is_refused = self._is_behind = False
-        self._fault: Failure | None = None  # of the head that comes
+        self._fault: Failure | None = None  # of the head being read
         self._held, self._held_from = b"", 0
-        self._head_bytes = 0  # of no body: of an unfinished head, without the chunk that it began in, or of trailers
-        self._last_word: Failure | None = None  # once all that came before a fault is answered
+        self._head_bytes = 0  # since the last body chunk (head or trailers), not counting the chunk the head began in
+        self._last_word: Failure | None = None  # sent once all requests before a fault are answered
         self._running: Any = None
         self._context = contextvars.copy_context()
 
@@ -97,20 +97,20 @@ class RequestReader(HttpToolsProtocol):
             self._feed(data)
 
     def _is_waiting(self) -> bool:
-        """Whether a request is whole, and not answered yet: what comes now has its turn after it."""
+        """Whether a complete request is unanswered: further input has to wait for its answer."""
         cycle = self.cycle
         return bool(self.pipeline) or not (cycle is None or cycle.more_body or cycle.response_complete)
 
     def _read_what_is_behind(self) -> None:
-        """What came while a request was not answered, now that it is."""
+        """Read the input that arrived while a request was unanswered."""
         if not self.transport.is_closing():
             self._is_behind = True
             self._read_one()
             self._is_behind = False
 
     def _read_one(self) -> None:
-        """Read on as far as one request goes. A step ends one head, or the few that are behind a body at once: no more
-        can wait than those."""
+        """Parse up to the end of one request. A step ends one head, or the few that follow a body within _BODY_STEP: no
+        more than those can be queued."""
         data, begin = self._held, self._held_from
         while begin < len(data) and not (self._is_refused or self._is_waiting()):
             found = data.find(_HEAD_END, begin + (_BODY_STEP if self._is_unfinished() else 0))
@@ -136,7 +136,7 @@ class RequestReader(HttpToolsProtocol):
             self._refuse(self._fault)
 
     def _on_upgrade(self, rest: bytes) -> None:
-        """A head is there that asks for another protocol; the parser has left `rest`, which is behind it, alone."""
+        """Handle a complete head that asks for another protocol; `rest` is the unparsed input behind it."""
         if self.parser.get_http_version() == "1.0" or not self._should_upgrade():
             self._read_as_plain(rest)
         elif self._is_behind or self._is_busy():
@@ -145,31 +145,31 @@ class RequestReader(HttpToolsProtocol):
             self._refuse(_SOCKET)
         else:
             self.handle_websocket_upgrade()
-            self._is_refused = True  # what comes is the WebSocket's
+            self._is_refused = True  # further input is the WebSocket's
 
     def _has_body(self) -> bool:
-        """Whether the head announces one. A length of 0 is none, and goes no further: WebSockets know no length."""
+        """Whether the head announces a body. A Content-Length of 0 does not, and is removed: WebSockets have none."""
         self.headers[:] = [header for header in self.headers if header != (b"content-length", b"0")]
         return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
 
     def _read_as_plain(self, rest: bytes) -> None:
-        """To change the protocol is an offer, which is not taken up. This parser would skip the body, or read it as the
-        next request; another one reads the head without the offer, and then all that follows."""
+        """Ignore the client's offer of another protocol. This parser would skip the body, or read it as the next
+        request. So a new parser reads the head without the offer, and then the rest."""
         version, method = self.parser.get_http_version(), self.parser.get_method()
         lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version.encode(), b"".join(lines))
         self.parser = httptools.HttpRequestParser(self)
-        with contextlib.suppress(AttributeError):  # as uvicorn has it: older releases know no leniencies
+        with contextlib.suppress(AttributeError):  # as in uvicorn: older httptools have no leniencies
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._feed(head + rest)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["asgi"]["spec_version"] = "2.4"  # a stream need not listen, too
+        self.scope["asgi"]["spec_version"] = "2.4"  # Starlette's streams then need no listener for a disconnect
         self._head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value.rstrip(b" \t")))  # white space around a value is no part of it
+        self.headers.append((name.lower(), value.rstrip(b" \t")))  # white space around a value is not part of it
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
@@ -190,10 +190,10 @@ class RequestReader(HttpToolsProtocol):
         self.expect_100_continue = version == "1.1" and expects_continue(named)
         self.scope["state"][HEADERS] = named
         _complete_head(self)
-        self.headers = []  # a trailer is no header: what is in front of us has not seen it
+        self.headers = []  # trailers must not pass for headers: a proxy in front did not check them
 
     def _take_host(self) -> None:
-        """Of a target that is a whole address, in place of the one in the header."""
+        """Take the host from a target that is a whole address, in place of the Host header."""
         found = origin_form(self.url)
         if found is None:
             self._fault = _TARGET
@@ -208,22 +208,22 @@ class RequestReader(HttpToolsProtocol):
             cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        self._running = cycle  # uvicorn itself forgets it where another request waits behind it
+        self._running = cycle  # uvicorn itself loses it when another request is queued behind it
         if isinstance(app, ProxyHeadersMiddleware) and not _is_forwarded(cycle.scope):
             app = app.app  # it would read the headers again, and change nothing
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        """Uvicorn's without its timer, which every request would set and cancel."""
+        """Uvicorn's without its keep-alive timer, which every request would set and cancel."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:  # this runs in the request before it, whose variables are its own
+        if self.pipeline:  # this runs in the context of the request before it
             self._context.run(self._start_asgi_task, *self.pipeline.pop())
         elif self._last_word is not None:
             self._say_last_word(self._last_word)
-        if self._held:  # of a body, perhaps, of the one that begins
+        if self._held:  # perhaps the body of the request that begins
             self.loop.call_soon(self._read_what_is_behind, context=self._context)
 
     def unanswered(self) -> list[Any]:
@@ -237,7 +237,7 @@ class RequestReader(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _is_unfinished(self) -> bool:
-        """Whether the request whose head came last has more to come."""
+        """Whether the latest request's body is incomplete."""
         return self.cycle is not None and self.cycle.more_body
 
     def _is_in_head(self) -> bool:
@@ -245,11 +245,11 @@ class RequestReader(HttpToolsProtocol):
 
     @abstractmethod
     def _say_last_word(self, failure: Failure) -> None:
-        """All that came before a fault is answered."""
+        """Answer a fault, now that all requests before it are answered."""
 
     @abstractmethod
     def _refuse(self, failure: Failure | None) -> None:
-        """Let nothing more in; the client is told `failure`, or that it sent no request."""
+        """Accept no further input; answer with `failure`, or, if None, that the input is not a valid request."""
 
 
 def _is_forwarded(scope: Scope) -> bool:

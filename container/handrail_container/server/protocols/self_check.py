@@ -1,7 +1,7 @@
-"""Whether uvicorn is as our connections know it: they stand on parts of it that it does not document.
+"""Checks that the installed uvicorn works with our connection class, which uses undocumented parts of it.
 
-Before the first listener is made, a connection of ours answers a few requests that lead nowhere. Where an answer is not
-what it has to be, uvicorn's own protocol serves instead, and one line says what is lost: no request meets an error.
+Before the first listener is created, a connection of ours answers a few requests in memory. If an answer differs from
+the expected one, uvicorn's own protocol serves instead, and one warning says what is lost. No request fails for it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from uvicorn.server import ServerState
 
 logger = logging.getLogger("handrail")
 
-#: What `pyproject.toml` says as well.
+#: The same as in `pyproject.toml`.
 TESTED = "uvicorn>=0.46,<0.55"
 _OURS = "handrail_container.server.protocols.connection"
-#: How many turns of the loop the requests may take; they need a few.
+#: Most turns of the event loop that the requests may take; they need a few.
 _TURNS = 50
 
 _REQUESTS = (
@@ -43,7 +43,7 @@ _ANSWERS = (
 
 @functools.cache
 def protocol_class() -> type[HttpToolsProtocol]:
-    """Ours, where it works with this uvicorn, else uvicorn's own. Blocks, for a few milliseconds, once."""
+    """Our class if it works with this uvicorn, else uvicorn's own. The first call blocks for a few milliseconds."""
     try:
         ours: type[HttpToolsProtocol] = importlib.import_module(_OURS).Connection
         fault = _fault(ours)
@@ -62,22 +62,22 @@ def protocol_class() -> type[HttpToolsProtocol]:
 
 
 def _fault(ours: type[HttpToolsProtocol]) -> str | None:
-    """What went wrong where `ours` answered; None where nothing did."""
-    with ThreadPoolExecutor(1, "self-check") as beside:  # the caller's loop may run already
+    """A description of the failure if `ours` does not answer as expected; else None."""
+    with ThreadPoolExecutor(1, "self-check") as beside:  # the caller's event loop may be running
         try:
             written = beside.submit(lambda: asyncio.run(_rehearsed(ours))).result()
-        except Exception as error:  # noqa: BLE001  whatever a part that is not as it was leads to
+        except Exception as error:  # noqa: BLE001  an incompatible uvicorn may raise anything
             return f"{type(error).__name__}: {error}"
     return None if written == _ANSWERS else f"it answered {written[:60]!r}"
 
 
 async def _rehearsed(ours: type[HttpToolsProtocol]) -> bytes:
-    """What it answered to _REQUESTS."""
+    """The bytes that a connection of `ours` answers _REQUESTS with."""
     config = uvicorn.Config(_answer, http=ours, lifespan="off", log_config=None, access_log=False, proxy_headers=False)
     config.load()
-    transport = _Nowhere()
+    transport = _MemoryTransport()
     connection = ours(config, ServerState(), {})
-    connection.logger = logging.Logger("self-check", logging.CRITICAL + 1)  # what goes wrong is said once
+    connection.logger = logging.Logger("self-check", logging.CRITICAL + 1)  # `protocol_class` logs a failure once
     connection.connection_made(transport)
     connection.data_received(_REQUESTS)
     for _ in range(_TURNS):
@@ -103,8 +103,8 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": b""})
 
 
-class _Nowhere(asyncio.Transport):
-    """A client's end that takes everything."""
+class _MemoryTransport(asyncio.Transport):
+    """A transport without a client, which keeps what is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,10 +117,10 @@ class _Nowhere(asyncio.Transport):
         return False
 
     def write_eof(self) -> None:
-        """Everything was taken."""
+        """Nothing is buffered."""
 
     def close(self) -> None:
-        """Nobody is there."""
+        """There is no connection."""
 
     def pause_reading(self) -> None:
         """Nothing is read."""

@@ -1,8 +1,8 @@
-"""WebSockets as strangers speak them: what a client may send, how much of it is kept, and when it is cut off.
+"""The WebSocket protocol for untrusted clients: bounds on what is sent and buffered, and timeouts.
 
-Uvicorn has three protocols for WebSockets. None bounds what waits, none closes a handshake that goes wrong, and none
-ends a client that does not read; to mend one takes nearly all of its private parts. So this one is ours, and stands on
-what is public: uvicorn takes any protocol class as `ws`, and hands it the head that it has parsed.
+Uvicorn has three protocols for WebSockets. None bounds what is buffered, none closes a failed handshake, and none
+disconnects a client that does not read; to mend one takes nearly all of its private parts. So this one is our own. It
+uses public interfaces only: uvicorn takes any protocol class as `ws`, and hands it the head that it has parsed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ logger = logging.getLogger("handrail.access")
 
 #: Seconds that a client has to answer our close frame with its own.
 CLOSE_S = 10.0
-#: Seconds for which what a client still sends is thrown away: closed at once, the connection would take our last word
-#: with it.
+#: Seconds for which input is discarded before the close: an immediate close could lose the last that we sent.
 _LINGER_S = 1.0
-#: Bytes that are taken apart in one turn of the loop.
+#: Bytes that are parsed in one turn of the event loop.
 _PIECE = 16 * 1024
-#: Bytes that may wait to be taken apart; while there are more, nothing is read.
+#: Bytes that may wait to be parsed; while there are more, reading is paused.
 _MOST_UNPARSED = 64 * 1024
 
 _NO_CODE, _LOST, _FAILED, _RESTART = 1005, 1006, 1011, 1012
@@ -40,7 +39,7 @@ _FORBIDDEN = Failure(403, "the WebSocket was not accepted")
 
 
 class SocketStage(Enum):
-    """How far a connection has come."""
+    """The stage of a connection."""
 
     NEW = "nothing was asked"
     ASKED = "the application has not said whether it accepts"
@@ -73,13 +72,13 @@ class SocketProtocol(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
 
-    # What the transport tells.
+    # The transport's callbacks.
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._server_state.connections.add(self)
         _, high = transport.get_write_buffer_limits()
-        if transport.get_write_buffer_size() > high:  # of answers from before, which the client has not read
+        if transport.get_write_buffer_size() > high:  # of earlier answers, which the client has not read
             self._writable.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,7 +133,7 @@ class SocketProtocol(asyncio.Protocol):
                 self._end(_FAILED)
 
     def _refuse(self, failure: Failure) -> None:
-        """Past the application, which has not been asked, or has not answered."""
+        """Answer with an error in place of the application, which was not called or has not answered."""
         own = request_id_of(dict(self._head.headers))
         response = error_response(failure, own)
         self._answer(failure.status, [*response.raw_headers, (b"x-request-id", own.encode())], bytes(response.body))
@@ -147,10 +146,10 @@ class SocketProtocol(asyncio.Protocol):
         self._inbox.cut(_LOST)
         self._hang_up()
 
-    # What the client sends.
+    # Input from the client.
 
     def _turn(self) -> None:
-        """Take a piece of it apart; before the next, everybody else has a turn."""
+        """Parse a piece of the input; other tasks get a turn before the next piece."""
         self._is_turning = False
         if not self._may_go_on():
             return
@@ -179,13 +178,13 @@ class SocketProtocol(asyncio.Protocol):
         self._pace()
 
     def _pace(self) -> None:
-        """Read on, or let the client wait."""
+        """Pause or resume reading, by the amount of unparsed input."""
         may_read = len(self._unparsed) < _MOST_UNPARSED
         if may_read is not self._is_reading and not self.transport.is_closing():
             self._is_reading = may_read
             (self.transport.resume_reading if may_read else self.transport.pause_reading)()
 
-    # What the application hears and says.
+    # The application's `receive` and `send`.
 
     async def _receive(self) -> Message:
         message = await self._inbox.get()
@@ -193,9 +192,9 @@ class SocketProtocol(asyncio.Protocol):
         return message
 
     async def _send(self, message: Message) -> None:
-        """As ASGI has it. A message waits where the client does not read, and where it does, everybody has a turn.
+        """ASGI's `send`. A message waits while the client does not read, and gives other tasks a turn in any case.
 
-        Raises OSError once there is nobody to send to, ValueError for what cannot be sent.
+        Raises OSError once the WebSocket is closed, ValueError for a message that cannot be sent.
         """
         kind = message["type"]
         if kind == "websocket.send":
@@ -212,7 +211,7 @@ class SocketProtocol(asyncio.Protocol):
         elif kind == "websocket.http.response.start":
             self._refusal = message
         else:
-            self._refuse_as_told(message)
+            self._send_refusal(message)
 
     def _accept(self, message: Message) -> None:
         headers = [*self._server_state.default_headers, *message.get("headers", [])]
@@ -231,7 +230,7 @@ class SocketProtocol(asyncio.Protocol):
         self._patience.end_within(CLOSE_S)
         self._go_on()
 
-    def _refuse_as_told(self, message: Message) -> None:
+    def _send_refusal(self, message: Message) -> None:
         self._refusal_body += message.get("body", b"")
         if not message.get("more_body"):
             self._answer(self._refusal["status"], list(self._refusal["headers"]), self._refusal_body)
@@ -243,14 +242,14 @@ class SocketProtocol(asyncio.Protocol):
     # The end.
 
     def _part(self, code: int, reason: str) -> None:
-        """The client has said that it leaves, or has answered our saying so."""
+        """Close after the client's close frame, whether it is the first or the answer to ours."""
         self.stage, self._is_deaf = SocketStage.CLOSING, True
         self._inbox.end(code, reason)
         self._patience.end_within(CLOSE_S)
         self.transport.close()
 
     def _end(self, code: int, reason: str = "") -> None:
-        """We end it, and the client is told why, unless it has been told already."""
+        """Close from our side, with a close frame unless one was sent already."""
         if self.stage is SocketStage.OPEN:
             self._write(frames.last(code, reason))
         self._inbox.cut(code, reason)
@@ -272,7 +271,7 @@ class SocketProtocol(asyncio.Protocol):
         self.transport.close()
 
     def look(self, now: float) -> None:
-        """To be called every second or so: cut off who has kept us waiting for too long, and ask who is still there."""
+        """Called about once a second: disconnect a client past its timeout, and send pings that are due."""
         unread, is_open = self.transport.get_write_buffer_size(), self.stage is SocketStage.OPEN
         due = self._patience.look(now, unread, is_open=is_open, is_read=self._is_reading)
         if due is Due.CUT:
