@@ -69,7 +69,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused where a middleware class cannot be made.
     """
     lanes, wrappers, model = gate.lanes, program.around.wrappers, program.model
-    bounds = RequestBounds(settings.max_grammar_size, settings.max_n)
+    bounds = RequestBounds(settings.max_grammar_size, settings.max_n, repeated=settings.max_repeated_chars)
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
     engine = _engine(of_engine, program, settings)
     behind = of_engine if model is None else _model_or(model, of_engine, settings)

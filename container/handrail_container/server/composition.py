@@ -55,7 +55,9 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
 
     flags = {name: value for name, value in (config.flags or {}).items() if name != "SM_VLLM_MODEL"}
     model = find_model(settings, fallback_model, config.model)
-    bounds = RequestBounds(settings.max_grammar_size, settings.max_n, settings.max_text_chars)
+    bounds = RequestBounds(
+        settings.max_grammar_size, settings.max_n, settings.max_text_chars, settings.max_repeated_chars
+    )
     return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, bounds=bounds)
 
 
