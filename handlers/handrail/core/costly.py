@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 #: Pairs of an object that are validated at once: so many errors there may be.
@@ -26,6 +27,7 @@ _RIGHT = ("any",)
 #: Objects and arrays, and values, of JSON in a string.
 _MOST_OBJECTS = 100_000
 _MOST_VALUES = 1_000_000
+_ALIKE, _LARGE_JSON = "alike", "json_too_large"
 #: Keys of an object, beside ten for each field, where others than the fields' are wrong.
 _MOST_KEYS = 1_000
 
@@ -44,7 +46,7 @@ class _Alike:
             return  # whoever wants to hash it says what is wrong
         self._count += same is not value and same != value
         if self._count > _MOST_ALIKE:
-            raise PydanticCustomError("alike", "Too many values have the same hash, which makes a set of them slow")
+            raise PydanticCustomError(_ALIKE, "Too many values have the same hash, which makes a set of them slow")
 
 
 _alike: ContextVar[_Alike] = ContextVar("_alike")
@@ -62,6 +64,12 @@ def cheaper(schema: dict[str, Any]) -> dict[str, Any]:
     if kind == "model" and (schema.get("config") or {}).get("extra_fields_behavior") == "forbid":
         return _around(schema, _fewer_keys)
     return schema
+
+
+def is_costly(refused: ValidationError) -> bool:
+    """Whether something was refused for what it costs: to pydantic alone it may be right."""
+    errors = refused.errors(include_url=False, include_context=False, include_input=False)
+    return any(error["type"] in (_ALIKE, _LARGE_JSON) for error in errors)
 
 
 def _around(schema: dict[str, Any], make: Callable[[Any], Any]) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def _bounded_json(value: Any) -> Any:
     opened = text.count("[") + text.count("{")
     if opened > _MOST_OBJECTS or opened + text.count(",") + text.count(":") > _MOST_VALUES:
         raise PydanticCustomError(
-            "json_too_large",
+            _LARGE_JSON,
             "JSON in a string may have {objects} objects and arrays, and {values} values",
             {"objects": _MOST_OBJECTS, "values": _MOST_VALUES},
         )

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
-from handrail.core.costly import cheaper
+from handrail.core.costly import cheaper, is_costly
 
 _LISTS = ("list", "tuple", "set", "frozenset")
 #: What is no schema, and may look like one.
@@ -46,8 +46,8 @@ class _TwoStep:
     def validate_python(self, value: Any, **given: Any) -> Any:
         try:
             return self._fast.validate_python(value, **given)
-        except ValidationError:
-            if holds_more(value, self._whole_up_to):
+        except ValidationError as refused:
+            if holds_more(value, self._whole_up_to) or is_costly(refused):
                 raise
         return self._whole.validate_python(value, **given)
 
