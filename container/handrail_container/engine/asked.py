@@ -18,7 +18,7 @@ from handrail_container.http.json_bounds import NO_BOUNDS, require_bounded
 
 #: The most items of one list or object that tells how to generate. The largest that a client has use for has hundreds.
 MOST_ITEMS = 10_000
-#: Lists that may name each token of a vocabulary.
+#: Lists that may name each token of a vocabulary. What grammars have has a bound of its own.
 _VOCABULARIES = frozenset(("allowed_token_ids",))
 #: The most words that are not to come, for all prompts together, and their characters: each prompt tokenizes them anew.
 MOST_WORDS = 2_000
@@ -74,8 +74,8 @@ def _complaints(asked: Any, body: _Body, bounds: RequestBounds) -> Iterator[str]
     if each > 1 and count * each > bounds.answers:
         yield f"n is {each:,}, {count * each:,} answers {together}, and HANDRAIL_MAX_N allows {bounds.answers:,}"
     for name, value in body.repeated.items():
-        items = _largest(value)
-        if items > MOST_ITEMS and name not in _VOCABULARIES:
+        items = 0 if name in _GRAMMARS or name in _VOCABULARIES else _largest(value)
+        if items > MOST_ITEMS:
             yield f"{name!r} has {items:,} items in one list or object, and {MOST_ITEMS:,} are allowed"
     words = getattr(asked, "bad_words", None) or ()
     if len(words) * count > MOST_WORDS or sum(map(len, words)) > MOST_CHARACTERS:

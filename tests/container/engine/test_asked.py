@@ -85,6 +85,7 @@ def test_what_is_more_than_an_honest_client_asks_for_is_400(asked: dict[str, Any
         {"messages": CHAT, "logit_bias": {str(k): 1.5 for k in range(5_000)}, "stop": ["a", "b"], "n": 2},
         {"prompt": "hi", "allowed_token_ids": [*range(100_000)]},
         {"input": [{"role": "user", "content": "hi"}] * 3_000, "include": ["a"]},
+        {"prompt": "hi", "structured_outputs": {"choice": [str(k) for k in range(20_000)]}},
         {"query": [1], "items": [[2], [3]], "label_token_ids": [1, 2]},
         {"questions": {}, "tokens": [1] * 50_000},
         {"prompt": None, "prompt_logprobs": 1, "chat_template_kwargs": {"enable_thinking": False}},
