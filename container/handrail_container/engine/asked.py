@@ -18,8 +18,9 @@ from handrail_container.http.json_bounds import NO_BOUNDS, require_bounded
 
 #: The most items of one list or object that tells how to generate. The largest that a client has use for has hundreds.
 MOST_ITEMS = 10_000
-#: Lists that may name each token of a vocabulary. What grammars have has a bound of its own.
-_VOCABULARIES = frozenset(("allowed_token_ids",))
+#: What may name each token of a vocabulary, or each block of a long prompt. What grammars have has its own bound.
+_LONG = frozenset(("allowed_token_ids", "kv_transfer_params", "ec_transfer_params"))
+_MOST_OF_LONG = 200_000
 #: The most words that are not to come, for all prompts together, and their characters: each prompt tokenizes them anew.
 MOST_WORDS = 2_000
 MOST_CHARACTERS = 100_000
@@ -74,9 +75,10 @@ def _complaints(asked: Any, body: _Body, bounds: RequestBounds) -> Iterator[str]
     if each > 1 and count * each > bounds.answers:
         yield f"n is {each:,}, {count * each:,} answers {together}, and HANDRAIL_MAX_N allows {bounds.answers:,}"
     for name, value in body.repeated.items():
-        items = 0 if name in _GRAMMARS or name in _VOCABULARIES else _largest(value)
-        if items > MOST_ITEMS:
-            yield f"{name!r} has {items:,} items in one list or object, and {MOST_ITEMS:,} are allowed"
+        items = 0 if name in _GRAMMARS else _largest(value)
+        most = _MOST_OF_LONG if name in _LONG else MOST_ITEMS
+        if items > most:
+            yield f"{name!r} has {items:,} items in one list or object, and {most:,} are allowed"
     words = getattr(asked, "bad_words", None) or ()
     if len(words) * count > MOST_WORDS or sum(map(len, words)) > MOST_CHARACTERS:
         allowed = f"{MOST_WORDS:,} are allowed, of {MOST_CHARACTERS:,} characters"
