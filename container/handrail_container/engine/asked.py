@@ -33,12 +33,15 @@ _VALUE = 8
 _BEAM = 8
 #: What an engine compiles costs so many times what it only copies.
 _COMPILED = 8
+#: Text that all prompts share, as documents a query, is tokenized in a thread: so much less than what the loop does.
+_SHARED = 8
 _GRAMMARS = frozenset(("structured_outputs", "response_format", "text"))
 #: What becomes a prompt, where the body has one: an engine renders it once for all answers.
 _TEXTS = frozenset(
     (
         *("prompt", "messages", "input", "inputs", "previous_input_messages", "system", "instructions", "tools"),
-        *("functions", "documents", "tokens", "token_ids", "features", "data", "prompt_embeds", "query", "state"),
+        *("functions", "documents", "tokens", "token_ids", "features", "data", "prompt_embeds", "state"),
+        *("query", "queries", "text_1", "data_1"),
     )
 )
 #: Lists of text that no prompts are in.
@@ -124,7 +127,7 @@ def _prompts(name: str, value: Any, *, is_chat: bool) -> int:
 
 
 def _weight(name: str, value: Any) -> int:
-    return _size(value) * (_COMPILED if name in _GRAMMARS else 1)
+    return _size(value) * (_COMPILED if name in _GRAMMARS else 1) // (_SHARED if name in _TEXTS else 1)
 
 
 def _size(value: Any) -> int:
