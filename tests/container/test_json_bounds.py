@@ -101,9 +101,6 @@ def test_a_message_is_held_to_the_same_bounds() -> None:
     require_bounded('{"a":"\ud800' + "x" * 5000 + '"}', bounds)
 
 
-P = (1 << 61) - 1
-
-
 def numbers(*numbers: str) -> bytes:
     return b"[" + ",".join(numbers).encode() + b"]"
 
@@ -111,15 +108,12 @@ def numbers(*numbers: str) -> bytes:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        (numbers(*(str(k * P) for k in range(1, 1500))), "large integers that have the same hash"),
-        (json.dumps({str(k * P): k for k in range(1, 1500)}).encode(), "the same hash"),
-        (json.dumps({str(-k * P - 7): k for k in range(1, 1500)}).encode(), "the same hash"),
-        (numbers(*(str(k * P) for k in range(1, 1500))).decode().encode("utf-16"), "the same hash"),
         (numbers(*["0." + "3" * 500] * 10), "a number of 400 digits or more"),
+        (numbers(*["3" * 500] * 10).decode().encode("utf-16"), "a number of 400 digits or more"),
         (numbers(json.dumps("9" * 500 + '"\\' * 2500), "9" * 500), "a number of 400 digits or more"),
         (b'["' + b"a" * 65_533 + b'\\""' + b"," + b"1" * 500 + b"]", "a number of 400 digits or more"),
     ],
-    ids=["values", "keys", "negative", "utf-16", "floats", "behind a string", "behind a string's end"],
+    ids=["floats", "utf-16", "behind a string", "behind a string's end"],
 )
 def test_numbers_that_cost_more_than_their_digits_are_400(document: bytes, words: str) -> None:
     with pytest.raises(HTTPException, match=words) as refused:
@@ -131,7 +125,7 @@ def test_numbers_that_cost_more_than_their_digits_are_400(document: bytes, words
     "document",
     [
         numbers(*(str(1_800_000_000_000_000_000 + 4_194_304 * k) for k in range(5_000))),
-        numbers(*[str(P)] * 5_000),
+        numbers(*[str(2**61)] * 5_000),
         numbers(*(str(0.1 * k) for k in range(5_000))),
         json.dumps(["1" * 10_000, '"' + "2" * 10_000, "\\" + "3" * 10_000, "." * 10_000]).encode(),
         json.dumps({"text": '\\"' * 40_000 + "4" * 70_000 + '"'}).encode(),
@@ -150,6 +144,6 @@ def test_the_check_of_numbers_takes_no_longer_the_longer_they_are() -> None:
         require_bounded(document, NO_BOUNDS)
         return time.thread_time() - began
 
-    short = min(cost(numbers(*["1" * 20] * 100_000)) for _ in range(3))
+    short = min(cost(numbers(*["1" * 210] * 10_000)) for _ in range(3))
     long = min(cost(numbers(*["1" * 399] * 5_250)) for _ in range(3))
     assert long < 5 * short

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from handrail_container.gate.bodies import Bodies
+from handrail_container.gate.bodies import MOST_FIELDS, Bodies
 from handrail_container.gate.exchange import Exchange
 from starlette.types import Message
 
@@ -49,6 +49,18 @@ async def test_bodies_that_come_share_what_there_is() -> None:
         await small.send(sends(5) + b"small")
         assert (await small.answer())[2] == b"5"
     await until(lambda: run.gate.bodies.held == 0)
+
+
+@pytest.mark.parametrize("sign", [b"&", b";"])
+async def test_the_fields_of_a_form_are_counted_as_they_come(sign: bytes) -> None:
+    """Also those that have nothing in them: a parser calls back for each. In other bodies they are text."""
+    form = b"Content-Type: application/x-www-form-urlencoded; charset=utf-8"
+    async with running() as run:
+        for kind, fields, expected in ((form, MOST_FIELDS + 1, 413), (form, MOST_FIELDS, 200), (b"X: y", 900_000, 200)):
+            async with run.client() as client:
+                await client.send(sends(fields).replace(b"\r\n\r\n", b"\r\n" + kind + b"\r\n\r\n") + sign * fields)
+                status, _, body = await client.answer()
+                assert (status, b"fields" in body) == (expected, expected == 413)
 
 
 async def test_one_body_always_has_room() -> None:

@@ -139,6 +139,64 @@ async def test_a_text_that_is_let_through_is_counted(server: Running) -> None:
     assert answer.json()["count"] > 40_000
 
 
+SAID = [{"role": "user", "content": "a"}]
+BATCH = "/v1/chat/completions/batch"
+#: What is repeated for each prompt, as much as is let through, and more.
+REPEATED: dict[str, tuple[str, dict[str, Any], int]] = {
+    "conversations": (BATCH, {"messages": [SAID] * 2_300}, 200),
+    "more conversations": (BATCH, {"messages": [SAID] * 5_000}, 400),
+    "conversations with an expression": (
+        BATCH,
+        {"messages": [SAID] * 60, "structured_outputs": {"regex": r"\w" * 16_000}},
+        400,
+    ),
+    "conversations and words": (BATCH, {"messages": [SAID] * 300, "bad_words": [f"w{k}" for k in range(1_900)]}, 400),
+    "items": ("/generative_scoring", {"query": "a", "items": ["b"] * 2_300, "label_token_ids": [1]}, 200),
+    "more items": ("/generative_scoring", {"query": "a", "items": ["b"] * 9_000, "label_token_ids": [1]}, 400),
+    "beams": ("/v1/completions", {"prompt": ["a"] * 1_000, "use_beam_search": True, "n": 1}, 400),
+    "tokens": ("/v1/completions", {"prompt": ["a"] * 1_000, "allowed_token_ids": [5] * 300_000}, 400),
+    "parameters": (
+        "/v1/completions",
+        {"prompt": ["a"] * 1_000, "vllm_xargs": {f"k{k}": "v" for k in range(9_990)}},
+        400,
+    ),
+    "a few parameters": (
+        "/v1/completions",
+        {"prompt": ["a"] * 1_000, "logit_bias": {str(k): 1 for k in range(100)}},
+        200,
+    ),
+    "a slow expression": ("/v1/completions", {"prompt": "a", "structured_outputs": {"regex": r"\w" * 20_000}}, 200),
+    "a deep one": ("/v1/completions", {"prompt": "a", "structured_outputs": {"regex": "[" * 40_000}}, 400),
+    "a schema in a grammar": (
+        "/v1/completions",
+        {"prompt": "a", "structured_outputs": {"grammar": "start: %json " + '{"a":' * 3_000 + "1" + "}" * 3_000}},
+        400,
+    ),
+    "what has to hold at once": (
+        "/v1/completions",
+        {
+            "prompt": "a",
+            "structured_outputs": {"json": {"allOf": [{"pattern": f".*{sign}.*"} for sign in "abcdefghijklmnop"]}},
+        },
+        400,
+    ),
+    "half a character": ("/v1/completions", {"prompt": "a", "bad_words": ["\ud800"]}, 400),
+    "a large number": ("/v1/completions", {"prompt": "a", "top_k": 2**64}, 400),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+async def test_nobody_waits_for_what_a_request_repeats(server: Running, name: str) -> None:
+    path, body, status = REPEATED[name]
+    memory = Memory()
+    async with Heart().beating() as heart:
+        answer = await post(server, path, json.dumps({"max_tokens": 1, **body}).encode())
+    assert answer is not None
+    assert answer.status_code == status, answer.text[:300]
+    assert memory.grown() < 20 * len(json.dumps(body)) + ALLOWANCE
+    assert heart.worst_s < MOST_S
+
+
 GRAMMARS: dict[str, dict[str, Any]] = {
     "many values": {"json": {"enum": [f"value {number:09d}" for number in range(2200)]}},
     "many properties": {"json": {"properties": {f"k{number}": {"type": "string"} for number in range(315)}}},

@@ -1,50 +1,87 @@
 """What one request may ask of an engine by the fields of its body, once that is read.
 
-An engine takes each prompt, and each answer to it, for a request of its own, and does on the event loop what the fields
-ask for: so what they ask is counted for all prompts together.
+An engine takes each prompt of a body, and each answer to it, for a request of its own, and does for it anew what the
+other fields ask for. So a body is weighed as a product: how many requests it makes, and what each of them repeats. No
+field has to be known for that: a list is of prompts where it may be one, and every other field is repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from fastapi import HTTPException
 
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
+from handrail_container.http.json_bounds import NO_BOUNDS, require_bounded
 
-#: The most items of a list that tells how to generate. The largest that a client has use for has hundreds.
+#: The most items of one list or object that tells how to generate. The largest that a client has use for has hundreds.
 MOST_ITEMS = 10_000
+#: What may name each token of a vocabulary, or each block of a long prompt. What grammars have has its own bound.
+_LONG = frozenset(("allowed_token_ids", "kv_transfer_params", "ec_transfer_params"))
+_MOST_OF_LONG = 200_000
 #: The most words that are not to come, for all prompts together, and their characters: each prompt tokenizes them anew.
 MOST_WORDS = 2_000
 MOST_CHARACTERS = 100_000
 #: The most characters of prompts, times the alternatives to each of their tokens that each answer has.
 MOST_ALTERNATIVES = 250_000
-_CHARACTERS_PER_TOKEN = 4
-_LISTS = ("logit_bias", "stop_token_ids", "stop", "bad_words", "vllm_xargs")
-_GRAMMARS = ("structured_outputs", "response_format")
+#: What a request costs where nothing is repeated for it, and a value beside its characters: as so many characters.
+_REQUEST = 1_000
+_VALUE = 8
+#: So many requests are one with a beam, which makes some for each token.
+_BEAM = 8
+#: What an engine compiles costs so many times what it only copies.
+_COMPILED = 8
+#: Text that all prompts share, as documents a query, is tokenized in a thread: so much less than what the loop does.
+_SHARED = 8
+_GRAMMARS = frozenset(("structured_outputs", "response_format", "text"))
+#: What becomes a prompt, where the body has one: an engine renders it once for all answers.
+_TEXTS = frozenset(
+    (
+        *("prompt", "messages", "input", "inputs", "previous_input_messages", "system", "instructions", "tools"),
+        *("functions", "documents", "tokens", "token_ids", "features", "data", "prompt_embeds", "state"),
+        *("query", "queries", "text_1", "data_1"),
+    )
+)
+#: Lists of text that no prompts are in.
+_WORDS = frozenset(("stop", "bad_words", "include", "modalities", "stop_sequences"))
 #: What the tokenizer's own method takes beside a template's variables: a padding fills the memory.
 _NOT_A_TEMPLATES = frozenset(
     ("tokenize", "padding", "truncation", "max_length", "return_tensors", "return_dict", "tokenizer_kwargs")
 )
+#: What engines and their messages between processes have no room for.
+_MOST_NUMBER = 2**63
+_LONG_NUMBER = re.compile(r"\s*[+-]?[0-9_]{20,}\s*")
+_MOST_DEPTH = 200
 
 
-def require_modest(asked: Any, bounds: RequestBounds) -> None:
-    """Raises TooMuchAsked where a request, as the engine's own model of it, asks for too much."""
-    prompts = _prompts(getattr(asked, "prompt", None))
-    for complaint in _complaints(asked, prompts, bounds):
+class _Body(NamedTuple):
+    """How many prompts, the size of all `texts`, and the fields that each prompt repeats."""
+
+    prompts: int
+    texts: int
+    repeated: Mapping[str, Any]
+
+
+def require_modest(asked: Any, body: Any, bounds: RequestBounds) -> None:
+    """Raises TooMuchAsked where a request, as the engine's own model of it and as the client's JSON, asks for too much
+    or for what no engine can take."""
+    read = _read(body if isinstance(body, dict) else {})
+    for complaint in (*_complaints(asked, read, bounds), *_faults(read.repeated), *_deep_arguments(body)):
         raise TooMuchAsked(complaint)
 
 
-def _complaints(asked: Any, prompts: list[Any], bounds: RequestBounds) -> Iterator[str]:
-    count, each = len(prompts), getattr(asked, "n", None) or 1
+def _complaints(asked: Any, body: _Body, bounds: RequestBounds) -> Iterator[str]:
+    count, each = body.prompts, getattr(asked, "n", None) or 1
     together = f"for {count:,} prompts together"
     if each > 1 and count * each > bounds.answers:
         yield f"n is {each:,}, {count * each:,} answers {together}, and HANDRAIL_MAX_N allows {bounds.answers:,}"
-    for field in _LISTS:
-        items = getattr(asked, field, None)
-        if isinstance(items, Sized) and not isinstance(items, str) and len(items) > MOST_ITEMS:
-            yield f"{field!r} has {len(items):,} items, and {MOST_ITEMS:,} are allowed"
+    for name, value in body.repeated.items():
+        items = 0 if name in _GRAMMARS else _largest(value)
+        most = _MOST_OF_LONG if name in _LONG else MOST_ITEMS
+        if items > most:
+            yield f"{name!r} has {items:,} items in one list or object, and {most:,} are allowed"
     words = getattr(asked, "bad_words", None) or ()
     if len(words) * count > MOST_WORDS or sum(map(len, words)) > MOST_CHARACTERS:
         allowed = f"{MOST_WORDS:,} are allowed, of {MOST_CHARACTERS:,} characters"
@@ -53,29 +90,97 @@ def _complaints(asked: Any, prompts: list[Any], bounds: RequestBounds) -> Iterat
         getattr(asked, "logprobs", None) if getattr(asked, "echo", False) else 0
     )
     if alternatives:
-        size = (_size(prompts) + len(str(getattr(asked, "messages", "")))) * (abs(int(alternatives)) + 1) * each
+        size = body.texts * (abs(int(alternatives)) + 1) * each
         if size > MOST_ALTERNATIVES:
             yield f"log probabilities of prompts are {size:,} {together}, and {MOST_ALTERNATIVES:,} are allowed"
-    grammar = sum(_size_of_grammar(getattr(asked, field, None)) for field in _GRAMMARS) if count > 1 else 0
-    if grammar * count > bounds.grammar:
-        allowed = f"HANDRAIL_MAX_GRAMMAR_SIZE allows {bounds.grammar:,}"
-        yield f"structured outputs have a size of {grammar * count:,} {together}, and {allowed}"
     if named := _NOT_A_TEMPLATES.intersection(getattr(asked, "chat_template_kwargs", None) or ()):
         yield f"'chat_template_kwargs' has {', '.join(sorted(named))}, which no template knows: leave it out"
+    times = count * each * (_BEAM if getattr(asked, "use_beam_search", False) else 1)
+    weight = times * (_REQUEST + sum(_weight(name, value) for name, value in body.repeated.items()))
+    if times > 1 and weight > bounds.repeated:
+        yield (
+            f"{count:,} prompts with {each:,} answers each repeat {weight:,} characters of what the request says "
+            f"beside them, at {_REQUEST:,} each at least, and HANDRAIL_MAX_REPEATED_CHARS allows {bounds.repeated:,}: "
+            "ask in several requests"
+        )
 
 
-def _prompts(prompt: Any) -> list[Any]:
-    """A list of token ids is one prompt."""
-    is_several = isinstance(prompt, list) and bool(prompt) and not isinstance(prompt[0], int)
-    return prompt if is_several else [prompt]
+def _read(body: Mapping[str, Any]) -> _Body:
+    is_chat = "messages" in body or "input" in body
+    counts = {name: _prompts(name, value, is_chat=is_chat) for name, value in body.items()}
+    texts = {name for name in body if counts[name] > 1 or name in _TEXTS}
+    count = max(counts.values(), default=1)
+    repeated = {
+        name: value for name, value in body.items() if counts[name] == 1 and not (name in _TEXTS and count == 1)
+    }
+    return _Body(count, sum(_size(body[name]) for name in texts), repeated)
 
 
-def _size(prompts: Iterable[Any]) -> int:
-    """In characters, or as many as the tokens have."""
-    return sum(len(one) * (1 if isinstance(one, str) else _CHARACTERS_PER_TOKEN) for one in prompts if one is not None)
+def _prompts(name: str, value: Any, *, is_chat: bool) -> int:
+    """How many prompts a field has. A list of token ids is one; so is one of objects, in a conversation."""
+    if name == "questions" and isinstance(value, dict):
+        return max(1, len(value))
+    if not isinstance(value, list) or not value or isinstance(value[0], (int, float)):
+        return 1
+    is_one = name in _WORDS if isinstance(value[0], str) else is_chat if isinstance(value[0], dict) else False
+    return 1 if is_one else len(value)
 
 
-def _size_of_grammar(given: Any) -> int:
-    if given is None:
-        return 0
-    return len(given.model_dump_json(exclude_none=True)) if isinstance(given, BaseModel) else len(str(given))
+def _weight(name: str, value: Any) -> int:
+    return _size(value) * (_COMPILED if name in _GRAMMARS else 1) // (_SHARED if name in _TEXTS else 1)
+
+
+def _size(value: Any) -> int:
+    """In characters, about: as JSON has it."""
+    if isinstance(value, str):
+        return len(value) + _VALUE
+    if isinstance(value, dict):
+        return _VALUE + sum(len(str(key)) + _size(one) for key, one in value.items())
+    return _VALUE + (sum(map(_size, value)) if isinstance(value, list) else 0)
+
+
+def _largest(value: Any) -> int:
+    """The number of items in the largest list or object of it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max(len(inner), max(map(_largest, inner), default=0))
+
+
+def _faults(fields: Mapping[str, Any]) -> Iterator[str]:
+    """What an engine fails at, in fields and in what they have first: schemas further in may say what they will."""
+    for name, value in fields.items():
+        inner = (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
+        for one in (value, *inner):
+            if isinstance(one, str) and not one.isascii() and not _is_text(one):
+                yield f"{name!r} has half of a surrogate pair, which is no text: leave it out"
+            elif isinstance(one, str) and isinstance(value, dict) and one in value and _LONG_NUMBER.fullmatch(one):
+                yield f"{name!r} has the key {one[:40]!r}, a number of more than 64 bits"
+            elif isinstance(one, (int, float)) and abs(one) >= _MOST_NUMBER:
+                yield f"{name!r} has {str(one)[:40]}, a number of more than 64 bits"
+
+
+def _is_text(given: str) -> bool:
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _deep_arguments(body: Any) -> Iterator[str]:
+    """Arguments of a call of a tool are JSON in a string, which an engine parses for the template."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    for message in messages if isinstance(messages, list) else ():
+        calls = message.get("tool_calls") if isinstance(message, dict) else None
+        for call in calls if isinstance(calls, list) else ():
+            function = call.get("function") if isinstance(call, dict) else None
+            arguments = function.get("arguments") if isinstance(function, dict) else None
+            if isinstance(arguments, str) and _is_deep(arguments):
+                yield f"'arguments' of a tool call have brackets more than {_MOST_DEPTH} deep"
+
+
+def _is_deep(document: str) -> bool:
+    try:
+        require_bounded(document, NO_BOUNDS._replace(depth=_MOST_DEPTH))
+    except HTTPException:
+        return True
+    return False

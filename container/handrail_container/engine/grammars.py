@@ -6,22 +6,23 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fastapi import HTTPException
 
+from handrail_container.engine import expressions, schemas
+from handrail_container.engine.expressions import MOST_DEPTH, NO_END, depth
+
 _SETTING = "HANDRAIL_MAX_GRAMMAR_SIZE"
-_FIELDS = ("json", "regex", "choice", "grammar", "structural_tag")
-_REPEATED = re.compile(r"\{(\d{1,9})(?:,(\d{1,9})?)?\}")
-_SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-_LOOP = re.compile(r"(?<!\()[*+?]|\{\d*,\}")
-#: As much as so many characters.
-_OF_A_LOOP = 100
-#: More than any bound.
-_NO_END = 10**12
-#: What a schema repeats so many times in its grammar.
-_REPEATING = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
+#: How deep brackets may be in each other, in a language of its own.
+_MOST_DEPTH = 64
+#: What brackets do not count in: a grammar's text in quotes.
+_QUOTED = re.compile(r'"(?:\\.|[^"\\\n])*"?')  # which ends anywhere: else it is looked for from each quote on
+#: A schema in a grammar's text.
+_EMBEDDED = "%json"
+#: Where a structural tag has grammars of its own, by the name of the key.
+_NESTED = {"grammar": "grammar", "lark_grammar": "grammar", "regex": "regex", "json_schema": "json", "schema": "json"}
 
 
 class TooMuchAsked(HTTPException, ValueError):
@@ -36,24 +37,26 @@ class TooMuchAsked(HTTPException, ValueError):
 
 class RequestBounds(NamedTuple):
     """`grammar`: the size of one; `answers`: the largest `n`; `text`: characters of one, None for what the model's
-    context says."""
+    context says; `repeated`: characters that all prompts of one request repeat together."""
 
     grammar: int = sys.maxsize
     answers: int = sys.maxsize
     text: int | None = sys.maxsize
+    repeated: int = sys.maxsize
 
 
 NO_BOUNDS = RequestBounds()
 
 
 def require_compilable(outputs: Any, most: int) -> None:
-    """Raises TooMuchAsked where vLLM's `structured_outputs` hold more than `most` characters, or a schema
-    repeats something so often. None is nothing to compile."""
-    for field in _FIELDS if outputs is not None else ():
+    """Raises TooMuchAsked where vLLM's `structured_outputs` hold more than `most` characters, or what takes as long to
+    compile. None is nothing to compile."""
+    for field, measure in _MEASURES.items() if outputs is not None else ():
         given = getattr(outputs, field, None)
-        size = 0 if given is None else _size(given, most)
+        size = 0 if given is None else _size(given, measure, most)
         if size > most:
-            raise TooMuchAsked(f"structured outputs: {field!r} has a size of {size:,}, and {_SETTING} allows {most:,}")
+            has = f"a size of {size:,}" if size < NO_END else "brackets too deep in each other, or no end"
+            raise TooMuchAsked(f"structured outputs: {field!r} has {has}, and {_SETTING} allows {most:,}")
 
 
 def require_few(n: int | None, most: int) -> None:
@@ -62,80 +65,56 @@ def require_few(n: int | None, most: int) -> None:
         raise TooMuchAsked(f"n is {n:,}, and HANDRAIL_MAX_N allows {most:,}")
 
 
-def _size(given: Any, most: int) -> int:
-    """In characters as JSON, or the largest repetition where that is more."""
+def _size(given: Any, measure: Callable[[str], int], most: int) -> int:
+    """In characters as JSON, or what it costs where that is more. Nothing that is too long is looked at."""
     text = given if isinstance(given, str) else json.dumps(given)
-    if len(text) > most:
-        return len(text)
+    return len(text) if len(text) > most else max(len(text), measure(text))
+
+
+def _of_grammar(text: str) -> int:
+    """Of a grammar in a language of its own, or in JSON."""
+    if text.lstrip().startswith("{"):
+        return _of_json(text)
+    if depth(_QUOTED.sub("", text)) > _MOST_DEPTH:
+        return NO_END
+    return expressions.cost(text) + sum(map(_of_embedded, text.split(_EMBEDDED)[1:]))
+
+
+def _of_embedded(text: str) -> int:
+    """Of the schema that `text` begins with."""
+    text = text.lstrip()
+    try:
+        schema, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return NO_END
+    return _of_schema(schema) if depth(_QUOTED.sub("", text[:end])) <= _MOST_DEPTH else NO_END
+
+
+def _of_json(text: str) -> int:
+    if depth(_QUOTED.sub("", text)) > MOST_DEPTH:
+        return NO_END
     try:
         schema = json.loads(text)
-    except ValueError:  # a regular expression, or a grammar in a language of its own
-        return max(len(text), _cost(text))
-    objects = list(_objects(schema))
-    patterns = sum(_cost(pattern) for each in objects for pattern in _patterns(each))
-    repeated = (times for each in objects for times in _repetitions(each))
-    return max(len(text), patterns, sum(map(_order, objects)), *repeated)
-
-
-def _objects(schema: Any) -> Iterator[dict[str, Any]]:
-    """The schema's objects of JSON, itself and whatever is in it."""
-    if isinstance(schema, dict):
-        yield schema
-    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from _objects(value)
-
-
-def _order(schema: dict[str, Any]) -> int:
-    """What an object's optional properties cost: any of them may come after any that stands before it."""
-    properties, required = schema.get("properties"), schema.get("required")
-    if not isinstance(properties, dict):
+    except ValueError:  # the engine says what is wrong with it
         return 0
-    names = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
-    optional = len(properties.keys() - names)
-    return optional * optional // 2
+    return _of_schema(schema)
 
 
-def _patterns(schema: dict[str, Any]) -> Iterator[str]:
-    """Its regular expressions."""
-    if isinstance(pattern := schema.get("pattern"), str):
-        yield pattern
-    if isinstance(named := schema.get("patternProperties"), dict):
-        yield from named
+def _of_schema(schema: Any) -> int:
+    nested = (_MEASURES[_NESTED[key]](value) for each in schemas.objects_of(schema) for key, value in _texts(each))
+    return schemas.size(schema) + sum(nested)
 
 
-def _cost(expression: str) -> int:
-    """Its size, and what repeats without end: several hundred of these, one in another or beside it, take minutes."""
-    return _expansion(expression) + _OF_A_LOOP * len(_LOOP.findall(expression))
+def _texts(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Grammars that it has as text, by the key."""
+    return ((key, value) for key, value in schema.items() if key in _NESTED and isinstance(value, str))
 
 
-def _expansion(expression: str) -> int:
-    """How many characters a regular expression has once its repetitions are written out: `(ab{3}){2}` has eight."""
-    around: list[int] = []  # of each group that is open, what came before it
-    size = last = index = 0
-    while index < len(expression):
-        sign, end = expression[index], index + 1
-        if sign == "(":
-            around.append(size)
-            size = last = 0
-        elif sign == ")" and around:
-            size, last = around.pop() + size, size
-        elif sign == "{" and (repeated := _REPEATED.match(expression, index)):
-            times = max(int(number) for number in repeated.groups() if number)
-            size, last = min(size + last * (times - 1), _NO_END), min(last * times, _NO_END)
-            end = repeated.end()
-        else:
-            size, last, end = size + 1, 1, _end_of_sign(expression, index)
-        index = end
-    return size + sum(around)
-
-
-def _end_of_sign(expression: str, index: int) -> int:
-    """Where a character, an escaped one or a set of them ends. A set that does not end goes on to the last one."""
-    if expression[index] == "[":
-        closed = _SET.match(expression, index)
-        return closed.end() if closed else len(expression)
-    return index + (2 if expression[index] == "\\" else 1)
-
-
-def _repetitions(schema: dict[str, Any]) -> Iterator[int]:
-    return (value for key, value in schema.items() if key in _REPEATING and isinstance(value, int))
+_MEASURES: Mapping[str, Callable[[str], int]] = {
+    "json": _of_json,
+    "regex": expressions.cost,
+    "choice": len,
+    "grammar": _of_grammar,
+    "structural_tag": _of_json,
+    "whitespace_pattern": expressions.cost,
+}

@@ -8,6 +8,10 @@ from starlette.types import Message, Receive
 from handrail_container.gate.exchange import Exchange
 from handrail_container.http.json_bounds import NO_BOUNDS, UNCOUNTED, JsonBounds, JsonCount
 
+#: Fields of a form, and what stands between them: a parser calls back for each. Starlette takes 1,000 fields that are
+#: not empty.
+MOST_FIELDS = 100_000
+_FORM = b"application/x-www-form-urlencoded"
 #: As SageMaker has counted its limits of a body: what it lets through is taken.
 MB = 1 << 20
 
@@ -26,6 +30,14 @@ class TooMany(HTTPException):
     def __init__(self, limit: float) -> None:
         message = f"requests in flight hold {limit / MB:g} MB of bodies; HANDRAIL_MAX_BODIES_MB sets the limit"
         super().__init__(503, message, headers={"Retry-After": "1", "Connection": "close"})
+
+
+class TooManyFields(HTTPException):
+    """Of a form."""
+
+    def __init__(self) -> None:
+        message = f"the form has more than {MOST_FIELDS:,} fields, empty ones among them: send a file, or JSON"
+        super().__init__(413, message, headers={"Connection": "close"})
 
 
 class Bodies:
@@ -53,10 +65,11 @@ class Bodies:
         exchange.body_bytes = 0
 
     def _counted(self, exchange: Exchange, receive: Receive, bounds: JsonBounds) -> Receive:
-        read, count = 0, JsonCount(bounds)
+        read, count, fields = 0, JsonCount(bounds), 0
+        is_form = exchange.headers.get(b"content-type", b"").lower().startswith(_FORM)
 
         async def counted() -> Message:
-            nonlocal read
+            nonlocal read, fields
             message = await receive()
             size = len(message.get("body", b""))
             read += size
@@ -70,6 +83,9 @@ class Bodies:
                 raise TooMany(self._together)
             if size:
                 count.add(message["body"])
+                fields += message["body"].count(b"&") + message["body"].count(b";") if is_form else 0
+            if fields > MOST_FIELDS:
+                raise TooManyFields
             return message
 
         return counted

@@ -1,13 +1,12 @@
 """Bounds on JSON before anybody parses it: a body costs its reader by its values, and not by its bytes.
 
 The brackets, commas and colons outside of strings are counted as the body arrives, at the speed of C. Numbers that cost
-more than their digits are refused: those that are long, and those that a set or a dict cannot tell apart by their hash.
-Whoever parses JSON that came another way asks `require_bounded`.
+more than their digits are refused: those that are long. Whoever parses JSON that came another way asks
+`require_bounded`.
 """
 
 from __future__ import annotations
 
-import random
 import re
 import sys
 from typing import NamedTuple
@@ -23,15 +22,8 @@ _NO_STRUCTURE = bytes(set(range(256)) - set(b'",:[]{}'))
 _STEPS = dict(zip(b"[{]},:", (1, 1, -1, -1, 0, 0), strict=True))
 #: Digits of a number. One of several hundred takes a reader of floats a hundred times as long as a short one.
 _MOST_DIGITS = 400
+_MANY_DIGITS = b"0" * (_MOST_DIGITS // 2 - 1)  # at least so many stand before or after its point
 _LONG = re.compile(rb"(?<![0-9.])[0-9.]{%d}" % _MOST_DIGITS)  # from the first digit alone: runs may be many
-#: What may have the hash of another integer, as a value or as a key: Python takes them modulo this prime.
-_LARGE = re.compile(rb"[0-9]{19,400}")
-_SHORTEST = b"0" * 19
-_PRIME = sys.hash_info.modulus
-#: One of so many is looked at, and nobody knows which: those that cost time are many, and each costs as much as all
-#: before it.
-_STEP = 8
-_MOST_ALIKE = 60
 _AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 #: So many bytes tell in which encoding JSON is.
 _ENOUGH = 4
@@ -57,7 +49,7 @@ class TooMuchJson(HTTPException):
 
 
 class UnusualNumbers(HTTPException):
-    """They take a parser, or a dict, seconds."""
+    """They take a parser seconds."""
 
     def __init__(self, has: str) -> None:
         super().__init__(400, f"the body has {has}", headers={"Connection": "close"})
@@ -75,12 +67,10 @@ class JsonCount:
     follows the end of one: no parser gets that far."""
 
     __slots__ = (
-        "_alike",
         "_bounds",
         "_depth",
         "_first",
         "_has_begun",
-        "_hashes",
         "_is_escaping",
         "_is_over",
         "_is_string",
@@ -93,8 +83,7 @@ class JsonCount:
         self._bounds = bounds
         self._first = b""
         self._has_begun = self._is_over = self._is_wide = self._is_string = self._is_escaping = False
-        self._depth = self._values = self._objects = self._alike = 0
-        self._hashes: dict[int, bytes] = {}
+        self._depth = self._values = self._objects = 0
 
     def add(self, body: bytes) -> None:
         """Raises TooMuchJson."""
@@ -126,7 +115,7 @@ class JsonCount:
     def _require_usual_numbers(self, piece: bytes) -> None:
         if self._is_wide:
             piece = piece.replace(b"\0", b"")
-        if _SHORTEST not in piece.translate(_AS_ZEROS):  # as in nearly all
+        if _MANY_DIGITS not in piece.translate(_AS_ZEROS):  # as in nearly all
             return
         is_string, at = self._is_string, int(self._is_escaping)
         for long in _LONG.finditer(piece):
@@ -134,10 +123,6 @@ class JsonCount:
             at = long.start()
             if not is_string:
                 raise UnusualNumbers(f"a number of {_MOST_DIGITS} digits or more")
-        for digits in _LARGE.findall(piece)[random.randrange(_STEP) :: _STEP]:
-            self._alike += self._hashes.setdefault(int(digits) % _PRIME, digits) != digits
-        if self._alike > _MOST_ALIKE:
-            raise UnusualNumbers("large integers that have the same hash, which makes a set of them slow")
 
     def _outside_of_strings(self, piece: bytes) -> bytes:
         if self._is_escaping:

@@ -70,7 +70,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused where a middleware class cannot be made.
     """
     lanes, wrappers = gate.lanes, program.around.wrappers
-    bounds = RequestBounds(settings.max_grammar_size, settings.max_n)
+    bounds = RequestBounds(settings.max_grammar_size, settings.max_n, repeated=settings.max_repeated_chars)
     of_engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
     engine = _engine(of_engine, program, settings)
     own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in program.routes.items()}

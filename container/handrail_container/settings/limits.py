@@ -62,6 +62,14 @@ class LimitSettings(BaseSettings):
         "The most answers that one request may ask vLLM for, `n` for each of its prompts; more is 400.",
         ge=1,
     )
+    max_repeated_chars: int = variable(
+        "HANDRAIL_MAX_REPEATED_CHARS",
+        2_500_000,
+        "The most characters of what one request says beside its prompts, conversations or inputs, times their number "
+        "and `n`; each counts for 1,000 at least, one with a beam for 8,000, what has to be compiled 8 times, and a "
+        "text that all share, such as a query, an eighth; more is 400.",
+        ge=10_000,
+    )
     max_bodies_mb: float = variable(
         "HANDRAIL_MAX_BODIES_MB",
         1024,

@@ -9,6 +9,8 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
+from handrail.core.costly import cheaper, is_costly
+
 _LISTS = ("list", "tuple", "set", "frozenset")
 #: What is no schema, and may look like one.
 _DATA = ("default", "metadata", "serialization", "expected")
@@ -44,8 +46,8 @@ class _TwoStep:
     def validate_python(self, value: Any, **given: Any) -> Any:
         try:
             return self._fast.validate_python(value, **given)
-        except ValidationError:
-            if holds_more(value, self._whole_up_to):
+        except ValidationError as refused:
+            if holds_more(value, self._whole_up_to) or is_costly(refused):
                 raise
         return self._whole.validate_python(value, **given)
 
@@ -81,13 +83,12 @@ def _failing_fast(schema: Any, yields: bool = False) -> Any:
     if not isinstance(schema, dict):
         return schema
     marked = {key: value if key in _DATA else _failing_fast(value, yields) for key, value in schema.items()}
-    if marked.get("type") not in _LISTS:
-        return marked
-    marked["fail_fast"] = True
-    items = marked.get("items_schema")
-    if yields and isinstance(items, dict) and items["type"] not in _ATOMS:
-        marked["items_schema"] = core_schema.no_info_before_validator_function(_as_it_is, items)
-    return marked
+    if marked.get("type") in _LISTS:
+        marked["fail_fast"] = True
+        items = marked.get("items_schema")
+        if yields and isinstance(items, dict) and items["type"] not in _ATOMS:
+            marked["items_schema"] = core_schema.no_info_before_validator_function(_as_it_is, items)
+    return cheaper(marked)
 
 
 def _as_it_is(value: Any) -> Any:

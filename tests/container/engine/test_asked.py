@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 from handrail_container.engine.asked import MOST_ITEMS, require_modest
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
-from pydantic import BaseModel
 
-BOUNDS = RequestBounds(grammar=1000, answers=8)
-
-
-class Outputs(BaseModel):
-    json_schema: dict[str, str]
+BOUNDS = RequestBounds(grammar=1000, answers=8, repeated=1_500_000)
+CHAT = [{"role": "user", "content": "hi"}]
+SCHEMA = {"json": {"properties": {f"p{i}": {"type": "string", "description": "d" * 50} for i in range(40)}}}
 
 
 @pytest.mark.parametrize(
@@ -32,13 +29,34 @@ class Outputs(BaseModel):
         ({"prompt": "hi", "vllm_xargs": dict.fromkeys(map(str, range(MOST_ITEMS + 1)))}, "'vllm_xargs'"),
         ({"prompt": ["hi"] * 100, "bad_words": ["a"] * 30}, "'bad_words' are 3,000"),
         ({"prompt": "hi", "bad_words": ["a" * 60_000] * 2}, "'bad_words'"),
-        ({"prompt": ["hi" * 3_000] * 10, "prompt_logprobs": 20}, "1,260,000 for 10 prompts together"),
+        ({"prompt": ["hi" * 3_000] * 10, "prompt_logprobs": 20}, "1,261,848 for 10 prompts together"),
         ({"prompt": [[1] * 60_000] * 2, "echo": True, "logprobs": 1}, "log probabilities of prompts"),
-        ({"prompt": "hi" * 3_000, "n": 5, "prompt_logprobs": 20}, "630,000 for 1 prompts together"),
+        ({"prompt": "hi" * 3_000, "n": 5, "prompt_logprobs": 20}, "630,840 for 1 prompts together"),
         ({"messages": [{"content": "hi" * 15_000}], "prompt_logprobs": 20}, "log probabilities of prompts"),
-        ({"prompt": "hi" * 300_000, "prompt_logprobs": -1}, "log probabilities of prompts are 1,200,000"),
-        ({"prompt": ["hi"] * 3, "structured_outputs": Outputs(json_schema={"a": "b" * 400})}, "HANDRAIL_MAX_GRAMMAR"),
-        ({"prompt": ["hi"] * 3, "response_format": {"a": "b" * 400}}, "HANDRAIL_MAX_GRAMMAR_SIZE"),
+        ({"prompt": "hi" * 300_000, "prompt_logprobs": -1}, "log probabilities of prompts are 1,200,016"),
+        ({"prompt": ["hi"] * 3_000}, "3,000 prompts with 1 answers each repeat 3,000,000 characters"),
+        ({"messages": [CHAT] * 3_000}, "HANDRAIL_MAX_REPEATED_CHARS allows 1,500,000: ask in several requests"),
+        ({"messages": [CHAT] * 300, "structured_outputs": {"regex": "a" * 1_000}}, "HANDRAIL_MAX_REPEATED_CHARS"),
+        ({"messages": [CHAT] * 300, "bad_words": ["a"] * 30}, "'bad_words' are 9,000"),
+        ({"query": "a", "items": ["b"] * 9_000}, "9,000 prompts"),
+        ({"query": "a", "documents": [{"content": []}] * 9_000}, "9,000 prompts"),
+        ({"query": "a" * 500_000, "documents": ["b"] * 500}, "500 prompts with 1 answers each repeat 31,"),
+        ({"text_1": "a", "text_2": ["b"] * 9_000}, "9,000 prompts"),
+        ({"input": [[1], [2]] * 4_500}, "9,000 prompts"),
+        ({"what_comes_next": ["b"] * 9_000}, "9,000 prompts"),
+        ({"state": {}, "questions": {str(k): {"type": "choice"} for k in range(9_000)}}, "9,000 prompts"),
+        ({"prompt": ["hi"] * 1_000, "allowed_token_ids": [5] * 300}, "HANDRAIL_MAX_REPEATED_CHARS"),
+        ({"prompt": ["hi"] * 1_000, "kv_transfer_params": {str(k): k for k in range(300)}}, "MAX_REPEATED_CHARS"),
+        ({"prompt": ["hi"] * 1_000, "what_comes_next": {"a": [{"b": "c" * 1_000}]}}, "HANDRAIL_MAX_REPEATED_CHARS"),
+        ({"prompt": ["hi"] * 400, "use_beam_search": True}, "400 prompts with 1 answers each repeat 3,"),
+        ({"prompt": ["hi"] * 100, "n": 8, "use_beam_search": True}, "HANDRAIL_MAX_N"),
+        (
+            {"prompt": "hi", "n": 8, "vllm_xargs": {str(k): "v" * 20 for k in range(9_000)}},
+            "HANDRAIL_MAX_REPEATED_CHARS",
+        ),
+        ({"prompt": "hi", "what_comes_next": {"a": {str(k): k for k in range(MOST_ITEMS + 1)}}}, "has 10,001 items"),
+        ({"prompt": "hi", "allowed_token_ids": [5] * 300_000}, "'allowed_token_ids' has 300,000 items"),
+        ({"prompt": "hi", "sampling_params": {"a": [[1] * (MOST_ITEMS + 1)]}}, "'sampling_params' has 10,001"),
         (
             {"messages": [], "chat_template_kwargs": {"padding": "max_length", "max_length": 9}},
             "max_length, padding",
@@ -47,7 +65,7 @@ class Outputs(BaseModel):
 )
 def test_what_is_more_than_an_honest_client_asks_for_is_400(asked: dict[str, Any], words: str) -> None:
     with pytest.raises(TooMuchAsked, match=words) as refused:
-        require_modest(SimpleNamespace(**asked), BOUNDS)
+        require_modest(SimpleNamespace(**asked), asked, BOUNDS)
     assert refused.value.status_code == 400
 
 
@@ -62,10 +80,65 @@ def test_what_is_more_than_an_honest_client_asks_for_is_400(asked: dict[str, Any
         {"prompt": ["hi"] * 100, "bad_words": ["bad", "worse"], "echo": False, "logprobs": 5},
         {"prompt": "hi" * 5_000, "prompt_logprobs": 20},
         {"prompt": ["hi"] * 100, "echo": True, "logprobs": 5},
-        {"prompt": ["hi"] * 3, "structured_outputs": Outputs(json_schema={"a": "b"}), "response_format": None},
-        {"prompt": "hi", "structured_outputs": Outputs(json_schema={"a": "b" * 4000})},
+        {"prompt": ["hi"] * 100, "structured_outputs": None, "response_format": {"type": "text"}},
+        {"messages": [CHAT] * 800, "temperature": 0.5, "seed": 7},
+        {"messages": [CHAT] * 20, "structured_outputs": SCHEMA},
+        {"messages": CHAT * 500, "tools": [{"function": {"name": "f", "parameters": SCHEMA}}] * 60, "n": 8},
+        {"messages": CHAT, "logit_bias": {str(k): 1.5 for k in range(5_000)}, "stop": ["a", "b"], "n": 2},
+        {"prompt": "hi", "allowed_token_ids": [*range(100_000)]},
+        {"prompt": "hi", "kv_transfer_params": {"remote_block_ids": [*range(60_000)]}},
+        {"input": [{"role": "user", "content": "hi"}] * 3_000, "include": ["a"]},
+        {"prompt": "hi", "structured_outputs": {"choice": [str(k) for k in range(20_000)]}},
+        {"query": "a" * 3_000, "documents": ["b"] * 1_000},
+        {"query": [1], "items": [[2], [3]], "label_token_ids": [1, 2]},
+        {"questions": {}, "tokens": [1] * 50_000},
         {"prompt": None, "prompt_logprobs": 1, "chat_template_kwargs": {"enable_thinking": False}},
     ],
 )
 def test_what_an_honest_client_asks_for_passes(asked: dict[str, Any]) -> None:
-    require_modest(SimpleNamespace(**asked), BOUNDS)
+    require_modest(SimpleNamespace(**asked), asked, BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"top_k": 2**64}, "'top_k' has 18446744073709551616, a number of more than 64 bits"),
+        ({"length_penalty": -1e308}, "'length_penalty' has -1e\\+308"),
+        ({"repetition_detection": {"min_count": 10**30}}, "'repetition_detection' has 1000"),
+        ({"stop_token_ids": [2**63]}, "'stop_token_ids' has"),
+        ({"logit_bias": {str(2**61 * 9): 1}}, "'logit_bias' has the key '20752587082923245568'"),
+        ({"logit_bias": {"1_000_000_000_000_000": 1}}, "'logit_bias' has the key"),
+        ({"bad_words": ["\ud800"]}, "'bad_words' has half of a surrogate pair"),
+        ({"session_id": "\ud800"}, "'session_id' has half"),
+        ({"vllm_xargs": {"\ud800": 1}}, "'vllm_xargs' has half"),
+        ({"kv_transfer_params": {"a": "\ud800"}}, "'kv_transfer_params' has half"),
+        ({"messages": [{"tool_calls": [{"function": {"arguments": "[" * 5_000}}]}]}, "more than 200 deep"),
+    ],
+)
+def test_what_no_engine_can_take_is_the_clients_fault(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(TooMuchAsked, match=words):
+        require_modest(SimpleNamespace(), {"prompt": "hi", **fields}, BOUNDS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"seed": 2**63 - 1, "temperature": 0.0, "user": "Zo\u00eb", "stream": True, "stop": None},
+        {
+            "tools": [{"maximum": 1.8e308, "minimum": -(2**70)}],
+            "response_format": {"json_schema": {"schema": {"a": 2**70}}},
+        },
+        {
+            "messages": [
+                {"content": "\ud800"},
+                7,
+                {"tool_calls": [7, {"function": 7}, {"function": {"arguments": "{}"}}]},
+            ]
+        },
+        {"messages": [{"tool_calls": 7}, {"tool_calls": [{"function": {"arguments": 7}}]}]},
+        {"messages": 7},
+        [7],
+    ],
+)
+def test_what_an_engine_can_take_is_left_to_it(body: Any) -> None:
+    require_modest(SimpleNamespace(), body, BOUNDS)

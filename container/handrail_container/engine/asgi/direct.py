@@ -95,8 +95,11 @@ class Direct:
         body = await request.body()
         is_large = len(body) > _LARGE
         try:
-            asked = await run_in_threadpool(_parsed_large, route, body) if is_large else _parsed(route, body)
-            require_modest(asked, self._bounds)
+            asked = (
+                await run_in_threadpool(_parsed_large, route, body, self._bounds)
+                if is_large
+                else _parsed(route, body, self._bounds)
+            )
         except (RequestValidationError, TooMuchAsked) as error:
             await self._failing({**request.scope, "error": error}, request.receive, send)
             return
@@ -123,18 +126,24 @@ class Direct:
                 await close()  # now, not at garbage collection: the engine may still be working on it
 
 
-def _parsed(route: _Route, body: bytes) -> Any:
-    return route.schema.validate_python(json.loads(body))
+def _parsed(route: _Route, body: bytes, bounds: RequestBounds) -> Any:
+    document = json.loads(body)
+    asked = route.schema.validate_python(document)
+    require_modest(asked, document, bounds)
+    return asked
 
 
-def _parsed_large(route: _Route, body: bytes) -> Any:
+def _parsed_large(route: _Route, body: bytes, bounds: RequestBounds) -> Any:
     """Raises FastAPI's validation error itself: FastAPI would block the event loop as long to find it again."""
     document = json.loads(body)
     try:
-        return route.schema.validate_python(document, from_attributes=True)  # as FastAPI does: it changes error texts
+        # as FastAPI does: it changes error texts
+        asked = route.schema.validate_python(document, from_attributes=True)
     except ValidationError as refused:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_url=False)]
         raise RequestValidationError(errors, body=document) from None
+    require_modest(asked, document, bounds)
+    return asked
 
 
 def _raise_if_cancelled() -> None:

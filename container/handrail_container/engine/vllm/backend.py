@@ -15,9 +15,11 @@ from typing import Any
 from fastapi import FastAPI
 from handrail.core.engine import Engine
 
-from handrail_container.engine.grammars import RequestBounds, require_compilable, require_few
+from handrail_container.engine.grammars import RequestBounds, require_few
 from handrail_container.engine.texts import bound_texts, most_characters
+from handrail_container.engine.turns import Turns
 from handrail_container.engine.vllm import arguments, build, prespawned, processes, refusals, root_cause, routes
+from handrail_container.engine.vllm.constraints import Constraints
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.liveness import Progress
 from handrail_container.engine.vllm.lora import VllmAdapters
@@ -31,6 +33,8 @@ from handrail_container.settings.vllm_flags import engine_flags
 
 log = logging.getLogger(__name__)
 
+#: Requests of one body that are handed to the engine in one turn of the event loop: each takes a millisecond at most.
+_A_TURN = 8
 #: Seconds that vLLM waits for its processes to end by themselves; then they are killed.
 _GRACE_S = 2.0
 
@@ -100,15 +104,20 @@ class VllmBackend:
         self.adapters.attach(self.client, app.state.openai_serving_models)
 
     def _bound_requests(self, client: Any) -> None:
-        """Refuse requests over the bounds. Requests of every route and of user code pass through `client.generate`."""
-        generate, most = client.generate, self._bounds
+        """Refuse requests over the bounds. Requests of every route and of user code pass through the engine client."""
+        generate, add, most = client.generate, client.add_request, self._bounds
+        constraints, turns = Constraints(client, most.grammar), Turns(_A_TURN)
 
         def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
-            require_compilable(getattr(params, "structured_outputs", None), most.grammar)
             require_few(getattr(params, "n", None), most.answers)
             return generate(prompt, params, *given, **named)
 
-        client.generate = bounded
+        async def add_in_turn(request_id: str, prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
+            await constraints.validate(params)
+            await turns.take()
+            return await add(request_id, prompt, params, *given, **named)
+
+        client.generate, client.add_request = bounded, add_in_turn
         self._engine.bounds = most
         self._engine.most_text = most_characters(most.text, client.model_config.max_model_len)
         bound_texts(client.renderer, self._engine.most_text)

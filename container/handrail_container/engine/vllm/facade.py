@@ -133,13 +133,15 @@ def _schema(name: str) -> TypeAdapter[Any]:
     return at_first_error(TypeAdapter(vllm(name)), yields=True)
 
 
-async def _validated(schema: TypeAdapter[Any], body: dict[str, Any]) -> Any:
+async def _validated(schema: TypeAdapter[Any], body: dict[str, Any], bounds: RequestBounds) -> Any:
     """`body` validated; a large one in a thread, off the event loop."""
-    return (
-        await run_in_threadpool(schema.validate_python, body)
-        if holds_more(body, _MANY)
-        else schema.validate_python(body)
-    )
+
+    def validated() -> Any:
+        asked = schema.validate_python(body)
+        require_modest(asked, body, bounds)
+        return asked
+
+    return await run_in_threadpool(validated) if holds_more(body, _MANY) else validated()
 
 
 async def _served(
@@ -148,8 +150,7 @@ async def _served(
     task = asyncio.current_task()
     cancelled_before = task.cancelling() if task else 0
     try:
-        asked = await _validated(_schema(called.body), body)
-        require_modest(asked, bounds)
+        asked = await _validated(_schema(called.body), body, bounds)
         answer = await getattr(serving, called.method)(asked, request)
     except Exception as error:  # vLLM has a status for each of its exceptions, as around its own routes
         raise _http_error(error) from error
