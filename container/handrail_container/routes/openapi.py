@@ -1,4 +1,4 @@
-"""The document at `/openapi.json`: FastAPI's description of the engine's routes, our own routes, and one error shape."""
+"""The document at `/openapi.json`: FastAPI's description of the engine's routes, our own routes, one error shape."""
 
 from __future__ import annotations
 
