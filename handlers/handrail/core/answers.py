@@ -9,8 +9,8 @@
 | … is anything else                                | server-sent events, one JSON `data:` each, then `[DONE]`     |
 | in the ping slot: True or None, False             | 200, 503                                                     |
 
-Empty items do not count as the first. A lone surrogate, which JSON can carry and UTF-8 cannot, is sent as a JSON escape,
-and as U+FFFD in text: it usually comes from a client, and is no fault of the handler that passes it on.
+Empty items do not count as the first. A lone surrogate, which JSON can carry and UTF-8 cannot, is sent as a JSON
+escape, and as U+FFFD in text: it usually comes from a client, and is no fault of the handler that passes it on.
 """
 
 from __future__ import annotations
@@ -188,11 +188,11 @@ class HandlerStream(StreamingResponse):
                 async for item in self._items:
                     await pour({"type": "http.response.body", "body": encode(item), "more_body": True})
             except ClientLeft:
-                await self._unheard()
+                await self._run_unsent()
                 raise
             await send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def _unheard(self) -> None:
+    async def _run_unsent(self) -> None:
         """Run the generator on until the server cancels it: it may check for the disconnect itself."""
         async for _ in self._items:
             await asyncio.sleep(0)
@@ -226,7 +226,7 @@ async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]
             yield item
     finally:
         if steps.leave():
-            with CancelScope(shield=True):  # after a disconnect every await is cancelled, but the generator must be closed
+            with CancelScope(shield=True):  # a disconnect cancels every further await; the close must still run
                 await run_in_threadpool(steps.close)
 
 

@@ -41,7 +41,7 @@ class ApiServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp) -> None:
         # The container is stopped by then: a request still running can only wait for a --target.
-        app = _told_of_the_end(app)
+        app = _answering_cancelled(app)
         super().__init__(
             uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
         )
@@ -51,7 +51,7 @@ class ApiServer(uvicorn.Server):
         yield
 
 
-def _told_of_the_end(app: ASGIApp) -> ASGIApp:
+def _answering_cancelled(app: ASGIApp) -> ASGIApp:
     """`app`, which answers 503 to a request cancelled at shutdown; uvicorn would log a broken application."""
 
     async def told(scope: Scope, receive: Receive, send: Send) -> None:
