@@ -112,4 +112,4 @@ def _no_such_name(module: ModuleType, owner: Any, name: str, reference: Referenc
 
 def _public_callables(owner: Any) -> list[str]:
     names = [name for name in dir(owner) if not name.startswith("_")]
-    return [name for name in names if callable(inspect.getattr_static(owner, name, None))]  # getattr_static: runs no property
+    return [name for name in names if callable(inspect.getattr_static(owner, name, None))]  # runs no property

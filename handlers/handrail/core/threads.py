@@ -43,8 +43,8 @@ async def run_in_threadpool(function: Callable[P, T], *args: P.args, **kwargs: P
 
 
 class Stuck(NamedTuple):
-    """Abandoned calls hold so many threads that other calls get none. `for_s` is the seconds since a call last ended;
-    `threads` are the idents of the abandoned calls' threads."""
+    """Abandoned calls hold so many threads that other calls get none. `for_s` is the seconds since a call last ended
+    or was abandoned; `threads` are the idents of the abandoned calls' threads."""
 
     for_s: float
     threads: tuple[int, ...]

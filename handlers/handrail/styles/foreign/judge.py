@@ -1,4 +1,4 @@
-"""Whether a script of another server's form would be passed over, and what is said of one that defines nothing."""
+"""Judges a model directory: refuses scripts of other servers that nothing would call, and warns of empty scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROGRAM = "SAGEMAKER_PROGRAM"
 
 @dataclass(frozen=True)
 class Stranger:
-    """A file of a dialect's, and by which signs: none where the file's name is the sign."""
+    """A file in another server's dialect, with the signs of it; no signs if the file's name is the sign."""
 
     dialect: Dialect
     path: Path
@@ -45,8 +45,8 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`fault` where the default handlers would answer in a foreign script's place. `knows_script` where the directory's
-    own script is one."""
+    """`fault` is set if the default handlers would answer in place of a foreign script. `knows_script` says that the
+    directory's own script is foreign."""
 
     fault: HandlerFault | None = None
     warnings: tuple[str, ...] = ()
@@ -55,8 +55,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """What is known of the directory once its script has run: `runs` tells whether a file has, `is_known` whether it
-    defines anything of ours, `is_answered` whether /invocations has a handler."""
+    """Facts about the directory after its script has run: `runs` says whether a file has run, `is_known` whether the
+    script defines anything of ours, `is_answered` whether /invocations has a handler."""
 
     model_path: Path
     script: Path | None
@@ -82,7 +82,7 @@ def judge(surveyed: Surveyed) -> Verdict:
 
 
 def require_no_server(path: Path) -> None:
-    """Raises ForeignScript where the file would serve by itself when it is imported: its import would not end."""
+    """Raises ForeignScript if the file starts a server on import, which would never return."""
     found = outline(path)
     for call in found.calls if found else ():
         if not call.is_guarded and any(sign.line == call.line for sign in SERVERS.find(found or Outline(path))):
@@ -93,7 +93,7 @@ def require_no_server(path: Path) -> None:
 
 
 def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
-    """`fault` with what else is wrong, where the script that was not imported is another server's."""
+    """`fault` with further advice, if the script that failed to import is another server's."""
     is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
     strangers = _recognised(path, _sure) if path is not None and is_of_script else []
     if not strangers:
@@ -105,7 +105,7 @@ def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
 
 
 def _of_script(surveyed: Surveyed) -> list[Stranger]:
-    """What is only likely counts where nobody answers in its place."""
+    """The dialects of the script. Unsure signs count only if /invocations has no handler."""
     if surveyed.script is None:
         return []
     return _recognised(surveyed.script, _sure if surveyed.is_answered else _any)
@@ -135,7 +135,7 @@ def _signs(dialect: Dialect, found: Outline) -> Iterator[Sign]:
 
 
 def _elsewhere(surveyed: Surveyed) -> list[Stranger]:
-    """In files that another server would run."""
+    """Foreign scripts in files that another server would run."""
     root, program = surveyed.model_path, _program(surveyed)
     places = [root / place for dialect in DIALECTS for place in dialect.places]
     files = [path for path in dict.fromkeys([*([program] if program else []), *places]) if path.is_file()]
@@ -150,7 +150,7 @@ def _is_read(path: Path, surveyed: Surveyed) -> bool:
 
 
 def _program(surveyed: Surveyed) -> Path | None:
-    """The file that SageMaker's own toolkits would run."""
+    """The file that SageMaker's toolkits would run."""
     if not surveyed.program:
         return None
     places = [surveyed.model_path / "code" / surveyed.program, surveyed.model_path / surveyed.program]
@@ -158,7 +158,7 @@ def _program(surveyed: Surveyed) -> Path | None:
 
 
 def _unread_program(surveyed: Surveyed, strangers: list[Stranger]) -> list[str]:
-    """A sentence where SAGEMAKER_PROGRAM names a file which nothing runs, and of which nothing else is said."""
+    """One sentence if SAGEMAKER_PROGRAM names a file that nothing runs and no other sentence names."""
     path = _program(surveyed)
     if path is None or _is_read(path, surveyed) or any(one.path == path for one in strangers):
         return []
@@ -185,7 +185,7 @@ def _settings_files(model_path: Path) -> list[str]:
 
 
 def nothing_known(path: Path, module: ModuleType) -> str:
-    """What is said of a script without anything of ours or of anybody else's."""
+    """The warning for a script that defines nothing known, of ours or of another server's."""
     own = [name for name, value in vars(module).items() if not name.startswith("_") and _is_own(value, module)]
     has = f"it has {', '.join(own[:8])}" if own else "it has no functions"
     return (
@@ -199,7 +199,7 @@ def _is_own(value: Any, module: ModuleType) -> bool:
 
 
 def _nearest(own: list[str], module: ModuleType) -> str:
-    """The name that is nearly one which we look for."""
+    """A hint for each name that is nearly one of ours."""
     known = [*(slot.function for slot in Slot), "Model"]
     pairs = [(name, difflib.get_close_matches(name, known, n=1)) for name in own]
     methods = [name for name in dir(vars(module).get("Model")) if not name.startswith("_")]
