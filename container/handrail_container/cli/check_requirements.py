@@ -1,4 +1,4 @@
-"""The requirements in `handrail check`: what is installed, what pip would install, and what stays open until then."""
+"""The requirements in `handrail check`: those that pip would install, and the questions that stay open until then."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def lacks(settings: Settings, found: Requirements | None) -> str:
 
 
 def undecided(lacking: str, faults: Iterable[HandlerFault]) -> tuple[str, ...]:
-    """One sentence for each question that stays open until pip has installed what is `lacking`."""
+    """One sentence for each question that stays open until pip has installed the `lacking` requirements."""
     if not lacking:
         return ()
     unknown = f"whether pip can install {lacking} is not known before it runs, when the server starts"

@@ -18,7 +18,7 @@ _SINGULAR = {"environment": "--env", "tags": "--tag", "subnets": "--subnet", "se
 
 
 class DeployCommand(click.Command):
-    """A flag for every field of a Deployment, made when asked for: other commands do not wait for pydantic."""
+    """A flag for every field of a Deployment, made on first use: other commands do not wait for pydantic."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not any(param.name == "name" for param in self.params):
@@ -76,7 +76,7 @@ def deploy(
     directory: Path, config: Path | None, dry_run: bool, delete: bool, no_check: bool, keep: bool, **given: Any
 ) -> None:
     """Put DIR on a SageMaker endpoint; run again, it moves the endpoint to what DIR has now."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell has SIGINT ignored for what it starts with `&`
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell ignores SIGINT in commands run with `&`
         signal.signal(number, signal.default_int_handler)  # so that the deployment is undone
 
     def run() -> None:

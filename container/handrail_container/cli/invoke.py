@@ -95,7 +95,8 @@ async def _follow(response: httpx.Response, transcript: Transcript) -> None:
 async def invoke_directory(
     settings: Settings, question: Question, transcript: Transcript, fallback_model: Path | None = None
 ) -> ExitCode:
-    """Start everything but the listener, send the request through the gate, and stop. Raises SettingsError."""
+    """Start as for serving, but without a public port, send the request through the gate, and stop. Raises
+    SettingsError."""
     lifecycle = Lifecycle()
     gate = composition.create_gate(settings, lifecycle)
     startup = Startup(settings, lifecycle, gate, opening.open_backend(settings, fallback_model))

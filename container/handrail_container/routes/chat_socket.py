@@ -34,7 +34,7 @@ class ChatSocket:
         self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises WebSocketDisconnect once the client has disconnected; its requests are cancelled by then."""
+        """Answer messages until the client disconnects. Raises WebSocketDisconnect once its requests are cancelled."""
         websocket = Stream(scope, receive, send)
         await websocket.accept()
         waiting = Inbox()

@@ -120,7 +120,7 @@ def _by_payload(payloads: Mapping[str, str], engine: Mapping[str, Any]) -> Contr
     if not payloads:
         return Contract(operation("There is no handler, and the engine `none` has no default.", "Nothing.", _ANY_TYPE))
     shapes = [_schema_at(path, engine) or _PAYLOADS.get(key, {}) for key, path in payloads.items()]
-    media_types = {"application/json": ANYTHING, "text/event-stream": ANYTHING}  # events: described one by one
+    media_types = {"application/json": ANYTHING, "text/event-stream": ANYTHING}  # tools read events one by one
     words = ("The engine answers, by payload.", "The engine's answer, or its stream.")
     return Contract(operation(*words, media_types, requestBody=body({"anyOf": shapes})))
 

@@ -84,7 +84,7 @@ class SessionLayer:
         session = scope["state"]["session"] = await in_thread(sessions.open, "session")
         is_kept = False
 
-        async def told(message: Message) -> None:
+        async def send_with_session(message: Message) -> None:
             nonlocal is_kept
             if message["type"] == "http.response.start" and message["status"] < 400:
                 is_kept = True
@@ -94,7 +94,7 @@ class SessionLayer:
             await send(message)
 
         try:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, send_with_session)
         finally:
             if not is_kept:
                 with suppress(HTTPException):  # expired while the handler ran

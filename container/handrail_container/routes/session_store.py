@@ -86,8 +86,8 @@ class Session:
         return _read(self._file(key), default)
 
     def set(self, key: str, value: Any) -> None:
-        """Raises TypeError if `value` is not JSON; HTTPException if the session has been closed (400) or cannot be
-        written (500, or 507 on a full disk)."""
+        """Store a value. Raises TypeError if it is not JSON; HTTPException if the session has been closed (400) or
+        cannot be written (500, or 507 on a full disk)."""
         encoded = json.dumps(value).encode()
         with _writing(self.path):
             _replace(self._file(key), encoded)
@@ -114,7 +114,7 @@ class Sessions:
         self._reading = Lock()
 
     def open(self) -> Session:
-        """Raises HTTPException if the session cannot be kept, or 503 if there are too many."""
+        """Open a session. Raises HTTPException if it cannot be written (500, 507), or if there are too many (503)."""
         expiries = self._read_once()
         self._sweep(expiries)
         now = int(time.time())
@@ -142,7 +142,7 @@ class Sessions:
         return Session(path, about, self._locks)
 
     def find(self, session_id: str) -> Session:
-        """Raises HTTPException if the session is unknown or has expired."""
+        """The session of an id. Raises HTTPException (400) if it is unknown or has expired."""
         path = self._root / session_id
         if not _is_id(session_id) or (about := _about(path)) is None:
             self._forget(session_id)  # another process may have closed it
@@ -153,7 +153,7 @@ class Sessions:
         return Session(path, about, self._locks)
 
     def close(self, session_id: str) -> None:
-        """Raises HTTPException if the session is unknown or has expired."""
+        """Close a session and remove its files. Raises HTTPException (400) if it is unknown or has expired."""
         self._remove(self.find(session_id).path)
 
     def _read_once(self) -> Expiries:

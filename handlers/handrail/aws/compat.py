@@ -1,7 +1,7 @@
 """A stand-in for AWS's `model_hosting_container_standards`, so that scripts written for it run unmodified.
 
 It takes the name in `sys.modules` for the life of the process, whether or not the real package is installed (vLLM
-installs it): its decorators are ours, and importing it leaves the root logger alone.
+installs it). Its decorators are Handrail's, and importing it does not configure the root logger.
 """
 
 from __future__ import annotations

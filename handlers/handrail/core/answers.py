@@ -123,7 +123,7 @@ def encoded(value: Any) -> Any:
     if is_plain(value):
         return value
     if inspect.iscoroutine(value):
-        value.close()  # else Python would warn of a line of ours when it is collected
+        value.close()  # else Python would warn of a line of Handrail's on collection
         raise TypeError("it answered with a coroutine, which is not awaited: write `await` before what it returns")
     numpy, known = sys.modules.get("numpy"), {}
     if numpy is not None:

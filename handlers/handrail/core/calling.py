@@ -24,7 +24,7 @@ from handrail.core.threads import run_in_threadpool
 
 AsyncHandler = Callable[..., Awaitable[Any]]
 
-#: Bodies with up to so many items and keys get all validation errors, larger ones only the first.
+#: Bodies with up to so many items and keys get all validation errors, larger ones the first of each list.
 _WHOLE = 256
 _BY_POSITION_ONLY = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
 

@@ -75,7 +75,7 @@ class _Call:
         self._lock = Lock()
         self._state = _State.WAITING
         self.answer = answer
-        self.thread = 0  # its ident, once it runs
+        self.thread = 0  # the running thread's ident
 
     def try_transition(self, before: _State, after: _State) -> bool:
         """Change the state if it is `before`; returns whether it was. The loop and a thread may compete for it."""
@@ -140,7 +140,7 @@ class _Threads:
         return self._count < most and self._count + len(self._abandoned) < _AT_MOST * most
 
     def stuck(self) -> Stuck | None:
-        """The stuck state, if there is no room and the abandoned calls hold more threads than live calls may."""
+        """The stuck state, if abandoned calls hold so many threads that live calls cannot use all tokens."""
         if self._has_room() or len(self._abandoned) <= (_AT_MOST - 1) * self._limit.total_tokens:
             return None
         return Stuck(time.monotonic() - self._moved_at, tuple(self._abandoned))
@@ -183,7 +183,7 @@ class _Threads:
                     break  # abandoned: its place has been given away
                 with contextlib.suppress(RuntimeError):  # the loop has closed
                     loop.call_soon_threadsafe(self._settle, call.answer, result, error)
-                del result, error  # they would live until the next call
+                del result, error  # else they would live until the next call
             del call
         return ident
 

@@ -38,7 +38,7 @@ class Aws:
         return str(self._session.region_name)
 
     def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
-        """Raises AwsError."""
+        """Make a call and return its answer. Raises AwsError."""
         method = self._xform_name(operation)
         answer: Mapping[str, Any] = self._try(operation, lambda: getattr(self._client(service), method)(**parameters))
         return answer

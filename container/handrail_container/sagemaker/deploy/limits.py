@@ -1,4 +1,4 @@
-"""Finds what AWS would refuse before anything is made, by botocore's models and by limits that these lack."""
+"""Finds settings that AWS would refuse, before anything is made: by botocore's models, and by limits missing there."""
 
 from __future__ import annotations
 

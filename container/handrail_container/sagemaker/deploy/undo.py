@@ -1,4 +1,4 @@
-"""Undoes a failed deployment: deletes in reverse order what it has created."""
+"""Undoes a failed deployment: deletes the resources that it has created, in reverse order."""
 
 from __future__ import annotations
 

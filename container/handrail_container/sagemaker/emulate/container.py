@@ -40,7 +40,8 @@ class Container:
 
     async def run(self) -> int:
         """Start the process, wait for its end and return its exit status."""
-        # Its own group: Ctrl-C is for the emulator, which passes it on as SageMaker would. -P: as an installed command.
+        # Its own process group: Ctrl-C goes to the emulator, which then stops it as SageMaker would.
+        # -P: the same sys.path as the installed command.
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-c", _MAIN, *_ARGUMENTS, env=self._environment, process_group=0
         )

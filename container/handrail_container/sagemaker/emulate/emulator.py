@@ -54,22 +54,22 @@ class ApiServer(uvicorn.Server):
 def _answering_cancelled(app: ASGIApp) -> ASGIApp:
     """`app`, which answers 503 to a request cancelled at shutdown; uvicorn would log a broken application."""
 
-    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         is_begun = False
 
-        async def begun(message: Message) -> None:
+        async def noting_send(message: Message) -> None:
             nonlocal is_begun
             is_begun = True
             await send(message)
 
         try:
-            await app(scope, receive, begun)
+            await app(scope, receive, noting_send)
         except asyncio.CancelledError:
             if not is_begun:
                 response = await answer(Request(scope), unavailable("the emulator is being stopped"))
                 await response(scope, receive, send)
 
-    return told
+    return answered
 
 
 class Emulator:

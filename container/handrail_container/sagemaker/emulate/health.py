@@ -16,7 +16,7 @@ _INTERVAL_S = 1.0
 
 
 class ContainerHealth:
-    """The result of the last `/ping`: `reason` is None after a 200, else it says what was wrong."""
+    """The result of the last `/ping`: `reason` is None after a 200, else the reason for the failure."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http

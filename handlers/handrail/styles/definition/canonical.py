@@ -16,7 +16,7 @@ _OF_CHAT = ("messages", "response_format")
 
 
 class NotCanonical(ValueError):
-    """The message is a sentence that says what is wrong, and where."""
+    """The message is a sentence that names the error and its place."""
 
 
 def check_input(task: Task, value: Any) -> None:

@@ -21,7 +21,7 @@ _PROGRAM = "SAGEMAKER_PROGRAM"
 
 
 @dataclass(frozen=True)
-class Stranger:
+class ForeignFile:
     """A file in another server's dialect, with the signs of it; no signs if the file's name is the sign."""
 
     dialect: Dialect
@@ -69,9 +69,9 @@ class Surveyed:
 
 def judge(surveyed: Surveyed) -> Verdict:
     of_script, elsewhere = _of_script(surveyed), _elsewhere(surveyed)
-    strangers = [*of_script, *elsewhere]
-    sentences = [f"{stranger}, and nothing here calls it. {stranger.advice}" for stranger in strangers]
-    sentences += _unread_program(surveyed, strangers)
+    foreign_files = [*of_script, *elsewhere]
+    sentences = [f"{foreign_file}, and nothing here calls it. {foreign_file.advice}" for foreign_file in foreign_files]
+    sentences += _unread_program(surveyed, foreign_files)
     others = [*_settings_files(surveyed.model_path), *_missing_program(surveyed)]
     if surveyed.is_known or not sentences:
         return Verdict(None, (*sentences, *others), bool(of_script))
@@ -95,38 +95,38 @@ def require_no_server(path: Path) -> None:
 def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
     """`fault` with further advice, if the script that failed to import is another server's."""
     is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
-    strangers = _recognised(path, _sure) if path is not None and is_of_script else []
-    if not strangers:
+    foreign_files = _recognised(path, _sure) if path is not None and is_of_script else []
+    if not foreign_files:
         return fault
-    more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in strangers)
+    more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in foreign_files)
     told = type(fault)(f"{fault}. Besides, {more}", fault.user_traceback)
     told.__cause__ = fault.__cause__
     return told
 
 
-def _of_script(surveyed: Surveyed) -> list[Stranger]:
+def _of_script(surveyed: Surveyed) -> list[ForeignFile]:
     """The dialects of the script. Unsure signs count only if /invocations has no handler."""
     if surveyed.script is None:
         return []
     return _recognised(surveyed.script, _sure if surveyed.is_answered else _any)
 
 
-def _sure(stranger: Stranger) -> bool:
-    return stranger.is_sure
+def _sure(foreign_file: ForeignFile) -> bool:
+    return foreign_file.is_sure
 
 
-def _any(stranger: Stranger) -> bool:
+def _any(foreign_file: ForeignFile) -> bool:
     return True
 
 
-def _recognised(path: Path, counts: Callable[[Stranger], bool]) -> list[Stranger]:
+def _recognised(path: Path, counts: Callable[[ForeignFile], bool]) -> list[ForeignFile]:
     found = outline(path)
     if found is None:
         return []
     signs = [(dialect, tuple(sorted(_signs(dialect, found)))) for dialect in DIALECTS]
-    strangers = [Stranger(dialect, path, them) for dialect, them in signs if them]
-    sure = [stranger for stranger in strangers if stranger.is_sure]
-    return [stranger for stranger in sure or strangers if counts(stranger)]
+    foreign_files = [ForeignFile(dialect, path, them) for dialect, them in signs if them]
+    sure = [foreign_file for foreign_file in foreign_files if foreign_file.is_sure]
+    return [foreign_file for foreign_file in sure or foreign_files if counts(foreign_file)]
 
 
 def _signs(dialect: Dialect, found: Outline) -> Iterator[Sign]:
@@ -134,14 +134,14 @@ def _signs(dialect: Dialect, found: Outline) -> Iterator[Sign]:
         yield from tell.find(found)
 
 
-def _elsewhere(surveyed: Surveyed) -> list[Stranger]:
+def _elsewhere(surveyed: Surveyed) -> list[ForeignFile]:
     """Foreign scripts in files that another server would run."""
     root, program = surveyed.model_path, _program(surveyed)
     places = [root / place for dialect in DIALECTS for place in dialect.places]
     files = [path for path in dict.fromkeys([*([program] if program else []), *places]) if path.is_file()]
     unread = [path for path in files if not _is_read(path, surveyed)]
-    scripts = [stranger for path in unread for stranger in _recognised(path, _sure)]
-    named = [Stranger(d, root / name) for d in DIALECTS for name in d.files if (root / name).is_file()]
+    scripts = [foreign_file for path in unread for foreign_file in _recognised(path, _sure)]
+    named = [ForeignFile(d, root / name) for d in DIALECTS for name in d.files if (root / name).is_file()]
     return [*scripts, *named]
 
 
@@ -157,10 +157,10 @@ def _program(surveyed: Surveyed) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
-def _unread_program(surveyed: Surveyed, strangers: list[Stranger]) -> list[str]:
+def _unread_program(surveyed: Surveyed, foreign_files: list[ForeignFile]) -> list[str]:
     """One sentence if SAGEMAKER_PROGRAM names a file that nothing runs and no other sentence names."""
     path = _program(surveyed)
-    if path is None or _is_read(path, surveyed) or any(one.path == path for one in strangers):
+    if path is None or _is_read(path, surveyed) or any(one.path == path for one in foreign_files):
         return []
     name = path.relative_to(surveyed.model_path) if path.is_relative_to(surveyed.model_path) else path
     return [

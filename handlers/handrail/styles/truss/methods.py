@@ -45,7 +45,7 @@ _EMPTY = inspect.Parameter.empty
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-#: Bodies with up to so many items and keys get all validation errors, larger ones only the first.
+#: Bodies with up to so many items and keys get all validation errors, larger ones the first of each list.
 _WHOLE = 256
 
 

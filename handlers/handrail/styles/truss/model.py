@@ -82,7 +82,7 @@ class TrussModel(WholeModel):
         await Response(status_code=200 if await self.is_healthy() else 503)(scope, receive, send)
 
     async def start(self, start: Start) -> None:
-        """Raises LoadFailed."""
+        """Create and load the Model. Raises LoadFailed."""
         await self._life.start(start.engine)
         self._flow.begin(start.engine, self._life.instance)
 
@@ -101,7 +101,7 @@ class TrussModel(WholeModel):
         return contract_of(described, Slot.INVOCATION.path)
 
     def unasked(self) -> list[str]:
-        """A warning for a Model without predict: the engine answers what the Model has no method for."""
+        """A warning for a Model without predict: the engine answers requests that the Model has no method for."""
         if "predict" in self.methods:
             return []
         own = ", ".join(name for name in self.by_method if name != "is_healthy")

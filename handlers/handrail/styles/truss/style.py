@@ -45,7 +45,7 @@ class TrussStyle(Style):
         return config.script
 
     def find(self, directory: ModelDirectory) -> Offer | None:
-        """The offer of the script's class. Outside a Truss, the class is not served if a handler answers /invocations."""
+        """The offer of the script's class. Outside a Truss it is not served if a handler answers /invocations."""
         script, config = directory.script, self.config(directory)
         if script.module is None or isinstance(config, DefinitionRefused):
             return None
