@@ -21,8 +21,8 @@ _ERROR_STATUS = 400
 
 
 class Transcript:
-    """Writes the body to `out`: chunk by chunk if `live`, else at the end. `hidden` redacts the output of stages, but not
-    the body."""
+    """Writes the body to `out`: chunk by chunk if `live`, else at the end. `hidden` redacts the output of stages, and
+    not the body."""
 
     def __init__(self, out: BinaryIO, hidden: Redactor, *, live: bool) -> None:
         self._out = out
