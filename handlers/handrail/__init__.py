@@ -1,6 +1,6 @@
-"""What a `model.py` imports: the marks for its handlers and hooks, and the engine they may ask for.
+"""The public API for a `model.py`: decorators for its handlers and hooks, and the engine as a parameter's type.
 
-What a plugin imports besides, to add a style of whole models, is loaded when it is asked for.
+Names for plugins that add a style of whole models are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The ladder: who answers each slot, and why.
+"""The ladder: chooses the handler of each slot, and records why.
 
 For each slot the first of these wins: the environment's reference, the script's decorated function, the script's
-function of the agreed name, the script's Truss Model or a definition's `run_inference`, the default.
+function of the slot's fixed name, a whole model (a Truss Model, or a definition's `run_inference`), the default.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from handrail.wrap.around import Around, resolve_around
 
 @dataclass(frozen=True)
 class Resolution:
-    """One slot's answer: the first candidate. `handler` is None where that is the default or where `fault` is set."""
+    """The result for one slot; the first candidate wins. `handler` is None for the default, or if `fault` is set."""
 
     slot: Slot
     candidates: tuple[Candidate, ...]
@@ -57,11 +57,11 @@ class Resolution:
 
     @property
     def is_settled(self) -> bool:
-        """Not where the default is all that is left because the script could not be had."""
+        """False if only the default is left because the script failed to load."""
         return self.fault is None or self.winner.rung is not Rung.DEFAULT
 
     def sentence(self) -> str:
-        """Who answers and why."""
+        """One sentence: the handler that answers, and why."""
         if self.handler is None:
             return f"{self.slot.path} is answered by the default handler: {self.winner.found}"
         signature = self.handler.signature
@@ -70,7 +70,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class Program:
-    """What a model directory and an environment resolve to. Nothing may be served while there are `faults`."""
+    """The program of a model directory and an environment. It must not be served if it has `faults`."""
 
     script: Path | None
     resolutions: Mapping[Slot, Resolution]
@@ -79,20 +79,20 @@ class Program:
     faults: tuple[HandlerFault, ...]
     warnings: tuple[str, ...]
     models: tuple[WholeModel, ...] = ()
-    #: The model whose function answers /invocations.
+    #: The model that answers /invocations.
     answering: WholeModel | None = None
-    #: Of the models' own, by path.
+    #: Routes of the models, by path.
     routes: Mapping[str, Handler] = field(default_factory=dict)
     session_handlers: Mapping[SessionStep, Handler] = field(default_factory=dict)
     adapters: Mapping[AdapterSlot, Handler] = field(default_factory=dict)
 
     @property
     def hides_engine(self) -> bool:
-        """Whether what answers /invocations may check what the engine's own routes would not."""
+        """Whether the engine's routes would bypass checks of the model that answers /invocations."""
         return self.answering is not None and self.answering.hides_engine
 
     def sentences(self) -> list[str]:
-        """Who answers each slot, and what stands around the handlers."""
+        """One sentence for each slot, each wrapper and each adapter handler."""
         wrapped = [
             f"{wrapper.place} stands around the handlers: {wrapper.candidate.label} "
             f"({definition(wrapper.candidate.function)}), {wrapper.candidate.found}"
@@ -107,7 +107,7 @@ class Program:
 
 
 def resolve(sources: Sources) -> Program:
-    """Load the script and whatever the references name, and settle each slot. Faults are collected, not raised."""
+    """Load the script and the files that references name, and settle each slot. Faults are collected, not raised."""
     make_importable(sources.model_path)
     loader = Loader()
     script, script_fault = _load_script(sources, loader)
@@ -170,7 +170,7 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
 
 
 def _is_known(offered: Mapping[Slot, tuple[Candidate, ...]], script: Script, around: Around) -> bool:
-    """Whether anything that was asked for is ours."""
+    """Whether the script or the environment defines anything that Handrail knows."""
     answered = any(candidates[0].function is not DEFAULT for candidates in offered.values())
     return answered or bool(script.marks or around.wrappers or around.faults)
 
@@ -189,15 +189,16 @@ def _surveyed(
 
 
 def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:
-    """What somebody named or marked for the slot."""
+    """The candidates named or marked for the slot by the user."""
     return (*from_environment(slot, sources, loader, script), *decorated(slot, script), *named(slot, script))
 
 
 def _settle(slot: Slot, candidates: tuple[Candidate, ...], script_fault: HandlerFault | None) -> Resolution:
-    """The winner, adapted; the fault where it cannot be, or where a script that cannot be had may have a better one."""
+    """Adapt the winner. The result has a fault if that fails, or if a script that failed to load may have a better
+    candidate than the default."""
     if script_fault is not None and candidates[0].rung is Rung.DEFAULT:
         return Resolution(slot, candidates, fault=script_fault)
-    if candidates[0].rung is Rung.STYLE and candidates[0].fault is not None:  # one for all slots, and says where it is
+    if candidates[0].rung is Rung.STYLE and candidates[0].fault is not None:  # the model's fault, the same in all slots
         return Resolution(slot, candidates, fault=candidates[0].fault)
     try:
         winner = first(candidates, slot.path, slot)
@@ -217,7 +218,7 @@ def _adapted(function: Any, slot: Slot) -> Handler | None:
 
 
 def _session_handlers(script: Script) -> tuple[dict[SessionStep, Handler], list[HandlerFault]]:
-    """What the script registers to open and to close a session of its engine's own."""
+    """The functions that the script registers to open and close sessions of its engine."""
     marked = {step: [mark.function for mark in script.marks if mark.role is step] for step in SessionStep}
     faults: list[HandlerFault] = [
         Ambiguous(f"@{step.decorator} marks {' and '.join(map(definition, functions))}: keep one.")
@@ -244,7 +245,7 @@ def _warnings(resolution: Resolution, script: Script) -> list[str]:
 
 
 def _near_misses(resolution: Resolution, script: Script) -> list[str]:
-    """Functions whose name is almost the one that rung 3 looks for, and which no other rung found."""
+    """A warning for a function whose name is almost that of rung 3, and that no other rung has found."""
     agreed = resolution.slot.function
     names = vars(script.module) if script.module else {}
     if agreed in names:

@@ -1,4 +1,4 @@
-"""The commands of `handrail`: each parses its words, calls one function, and exits with its status."""
+"""The commands of `handrail`: each parses its arguments, calls one function, and exits with its status."""
 
 from handrail_container.cli.commands import main
 

@@ -1,4 +1,4 @@
-"""`handrail check`: every rung, what was found there, who answers, and what is wrong, with nothing started."""
+"""`handrail check`: reports each rung's candidates, the chosen handlers and all problems, without starting anything."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _FOLD: dict[str, Any] = {"width": WIDTH, "subsequent_indent": "      ", **FOLD}
 
 @dataclass(frozen=True)
 class Report:
-    """What serving would find. `faults` are the program's and those of its requirements; `undecided` is what is not
-    known before pip has installed them."""
+    """Result of a check. `faults` are those of the program and of its requirements; `undecided` lists questions that
+    stay open until pip has installed the requirements."""
 
     settings: Settings
     known: tuple[Known, ...]
@@ -89,8 +89,8 @@ class Report:
         return ExitCode.CLEAN
 
     def to_text(self, *, has_all: bool = False) -> str:
-        """For a terminal: 80 columns, but for what an author wrote and paths. Settings that nobody gave are left out,
-        unless it `has_all`."""
+        """Text for a terminal, folded at 80 columns (paths and the script's own text may be longer). Settings at their
+        defaults are shown with `has_all` only."""
         lines = [
             f"model directory  {self.settings.model_path}",
             f"script           {self.program.script or 'none'}",
@@ -115,7 +115,7 @@ class Report:
         return self.settings.redactor("\n".join(lines))
 
     def to_json(self) -> str:
-        """The same for machines; docs/reference/check-json.md has the schema."""
+        """The report as JSON; docs/reference/check-json.md has the schema."""
         data = {
             "model_path": str(self.settings.model_path),
             "script": str(self.program.script) if self.program.script else None,
@@ -139,8 +139,8 @@ class Report:
 
 
 def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = False, **given: Any) -> Report:
-    """What serving would find; `given` as in `environment.read`. Where it serves on another machine, `is_elsewhere`,
-    the engine's flags are not held against this one, which may not even have the engine."""
+    """Check the program and its settings; `given` as in `environment.read`. With `is_elsewhere` (the server will run
+    on another machine) the engine's flags are not checked: this machine may lack the engine."""
     problems: tuple[str, ...] = ()
     try:
         settings = read(**given)
@@ -158,7 +158,7 @@ def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = Fa
 
 
 def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhere: bool) -> None:
-    """The model, and vLLM's flags where any is set: only then is vLLM's parser worth its import."""
+    """Check the model, and vLLM's flags if any is set: only then is vLLM's parser worth its import."""
     backend = open_backend(settings, fallback_model)
     if (
         settings.engine == "vllm"
@@ -169,7 +169,7 @@ def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhe
 
 
 def _section(title: str, rows: Iterable[str]) -> list[str]:
-    """A titled list, its rows folded; nothing where there are none."""
+    """A titled list with folded rows; empty if there are no rows."""
     folded = [textwrap.fill(row, initial_indent="  ", **_FOLD) for row in rows]
     return ["", title, *folded] if folded else []
 
@@ -186,7 +186,7 @@ def _wrapper_data(wrapper: Wrapper) -> dict[str, str]:
 
 
 def _models(program: Program) -> dict[str, Any]:
-    """Of each model that is served; `model`, a Truss's, and `definition` are there also without one."""
+    """Data of each served model. The keys `model` (a Truss) and `definition` are always present, None if unused."""
     served = {model.title.lower(): dict(model.data()) for model in program.models}
     return {"model": None, "definition": None, **served}
 
@@ -201,7 +201,7 @@ def _adapter(row: tuple[AdapterSlot, Handler]) -> str:
 
 
 def _field(row: Field) -> str:
-    """Of what is refused the first line; the whole of it is among the problems."""
+    """One row. A refused field shows the first line of its note; the problems hold the whole note."""
     return f"{row.name}: {row.outcome}: {row.note.splitlines()[0]}"
 
 

@@ -1,4 +1,4 @@
-"""What `handrail check` says of requirements: what is there, what pip would be run for, and what only pip can tell."""
+"""The requirements in `handrail check`: those that pip would install, and the questions that stay open until then."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handrail_container.settings.fields import Settings
 
 
 def row(found: Requirements | None) -> str:
-    """On one line."""
+    """One line of text."""
     if found is None:
         return "none"
     files = ", ".join(map(str, found.paths)) or "none that can be read"
@@ -23,7 +23,7 @@ def row(found: Requirements | None) -> str:
 
 
 def data(found: Requirements | None) -> dict[str, Any] | None:
-    """The same for machines."""
+    """The JSON form of the requirements."""
     if found is None:
         return None
     paths = list(map(str, found.paths))
@@ -37,14 +37,14 @@ def data(found: Requirements | None) -> dict[str, Any] | None:
 
 
 def lacks(settings: Settings, found: Requirements | None) -> str:
-    """What pip would be run for."""
+    """The requirements that pip would install, as text; empty if there are none."""
     if settings.installs_requirements and settings.pip_args:
         return masked(settings.pip_args)
     return _unmet(found) if found and not found.refused else ""
 
 
 def undecided(lacking: str, faults: Iterable[HandlerFault]) -> tuple[str, ...]:
-    """What cannot be told before pip has run for what is `lacking`: a sentence each."""
+    """One sentence for each question that stays open until pip has installed the `lacking` requirements."""
     if not lacking:
         return ()
     unknown = f"whether pip can install {lacking} is not known before it runs, when the server starts"
@@ -54,7 +54,7 @@ def undecided(lacking: str, faults: Iterable[HandlerFault]) -> tuple[str, ...]:
 
 
 def may_be_mended(fault: HandlerFault | None) -> bool:
-    """Whether it is an import of what may be there once pip has run."""
+    """Whether `fault` is a failed import that pip may mend by installing the module."""
     return isinstance(fault, ImportFailed) and isinstance(fault.__cause__, ImportError)
 
 

@@ -1,4 +1,4 @@
-"""What `handrail check` says of a slot: its rungs, and who answers."""
+"""One slot in `handrail check`: its rungs, and the handler that answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _rung(resolution: Resolution, rung: Rung) -> dict[str, Any]:
 
 
 def _found(resolution: Resolution, rung: Rung) -> list[str]:
-    """What asks for the slot there: nothing is said of the default where it may not be all that there is."""
+    """The candidates on a rung. The default is left out while the slot is not settled: another may still win."""
     return [
         c.found for c in resolution.candidates if c.rung is rung and (resolution.is_settled or rung is not Rung.DEFAULT)
     ]

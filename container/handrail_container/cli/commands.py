@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from handrail_container.server.server import Server
     from handrail_container.settings.fields import Settings
 
-#: The log's form of a command whose reader is a person, also where standard error is a pipe.
+#: Log format of commands read by a person, even if standard error is a pipe.
 _FOR_A_PERSON = "plain"
 _ENGINE = click.option("--engine", metavar="NAME", help="HANDRAIL_ENGINE: vllm, echo, none, or a plugin's")
 
@@ -187,19 +187,19 @@ def _existing(folder: str | None) -> Path | None:
 
 
 def _take_stdout() -> BinaryIO:
-    """Standard output for ourselves: what handlers and engines print goes to standard error from now on."""
+    """Take over standard output: from now on, prints by handlers and engines go to standard error."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return out
 
 
 def _stop_cleanly_from_now() -> None:
-    """A signal to stop exits 0 also before there is a loop to hear it."""
+    """Exit with status 0 on a stop signal, also before the event loop runs."""
     signals.heed(lambda number, frame: os._exit(ExitCode.CLEAN))
 
 
 def _log(settings: Settings, auto: str = "auto") -> None:
-    """All that is written to standard error has one form; `auto` is what to take where the settings do not say."""
+    """Configure one log format for all of standard error; `auto` is used if the settings choose none."""
     from handrail_container.process import logs
 
     form = auto if settings.log_format == "auto" else settings.log_format
@@ -217,7 +217,7 @@ def _settings(auto: str = "auto", **given: Any) -> Settings:
 
 
 def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
-    """Report the settings' problems and, with what settings there are, the script's as well: not one per start."""
+    """Report the settings' problems together with the script's, so that one start shows both."""
     from handrail_container.process.report import refusal, say
     from handrail_container.program.load import load_program
 
@@ -226,7 +226,7 @@ def _refuse(error: SettingsError, usable: Settings) -> ExitCode:
 
 
 def _run_to_the_end(main: Callable[[], Coroutine[Any, Any, int]], settings: Settings) -> NoReturn:
-    """Run a command's loop, and exit with the status that it gives or that a refused setting means."""
+    """Run a command's event loop; exit with its status, or with that of a SettingsError."""
     import uvloop
 
     from handrail_container.process import children
@@ -235,7 +235,7 @@ def _run_to_the_end(main: Callable[[], Coroutine[Any, Any, int]], settings: Sett
     async def run() -> NoReturn:
         code = await main()
         children.kill()
-        _exit(code)  # here: to leave the loop is to wait for handlers that do not heed their end
+        _exit(code)  # inside the loop: closing it would wait for handlers that ignore cancellation
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,4 +1,4 @@
-"""`handrail deploy`: its words."""
+"""The command line of `handrail deploy`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import click
 from handrail_container.process.exits import ExitCode, SettingsError, StartError
 
 _FAILED = 1
-#: A flag that is repeated names one.
+#: Singular names of flags that may be repeated: each use gives one value.
 _SINGULAR = {"environment": "--env", "tags": "--tag", "subnets": "--subnet", "security_groups": "--security-group"}
 
 
 class DeployCommand(click.Command):
-    """A flag for every field of a Deployment, made when asked for: other commands do not wait for pydantic."""
+    """A flag for every field of a Deployment, made on first use: other commands do not wait for pydantic."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         if not any(param.name == "name" for param in self.params):
@@ -40,7 +40,7 @@ def _flags() -> list[click.Parameter]:
 
 
 def _kind(default: Any) -> dict[str, Any]:
-    """How click reads a flag, by the default that its field has; the field itself looks at the value."""
+    """Click options of a flag, chosen by the type of its field's default; the field validates the value."""
     if isinstance(default, bool):
         return {"is_flag": True, "default": None}
     if isinstance(default, dict):
@@ -76,8 +76,8 @@ def deploy(
     directory: Path, config: Path | None, dry_run: bool, delete: bool, no_check: bool, keep: bool, **given: Any
 ) -> None:
     """Put DIR on a SageMaker endpoint; run again, it moves the endpoint to what DIR has now."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # a shell has SIGINT ignored for what it starts with `&`
-        signal.signal(number, signal.default_int_handler)  # it takes back what it made
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell ignores SIGINT in commands run with `&`
+        signal.signal(number, signal.default_int_handler)  # so that the deployment is undone
 
     def run() -> None:
         from handrail_container.sagemaker.deploy import deployment as settings
@@ -132,7 +132,7 @@ def _delete(deployment: Any, *, dry_run: bool) -> None:
 
 
 def _status(run: Callable[[], None]) -> int:
-    """What the operator reads of an error, and the exit status: 2 for settings, 3 for the script, 1 where AWS fails."""
+    """Print an error for the operator; return the exit status: 2 for settings, 3 for the script, 1 for AWS errors."""
     from handrail_container.sagemaker.deploy.advice import advice
     from handrail_container.sagemaker.deploy.errors import AwsError, DeployError
 

@@ -1,4 +1,4 @@
-"""DIR on a command line: the model directory, and what is said where it is something else."""
+"""The DIR argument: the model directory, with an error message for anything else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class DirectoryType(click.Path):
-    """A directory that is there; a script in its place is an error that says how to serve it."""
+    """An existing directory. For a script in its place, the error says how to serve it."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, file_okay=True, path_type=Path)

@@ -1,4 +1,4 @@
-"""`handrail emulate`: its words."""
+"""The command line of `handrail emulate`."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def emulate(directory: Path | None, engine: str | None, target: str | None, **gi
 
 
 def environment(directory: Path | None, engine: str | None) -> dict[str, str]:
-    """The container's: this process's, with the model directory and the engine of the command line.
+    """The container's environment: this process's, with the model directory and the engine of the command line.
 
-    Its log goes where ours does, so both have one form, which is plain unless the environment says another.
+    Both processes log to the same place, so they share one format: plain, unless the environment sets another.
     """
     from handrail_container.settings.environment import process_environment
 
@@ -70,7 +70,7 @@ def environment(directory: Path | None, engine: str | None) -> dict[str, str]:
 
 
 def run(target: str | None, variables: Mapping[str, str], given: Mapping[str, Any]) -> int:
-    """Emulate until told to stop; the exit status."""
+    """Emulate until a stop signal arrives; returns the exit status."""
     from handrail_container.process.report import say
     from handrail_container.sagemaker.emulate.api import Limits
     from handrail_container.sagemaker.emulate.container import Container

@@ -1,4 +1,4 @@
-"""What `--hints` prints once the server is ready."""
+"""The output of `--hints`, printed once the server is ready."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KEY = '-H "Authorization: Bearer $KEY"'
 
 
 def print_hints(program: Program, host: str, port: int, settings: Settings, payloads: Mapping[str, str]) -> None:
-    """Who answers each slot, and what to try; `payloads` are the engine's routes by the key of a body."""
+    """Print the handler of each slot and requests to try; `payloads` maps a body's key to the engine's route."""
     url = f"http://{authority(host, port)}"
     asks = f"curl {_KEY}" if settings.api_keys else "curl"
     told = Told(program, payloads, settings.model_routes)
@@ -39,12 +39,12 @@ def print_hints(program: Program, host: str, port: int, settings: Settings, payl
         *(f"  {line}" for line in _invocation(told, asks, url)),
         f"  {asks} {url}/openapi.json" if settings.api_keys else f"  {url}/docs in a browser: all routes",
     ]
-    with contextlib.suppress(OSError):  # whoever read standard output has gone
+    with contextlib.suppress(OSError):  # standard output was closed by its reader
         click.echo("\n".join(lines))
 
 
 def _invocation(told: Told, asks: str, url: str) -> Iterator[str]:
-    """A request that whoever answers can read; where nobody knows what that is, words that say so."""
+    """A curl command that fits the handler's contract; if no sample fits, a hint to /openapi.json."""
     resolution = told.program.resolutions[Slot.INVOCATION]
     if resolution.handler is None and not told.payloads:
         yield "nothing at /invocations: there is no handler, and the engine `none` has no default"
@@ -73,13 +73,13 @@ def _with_json(start: str, contract: Contract, schema: Any, name: str) -> Iterat
 
 
 def _schema(operation: Mapping[str, Any]) -> tuple[Any, str | None]:
-    """Of the body, with its media type; None where there is no body."""
+    """The body's schema and media type; both None if there is no body."""
     content = operation.get("requestBody", {}).get("content", {})
     return next(((one.get("schema"), media_type) for media_type, one in content.items()), (None, None))
 
 
 def _names_fields(schema: Any, contract: Contract) -> bool:
-    """Whether {} is what it asks for, and not what nobody knows."""
+    """Whether the schema names fields: only then is {} a valid body, and not a placeholder."""
     named = contract.components.get(str(schema.get("$ref")).removeprefix(REFERENCE), schema)
     return "properties" in named
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import httpx
 
 _LOOPBACK = "127.0.0.1"
-#: What clients of HTTP call a port that nobody listens on.
+#: How HTTP clients report a refused connection.
 _UNREACHED = re.compile(r"ConnectError|ConnectionRefused|Connection refused|connection attempts failed", re.IGNORECASE)
 _NOT_SERVED = (
     "handrail: it could not connect. If it asks this server: `handrail invoke` listens on no port. Serve it "
@@ -44,7 +44,7 @@ _NAMES = {Stage.PROCESS_INPUT: "input", Stage.RUN: "snippet", Stage.PROCESS_OUTP
 
 
 async def unless_stopped(work: Coroutine[Any, Any, ExitCode]) -> int:
-    """What `work` returns; where a signal ends it, the status that a shell gives that signal."""
+    """Await `work`; if a signal stops it, return the shell's status for that signal (128 + its number)."""
     loop, working, heard = asyncio.get_running_loop(), asyncio.ensure_future(work), list[int]()
 
     def stop(number: int) -> None:
@@ -60,7 +60,7 @@ async def unless_stopped(work: Coroutine[Any, Any, ExitCode]) -> int:
 
 
 async def invoke_url(url: str, question: Question, transcript: Transcript) -> ExitCode:
-    """Ask a server: `/invocations`, where `url` has no path."""
+    """Send the request to a server, at `/invocations` if `url` has no path."""
     import httpx
 
     try:
@@ -78,7 +78,7 @@ async def invoke_url(url: str, question: Question, transcript: Transcript) -> Ex
         async with httpx.AsyncClient(timeout=None) as client:
             response = await client.send(asking, stream=True)
             transcript.began(response.status_code, response.headers.get("content-type", ""))
-            with contextlib.suppress(httpx.RemoteProtocolError):  # cut before its end, which is shown as such
+            with contextlib.suppress(httpx.RemoteProtocolError):  # the transcript shows that the answer was cut
                 await _follow(response, transcript)
     except httpx.HTTPError as error:
         say(f"handrail: {address} gives no answer: {error or type(error).__name__}")
@@ -95,7 +95,8 @@ async def _follow(response: httpx.Response, transcript: Transcript) -> None:
 async def invoke_directory(
     settings: Settings, question: Question, transcript: Transcript, fallback_model: Path | None = None
 ) -> ExitCode:
-    """Start what serving would start, ask it as a client would, and stop it. Raises SettingsError."""
+    """Start as for serving, but without a public port, send the request through the gate, and stop. Raises
+    SettingsError."""
     lifecycle = Lifecycle()
     gate = composition.create_gate(settings, lifecycle)
     startup = Startup(settings, lifecycle, gate, opening.open_backend(settings, fallback_model))
@@ -109,12 +110,12 @@ async def invoke_directory(
             if code and transcript.tells(_UNREACHED):
                 say(_NOT_SERVED)
             return code
-    except Exception as error:  # noqa: BLE001  a refusal, or a bug of ours: it says which
+    except Exception as error:  # noqa: BLE001  a refusal or our bug: `failed` reports which
         return startup.failed(error)
 
 
 async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.AsyncExitStack) -> None:
-    """The steps of a start, each a stage; `stack` undoes them."""
+    """Run the steps of a start, each shown as a stage; `stack` undoes them."""
     program = await startup.load()
     handler = program.resolutions[Slot.INVOCATION].handler
     transcript.stage("script", handler.signature.where if handler else "the default handler answers")
@@ -137,7 +138,7 @@ def _begun(program: Program) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def _listening(gate: Gate) -> AsyncIterator[str]:
-    """An address of this machine's own, for a snippet that asks the engine: its process reaches it no other way."""
+    """Listen on loopback and yield the URL: a snippet runs in its own process and reaches the engine only over it."""
     bound = bind(_LOOPBACK, 0)
     listener = Listener(gate)
     serving = asyncio.create_task(listener.serve(sockets=[bound]))
@@ -149,7 +150,7 @@ async def _listening(gate: Gate) -> AsyncIterator[str]:
 
 
 async def ask(gate: Gate, question: Question, transcript: Transcript, patience_s: float) -> None:
-    """Send the request through the gate, as a client's would come; what goes on after the answer has `patience_s`."""
+    """Send the request through the gate, as from a client; work after the answer has a timeout of `patience_s`."""
     body, is_answered = question.body, asyncio.Event()
     scope = _scope(question, {"Host": _LOOPBACK, **question.headers, "Content-Length": str(len(body))})
     observe_with(lambda stage, text: transcript.stage_of_its_own(_NAMES[stage], text), scope)

@@ -1,4 +1,4 @@
-"""What `handrail invoke` asks: a body, headers, a path, as they are written on a command line."""
+"""The request of `handrail invoke`: its body, headers and path, read from the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from handrail.core.slots import Slot
 
-#: What is asked where nobody says what to ask.
+#: The body sent without `--input`.
 DEFAULT_INPUT = b'{"messages": [{"role": "user", "content": "Hello!"}]}'
 _ASKED_BY_GET = re.compile(
     "/|/ping|/health|/metrics|/openapi.json|/docs|/redoc|/execution-parameters|/(v1/models|adapters)(/[^:]+)?"
@@ -20,9 +20,9 @@ _ASKED_BY_GET = re.compile(
 
 @dataclass(frozen=True)
 class Question:
-    """The body of the request; `streams` asks for a stream where the body is a JSON object; `key` is the server's.
+    """The request to send. `streams` adds `"stream": true` to a JSON object; `key` is the server's API key.
 
-    `given_headers` come before those that are sent anyway.
+    `given_headers` replace the default headers of the same names.
     """
 
     given: bytes = DEFAULT_INPUT
@@ -34,7 +34,7 @@ class Question:
 
     @property
     def target(self) -> str:
-        """The path, with its query where there is one."""
+        """The path, with its query if it has one."""
         return f"/{(self.path or Slot.INVOCATION.path).lstrip('/')}"
 
     @property
@@ -51,18 +51,18 @@ class Question:
             return self.given
         try:
             value = json.loads(self.given)
-        except (ValueError, RecursionError):  # the handler's to judge
+        except (ValueError, RecursionError):  # sent as it is: the handler decides
             return self.given
         return json.dumps({**value, "stream": True}).encode() if isinstance(value, dict) else self.given
 
 
 def method_of(path: str) -> str:
-    """What a route of ours is asked by where nobody says."""
+    """The default method for a path."""
     return "GET" if _ASKED_BY_GET.fullmatch(path.partition("?")[0]) else "POST"
 
 
 def body(source: str | None) -> bytes:
-    """Of `--input`: JSON as it is, what standard input has for `-`, else a file's. Raises ValueError."""
+    """The body that `--input` gives: JSON as it is, standard input for `-`, else a file's bytes. Raises ValueError."""
     if source is None:
         return DEFAULT_INPUT
     if source == "-":
@@ -80,7 +80,7 @@ def _reason(error: Exception) -> str:
 
 
 def headers(lines: Iterable[str]) -> dict[str, str]:
-    """Of `-H`. Raises ValueError."""
+    """The headers that `-H` gives. Raises ValueError."""
     found = {}
     for line in lines:
         name, colon, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""A value that fits a JSON schema, for somebody to try: as its author gives one, else the least that it asks for."""
+"""A sample value for a JSON schema: the author's example if there is one, else the least that the schema requires."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from handrail.core.contract import REFERENCE
 
-#: A model may hold itself: so deep an example goes.
+#: Greatest depth of a sample: a model may contain itself.
 _DEPTH = 8
-#: Nobody reads a longer text or list.
+#: Greatest length of a sample's text or list.
 _LONG = 200
 _FORMATS = {
     "date": "2026-01-31",
@@ -29,7 +29,7 @@ _PLAIN: dict[str, Any] = {"boolean": True, "null": None}
 
 
 def sample(schema: Any, components: Mapping[str, Any], depth: int = 0) -> Any:
-    """An object for what may be anything."""
+    """A value that fits `schema`; an empty object if the schema allows anything."""
     if not isinstance(schema, dict) or depth > _DEPTH:
         return {}
     for key in ("examples", "enum"):
@@ -47,7 +47,7 @@ def sample(schema: Any, components: Mapping[str, Any], depth: int = 0) -> Any:
 
 
 def _chosen(choices: list[Any], depth: int) -> Any:
-    """Null says least of what there could be, and ends what would hold itself."""
+    """The first choice other than null. Null is chosen deep down only, where it ends a model that contains itself."""
     others = [one for one in choices if one != _NULL]
     return _NULL if len(others) < len(choices) and (depth > _DEPTH / 2 or not others) else others[0]
 
@@ -73,7 +73,7 @@ def _text(schema: Mapping[str, Any]) -> str:
 
 
 def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
-    """1 where it may be, else the bound that is nearest to it."""
+    """1 if the schema allows it, else the allowed value nearest to 1."""
     step = schema.get("multipleOf", 1)
     least = max(schema.get("minimum", -math.inf), schema.get("exclusiveMinimum", -math.inf) + step)
     most = min(schema.get("maximum", math.inf), schema.get("exclusiveMaximum", math.inf) - step)
@@ -83,7 +83,7 @@ def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
 
 
 def _items(schema: Mapping[str, Any], components: Mapping[str, Any], depth: int) -> list[Any]:
-    """One item, or as many as there must be."""
+    """One item, or `minItems` of them."""
     before = [sample(one, components, depth + 1) for one in schema.get("prefixItems", ())]
     if "items" not in schema or depth >= _DEPTH - 2:
         return before

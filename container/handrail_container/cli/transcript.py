@@ -1,4 +1,4 @@
-"""One call as its author watches it: its stages and their times on standard error, the answer on standard output."""
+"""Output of one `handrail invoke`: stages and their times on standard error, the answer on standard output."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from starlette.types import Message
 
 from handrail_container.process.report import say
 
-#: Characters of what went through a stage that are shown.
+#: Characters shown of a stage's output.
 _MOST = 2000
 _ERROR_EVENT = b"event: error\n"
 _ERROR_STATUS = 400
 
 
 class Transcript:
-    """`out` gets the body as a client does: piece by piece where it is `live`, else at the end. What is shown beside it
-    is without what `hidden` hides."""
+    """Writes the body to `out`: chunk by chunk if `live`, else at the end. `hidden` redacts the output of stages, and
+    not the body."""
 
     def __init__(self, out: BinaryIO, hidden: Redactor, *, live: bool) -> None:
         self._out = out
@@ -35,13 +35,13 @@ class Transcript:
         self._is_complete = False
 
     def stage(self, name: str, note: str = "") -> None:
-        """What has just ended; its time is that since the one before."""
+        """Show a stage that has just ended, with the seconds since the stage before."""
         now = time.monotonic()
         _say(f"{name:16}{now - self._last:9.3f} s  {note}")
         self._last = now
 
     def stage_of_its_own(self, name: str, text: str) -> None:
-        """A stage that only this kind of model has, and what came out of it."""
+        """Show a stage that only this kind of model has, with its output."""
         self._names_stages = True
         self.stage(name)
         rest = len(text) - _MOST
@@ -50,7 +50,7 @@ class Transcript:
             _say(f"    {line}")
 
     def began(self, status: int, content_type: str) -> None:
-        """The answer's status and headers are there."""
+        """The answer's status and headers have arrived."""
         self._head = (status, content_type)
         if not self._names_stages:
             self.stage("handler", str(status))
@@ -65,11 +65,11 @@ class Transcript:
             self._write(body)
 
     def completed(self) -> None:
-        """The last piece has come."""
+        """The last chunk has arrived."""
         self._is_complete = True
 
     def hear(self, message: Message) -> bool:
-        """One of an ASGI application's; whether it was the last."""
+        """Record a message of an ASGI application; returns whether it was the last."""
         if message["type"] == "http.response.start":
             self.began(message["status"], Headers(raw=message["headers"]).get("content-type", ""))
             return False
@@ -79,7 +79,7 @@ class Transcript:
         return self._is_complete
 
     def ended(self) -> bool:
-        """Show what is left to be shown. Whether all went well."""
+        """Show the rest. Returns whether the answer was complete and no error."""
         body, (status, content_type) = b"".join(self._pieces), self._head
         chunks = "1 chunk" if len(self._pieces) == 1 else f"{len(self._pieces)} chunks"
         note = f"{status} {content_type}, {len(body)} bytes in {chunks}"
@@ -92,11 +92,11 @@ class Transcript:
         return self._is_complete and status < _ERROR_STATUS and not has_failed_midway
 
     def tells(self, form: re.Pattern[str]) -> bool:
-        """Whether the answer has that in it."""
+        """Whether the answer contains `form`."""
         return form.search(b"".join(self._pieces).decode(errors="replace")) is not None
 
     def _write(self, body: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError):  # who reads has read enough
+        with contextlib.suppress(BrokenPipeError):  # the reader has closed the pipe
             self._out.write(body)
             self._out.flush()
 

@@ -1,1 +1,1 @@
-"""What answers on which path."""
+"""The server's routes and default handlers."""

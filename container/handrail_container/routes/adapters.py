@@ -1,4 +1,4 @@
-"""`/adapters`, and the header that sends a request to one."""
+"""`/adapters`, and the header that selects the adapter of a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TRUE = ("true", "1")
 
 
 class AdapterRoutes:
-    """`own` are the script's handlers, in place of ours: they look at the source themselves."""
+    """The routes of `/adapters`. `own` are the script's handlers: they replace ours and check the source themselves."""
 
     def __init__(
         self, adapters: Adapters, own: Mapping[AdapterSlot, ASGIApp], sources: AdapterSources, origins: Origins
@@ -72,7 +72,7 @@ class AdapterRoutes:
 
 
 def sent_to_adapters(app: ASGIApp, adapters: Adapters) -> ASGIApp:
-    """`app`, for which `request.state.adapter` is the name in the header, None where there is none."""
+    """`app` with `request.state.adapter` set to the header's adapter name, None without the header."""
 
     def sent(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         state = scope["state"]

@@ -19,7 +19,7 @@ from handrail_container.routes.table import no_such_route
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """The application the engine adds its routes to, and user code finds at `request.app`."""
+    """The application that the engine adds its routes to; user code finds it at `request.app`."""
     app = FastAPI(title="Handrail", version=version("handrail"))
     describe(app)
     app.state.engine = backend.facade

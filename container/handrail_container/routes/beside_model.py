@@ -5,13 +5,13 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: They generate nothing.
+#: POST routes that generate nothing.
 HARMLESS = frozenset({"/tokenize", "/detokenize"})
 
 
 def beside_model(engine: ASGIApp) -> ASGIApp:
-    """The engine's other routes beside a Model whose `predict` answers: none of them generates, which would bypass what
-    `predict` checks."""
+    """The engine's routes beside a Model whose `predict` answers. POST routes that generate are refused, because they
+    would bypass the checks of `predict`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "POST" and scope["path"] not in HARMLESS:

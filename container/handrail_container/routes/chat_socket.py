@@ -1,8 +1,8 @@
-"""What answers a WebSocket of SageMaker's bidirectional streaming where the user has no handler: streaming chat.
+"""Streaming chat over a WebSocket: the default handler of SageMaker's bidirectional streaming.
 
-Each message is the JSON body of a chat or a completion, in a text frame or a binary one. Its answer is the engine's
-events, a text frame each, as they stand after `data: `; the last is `[DONE]`, or an error in our envelope. Messages are
-answered in their order, one after the other.
+Each message is the JSON body of a chat or a completion, in a text or binary frame. The answer is one text frame for
+each event of the engine, without `data: `; the last is `[DONE]`, or an error in our envelope. Messages are answered
+one after the other, in order.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class ChatSocket:
         self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises WebSocketDisconnect once the client has left; what it asked for has been aborted by then."""
+        """Answer messages until the client disconnects. Raises WebSocketDisconnect once its requests are cancelled."""
         websocket = Stream(scope, receive, send)
         await websocket.accept()
         waiting = Inbox()
         tasks = [asyncio.ensure_future(work) for work in (_read(receive, waiting), self._answer(websocket, waiting))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            done.pop().result()  # neither ends of itself
+            done.pop().result()  # neither task ends without an exception
         finally:
             for task in tasks:
                 task.cancel()
@@ -61,7 +61,7 @@ class ChatSocket:
             async with aclosing(answer.body_iterator) as pieces:
                 async for event in _events(pieces):
                     yield event
-        except Exception as error:  # noqa: BLE001  whatever an engine raises is an answer: the next message may fare better
+        except Exception as error:  # noqa: BLE001  any error of the engine is answered; the socket stays open
             request_id: str = websocket.scope["state"]["handrail.request_id"]
             yield error_body(explain_ours(error, request_id), request_id).decode()
 
@@ -69,7 +69,7 @@ class ChatSocket:
 async def _read(receive: Receive, waiting: Inbox) -> None:
     while (message := await receive())["type"] == "websocket.receive":
         waiting.put(message)
-        await waiting.room()  # while there is none, the client is not read from
+        await waiting.room()  # backpressure: stop reading while the inbox is full
     raise WebSocketDisconnect(message.get("code") or 1005)
 
 
@@ -86,7 +86,7 @@ def _body(message: Message, bounds: JsonBounds) -> dict[str, Any]:
 
 
 async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """What stands after `data: ` in each event, however they come in pieces."""
+    """The data of each event, however the events are split into chunks."""
     rest = b""
     async for piece in pieces:
         *whole, rest = (rest + piece).split(b"\n\n")

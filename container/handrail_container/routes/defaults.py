@@ -1,4 +1,4 @@
-"""The handlers that answer where the user gave none."""
+"""The default handlers, used where the script has none."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from handrail_container.engine.backend import Backend
 from handrail_container.engine.lora import Adapters
 from handrail_container.process.exits import EngineDeadError
 
-#: As vLLM's and LMI's own containers have it, among other attributes.
+#: The same form as in vLLM's and LMI's containers, among other attributes.
 _ROUTE = re.compile(r"(?:^|[\s,;])route=(/[^\s,;?]*)")
 _ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
-#: Keys of the payloads whose answers can be streamed.
+#: Keys of payloads that can be streamed.
 _STREAMED = {"messages", "prompt"}
 _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
-#: Content types of SageMaker's batch transform: many records in a body.
+#: Content types of SageMaker's batch transform, with many records in a body.
 _OF_BATCHES = frozenset({"text/csv", "application/jsonlines", "application/x-jsonlines", "application/jsonl"})
 
 
 class DefaultPing:
-    """200 while the engine is alive; the gate has answered already where the server is not ready.
+    """200 while the engine is alive. The gate answers before the server is ready.
 
-    `models` are whole models that may say otherwise; where `is_fresh`, each request asks them anew.
+    `models` are whole models that may report unhealthy; with `is_fresh` each request asks them anew.
     """
 
     def __init__(self, backend: Backend, models: Sequence[WholeModel] = (), *, is_fresh: bool = False) -> None:
@@ -52,10 +52,10 @@ class DefaultPing:
 
 
 class DefaultInvocation:
-    """The engine's own route for the payload: `messages` is a chat, `prompt` a completion, `input` an embedding, …
+    """Calls the engine's route for the payload: `messages` is a chat, `prompt` a completion, `input` an embedding, …
 
-    Or the one that `route=/v1/…` in SageMaker's Custom-Attributes names, whatever the body is. A client that accepts
-    nothing but events gets a stream, unless its body says otherwise.
+    `route=/v1/…` in SageMaker's Custom-Attributes names a route directly, for any body. A client that accepts only
+    events gets a stream, unless its body sets `stream`.
     """
 
     def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str], adapters: Adapters) -> None:
@@ -75,7 +75,7 @@ class DefaultInvocation:
         if _accepts_events_alone(request) and _STREAMED & payload.keys() and "stream" not in payload:
             asked_for["stream"] = True
         adapter = request.state.adapter
-        if adapter is not None:  # it goes before what the body names: the platform has routed the request to it
+        if adapter is not None:  # overrides the body's `model`: the platform routed the request by it
             self._adapters.require(adapter)
             asked_for["model"] = adapter
         if asked_for:
@@ -101,8 +101,8 @@ def _described(payload: Any) -> str:
 
 
 def _require_json(content_type: str | None) -> None:
-    """A body without a type is taken for JSON: SageMaker clients need not name one. What a batch transform sends has
-    a status of its own, which says that another content type is taken."""
+    """Refuse other content types. A body without one is taken for JSON, since SageMaker clients may omit it. The types
+    of a batch transform get 415, other types 400."""
     media_type = (content_type or "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise HTTPException(

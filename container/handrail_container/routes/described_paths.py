@@ -1,6 +1,6 @@
-"""What `/openapi.json` describes beside the engine's own routes: ours, and those that the program's handlers answer.
+"""The parts of `/openapi.json` beside the engine's routes: the container's routes and those of the script's handlers.
 
-What a handler takes and answers with is as its annotations say it; what they do not say is left open.
+A handler's input and output are described by its annotations; without annotations they are left open.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from handrail.resolve import Program
 from handrail_container.routes.beside_model import HARMLESS
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 
-#: What the engine takes by payload, where its own routes do not say.
+#: Schemas of the engine's payloads, used if its routes do not describe them.
 _PAYLOADS: dict[str, dict[str, Any]] = {
     "messages": CHAT,
     "prompt": {
@@ -43,8 +43,8 @@ _TEXT: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
 
 @dataclass(frozen=True)
 class Told:
-    """What there is to describe: `payloads` are the engine's routes by the key of a body that chooses each,
-    `model_routes` is the setting of that name."""
+    """Input of the description. `payloads` maps the key of a body to the engine's route; `model_routes` is the setting
+    of that name."""
 
     program: Program
     payloads: Mapping[str, str]
@@ -52,7 +52,7 @@ class Told:
 
 
 def fixed_paths() -> dict[str, dict[str, Any]]:
-    """What is the same for every program."""
+    """The paths that are the same for every program."""
     about = operation("Who answers here.", "The name, the version and the state.", _JSON)
     metrics = operation("Metrics, as Prometheus reads them.", "The metrics.", _TEXT)
     health = operation(*_PING)
@@ -82,7 +82,7 @@ _PING = ("Whether the server can answer; 503 says why not.", "It can.", _ANY_TYP
 
 
 def contracts(told: Told, engine: Mapping[str, Any]) -> dict[str, dict[str, Contract]]:
-    """What the program's handlers answer, by path and method; `engine` are the paths of the engine's own routes."""
+    """Contracts of the program's handlers, by path and method; `engine` holds the OpenAPI paths of the engine."""
     invocation = {"post": _invocation(told, engine)}
     found = {"/invocations": invocation, "/predict": invocation}
     ping = told.program.resolutions[Slot.PING].handler
@@ -97,7 +97,7 @@ def contracts(told: Told, engine: Mapping[str, Any]) -> dict[str, dict[str, Cont
 
 
 def engines_part(told: Told, paths: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the engine's routes that are there beside a Model; a strict one leaves none, nor a description."""
+    """The engine's routes that are served beside a Model. With `strict` there are none, and no description either."""
     if not told.program.hides_engine or told.model_routes == "engine":
         return dict(paths)
     gets = {
@@ -116,11 +116,11 @@ def _invocation(told: Told, engine: Mapping[str, Any]) -> Contract:
 
 
 def _by_payload(payloads: Mapping[str, str], engine: Mapping[str, Any]) -> Contract:
-    """The default handler: the engine, whose routes say what they take."""
+    """The contract of the default handler, from the engine's routes."""
     if not payloads:
         return Contract(operation("There is no handler, and the engine `none` has no default.", "Nothing.", _ANY_TYPE))
     shapes = [_schema_at(path, engine) or _PAYLOADS.get(key, {}) for key, path in payloads.items()]
-    media_types = {"application/json": ANYTHING, "text/event-stream": ANYTHING}  # events: tools read them one by one
+    media_types = {"application/json": ANYTHING, "text/event-stream": ANYTHING}  # tools read events one by one
     words = ("The engine answers, by payload.", "The engine's answer, or its stream.")
     return Contract(operation(*words, media_types, requestBody=body({"anyOf": shapes})))
 
@@ -132,7 +132,7 @@ def _schema_at(path: str, engine: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _surrounded(contract: Contract, program: Program) -> Contract:
-    """What the script's own pre- and post-processing makes of it nobody can tell."""
+    """Adds a note on the script's pre- and post-processing: its effect on input and output is unknown."""
     names = [one.candidate.label for one in program.around.wrappers if one.place is not WrapperSlot.THROTTLE]
     if not names:
         return contract
@@ -142,14 +142,14 @@ def _surrounded(contract: Contract, program: Program) -> Contract:
 
 
 def _pinged(handler: Handler, method: str) -> Contract:
-    """Its parameters; True, None and False are no bodies, but statuses."""
+    """The handler's parameters with our responses: True, None and False are statuses, not bodies."""
     contract = contract_of(handler, Slot.PING.path, method)
     answers = operation(*_PING)["responses"]
     return Contract({**contract.operation, "responses": answers}, contract.components)
 
 
 def _named(contract: Contract, template: str) -> Contract:
-    """The same for any name in its path."""
+    """The contract with the path parameters of `template` added."""
     names = [{"name": n, "in": "path", "required": True, "schema": _STRING} for n in re.findall(r"{(\w+)}", template)]
     parameters = [*names, *contract.operation.get("parameters", [])]
     return Contract({**contract.operation, "parameters": parameters}, contract.components)

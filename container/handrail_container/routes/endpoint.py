@@ -1,4 +1,4 @@
-"""What answers on a path, as the gate calls it."""
+"""The endpoint of a path, as the gate calls it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from handrail_container.http.envelope import Explain
 from handrail_container.http.json_bounds import JsonBounds
 from handrail_container.routes.session_store import Sessions
 
-#: The code of a WebSocket that is closed since nothing here takes it.
+#: WebSocket close code for a path without a handler.
 _UNSUPPORTED = 1003
 
 
 class Admits(Protocol):
-    """Requests that are counted together, as the routes see it."""
+    """A lane: requests that share one limit and queue."""
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """`app` for the requests that are admitted."""
+        """`app`, called for admitted requests only."""
 
 
 class AdmittingLanes(Protocol):
@@ -32,7 +32,7 @@ class AdmittingLanes(Protocol):
 
 
 class GateParts(Protocol):
-    """What the routes need of the gate, which stands above them."""
+    """The part of the gate that the routes need."""
 
     @property
     def lanes(self) -> AdmittingLanes: ...
@@ -46,10 +46,10 @@ class GateParts(Protocol):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One of our own routes. `explain` turns what `app` raises into an error; `handler` names, for the log, who answers
-    there: the user's function, or the engine. One that `serves_own` lets in what runs here, such as a snippet in its
-    process, also while the server drains: its request could not be finished else. What `is_the_engines` may have fewer
-    objects in its body than a handler's own."""
+    """A route of the container. `explain` turns an exception of `app` into an error; `handler` is the name in the log:
+    the user's function, or the engine. `serves_own` admits the container's own processes, such as a snippet's, while
+    the server drains: their requests could not finish otherwise. `is_the_engines` applies the engine's stricter bounds
+    on JSON bodies."""
 
     app: ASGIApp
     methods: tuple[str, ...]
@@ -62,8 +62,8 @@ class Endpoint:
 
 
 class Routes(NamedTuple):
-    """What answers: by path, below prefixes (the first that fits), and WebSockets by path. `paths` are those that are
-    known below the prefixes."""
+    """Endpoints by path, endpoints by prefix (the first match wins), and WebSockets by path. `paths` are the known
+    paths below the prefixes."""
 
     endpoints: Mapping[str, Endpoint]
     prefixes: Mapping[str, Endpoint]
@@ -73,14 +73,14 @@ class Routes(NamedTuple):
 
 @dataclass(frozen=True)
 class SocketEndpoint:
-    """`app` is an ASGI application that accepts the connection and may leave closing it to the room."""
+    """`app` is an ASGI application that accepts the connection and may leave closing it to the gate."""
 
     app: ASGIApp
     explain: Explain
 
 
 def no_socket(reason: str) -> ASGIApp:
-    """Says so on the connection itself: clients hardly show the body of a refused handshake."""
+    """An app that accepts and closes with `reason`: few clients show the body of a refused handshake."""
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()

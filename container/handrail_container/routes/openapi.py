@@ -1,4 +1,4 @@
-"""What `/openapi.json` says: the engine's routes as FastAPI knows them, our own beside them, and one shape of error."""
+"""The document at `/openapi.json`: FastAPI's description of the engine's routes, our own routes, one error shape."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ERROR = {
     "description": "An error.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
-#: OpenAPI has no word for them.
+#: Named in the text, because OpenAPI cannot describe WebSockets.
 _WEBSOCKETS = (
     "Beside these routes there are WebSockets: /invocations-bidirectional-stream, and /v1/websocket of a Truss Model."
 )
@@ -45,15 +45,15 @@ _METHODS = ("get", "post", "head", "put", "patch", "delete", "options", "trace")
 
 
 class OpenApi:
-    """The description of one server: of the engine's routes made once, and of ours again after each reload."""
+    """The document of one server. The engine's part is made once, ours again after each reload."""
 
     def __init__(self, app: FastAPI) -> None:
-        self._of_engine = app.openapi  # FastAPI's own, which keeps what it has made
+        self._of_engine = app.openapi  # FastAPI's own method, which caches its result
         self._told: Told | None = None
         self._made: tuple[Told | None, dict[str, Any]] | None = None
 
     def tell(self, told: Told) -> None:
-        """What is to be described from now on."""
+        """Set the program to describe; the document is made again on the next request."""
         self._told = told
 
     def __call__(self) -> dict[str, Any]:
@@ -79,19 +79,19 @@ class OpenApi:
 
 
 def describe(app: FastAPI) -> None:
-    """Let `app` describe the whole server."""
+    """Make `app` describe the whole server."""
     app.openapi = OpenApi(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     _describe_in_thread(app)
 
 
 def tell(app: FastAPI, told: Told) -> None:
-    """From now on `app` describes that; it is made when somebody asks for it."""
+    """Set the program that `app` describes; the document is made on the next request."""
     document: Any = app.openapi
     document.tell(told)
 
 
 def _joined(contract: Contract, components: dict[str, Any]) -> dict[str, Any]:
-    """Its operation, once its components are among the others: under other names where one of theirs is taken."""
+    """Add the contract's components, renamed if a name is taken, and return its operation."""
     suffixes = itertools.chain(("",), (f"-{number}" for number in itertools.count(2)))
     named = ({name: f"{name}{suffix}" for name in contract.components} for suffix in suffixes)
     names, own = next((names, own) for names in named if _fits(own := _under(names, contract), components))
@@ -105,12 +105,12 @@ def _under(names: dict[str, str], contract: Contract) -> dict[str, Any]:
 
 
 def _fits(own: dict[str, Any], components: dict[str, Any]) -> bool:
-    """Whether no other component has one of their names."""
+    """Whether no different component has one of these names."""
     return all(components.get(name, schema) == schema for name, schema in own.items())
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:
-    """`value` with the references to components by their new names; a discriminator's mapping has some, too."""
+    """`value` with its references to components renamed, those in a discriminator's mapping too."""
     if isinstance(value, dict):
         return {key: _renamed(item, names) for key, item in value.items()}
     if isinstance(value, list):
@@ -122,7 +122,7 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
 
 
 def _describe_in_thread(app: FastAPI) -> None:
-    """The first description of an engine's routes takes a second, which nobody else is to wait for."""
+    """Make the document in a thread: the first takes a second, which would block the event loop."""
     (index, route), *_ = ((i, one) for i, one in enumerate(app.routes) if getattr(one, "path", "") == app.openapi_url)
     assert isinstance(route, Route)
     answer, turn = route.endpoint, asyncio.Lock()
@@ -136,6 +136,6 @@ def _describe_in_thread(app: FastAPI) -> None:
 
 
 def _with_our_errors(operation: dict[str, Any]) -> dict[str, Any]:
-    """Whatever its author says of errors, ours is what clients get."""
+    """Replace the operation's error responses with ours, because clients get ours."""
     good = {status: answer for status, answer in operation["responses"].items() if status[0] in "123"}
     return {**operation, "responses": {**good, "default": _ERROR}}

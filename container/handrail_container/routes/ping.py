@@ -1,4 +1,4 @@
-"""`/ping` where the user's code has a part in it: it answers in time, whatever that code does."""
+"""`/ping` with the user's code in it: a timeout holds even if that code is stuck."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Said = tuple[list[Message], BaseException | None]
 
 
 def unhealthy(explain: Explain, *, keeps_status: bool) -> Explain:
-    """What fails at /ping is a 503 with the reason; with `keeps_status`, an HTTPException says which it is."""
+    """Make errors at /ping a 503 with the reason; with `keeps_status`, an HTTPException keeps its status."""
 
     def explained(error: BaseException, request_id: str) -> Failure:
         failure = explain(error, request_id)
@@ -30,12 +30,13 @@ def unhealthy(explain: Explain, *, keeps_status: bool) -> Explain:
 
 
 def bounded(endpoint: Endpoint) -> Endpoint:
-    """`endpoint` for /ping: what is slow or stuck is a 503 that says so."""
+    """`endpoint` with a timeout: a slow or stuck /ping is a 503."""
     return replace(endpoint, app=BoundedPing(endpoint))
 
 
 class BoundedPing:
-    """Raises what the user's code raises, or HTTPException. While one is stuck, no other is started."""
+    """Raises the exceptions of the user's code, or HTTPException on a timeout. While one call is stuck, no other is
+    started."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._app = endpoint.app
@@ -49,12 +50,12 @@ class BoundedPing:
             raise HTTPException(503, f"/ping was asked {stuck_s:.0f} s ago, and has not answered yet")
         asked, self._asked_at = asyncio.create_task(self._messages(scope, receive)), time.monotonic()
         self._asked = asked
-        self._asking.add(asked)  # where another is asked before it is over, nobody else holds it
+        self._asking.add(asked)  # keeps a reference: a concurrent /ping replaces `_asked`
         asked.add_done_callback(self._asking.discard)
         try:
             messages, error = await self._answer(asked)
         finally:
-            asked.cancel()  # nobody waits for it any more
+            asked.cancel()  # no caller waits for it any more
         if error is not None:
             raise error
         for message in messages:
@@ -64,13 +65,13 @@ class BoundedPing:
         done, _ = await asyncio.wait({asked}, timeout=LIMIT_S)
         if not done:
             asked.cancel()
-            await asyncio.wait({asked}, timeout=_HEED_S)  # the next one finds it gone, if it heeds
+            await asyncio.wait({asked}, timeout=_HEED_S)  # gone before the next /ping, if it heeds cancellation
             raise HTTPException(503, f"/ping took over {LIMIT_S:g} s, with what stands around it")
         return asked.result()
 
     async def _messages(self, scope: Scope, receive: Receive) -> _Said:
-        """What it sends, not sent yet: after its time nobody wants it. And what it raises: a task that raises
-        SystemExit or KeyboardInterrupt ends the event loop."""
+        """The app's messages, held back so that a late answer is dropped, and its exception: a task that raises
+        SystemExit or KeyboardInterrupt would end the event loop."""
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -80,6 +81,6 @@ class BoundedPing:
             await self._app(scope, receive, keep)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001  it is raised again, in the request's own task
+        except BaseException as error:  # noqa: BLE001  raised again in the request's own task
             return messages, error
         return messages, None

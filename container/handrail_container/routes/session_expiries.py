@@ -1,18 +1,18 @@
-"""Which sessions there are and when each ends, in memory: to find those that are due opens no file."""
+"""In-memory index of the sessions' expiry times: finding the expired ones opens no file."""
 
 from __future__ import annotations
 
 import heapq
 from threading import Lock
 
-#: So many are given at once: one request never pays for all that ended in a quiet hour.
+#: Most names returned by one call: no single request pays for all that expired in a quiet hour.
 AT_ONCE = 64
-#: Below this, what is left in the heap of sessions that are gone does not matter.
+#: Up to so many stale entries stay in the heap.
 _FEW = 64
 
 
 class Expiries:
-    """For threads. Each call costs the logarithm of the number of names, on average."""
+    """Thread-safe. Each call is O(log n) on average, n being the number of names."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -20,7 +20,7 @@ class Expiries:
         self._heap: list[tuple[float, str]] = []
 
     def add(self, name: str, expires: float, most: int | None = None) -> bool:
-        """False, and nothing is added, where there are `most` already."""
+        """Returns False without adding if there are `most` already. `expires` is in seconds since 1970."""
         with self._lock:
             if most is not None and len(self._by_name) >= most:
                 return False
@@ -29,14 +29,14 @@ class Expiries:
             return True
 
     def discard(self, name: str) -> None:
-        """It need not be there."""
+        """Remove a name, if present."""
         with self._lock:
             self._by_name.pop(name, None)
             if len(self._heap) > 2 * len(self._by_name) + _FEW:
                 self._heap = sorted((expires, name) for name, expires in self._by_name.items())
 
     def due(self, now: float) -> list[str]:
-        """At most AT_ONCE names that end by `now`, which are forgotten."""
+        """Remove and return at most AT_ONCE names that expire by `now`."""
         names: list[str] = []
         with self._lock:
             while self._heap and self._heap[0][0] <= now and len(names) < AT_ONCE:

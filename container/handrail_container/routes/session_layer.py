@@ -1,4 +1,4 @@
-"""SageMaker's sessions before a handler: opened, closed and found, with the headers and statuses of its containers.
+"""Opens, closes and finds SageMaker's sessions before a handler, with the headers and statuses of SageMaker's images.
 
 | request                                 | answer                                                       |
 |-----------------------------------------|--------------------------------------------------------------|
@@ -38,8 +38,8 @@ _STEPS = {Asked.OPEN: SessionStep.CREATE, Asked.CLOSE: SessionStep.CLOSE}
 
 
 class SessionLayer:
-    """`app` behind it finds its session in the request's state. `sessions` is None where they are not switched on;
-    `custom` are the script's own steps: with any of them, sessions are an engine's, and no id is looked up here."""
+    """`app` finds its session in the request's state. `sessions` is None if sessions are off. `custom` are the script's
+    own steps: with any of them the engine keeps the sessions, and no id is looked up here."""
 
     def __init__(self, app: ASGIApp, sessions: Sessions | None, custom: Mapping[SessionStep, ASGIApp]) -> None:
         self._app = app
@@ -79,12 +79,12 @@ class SessionLayer:
         await response(*connection)
 
     async def _open_for(self, sessions: Sessions, connection: tuple[Scope, Receive, Send]) -> None:
-        """A session for a request that begins one and has something to say as well; there is none where it fails."""
+        """Open a session and pass the request on to the handler; if the handler fails, the session is closed again."""
         scope, receive, send = connection
         session = scope["state"]["session"] = await in_thread(sessions.open, "session")
         is_kept = False
 
-        async def told(message: Message) -> None:
+        async def send_with_session(message: Message) -> None:
             nonlocal is_kept
             if message["type"] == "http.response.start" and message["status"] < 400:
                 is_kept = True
@@ -94,10 +94,10 @@ class SessionLayer:
             await send(message)
 
         try:
-            await self._app(scope, receive, told)
+            await self._app(scope, receive, send_with_session)
         finally:
             if not is_kept:
-                with suppress(HTTPException):  # the handler took longer than a session lives
+                with suppress(HTTPException):  # expired while the handler ran
                     sessions.close(session.id)
 
 

@@ -1,10 +1,10 @@
-"""Sticky sessions on disk: a folder each, a file for each value. What is there is what counts, whoever wrote it.
+"""Sticky sessions on disk: a folder for each session, a file for each value. Several processes may share the folder.
 
     <path>/<session's id>/.session     when it was opened and when it ends
-    <path>/<session's id>/<key>.json   a value of a handler's
+    <path>/<session's id>/<key>.json   a value set by a handler
     <path>/.new-…  <path>/.gone-…      folders that a crash has left between two steps
 
-A folder gets its name once it is whole and loses it before it is removed, and so does each file.
+Folders and files are renamed into place once complete; folders are renamed away before they are removed.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from handrail_container.process.exits import SettingsError
 from handrail_container.routes.session_expiries import Expiries
 from handrail_container.settings.fields import Settings
 
-#: An id as SageMaker has it; no path is one.
+#: SageMaker's form of a session id; no path matches it.
 _ID = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
 _LONGEST_ID = 256
 _ABOUT = ".session"
 _NEW, _GONE = ".new-", ".gone-"
 _SHARED_MEMORY = Path("/dev/shm")
 _FOLDER = "sagemaker_sessions"
-#: What says that there is no room.
+#: The errors of a full disk or quota.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-#: A session is made in a moment: what is not finished after this long never will be.
+#: Seconds after which an unfinished folder counts as left by a crash.
 _ABANDONED_S = 60.0
 
 logger = logging.getLogger("handrail")
@@ -56,22 +56,22 @@ def unknown(session_id: str) -> HTTPException:
 
 
 class About(NamedTuple):
-    """Seconds since 1970."""
+    """Times of a session, in seconds since 1970."""
 
     created: float
     expires: float
 
 
 class Session:
-    """A client's session, as handlers find it at `request.state.session`.
+    """A client's session, which handlers find at `request.state.session`.
 
-    Values are whatever JSON can hold, and each is replaced as a whole: a reader sees the old one or the new one. Who
-    reads a value and sets it again holds `lock` meanwhile (`async with`), or the last of two requests wins.
+    Values are anything that JSON can hold. Each is replaced as a whole: a reader sees the old one or the new one. To
+    read a value and set it again, hold `lock` (`async with`); otherwise the last of two requests wins.
     """
 
     def __init__(self, path: Path, about: About, locks: Locks) -> None:
         self.id = path.name
-        #: Its folder, for files of the handler's own: it goes when the session ends.
+        #: The session's folder, where handlers may keep files; removed when the session ends.
         self.path = path
         self.created = datetime.fromtimestamp(about.created, UTC)
         self.expires = datetime.fromtimestamp(about.expires, UTC)
@@ -79,31 +79,31 @@ class Session:
 
     @property
     def lock(self) -> asyncio.Lock:
-        """The same for every request of this session."""
+        """One lock for all requests of this session."""
         return self._locks.setdefault(self.id, asyncio.Lock())
 
     def get(self, key: str, default: Any = None) -> Any:
         return _read(self._file(key), default)
 
     def set(self, key: str, value: Any) -> None:
-        """Raises TypeError for what JSON does not know; HTTPException where the session has been closed meanwhile (400)
-        or cannot be written."""
+        """Store a value. Raises TypeError if it is not JSON; HTTPException if the session has been closed (400) or
+        cannot be written (500, or 507 on a full disk)."""
         encoded = json.dumps(value).encode()
         with _writing(self.path):
             _replace(self._file(key), encoded)
 
     def delete(self, key: str) -> None:
-        """It need not be there."""
+        """Delete a value, if present. Raises HTTPException."""
         with _writing(self.path):
             self._file(key).unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
-        return self.path / f"{quote(key, safe='')}.json"  # no key leaves the folder, no two share a file
+        return self.path / f"{quote(key, safe='')}.json"  # quoted: no key leaves the folder, no two keys share a file
 
 
 class Sessions:
-    """All sessions below `root`. Its methods block, for as long as a few small files take; the first `open` reads the
-    folder once, for what is there from before."""
+    """All sessions below `root`. The methods block while they read or write a few small files; the first `open` reads
+    the whole folder, for sessions from before."""
 
     def __init__(self, root: Path, lifetime_s: int, most: int) -> None:
         self._root = root
@@ -114,7 +114,7 @@ class Sessions:
         self._reading = Lock()
 
     def open(self) -> Session:
-        """Raises HTTPException where it cannot be kept."""
+        """Open a session. Raises HTTPException if it cannot be written (500, 507), or if there are too many (503)."""
         expiries = self._read_once()
         self._sweep(expiries)
         now = int(time.time())
@@ -142,7 +142,7 @@ class Sessions:
         return Session(path, about, self._locks)
 
     def find(self, session_id: str) -> Session:
-        """Raises HTTPException where there is none, or no more."""
+        """The session of an id. Raises HTTPException (400) if it is unknown or has expired."""
         path = self._root / session_id
         if not _is_id(session_id) or (about := _about(path)) is None:
             self._forget(session_id)  # another process may have closed it
@@ -153,11 +153,11 @@ class Sessions:
         return Session(path, about, self._locks)
 
     def close(self, session_id: str) -> None:
-        """Raises HTTPException where there is none, or no more."""
+        """Close a session and remove its files. Raises HTTPException (400) if it is unknown or has expired."""
         self._remove(self.find(session_id).path)
 
     def _read_once(self) -> Expiries:
-        """What the folder holds at the first call; from then on, what this process knows of it."""
+        """The index of expiry times, read from the folder at the first call and kept in memory from then on."""
         with self._reading:
             if self._expiries is None:
                 self._expiries = self._read_folder()
@@ -173,8 +173,8 @@ class Sessions:
         return expiries
 
     def _sweep(self, expiries: Expiries) -> None:
-        """Remove what is due, a few at a time: expired sessions, and what crashes have left. The file has the last
-        word on when a session ends."""
+        """Remove expired sessions and leftovers of crashes, a few at a time. The session's file decides when it
+        expires."""
         now = time.time()
         for name in expiries.due(now):
             path = self._root / name
@@ -192,11 +192,11 @@ class Sessions:
             self._expiries.discard(name)
 
     def _expire(self, path: Path) -> None:
-        with suppress(HTTPException):  # another request was first, or nobody can: it is unknown in any case
+        with suppress(HTTPException):  # another request removed it, or removal fails: unknown either way
             self._remove(path)
 
     def _remove(self, path: Path) -> None:
-        """Of two who close one session, one does. Raises HTTPException."""
+        """Remove a session's folder. Of two concurrent calls, one succeeds. Raises HTTPException."""
         gone = self._root / f"{_GONE}{uuid.uuid4()}"
         with _writing(path):
             path.rename(gone)
@@ -205,7 +205,8 @@ class Sessions:
 
 
 def find_sessions(settings: Settings) -> Sessions | None:
-    """None where they are not switched on. Nothing is made yet. Raises SettingsError where nothing can be."""
+    """The sessions of the settings, None if they are off. Makes no folder yet. Raises SettingsError if none can be
+    written."""
     if not settings.enable_stateful_sessions:
         return None
     given = settings.sessions_path
@@ -222,7 +223,7 @@ def find_sessions(settings: Settings) -> Sessions | None:
 
 
 def _refuse_anothers(path: Path) -> None:
-    """Any user of the machine may make a folder of the default name. Raises SettingsError where one has."""
+    """Raises SettingsError if the folder belongs to another user: any user may make one of the default name."""
     with suppress(FileNotFoundError):
         owner = path.lstat().st_uid
         if owner != os.geteuid():
@@ -234,10 +235,10 @@ def _refuse_anothers(path: Path) -> None:
 
 
 def _abandoned_at(path: Path) -> float:
-    """When what is not finished never will be."""
+    """The time from which an unfinished folder counts as abandoned, in seconds since 1970."""
     try:
         return path.stat().st_mtime + _ABANDONED_S
-    except OSError:  # another process has just finished it, or it is a link to nowhere
+    except OSError:  # just finished by another process, or a dangling link
         return 0
 
 
@@ -251,7 +252,7 @@ def _is_id(text: str) -> bool:
 
 
 def _about(path: Path) -> About | None:
-    """None where it is no session's folder."""
+    """The times of a session; None if `path` is not a session's folder."""
     given = _read(path / _ABOUT, None)
     try:
         return About(float(given["created"]), float(given["expires"]))
@@ -260,7 +261,7 @@ def _about(path: Path) -> About | None:
 
 
 def _read(path: Path, default: Any) -> Any:
-    """What a file holds; `default` where there is none, or none of ours."""
+    """The JSON value in a file; `default` if it cannot be read or is not JSON."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -268,7 +269,7 @@ def _read(path: Path, default: Any) -> Any:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """All of it or nothing. Raises OSError."""
+    """Write a file atomically. Raises OSError."""
     written = path.with_name(f".{uuid.uuid4()}")
     try:
         written.write_bytes(content)
@@ -280,7 +281,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """What the system says is said to the client, and where to the log alone. Raises HTTPException."""
+    """Turn an OSError into an HTTPException. The client gets the system's message; only the log gets the path."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What answers on which path: the handlers of a program, each inside of what stands around it, and the engine."""
+"""The routing table: the program's handlers inside their wrappers, and the engine's routes."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
 from handrail_container.settings.fields import Settings
 
-#: Who answers, in the log, where no function of the user's does.
+#: The handler's name in the log, if the engine answers.
 ENGINE = "engine"
 
-#: What a client may have meant, where the path is no longer than any of these could be.
+#: Paths suggested to a client for a mistyped path of fewer than `_LONG` characters.
 _OURS = (
     "/ping",
     "/health",
@@ -58,16 +58,16 @@ _OURS = (
 )
 _ENGINES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/openapi.json", "/docs")
 _LONG = 64
-#: Where a Truss Model has its WebSocket: also without one, something is said there.
+#: The path of a Truss Model's WebSocket; without one, connections there are refused with a reason.
 SOCKET = "/v1/websocket"
 
 PING_METHODS = ("GET", "POST", "HEAD")
 
 
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: GateParts) -> Routes:
-    """What answers once the gate is opened: after the start, and again after each reload.
+    """The routes of a program, made after the start and after each reload.
 
-    Raises SignatureRefused where a middleware class cannot be made.
+    Raises SignatureRefused if a middleware class cannot be made.
     """
     lanes, wrappers = gate.lanes, program.around.wrappers
     bounds = RequestBounds(settings.max_grammar_size, settings.max_n, repeated=settings.max_repeated_chars)
@@ -108,12 +108,12 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
 
 
 def _is_behind_model(program: Program, settings: Settings) -> bool:
-    """Whether a Model's `predict` answers what generates, and the engine nothing of that."""
+    """Whether a Model's `predict` answers all generation, so that the engine's generating routes are refused."""
     return settings.model_routes == "predict" and program.hides_engine
 
 
 def _without_ping(program: Program) -> tuple[WholeModel, ...]:
-    """The models whose health is theirs to say, and no handler's that answers /ping."""
+    """The models without a /ping handler: they report their health themselves."""
     return tuple(model for model in program.models if Slot.PING not in model.handlers)
 
 
@@ -124,7 +124,7 @@ def _engine(app: ASGIApp, program: Program, settings: Settings) -> Endpoint:
 
 
 def _paths(app: FastAPI) -> frozenset[str]:
-    """Of the engine's routes, the descriptions of them among these."""
+    """The paths of the engine's routes and of their descriptions."""
     plain = [str(getattr(route, "path", "")) for route in app.routes]
     return frozenset((*plain, *(route.path for route in api_routes(app))))
 
@@ -160,7 +160,8 @@ def _socket(handler: Handler | None, default: ASGIApp, settings: Settings) -> So
 
 
 def _in_session(endpoint: Endpoint, program: Program, settings: Settings, sessions: Sessions | None) -> Endpoint:
-    """A handler of the user's takes what it likes where there are no sessions; the engine would not know of them."""
+    """`endpoint` behind the session layer. Without sessions, a user's handler gets requests for them as they are; the
+    engine does not know them, so the layer refuses them."""
     custom = {
         step: answering(handler.app, explain_handler(handler, settings))
         for step, handler in program.session_handlers.items()
@@ -209,8 +210,8 @@ def _of_models(program: Program, settings: Settings) -> dict[str, Endpoint]:
 
 
 def _own_or(own: Mapping[str, ASGIApp], other: ASGIApp) -> ASGIApp:
-    """What answers /invocations by payload where a model has no handler for it: its own routes come before the engine,
-    which would bypass what they check."""
+    """Routes by payload for a model without a handler of /invocations: its own routes come before the engine, which
+    would bypass their checks."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await own.get(scope["path"], other)(scope, receive, send)
@@ -234,7 +235,8 @@ def _surrounded(
     settings: Settings,
     told: Callable[[Explain], Explain] = lambda explain: explain,
 ) -> Endpoint:
-    """`endpoint` inside the user's wrappers, the first outermost; each answers for itself, in the words of `told`."""
+    """`endpoint` inside the user's wrappers, the first outermost. Each wrapper's errors are explained as its own, by
+    `told`."""
     for wrapper in reversed(wrappers):
         app = wrapper.wrap(answering(endpoint.app, endpoint.explain))
         endpoint = replace(endpoint, app=app, explain=told(explain_wrapper(wrapper, settings)))
@@ -246,7 +248,7 @@ def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False
 
 
 async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
-    """Clients leave out a part of a path, or end it with a slash that some proxy has added."""
+    """Answer 404, with the nearest known path: clients omit parts of a path, and proxies add slashes."""
     path: str = scope["path"]
     engines = {getattr(route, "path", "") for route in getattr(scope.get("app"), "routes", ())}
     known = [*_OURS, *(each for each in _ENGINES if each in engines)]

@@ -1,1 +1,1 @@
-"""AWS's side: a deployment to an endpoint, the runtime API emulated, and what SageMaker takes."""
+"""SageMaker: deployment to an endpoint, emulation of the runtime API, and the platform's limits."""

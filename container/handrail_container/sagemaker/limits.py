@@ -1,13 +1,13 @@
-"""What SageMaker takes of an endpoint's environment, in bytes. botocore's service models do not say it."""
+"""SageMaker's limits on an endpoint's environment, which botocore's service models lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 VARIABLES = 100
-#: Of a variable's value, and of its name.
+#: Bytes of a variable's value, and of its name.
 BYTES = 1024
-#: Of all names and values together.
+#: Bytes of all names and values together.
 TOTAL_BYTES = 32 * 1024
 _INSTEAD = "put long values into a file of the model directory"
 

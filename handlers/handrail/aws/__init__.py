@@ -1,1 +1,1 @@
-"""What scripts written for AWS's `model_hosting_container_standards` use: its decorators, sessions and adapters."""
+"""Support for scripts written for AWS's `model_hosting_container_standards`: decorators, sessions and adapters."""

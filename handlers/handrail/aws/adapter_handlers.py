@@ -1,7 +1,7 @@
-"""A script's own handlers of `/adapters`, as AWS's container lets frameworks register them.
+"""A script's own handlers of `/adapters`, registered as in AWS's container.
 
-With a shape, a handler takes what the shape makes of the request, and the request; its 200 is answered as the platform
-expects. Without one it is a handler as any other.
+With a shape, a handler takes the values that the shape extracts from the request, and the request; its 200 is answered
+in the platform's form. Without a shape it is an ordinary handler.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _DONE = {AdapterSlot.LOAD: "registered", AdapterSlot.UNLOAD: "unregistered"}
 
 
 def register_load_adapter_handler(request_shape: Any = None, response_shape: Any = None) -> Any:
-    """Mark the answer to `POST /adapters`. The shapes are None for a handler that takes the request alone.
+    """Mark the handler of `POST /adapters`. Without shapes, the handler takes the request alone.
 
-    `request_shape` gives names to expressions over `body`, `headers`, `query_params` and `path_params`. Raises
-    ValueError for an expression that is not understood.
+    `request_shape` maps names to expressions over `body`, `headers`, `query_params` and `path_params`. Raises
+    ValueError for an expression that cannot be parsed.
     """
     return _registering(AdapterSlot.LOAD, request_shape, response_shape)
 
 
 def register_unload_adapter_handler(request_shape: Any = None, response_shape: Any = None) -> Any:
-    """The same for `DELETE /adapters/{adapter_name}`."""
+    """Mark the handler of `DELETE /adapters/{adapter_name}`, as `register_load_adapter_handler` does."""
     return _registering(AdapterSlot.UNLOAD, request_shape, response_shape)
 
 
 def find(marks: Sequence[Mark]) -> tuple[dict[AdapterSlot, Handler], list[HandlerFault]]:
-    """The handlers that a script's marks give, and what is wrong with them."""
+    """The adapter handlers among a script's marks, and their faults."""
     handlers: dict[AdapterSlot, Handler] = {}
     faults: list[HandlerFault] = []
     for slot in AdapterSlot:
@@ -96,7 +96,7 @@ def _shaped(function: Function, slot: AdapterSlot, shape: Mapping[str, Any]) -> 
             return response
         return PlainTextResponse(f"Adapter {title(name, raw_request)} {_DONE[slot]}")
 
-    shaped.__signature__ = _TAKES_REQUEST  # type: ignore[attr-defined]  # not that of the function it wraps
+    shaped.__signature__ = _TAKES_REQUEST  # type: ignore[attr-defined]  # replaces the wrapped function's signature
     return shaped
 
 

@@ -1,4 +1,4 @@
-"""The adapter SageMaker routes a request to, put into its body where a handler looks for the model."""
+"""Copies the adapter's name from SageMaker's header into the request's body, where a handler reads the model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 def inject_adapter_id(
     adapter_path: str, append: bool = False, separator: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for a function that takes the request: the adapter's name goes to `adapter_path` of its JSON body.
+    """A decorator for a function that takes the request: writes the adapter's name to `adapter_path` of the JSON body.
 
-    Dots go deeper. With `append`, after what is there and `separator`. A request without the header keeps its body.
+    Dots name nested objects. With `append` the name follows the old value and `separator`. A request without the header
+    keeps its body. Raises ValueError for an empty path, or `append` without a separator.
     """
     if not adapter_path:
         raise ValueError("inject_adapter_id takes the place in the body: inject_adapter_id('model')")
@@ -44,7 +45,7 @@ def inject_adapter_id(
 
 
 async def put(request: Any, path: str, value: str, separator: str | None = None) -> None:
-    """`value` at `path` of the request's JSON body, for whoever reads it next. Raises HTTPException."""
+    """Write `value` at `path` of the request's JSON body, for later readers. Raises HTTPException."""
     body = await request.json()
     _put(body, path, value, separator)
     request._body = json.dumps(body).encode()

@@ -1,4 +1,4 @@
-"""What is asked of `/adapters`, as AWS's container takes it."""
+"""Parses requests to `/adapters`, as AWS's container does."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-#: What the platform calls an adapter towards its own users.
+#: The name that the platform shows its users for an adapter.
 ALIAS = "X-Amzn-SageMaker-Adapter-Alias"
 
 
 class AdapterToLoad(BaseModel):
-    """The name and the source of an adapter. `preload` and `pin` are hints, which an engine may leave unheeded."""
+    """The name and the source of an adapter. `preload` and `pin` are hints that an engine may ignore."""
 
     name: str = Field(min_length=1)
     src: str = Field(min_length=1)
@@ -23,7 +23,7 @@ class AdapterToLoad(BaseModel):
 
 
 async def to_load(request: Request) -> AdapterToLoad:
-    """The body, or the query where there is none. Raises HTTPException with 400."""
+    """Parse the body, or the query if there is no body. Raises HTTPException with 400."""
     try:
         return AdapterToLoad.model_validate(await _given(request))
     except ValidationError as error:
@@ -38,11 +38,11 @@ async def _given(request: Request) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        if query:  # as AWS's container, which looks no further than whether the body is JSON
+        if query:  # as AWS's container does: without a JSON body the query counts
             return query
         raise HTTPException(400, f"the body is not JSON: {error}") from None
 
 
 def title(name: str, request: Request) -> str:
-    """The adapter's name as the answer has it."""
+    """The adapter's name to show in an answer: its alias if the request has one."""
     return request.headers.get(ALIAS) or name

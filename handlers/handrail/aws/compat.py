@@ -1,7 +1,7 @@
 """A stand-in for AWS's `model_hosting_container_standards`, so that scripts written for it run unmodified.
 
 It takes the name in `sys.modules` for the life of the process, whether or not the real package is installed (vLLM
-installs it): its decorators are ours, and importing it leaves the root logger alone.
+installs it). Its decorators are Handrail's, and importing it does not configure the root logger.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _get_logger(name: str = PACKAGE) -> logging.Logger:
 
 
 def _parse_level(level: Any) -> int:
-    """The number of a level given by name or number; ERROR for what is neither."""
+    """The number of a level given by name or number; ERROR for anything else."""
     if isinstance(level, int):
         return level
     named = logging.getLevelName(str(level).upper())
@@ -36,11 +36,11 @@ def _parse_level(level: Any) -> int:
 
 
 def _configure_root_logger(*_: Any, **__: Any) -> None:
-    """Nothing: the server has configured logging."""
+    """Does nothing: the server has configured logging."""
 
 
 def _bootstrap(app: F) -> F:
-    """The application as it is: the server has put its handlers in place."""
+    """Returns the application unchanged: the server has installed the handlers."""
     return app
 
 
@@ -52,7 +52,7 @@ def _create_router(*_: Any, **__: Any) -> Any:
 
 @dataclass
 class RouteConfig:
-    """Where a framework would mount a handler; kept for scripts that make one."""
+    """A handler's route in a framework; unused here, kept for scripts that create one."""
 
     path: str
     method: str = "POST"
@@ -119,14 +119,14 @@ SUPPORTED: dict[str, dict[str, Any]] = {
 
 
 class _StandIn(ModuleType):
-    """A module that says what it supports where it is asked for something else."""
+    """A module whose AttributeError lists the supported names."""
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(_unsupported(self.__name__, name))  # nothing else: `hasattr` and pickle ask every module
+        raise AttributeError(_unsupported(self.__name__, name))  # no other type: `hasattr` and pickle rely on it
 
 
 class _Refusing:
-    """The last finder on the path of imports: `import` says the same, for a name and for a module."""
+    """The last import finder: makes `import` of an unsupported name or module raise the same message."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
@@ -148,14 +148,14 @@ def _children(path: str) -> list[str]:
 
 
 def install() -> None:
-    """Put the stand-in in place; call it before vLLM or user code is imported. Calling it again changes nothing."""
+    """Install the stand-in, before vLLM or user code is imported. A second call changes nothing."""
     if isinstance(sys.modules.get(PACKAGE), _StandIn):
         return
     sys.meta_path.append(_Refusing)
     for path, names in SUPPORTED.items():
         name = f"{PACKAGE}.{path}".rstrip(".")
         module = _StandIn(name, "Handrail's stand-in; see handrail.aws.compat.")
-        module.__path__ = []  # a package: its submodules are found in sys.modules
+        module.__path__ = []  # marks a package, whose submodules are found in sys.modules
         vars(module).update(names)
         sys.modules[name] = module
         parent, _, child = name.rpartition(".")

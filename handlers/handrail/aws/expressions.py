@@ -1,11 +1,11 @@
-"""The part of JMESPath that the shapes of requests are written in.
+"""The subset of JMESPath used in the shapes of requests.
 
-| written                 | is                                                           |
+| written                 | value                                                        |
 |-------------------------|--------------------------------------------------------------|
-| `body.name`             | what is there, None where nothing is                         |
-| `headers."X-Name"`      | the same, of a name with other characters                    |
-| `'text'`, `` `false` `` | itself; the latter is JSON                                   |
-| `… || …`                | the first that is neither nothing nor false nor empty        |
+| `body.name`             | the value at that path, None if there is none                |
+| `headers."X-Name"`      | the same, for a name with other characters                   |
+| `'text'`, `` `false` `` | the literal: a text, or JSON between backticks               |
+| `… || …`                | the first that is not None, false or empty                   |
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OPERAND = re.compile(rf"\s*(?:(?P<path>{_NAME}(?:\.{_NAME})*)|`(?P<json>[^`]*)`
 
 
 def compiled(text: str) -> Expression:
-    """Raises ValueError, quoting the text, for what is not written as above."""
+    """Compile an expression. Raises ValueError, quoting the text, if it has none of these forms."""
     operands, place = list[Expression](), 0
     while True:
         match = _OPERAND.match(text, place)
@@ -54,7 +54,7 @@ def _at(names: list[str], value: Any) -> Any:
 
 
 def _first(operands: list[Expression], data: Mapping[str, Any]) -> Any:
-    """As JMESPath has it, 0 counts."""
+    """The first operand that is not None, false or empty. As in JMESPath, 0 counts."""
     *others, last = operands
     values = (operand(data) for operand in others)
     return next((value for value in values if value not in (None, "", [], {}) and value is not False), last(data))

@@ -1,8 +1,8 @@
-"""SageMaker's sticky sessions: what a client asks for, and what a script may do about it.
+"""SageMaker's sticky sessions: the clients' requests, and the decorators for scripts that handle them.
 
 A client opens a session with the body `{"requestType": "NEW_SESSION"}`, names it in a header from then on, and ends it
-with `{"requestType": "CLOSE"}`. The server keeps them, unless the script registers functions that open and close
-sessions of an engine's own.
+with `{"requestType": "CLOSE"}`. The server keeps the sessions, unless the script registers functions that open and
+close sessions of its engine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HEADER = "X-Amzn-SageMaker-Session-Id"
 OPENED_HEADER = "X-Amzn-SageMaker-New-Session-Id"
 CLOSED_HEADER = "X-Amzn-SageMaker-Closed-Session-Id"
 
-#: In a request's state, where the server has looked at its session already.
+#: Key in a request's state: the server has handled its session already.
 LOOKED_AT = "has_sessions"
 
 _DISABLED = "Invalid payload. stateful sessions not enabled"
@@ -44,17 +44,17 @@ Call = Callable[..., Any]
 
 
 class Asked(StrEnum):
-    """The header's value, too, of who has no session yet and would like one."""
+    """Values of `requestType`. OPEN is also the header's value of a client that wants a new session."""
 
     OPEN = "NEW_SESSION"
     CLOSE = "CLOSE"
 
 
 def asked_for(body: bytes) -> Asked | None:
-    """What a body asks to be done with its session; None where it is a handler's business.
+    """The session operation that a body requests; None if the body is for a handler.
 
-    A body may have a `requestType` of its own: only the two values mean sessions. Raises HTTPException for one that
-    means a session and has more in it, or that is nothing but a `requestType` nobody knows.
+    A handler's body may have a `requestType`, too: only the two values mean sessions. Raises HTTPException for one of
+    these with further keys, or for a body with nothing but an unknown `requestType`.
     """
     given = _object(body) if f'"{_KEY}"'.encode() in body else {}
     if _KEY not in given:
@@ -73,13 +73,13 @@ def asked_for(body: bytes) -> Asked | None:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         given = json.loads(body)
-    except (ValueError, RecursionError):  # whoever answers it says so
+    except (ValueError, RecursionError):  # the handler reports it
         return {}
     return given if isinstance(given, dict) else {}
 
 
 def refuse_without_sessions(body: bytes, header: str | None) -> None:
-    """Raises HTTPException where a client asks for what is not switched on."""
+    """Raises HTTPException if a client uses sessions and they are off."""
     if asked_for(body) is not None:
         raise HTTPException(400, _DISABLED)
     if header:
@@ -87,9 +87,9 @@ def refuse_without_sessions(body: bytes, header: str | None) -> None:
 
 
 def stateful_session_manager(engine_request_session_id_path: Any = None) -> Any:
-    """A decorator for a function that takes the request: the session's id goes to that place of its JSON body, if any.
+    """A decorator for a function that takes the request: writes the session's id to that path of the JSON body.
 
-    Dots go deeper. Where sessions are not switched on, a request that has one is refused.
+    Dots name nested objects; without a path the body is unchanged. If sessions are off, a request with one is refused.
     """
     given = engine_request_session_id_path
     return _managed(given, None) if callable(given) else lambda function: _managed(function, given)
@@ -117,7 +117,8 @@ def register_create_session_handler(
 ) -> Callable[[Call], Call]:
     """Mark the function that opens a session: `f(request)`, or `f(body, request)` with a model of the body.
 
-    The session's id is at that path of its answer: `body.session_id`, or `headers."X-Session"`.
+    The path locates the session's id in the function's answer: `body.session_id`, or `headers."X-Session"`. Raises
+    ValueError if it is not a path.
     """
     steps = _steps(engine_response_session_id_path)
 
@@ -143,7 +144,7 @@ def register_create_session_handler(
 def register_close_session_handler(
     engine_request_session_id_path: str, engine_request_model_cls: type[BaseModel] | None = None
 ) -> Callable[[Call], Call]:
-    """Mark the function that closes a session: as for opening one, with its id at that path, `body.session_id`."""
+    """Mark the function that closes a session; the session's id is put at that path of its body, `body.session_id`."""
     steps = _steps(engine_request_session_id_path)
 
     def decorate(function: Call) -> Call:
@@ -166,7 +167,7 @@ def register_close_session_handler(
 
 
 def handler_of(function: Call) -> Handler:
-    """What was registered for a step, as an application."""
+    """A function registered for a session step, as a Handler."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         response = await function(Request(scope, receive))
@@ -177,7 +178,7 @@ def handler_of(function: Call) -> Handler:
 
 
 async def _called(call: Call, model: type[BaseModel] | None, given: dict[str, Any], request: Any) -> Response:
-    """The user's function, given what its engine is to be told as the body; what it returns is a response."""
+    """Call the user's function with the body for its engine; returns its answer as a response. Raises HTTPException."""
     body = given.get("body")
     if body:
         request._body, request._json = json.dumps(body).encode(), body
@@ -191,7 +192,7 @@ async def _called(call: Call, model: type[BaseModel] | None, given: dict[str, An
 
 
 def _steps(path: str) -> list[str]:
-    """Raises ValueError."""
+    """The names in a path. Raises ValueError."""
     if not isinstance(path, str) or not re.fullmatch(rf"(?:{_STEP})(?:\.(?:{_STEP}))*", path):
         raise ValueError(f"{path!r} is no path to the session's id: write one such as 'body.session_id'")
     return [step.strip('"') for step in re.findall(_STEP, path)]
@@ -206,7 +207,7 @@ def _nested(steps: list[str], value: str) -> dict[str, Any]:
 
 
 def _found(response: Response, steps: list[str]) -> Any:
-    """What is at that place of an answer, in its `body`, its `headers` or its `status_code`."""
+    """The value at a path of a response, in its `body`, `headers` or `status_code`; None if there is none."""
     body = getattr(response, "body", b"")
     found: Any = {"body": _object(body), "headers": response.headers, "status_code": response.status_code}
     for step in steps:

@@ -1,1 +1,1 @@
-"""Finding, checking and calling a script's handlers, whatever the style they are written in."""
+"""Finds, checks and calls a script's handlers, in any style."""

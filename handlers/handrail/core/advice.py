@@ -1,4 +1,4 @@
-"""What to write instead, beside Python's own message: the mistakes that handlers meet most, a row each."""
+"""Advice on the most common mistakes in handlers, shown beside Python's own message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ASYNC_FOR = "It is an async generator: write `async for … in` over it, withou
 _COROUTINE = "In front of a coroutine, write `await`; an `async for` takes what an awaited call gives"
 _BODY = "The request is Starlette's: its body is `await request.json()`"
 _STREAM = 'With `"stream": true` the engine answers with a StreamingResponse: return it as it is'
-#: Names that handlers use, and who has them.
+#: Names that handlers use, and the modules that define them.
 _OTHERS = {
     **dict.fromkeys(("Request", "Response", "WebSocket", "HTTPException", "Depends", "Header", "Body"), "fastapi"),
     **dict.fromkeys(("JSONResponse", "StreamingResponse", "PlainTextResponse"), "fastapi.responses"),
@@ -28,7 +28,7 @@ _TYPES = (AttributeError, TypeError, ValueError)
 
 
 class Row(NamedTuple):
-    """Whether it is of one of `kinds` and its text matches `form`; `advice` may have the groups, by number."""
+    """Advice for an error of one of `kinds` whose text matches `form`; `advice` may use the groups, by number."""
 
     kinds: tuple[type[BaseException], ...]
     form: re.Pattern[str]
@@ -55,7 +55,7 @@ def _of_handrail(error: Any, match: re.Match[str]) -> str:
 
 
 def _undefined(error: BaseException, match: re.Match[str]) -> str:
-    """A name that nothing defines, where it is known whose it is."""
+    """An undefined name, with its import if the module is known."""
     import handrail
 
     name = match[1]
@@ -68,7 +68,7 @@ def _undefined(error: BaseException, match: re.Match[str]) -> str:
 
 
 def _not_there(error: Any, match: re.Match[str]) -> str:
-    """A file by a relative path, or a program, that there is not."""
+    """A missing file with a relative path, or a missing program."""
     name = error.filename
     if not isinstance(name, str) or Path(name).is_absolute():
         return ""
@@ -85,7 +85,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _absolute(error: BaseException, match: re.Match[str]) -> str:
-    """A relative import, as it is written where no package is."""
+    """A relative import outside a package, with the absolute form."""
     *_, (frame, number) = traceback.walk_tb(error.__traceback__)
     line = linecache.getline(frame.f_code.co_filename, number)
     found = re.match(r"\s*from\s+\.+\s*([\w.]*)\s+import\s+([^#(]*)", line)
@@ -96,7 +96,7 @@ def _absolute(error: BaseException, match: re.Match[str]) -> str:
     return f"The file is no module of a package, and its folder is importable: write `{instead}`"
 
 
-#: The first that fits is said.
+#: The first row that matches gives the advice.
 ROWS = (
     _row((TypeError,), r"'async for' requires an object with __aiter__ method, got coroutine", _COROUTINE),
     _row((TypeError,), r"'async for' requires .* got (\w+)", "{1} is no async iterator: write `for`"),
@@ -139,7 +139,7 @@ ROWS = (
 
 
 def advice(error: BaseException, message: str) -> str:
-    """A sentence without its full stop, or nothing where Python's message is all there is to say."""
+    """The advice for an error, a sentence without its full stop; empty if there is none."""
     for row in ROWS:
         match = row.form.search(message) if isinstance(error, row.kinds) else None
         if match is not None:

@@ -1,16 +1,16 @@
-"""What a handler may return, and what the client gets.
+"""Turns a handler's return value into a response.
 
 | returned                                          | the client gets                                              |
 |---------------------------------------------------|--------------------------------------------------------------|
-| a Starlette `Response`                            | it, untouched                                                |
+| a Starlette `Response`                            | it, unchanged                                                |
 | dict, list, number, str, None, model, dataclass   | JSON, as FastAPI encodes it                                  |
-| a generator whose first item is a `str`           | text/plain; text/event-stream where it begins as an event    |
+| a generator whose first item is a `str`           | text/plain; text/event-stream if it begins like an event     |
 | … is `bytes`                                      | application/octet-stream                                     |
 | … is anything else                                | server-sent events, one JSON `data:` each, then `[DONE]`     |
 | in the ping slot: True or None, False             | 200, 503                                                     |
 
-Empty items do not count as the first. Half a surrogate pair, which JSON can carry and UTF-8 cannot, is sent as JSON
-escapes it, and as U+FFFD in text: it is a client's as a rule, and no fault of the handler that passes it on.
+Empty items do not count as the first. A lone surrogate, which JSON can carry and UTF-8 cannot, is sent as a JSON
+escape, and as U+FFFD in text: it usually comes from a client, and is no fault of the handler that passes it on.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _FIELDS = ("data:", "event:", "id:", "retry:")
 
 
 def _json_encoder() -> Callable[[Any], str]:
-    """Writes as `JSONResponse` does; a plain value has no circles.
+    """An encoder with the output of `JSONResponse`, for plain values, which have no cycles.
 
-    A `JSONEncoder` makes its encoder in C anew for each value, which takes longer than to encode a small one. That it
-    can be kept is not documented, so where it is made in another way, it is not.
+    A `JSONEncoder` creates its C encoder anew for each value, which takes longer than encoding a small one. Keeping it
+    is undocumented, so `JSONEncoder` itself is used if the C encoder takes other arguments.
     """
     documented = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     make: Any = getattr(json.encoder, "c_make_encoder", None)
@@ -61,7 +61,7 @@ _TO_JSON = _json_encoder()
 
 
 class JsonAnswer(JSONResponse):
-    """Starlette's, which also encodes half a surrogate pair."""
+    """Starlette's JSONResponse, which also encodes a lone surrogate."""
 
     def render(self, content: Any) -> bytes:
         try:
@@ -75,7 +75,7 @@ def _escaped(value: Any) -> bytes:
 
 
 async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
-    """Raises what the first item of a generator raises, so that it still has its status."""
+    """The response for `value`. Raises the exception of a generator's first item, so that it still gets its status."""
     if isinstance(value, Response):
         return value
     if is_stream(value):
@@ -86,7 +86,7 @@ async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
 
 
 async def send_json(value: Any, send: Send) -> None:
-    """What a `JSONResponse` of a plain value would send, in a tenth of the time."""
+    """Send a plain value as `JSONResponse` would, in a tenth of the time."""
     start, body = _json_messages(value)
     whole = getattr(getattr(send, "__self__", None), "handrail_whole", None)
     if whole is not None:
@@ -107,8 +107,8 @@ def _json_messages(value: Any) -> tuple[Message, Message]:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether it is JSON as it is, which FastAPI's encoder would copy: dict, list, str, number, bool and None, and no
-    subclass of these; no key that is not a str, or that the encoder leaves out for SQLAlchemy's sake."""
+    """Whether FastAPI's encoder would only copy the value: dict, list, str, number, bool and None, no subclass of
+    these, all keys str, and no key that the encoder omits for SQLAlchemy's sake."""
     kind = type(value)
     if kind is dict:
         for key, item in value.items():
@@ -119,11 +119,11 @@ def is_plain(value: Any) -> bool:
 
 
 def encoded(value: Any) -> Any:
-    """As FastAPI encodes it; arrays and numbers of NumPy too, where it is imported."""
+    """The value as FastAPI encodes it, NumPy's arrays and numbers too. Raises TypeError if it cannot be encoded."""
     if is_plain(value):
         return value
     if inspect.iscoroutine(value):
-        value.close()  # Python would warn, where it is collected, of a line of ours
+        value.close()  # else Python would warn of a line of Handrail's on collection
         raise TypeError("it answered with a coroutine, which is not awaited: write `await` before what it returns")
     numpy, known = sys.modules.get("numpy"), {}
     if numpy is not None:
@@ -133,7 +133,7 @@ def encoded(value: Any) -> Any:
         return jsonable_encoder(value, custom_encoder=known)
     except ValueError as error:
         kinds = error.args[0] if error.args else None
-        if not isinstance(kinds, list):  # the value's own, as of a number out of range
+        if not isinstance(kinds, list):  # raised by the value itself, such as a number out of range
             raise
         raise TypeError(_no_json(value)) from error
 
@@ -146,13 +146,13 @@ def _no_json(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    """The type of what cannot be encoded, and where it is: `a Thing`, `a dict with a Thing in it`."""
+    """The type of a value that cannot be encoded, with its place: `a Thing`, `a dict with a Thing in it`."""
     name = type(value).__name__
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
     for item in items:
         try:
             encoded(item)
-        except Exception:  # noqa: BLE001  whatever it is that cannot be encoded, this is it
+        except Exception:  # noqa: BLE001  any failure marks this item as the cause
             return f"a {name} with {_kind(item)} in it"
     return f"a {name}"
 
@@ -162,7 +162,7 @@ def is_stream(value: Any) -> bool:
 
 
 class Framing(NamedTuple):
-    """How a stream's items become bytes; `last` comes after all of them."""
+    """How a stream's items become bytes; `last` is sent after all of them."""
 
     media_type: str
     encode: Callable[[Any], bytes]
@@ -170,7 +170,7 @@ class Framing(NamedTuple):
 
 
 class HandlerStream(StreamingResponse):
-    """A generator's items as they come; the generator is closed as soon as the client leaves."""
+    """Sends a generator's items as they come; closes the generator as soon as the client disconnects."""
 
     def __init__(self, first: bytes, items: AsyncGenerator[Any], framing: Framing) -> None:
         super().__init__(items, media_type=framing.media_type)
@@ -188,12 +188,12 @@ class HandlerStream(StreamingResponse):
                 async for item in self._items:
                     await pour({"type": "http.response.body", "body": encode(item), "more_body": True})
             except ClientLeft:
-                await self._unheard()
+                await self._run_unsent()
                 raise
             await send({"type": "http.response.body", "body": last, "more_body": False})
 
-    async def _unheard(self) -> None:
-        """The generator goes on for as long as the server lets it: it may ask whether its client is still there."""
+    async def _run_unsent(self) -> None:
+        """Run the generator on until the server cancels it: it may check for the disconnect itself."""
         async for _ in self._items:
             await asyncio.sleep(0)
 
@@ -207,31 +207,31 @@ async def _streamed(generator: Any) -> Response:
         head = framing.encode(first)
     except StopAsyncIteration:
         return Response(media_type="text/plain")
-    except BaseException:  # what cannot be encoded still has its status, and the generator its end
+    except BaseException:  # raised before the head is sent, so it gets its status; the generator is closed
         await items.aclose()
         raise
     return HandlerStream(head, items, framing)
 
 
 def _is_empty(item: Any) -> bool:
-    """Whether it tells nothing of what is to come."""
+    """Whether an item is empty and so does not determine the framing."""
     return isinstance(item, str | _BYTES) and len(item) == 0
 
 
 async def in_threads(generator: Generator[Any, Any, Any]) -> AsyncGenerator[Any]:
-    """A plain generator, each step of it in the thread pool, so that it cannot block the event loop."""
+    """Run each step of a plain generator in the thread pool, so that it cannot block the event loop."""
     steps = Steps(generator)
     try:
         while (item := await run_in_threadpool(steps.next)) is not ENDED:
             yield item
     finally:
         if steps.leave():
-            with CancelScope(shield=True):  # a client that left cancels every further await, and this has to happen
+            with CancelScope(shield=True):  # a disconnect cancels every further await; the close must still run
                 await run_in_threadpool(steps.close)
 
 
 def _framing(first: Any) -> Framing:
-    """Of a stream that begins with `first`."""
+    """The framing of a stream whose first item is `first`."""
     if isinstance(first, _BYTES):
         return Framing("application/octet-stream", _raw, b"")
     if isinstance(first, str):
@@ -240,7 +240,7 @@ def _framing(first: Any) -> Framing:
 
 
 def _is_event(first: str) -> bool:
-    """A comment is a whole line: text may begin with a colon."""
+    """Whether a text begins an event stream. A comment must be a whole line, since text may begin with a colon."""
     return first.startswith(_FIELDS) or (first.startswith(":") and "\n" in first)
 
 

@@ -1,4 +1,4 @@
-"""How a handler calls the engine: what it gives where, looked at before anything else is."""
+"""Checks the arguments of a handler's call to the engine, before anything else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def require_well_called(operation: str, request: Any, model_input: Any) -> None:
-    """Raises TypeError, with what to write."""
+    """Raises TypeError, with the correct call, if an argument has the wrong type."""
     call = f"engine.{operation}(model_input=body, request=request)"
     if request is not None and not hasattr(request, "scope"):
         raise TypeError(f"the request given to engine.{operation} is {_kind(request)}: write `await {call}`")

@@ -1,4 +1,4 @@
-"""Turning a user's function into an ASGI application: inspected once, then only called."""
+"""Turns a user's function into an ASGI application: inspected once, then only called."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from handrail.core.threads import run_in_threadpool
 
 AsyncHandler = Callable[..., Awaitable[Any]]
 
-#: Bodies of so many items and keys hear of all that is wrong with them.
+#: Bodies with up to so many items and keys get all validation errors, larger ones the first of each list.
 _WHOLE = 256
 _BY_POSITION_ONLY = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL)
 
 
 class Part(NamedTuple):
-    """A function by the name that its author knows it by."""
+    """A function with the name that its author knows."""
 
     name: str
     function: Callable[..., Any]
 
 
 def _no_part(error: BaseException) -> Part | None:
-    """There is but one function."""
+    """The default: the handler is a single function."""
     return None
 
 
 @dataclass(frozen=True)
 class Handler:
-    """A user's function, ready to be called: `app` is an ASGI application and raises what the function raises.
+    """A user's function, ready to be called: `app` is an ASGI application and raises the function's exceptions.
 
-    Where several functions have a part in the answer, `part_of` tells which of the others raised an exception.
+    If several functions make the answer, `part_of` returns the other function that raised an exception.
     """
 
     function: Callable[..., Any]
@@ -54,12 +54,12 @@ class Handler:
     part_of: Callable[[BaseException], Part | None] = _no_part
 
     def raised(self, error: BaseException) -> Part:
-        """What raised it, as far as it is known."""
+        """The function that raised `error`, as far as known."""
         return self.part_of(error) or Part(self.signature.name, self.function)
 
 
 def adapt(function: Any, slot: Slot | AdapterSlot) -> Handler:
-    """Raises SignatureRefused."""
+    """Make a Handler for a slot. Raises SignatureRefused."""
     signature = inspect_handler(function)
     call = on_loop(function)
     app = _plain(call, signature, slot) if signature.is_plain else _typed(call, signature, slot)
@@ -67,14 +67,14 @@ def adapt(function: Any, slot: Slot | AdapterSlot) -> Handler:
 
 
 def on_loop(function: Callable[..., Any]) -> AsyncHandler:
-    """The function as a coroutine function: an `async def` as it is, a `def` in the thread pool."""
+    """The function as a coroutine function: an `async def` unchanged, a `def` run in the thread pool."""
     if is_async(function):
         return function
 
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
 
         async def make(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, **kwargs)  # makes the generator; nothing of its body runs yet
+            return function(*args, **kwargs)  # only creates the generator; its body does not run yet
 
         return make
 
@@ -90,15 +90,15 @@ def is_async(function: Any) -> bool:
 
 
 def engine_of(request: Request) -> Engine:
-    """The facade the server put on its application's state."""
+    """The engine facade, from the state of the server's application."""
     engine: Engine = request.app.state.engine
     return engine
 
 
 def _plain(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
-    """The common case: nothing to parse, so FastAPI has no part in it."""
+    """The common case: nothing to parse, so FastAPI is not involved."""
     with_request = _with_request(call, signature)
-    is_ping = slot is Slot.PING  # where some plain values have a meaning of their own
+    is_ping = slot is Slot.PING  # in this slot True, None and False are statuses
     look = Remarks(signature.name, signature.where).look
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,14 +135,14 @@ def _given(source: ArgumentSource, request: Request) -> Any:
 
 
 def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
-    """FastAPI parses the request; a stream is ours all the same."""
+    """FastAPI parses the request; streams are still sent by Handrail."""
 
     async def endpoint(**kwargs: Any) -> Any:
         positional = [kwargs.pop(name) for name in positional_only]
         value = await call(*positional, **kwargs)
         if type(value) is tuple or (value is None and slot is Slot.INVOCATION):
             look(value)
-        # Plain data goes back as it is: FastAPI encodes it and adds what the handler set on a `response: Response`.
+        # Plain data is returned as it is: FastAPI encodes it and adds headers set on a `response: Response`.
         return await to_response(value, slot) if is_stream(value) or (slot is Slot.PING and value is False) else value
 
     look = Remarks(signature.name, signature.where).look
@@ -150,7 +150,7 @@ def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:
         route = APIRoute(slot.path, endpoint, response_model=None, response_class=JsonAnswer)
-    except Exception as error:  # FastAPI raises its own, pydantic's and bare assertions for what it cannot parse
+    except Exception as error:  # FastAPI raises errors of its own, of pydantic, and assertions
         cause = "".join(str(error).splitlines()[:1]) or type(error).__name__
         raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error
     route_at_first_error(route, _WHOLE)

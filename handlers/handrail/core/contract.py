@@ -1,10 +1,10 @@
-"""What a handler takes and answers with, in the words of OpenAPI: for a description of the routes, never for a request.
+"""Describes a handler's input and output in OpenAPI. Used only for `/openapi.json`, never for a request.
 
 | the handler                                 | is described by                                            |
 |---------------------------------------------|------------------------------------------------------------|
-| takes parameters as FastAPI knows them      | the body and the parameters that FastAPI makes of them     |
+| takes FastAPI's kinds of parameter          | the body and the parameters that FastAPI derives           |
 | takes the request, or a body without a type | JSON of any shape                                          |
-| is annotated with what it returns           | the schema of that                                         |
+| has a return annotation                     | the schema of that type                                    |
 | yields                                      | the media types of a stream                                |
 | is annotated with a `Response`              | that class's media type                                    |
 """
@@ -31,23 +31,23 @@ from handrail.core.signature import Argument, ArgumentSource, returned_by, witho
 
 ANYTHING: dict[str, Any] = {"schema": {}}
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
-#: What a stream may be, by the type of its items; where that is not known, any of these.
+#: Media types of streams; which one depends on the type of the items, and all are given if that is unknown.
 _STREAMS: dict[str, dict[str, Any]] = {
     "text/event-stream": ANYTHING,
     "text/plain": _TEXT,
     "application/octet-stream": {},
 }
 REFERENCE = "#/components/schemas/"
-#: A GET may have a body, and nobody expects one.
+#: Methods described with a body: a GET may have one, but clients expect none.
 _WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
-#: Of an answer's type: there is none to describe.
+#: The type of an answer without a describable type.
 _UNKNOWN = inspect.Signature.empty
 
 
 @dataclass(frozen=True)
 class Contract:
-    """`operation` is one of OpenAPI's; what it refers to is in `components`. `fits` says whether the handler would take
-    a body, as far as its own models know."""
+    """`operation` is an OpenAPI operation, `components` the schemas that it refers to. `fits` says whether the
+    handler's models accept a body."""
 
     operation: dict[str, Any]
     components: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Contract:
 
 
 def contract_of(handler: Handler, path: str, method: str = "POST") -> Contract:
-    """Whatever a type makes impossible to describe is left open: JSON of any shape."""
+    """Describe a handler. Types that cannot be described become JSON of any shape."""
     kind, media_types = _answer(handler.function)
     takes = [_parameter(one) for one in handler.signature.arguments if _is_described(one)]
     takes_more = any(
@@ -82,7 +82,7 @@ class _Route:
 
 
 def _described(handler: Handler, told: _Route) -> Contract | None:
-    """None where FastAPI or pydantic cannot describe the types."""
+    """The contract with these types; None if FastAPI or pydantic cannot describe them."""
 
     def endpoint() -> None: ...  # pragma: no cover  described, never called
 
@@ -93,11 +93,11 @@ def _described(handler: Handler, told: _Route) -> Contract | None:
     try:
         route = APIRoute(told.path, endpoint, methods=[told.method], response_model=model, name=handler.signature.name)
         document = get_openapi(title="", version="", routes=[route])
-    except Exception:  # noqa: BLE001  pydantic, FastAPI and the user's own types raise what they like
+    except Exception:  # noqa: BLE001  pydantic, FastAPI and the user's types may raise anything
         return None
     found = document["paths"][told.path][told.method.lower()]
     components = document.get("components", {}).get("schemas", {})
-    if not components.keys() >= set(_references(document)):  # what has no schema is left out, and still referred to
+    if not components.keys() >= set(_references(document)):  # a type without a schema leaves a dangling reference
         return None
     answer = found["responses"]["200"]["content"]["application/json"]["schema"]
     operation = {key: found[key] for key in ("parameters", "requestBody") if key in found}
@@ -109,13 +109,13 @@ def _fits(route: APIRoute, body: Any) -> bool:
         return True
     try:
         _, problems = route.body_field.validate(body, {}, loc=("body",))
-    except Exception:  # noqa: BLE001  a validator of the user's may raise anything
+    except Exception:  # noqa: BLE001  a user's validator may raise anything
         return False
     return not problems
 
 
 def _is_described(argument: Argument) -> bool:
-    if argument.source is ArgumentSource.INPUT:  # a Model's method makes something of pydantic's models alone
+    if argument.source is ArgumentSource.INPUT:  # of a Model's method only pydantic models are parsed
         bare = without_none(argument.parameter.annotation)
         return inspect.isclass(bare) and issubclass(bare, BaseModel)
     return argument.source is ArgumentSource.FASTAPI
@@ -129,7 +129,7 @@ def _parameter(argument: Argument) -> inspect.Parameter:
 
 
 def _answer(function: Callable[..., Any]) -> tuple[Any, dict[str, Any]]:
-    """The type of the JSON it answers with, and the other media types that its answers may have."""
+    """The type of the JSON answer, and the other media types of the answers."""
     returned = returned_by(function)
     if _yields(function):
         return _UNKNOWN, _of_stream(returned)

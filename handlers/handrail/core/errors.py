@@ -1,6 +1,6 @@
-"""Whose fault it is, drawn as a tree. Each message is a sentence or two for the person who can mend it.
+"""The start-up errors, by whose fault they are. Each message is a sentence or two for the person who can mend it.
 
-    HandlerFault                 a handler was asked for and cannot be had
+    HandlerFault                 a configured handler cannot be loaded
     ├── SettingFault             the setting itself is wrong
     │   ├── MalformedReference   its value is not a reference
     │   ├── ScriptMissing        CUSTOM_SCRIPT_FILENAME names no file
@@ -9,22 +9,22 @@
         ├── FileMissing          no such file or module
         ├── ImportFailed         the file raised while it was imported
         ├── NameMissing          the file has no such name
-        ├── SignatureRefused     it cannot be called as a handler
-        ├── Ambiguous            two answer the same slot on the same rung
+        ├── SignatureRefused     the object cannot be called as a handler
+        ├── Ambiguous            two handlers of one slot are on the same rung
         ├── HookFailed           a start-up hook raised
         ├── LoadFailed           a Model could not be made or loaded
-        ├── ForeignScript        it is written for another server, and nothing here would call it
+        ├── ForeignScript        the script is written for another server, and nothing here would call it
         ├── DefinitionRefused    config.yaml or model.yaml cannot be read, or a field of it is wrong
-        └── PluginFault          a plugin cannot be imported, or is not what a plugin has to be
+        └── PluginFault          a plugin cannot be imported, or does not have the plugin's interface
 
-A handler that raises when called is no start-up fault: `tracebacks.explain` tells where in the user's code it did.
+A handler that raises when called is no start-up fault: `tracebacks.explain` locates the exception in the user's code.
 """
 
 from __future__ import annotations
 
 
 class HandlerFault(Exception):
-    """`user_traceback` is the traceback of the user's own frames, or "" where none helps."""
+    """`user_traceback` holds the user's frames of the traceback, or "" if there are none."""
 
     def __init__(self, message: str, user_traceback: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""The script's own start and end: functions that run after the engine is ready, and before it stops."""
+"""The script's start-up and shutdown hooks: functions run after the engine is ready, and before it stops."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ logger = logging.getLogger("handrail")
 
 Hook = Callable[..., Any]
 
-#: Seconds one hook has at shutdown: after a drain of 25, SageMaker leaves 5.
+#: Timeout of one hook at shutdown, in seconds: after a drain of 25 s, SageMaker leaves 5.
 STOP_S = 2.0
 
 
 def check_hook(function: Hook) -> None:
-    """Raises SignatureRefused where it takes anything but the application or the engine."""
+    """Raises SignatureRefused if a hook requires anything but the application or the engine."""
     for name, annotation in annotations_of(function).items():
         if _source(name, annotation) is None and not _has_default(function, name):
             raise SignatureRefused(
@@ -36,7 +36,7 @@ def check_hook(function: Hook) -> None:
 
 
 async def start(hooks: Sequence[Hook], app: Starlette) -> None:
-    """Run them in order. Raises HookFailed with the cause at the first that fails."""
+    """Run the hooks in order. Raises HookFailed with the cause at the first failure."""
     for hook in hooks:
         try:
             await _run(hook, app)
@@ -49,12 +49,12 @@ async def start(hooks: Sequence[Hook], app: Starlette) -> None:
 
 
 async def stop(hooks: Sequence[Hook], app: Starlette) -> None:
-    """Run them in reverse, each for STOP_S at most; one that fails is logged, and keeps none from its turn."""
+    """Run the hooks in reverse, each with a timeout of STOP_S; a failure is logged, and the others still run."""
     for hook in reversed(hooks):
         try:
             async with asyncio.timeout(STOP_S):
                 await _run(hook, app)
-        except BaseException as error:  # a hook may raise anything; a TimeoutError is ours, and says so itself
+        except BaseException as error:  # a hook may raise anything; TimeoutError is our timeout
             if is_cancelled(error):
                 raise
             logger.exception("%s failed at shutdown, or took over %g s", named(hook), STOP_S)
@@ -86,11 +86,11 @@ def _given(source: str, app: Starlette) -> Any:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Whether `error` is that of this task being cancelled, and not one that user code has raised by itself."""
+    """Whether `error` comes from the cancellation of this task, and was not raised by user code."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def named(hook: Hook) -> str:
-    """Where it is defined, and its name."""
+    """`file:line` of the hook, and its name."""
     return f"{definition(hook)} {getattr(hook, '__name__', repr(hook))}"

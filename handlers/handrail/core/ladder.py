@@ -1,4 +1,4 @@
-"""The rungs: what each offers for a role, best first."""
+"""The rungs of the ladder, and the candidates that each offers for a role."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Rung(IntEnum):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where handlers may come from. `references` holds only what is set; `default_aliases` are references, by slot,
-    that mean the default: module paths that documents name and engines have since moved. `styles` are asked for whole
-    models, with the server's `settings`; `faults` say which of them cannot be asked. `program` is the script that
-    SageMaker's own toolkits would run. Where `refuses_foreign`, no script of another server's is passed over."""
+    """The places handlers may come from. `references` holds the variables that are set. `default_aliases` are
+    references, by slot, that mean the default: documented module paths that engines have since moved. `styles` find
+    whole models, with the server's `settings`; `faults` are of styles that failed to load. `program` is the script
+    that SageMaker's toolkits would run. `refuses_foreign` makes another server's script an error."""
 
     model_path: Path
     script_filename: str | None = None
@@ -49,9 +49,9 @@ DEFAULT: Any = object()
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a rung offers. `found` says by which name it was asked for; `fault` why it cannot be had.
+    """One offer of a rung. `found` says how it was named or marked; `fault` why it cannot be loaded.
 
-    `handler` is there where a whole-model style has adapted the function itself.
+    `handler` is set if a whole-model style has adapted the function itself.
     """
 
     rung: Rung
@@ -90,7 +90,7 @@ def named(slot: Slot, script: Script) -> list[Candidate]:
 
 
 def of_styles(slot: Slot, offers: Sequence[Offer]) -> list[Candidate]:
-    """What whole models offer."""
+    """The candidates of whole models."""
     candidates = []
     for offer in offers:
         function = offer.functions().get(slot)
@@ -103,20 +103,20 @@ def of_styles(slot: Slot, offers: Sequence[Offer]) -> list[Candidate]:
 
 
 def default(slot: Slot, script: Script) -> list[Candidate]:
-    """What the script registers as a framework would, in place of the server's own."""
+    """The handler that the script registers as a framework would, else the server's default."""
     found = f"registered with @register_{slot}_handler"
     registered = [Candidate(Rung.DEFAULT, found, f) for f in _marked(slot, script, is_registered=True)]
     return registered or [Candidate(Rung.DEFAULT, "nothing else asks for it")]
 
 
 def _marked(role: Slot | WrapperSlot, script: Script, *, is_registered: bool) -> list[Any]:
-    """Each function once; by identity, as not every callable has a hash."""
+    """The functions marked for a role, each once (by identity: not every callable is hashable)."""
     marks = [mark for mark in script.marks if mark.role is role and mark.is_registered is is_registered]
     return list({id(mark.function): mark.function for mark in marks}.values())
 
 
 def first(candidates: tuple[Candidate, ...], what: str, role: Slot | WrapperSlot) -> Candidate:
-    """The winner. Raises its fault where it has one, and Ambiguous where another is on its rung."""
+    """The winner. Raises its fault if it has one, or Ambiguous if another candidate is on its rung."""
     winner = candidates[0]
     if winner.fault is not None:
         raise winner.fault
@@ -144,7 +144,7 @@ def hidden(candidates: tuple[Candidate, ...], what: str) -> list[str]:
 
 
 def _described(winner: Candidate, hidden: Candidate) -> str:
-    """Where it is as well, beside a whole model in a file of its own."""
+    """How the winner was found, with its place if the hidden candidate is a whole model, which has its own file."""
     if hidden.rung is not Rung.STYLE or winner.function is DEFAULT:
         return winner.found
     return f"{winner.label} ({definition(winner.function)}), {winner.found},"

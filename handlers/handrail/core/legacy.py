@@ -1,4 +1,4 @@
-"""The engine's `predict` as older Truss Models call it: a templated prompt with keys of its own, answered with text."""
+"""The engine's `predict` in the older Truss form: a templated prompt with keys of its own, answered with text."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from contextlib import aclosing
 from typing import Any
 
 _RENAMED = {"runtime_top_k": "top_k", "runtime_top_p": "top_p"}
-#: Lists that were written as one string with commas.
+#: Keys of lists that were written as one comma-separated string.
 _LISTS = {"stop_words": "stop", "bad_words": "bad_words"}
 _EVENT = b"data: "
 
 
 def completion_body(model_input: Mapping[str, Any], *, is_streamed: bool) -> dict[str, Any]:
-    """The completion that `model_input` asks for; `is_streamed` where it does not say."""
+    """The body of the completion that `model_input` requests; `is_streamed` is its default for `stream`."""
     body: dict[str, Any] = {"stream": is_streamed}
     for key, value in model_input.items():
         if key in _LISTS:
             body[_LISTS[key]] = [word for word in value.split(",") if word] if isinstance(value, str) else value
         elif key in ("end_id", "eos_token_id"):
             body["stop_token_ids"] = [value]
-        elif key != "beam_width":  # 1 was all it could be
+        elif key != "beam_width":  # its only value was 1
             body[_RENAMED.get(key, key)] = value
     return body
 
 
 async def text(answering: Awaitable[Any]) -> Any:
-    """The text of a completion: all of it, or an async generator of its pieces."""
+    """The text of a completion: a string, or an async generator of chunks if it is streamed."""
     answer = await answering
     events = getattr(answer, "body_iterator", None)
     return answer.choices[0].text if events is None else _pieces(events)

@@ -1,4 +1,4 @@
-"""Whether the client is still there, for whoever waits on its behalf."""
+"""Detects a client's disconnect while work is done on its behalf."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ T = TypeVar("T")
 
 
 class ClientLeft(ConnectionResetError):
-    """What `send` raises once the client has left, as ASGI has it since 2.4."""
+    """Raised by `send` after a disconnect, as ASGI specifies since 2.4."""
 
     def __init__(self) -> None:
         super().__init__("the client has left: there is nobody to send to")
 
 
 async def unless_left(request: HTTPConnection, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives; it is cancelled, and ClientDisconnect raised, where the client leaves first.
+    """Await `work`; if the client disconnects first, cancel it and raise ClientDisconnect.
 
-    Any number of these may wait on one request.
+    Several calls may wait on one request.
     """
     working = asyncio.ensure_future(work)
     calls: set[asyncio.Future[Any]] | None = request.scope.get("state", {}).get("handrail.calls")
-    if calls is not None:  # the server ends them
+    if calls is not None:  # the server cancels these on a disconnect
         calls.add(working)
         try:
             return await _awaited(working)
@@ -48,10 +48,10 @@ async def _awaited(working: asyncio.Future[T]) -> T:
 
 
 async def _unless_gone(request: HTTPConnection, working: asyncio.Future[T]) -> T:
-    """For a server that does not say when a client has left: its messages do."""
+    """For other servers, which report a disconnect only by an ASGI message."""
     from starlette.requests import ClientDisconnect
 
-    if not _is_read(request):  # to wait for the client would be to take its body from whoever reads it later
+    if not _is_read(request):  # waiting would consume the body, which is read later
         return await working
     leaving = asyncio.ensure_future(_departure(request))
     try:
@@ -66,12 +66,12 @@ async def _unless_gone(request: HTTPConnection, working: asyncio.Future[T]) -> T
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:
-    """Cancelled, and waited for: the engine's request has been aborted by then."""
+    """Cancel a task and wait for its end: the engine's request has been aborted by then."""
     if not task.done():
         task.cancel()
         await asyncio.wait({task})
     if not task.cancelled():
-        task.exception()  # what it raised when it was cancelled is nobody's any more
+        task.exception()  # retrieved, so that asyncio does not log it
 
 
 def _is_read(request: HTTPConnection) -> bool:
@@ -79,7 +79,7 @@ def _is_read(request: HTTPConnection) -> bool:
 
 
 async def _departure(request: HTTPConnection) -> None:
-    """Returns once the client has left."""
+    """Return once the client has disconnected."""
     receive = request._receive  # type: ignore[attr-defined]  # `is_disconnected` polls; this waits
     while (await receive())["type"] != "http.disconnect":
         pass
@@ -87,7 +87,7 @@ async def _departure(request: HTTPConnection) -> None:
 
 @contextmanager
 def watch_disconnect(request: HTTPConnection, loop: asyncio.AbstractEventLoop) -> Iterator[threading.Event]:
-    """An event that is set when the client leaves; it may be asked in any thread."""
+    """An event that is set when the client disconnects; it may be read in any thread."""
     event = threading.Event()
 
     async def watch() -> None:

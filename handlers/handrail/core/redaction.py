@@ -1,4 +1,4 @@
-"""Values that nobody may read: whoever learns a secret registers it here, and whoever writes asks before writing."""
+"""Redaction of secrets: values are registered where they are read, and masked where text is written."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-#: A shorter value is left alone: it would be found in every other word.
+#: Shorter values are not masked: they would match parts of ordinary words.
 SHORTEST = 4
 MASK = "***"
 _SECRET_WORDS = frozenset({"TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS", "APIKEY"})
-#: A key that is no secret: the name of a model.
+#: The one KEY that is no secret: the name of a model.
 _MODEL_KEY = ("MODEL", "KEY")
 
 
 class Redactor:
-    """Called with a text, it gives the text without the registered values, however they are spelt."""
+    """A function of a text that masks the registered values in it, in all common encodings."""
 
     def __init__(self) -> None:
         self._spellings: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
     def hide(self, value: object) -> None:
-        """From now on; in thread and out of it. What is no text, or shorter than SHORTEST, is not hidden."""
+        """Mask `value` from now on, in all threads. Values that are no text, or shorter than SHORTEST, are ignored."""
         if not isinstance(value, str):
             return
         new = {text for text in _spellings(value.strip()) if len(text) >= SHORTEST} - self._spellings
@@ -40,7 +40,7 @@ class Redactor:
         return text if self._pattern is None else self._pattern.sub(MASK, text)
 
     def within(self, value: Any) -> Any:
-        """`value` with every text in it so, if it is made of mappings, lists and tuples; other objects as they are."""
+        """`value` with every text masked, inside mappings, lists and tuples; other objects unchanged."""
         if self._pattern is None:
             return value
         if isinstance(value, str):
@@ -53,7 +53,7 @@ class Redactor:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """As it is; as `repr`, JSON, one in the other, addresses, HTML, shells, base64 and hex have it; of lines, each."""
+    """The value itself, and as repr, JSON, JSON of repr, URL, HTML, shell, hex and base64; each line of several."""
     octets = value.encode(errors="surrogatepass")
     yield value
     yield from (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(repr(value)[1:-1])[1:-1])
@@ -67,6 +67,6 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def is_secret(name: str) -> bool:
-    """Whether what has that name, a variable or a field, holds what nobody may read: by its words, in any case."""
+    """Whether a variable or field of this name holds a secret, judged by its words in any case."""
     words = re.split(r"[^A-Z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper())
     return not _SECRET_WORDS.isdisjoint(words) or ("KEY" in words and tuple(words[-2:]) != _MODEL_KEY)

@@ -1,4 +1,4 @@
-"""References to a handler, as the environment variables hold them: `where:name`."""
+"""References to a handler, as written in environment variables: `where:name`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reference:
 
 
 def parse(setting: str, value: str) -> Reference:
-    """Raises MalformedReference, quoting the value and showing the accepted forms."""
+    """Parse a setting's value. Raises MalformedReference, quoting the value and the accepted forms."""
     where, colon, name = value.strip().partition(":")
     fault = (
         "it has no colon"
@@ -53,7 +53,7 @@ def _is_dotted(name: str) -> bool:
 
 
 def load(reference: Reference, loader: Loader, model_path: Path, script: Path | None) -> Any:
-    """The callable a reference names. Raises HandlerFault of every kind but Ambiguous and ScriptMissing."""
+    """The callable that a reference names. Raises any HandlerFault but Ambiguous and ScriptMissing."""
     try:
         module = _load_module(reference, loader, model_path, script)
     except FileMissing as fault:
@@ -77,7 +77,7 @@ def _load_module(reference: Reference, loader: Loader, model_path: Path, script:
 
 
 def _attribute(module: ModuleType, reference: Reference, loader: Loader) -> Any:
-    """Follow the dotted name; a class on the way is instantiated, once for all references, with no arguments."""
+    """Follow the dotted name; a class in it is instantiated without arguments, once for all references."""
     found: Any = module
     for part in reference.name.split("."):
         if inspect.isclass(found):
@@ -112,4 +112,4 @@ def _no_such_name(module: ModuleType, owner: Any, name: str, reference: Referenc
 
 def _public_callables(owner: Any) -> list[str]:
     names = [name for name in dir(owner) if not name.startswith("_")]
-    return [name for name in names if callable(inspect.getattr_static(owner, name, None))]  # no property is run
+    return [name for name in names if callable(inspect.getattr_static(owner, name, None))]  # runs no property

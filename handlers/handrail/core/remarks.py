@@ -1,4 +1,4 @@
-"""What a handler answered with that its author may not have meant: said once, in the log, and answered all the same."""
+"""Warns once in the log about return values that the script's author may not have meant; they are still answered."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _STATUSES = range(100, 600)
 
 
 class Remarks:
-    """Of one handler, which is `where` (`file:line`)."""
+    """The warnings of one handler, defined at `where` (`file:line`)."""
 
     def __init__(self, name: str, where: str) -> None:
         self._who = f"{name} ({where})"
         self._said: set[str] = set()
 
     def look(self, value: Any) -> None:
-        """At what it returned: None, or a tuple."""
+        """Check a return value that is None or a tuple."""
         if value is None:
             self._say(_NOTHING)
         elif len(value) == 2 and type(value[1]) is int and value[1] in _STATUSES:

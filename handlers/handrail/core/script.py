@@ -1,4 +1,4 @@
-"""Finding the user's script, and running it as the module its siblings expect it to be."""
+"""Finds the user's script and imports it under the name that its siblings expect."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from handrail.core.marks import Mark, collect
 from handrail.core.siblings import hiding
 from handrail.core.tracebacks import fault_line, inner_line, message_of, user_traceback
 
-#: Where a script is looked for, under the model path, when CUSTOM_SCRIPT_FILENAME is not set.
+#: Paths of a script below the model path, tried in order if CUSTOM_SCRIPT_FILENAME is not set.
 DEFAULT_SCRIPTS = ("model.py", "code/model.py")
 
 
 def find_script(model_path: Path, filename: str | None, of_style: str | None = None) -> Path | None:
-    """The script's path, or None where there is none and none was asked for.
+    """The script's path; None if there is none and `filename` is not set.
 
-    `of_style` is where a whole-model style has its script, after the defaults.
+    `of_style` is the path of a whole-model style's script, tried after the defaults.
 
-    Raises ScriptMissing where `filename` (the value of CUSTOM_SCRIPT_FILENAME) names no file.
+    Raises ScriptMissing if `filename` (the value of CUSTOM_SCRIPT_FILENAME) names no file.
     """
     if not filename:
         names = (*DEFAULT_SCRIPTS, of_style) if of_style else DEFAULT_SCRIPTS
@@ -49,7 +49,7 @@ def find_script(model_path: Path, filename: str | None, of_style: str | None = N
 
 
 def leaves(path: str) -> bool:
-    """Whether a relative path ends above the directory it begins in."""
+    """Whether a relative path leads out of its directory."""
     return os.path.normpath(path).split(os.sep)[0] == os.pardir
 
 
@@ -60,7 +60,7 @@ def _python_files(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class Script:
-    """The script as loaded: all empty where there is none, `module` None where its import failed."""
+    """The loaded script. All fields are empty without a script; `module` is None if its import failed."""
 
     path: Path | None = None
     module: ModuleType | None = None
@@ -68,18 +68,18 @@ class Script:
 
 
 class Loader:
-    """Runs each file once, however many references name it; `marks` gathers what the decorators marked."""
+    """Imports each file once, however many references name it; `marks` collects the decorators' marks."""
 
     def __init__(self) -> None:
         self.marks: list[Mark] = []
-        self.instances: dict[type, Any] = {}  # of classes whose methods are handlers: one for both slots
+        self.instances: dict[type, Any] = {}  # of classes whose methods are handlers, one for all slots
         self.packages: dict[Path, str] = {}  # folders whose files are modules of a package
         self._modules: dict[Path, ModuleType | ImportFailed] = {}
-        self._before = frozenset(sys.modules)  # not of this load: a module of an earlier one has spent its marks
+        self._before = frozenset(sys.modules)  # modules of an earlier load, whose marks are already collected
 
     def load(self, path: Path) -> ModuleType:
         """The module of `path`, run on the first call. Raises FileMissing, ImportFailed."""
-        path = Path(os.path.abspath(path))  # links are not followed: its name and its siblings are those the user sees
+        path = Path(os.path.abspath(path))  # links are not followed: name and siblings are those the user sees
         file = _file(path)
         if file not in self._modules:
             self._modules[file] = self._already_imported(path) or self._attempt(path)
@@ -89,7 +89,7 @@ class Loader:
         return module
 
     def has_run(self, path: Path) -> bool:
-        """Whether this load ran the file, or imported it."""
+        """Whether this load has run or imported the file."""
         return path.resolve() in self._modules or self._already_imported(path) is not None
 
     def import_module(self, name: str) -> ModuleType:
@@ -107,12 +107,12 @@ class Loader:
                 raise _import_failed(name, error) from error
 
     def _already_imported(self, path: Path) -> ModuleType | None:
-        """By whatever name: a sibling may have imported it, or a reference named it as `package.module`."""
+        """The file's module under any name: a sibling may have imported it, or a reference as `package.module`."""
         since = [module for name, module in list(sys.modules.items()) if name not in self._before]
         return next((module for module in since if _is_of(module, path)), None)
 
     def _already_run(self, name: str) -> ModuleType | None:
-        """The module of that name where a reference has named it as a file before."""
+        """The module of that name, if an earlier reference has loaded it as a file."""
         spec = importlib.util.find_spec(name) if name not in sys.modules else None
         known = self._modules.get(Path(spec.origin).resolve()) if spec and spec.origin else None
         return known if isinstance(known, ModuleType) else None
@@ -131,10 +131,10 @@ class Loader:
         if spec is None or spec.loader is None:
             raise ImportFailed(f"{path} is not a Python file: its name must end in .py")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # before it runs: dataclasses, pickles and forward references look it up
+        sys.modules[name] = module  # before it runs: dataclasses, pickle and forward references need it
         try:
             with self._as_user_program(str(path)):
-                spec._initializing = True  # type: ignore[attr-defined]  # as `import` does: Python tells of a circle by it
+                spec._initializing = True  # type: ignore[attr-defined]  # as `import` does: names circular imports in errors
                 spec.loader.exec_module(module)
         except BaseException as error:  # a user's script may raise anything
             sys.modules.pop(name, None)
@@ -148,9 +148,9 @@ class Loader:
         return module
 
     def as_package(self, folder: Path) -> None:
-        """`from folder.sibling import …` works in the files of `folder`, where nothing installed has its name.
+        """Make `from folder.sibling import …` work in the files of `folder`, unless an installed package has its name.
 
-        Raises ImportFailed where its `__init__.py` does.
+        Raises ImportFailed if its `__init__.py` fails.
         """
         make_importable(folder.parent)
         if not folder.name.isidentifier():
@@ -163,8 +163,8 @@ class Loader:
 
     @contextmanager
     def _as_user_program(self, name: str) -> Iterator[None]:
-        """Collect marks, and hide our command line from scripts that parse theirs when imported."""
-        sys.dont_write_bytecode = True  # for good: a handler may import a sibling later, and the folder is read-only
+        """Collect marks, and hide our command line from scripts that parse `sys.argv` on import."""
+        sys.dont_write_bytecode = True  # permanently: a handler may import later, and the folder is read-only
         arguments, sys.argv = sys.argv, [name]
         try:
             with collect() as marks:
@@ -175,7 +175,7 @@ class Loader:
 
 
 def _is_operators(error: BaseException) -> bool:
-    """Whether it may be a Ctrl-C, which Python raises in the main thread only; a server imports in another."""
+    """Whether `error` may be a Ctrl-C, which Python raises in the main thread only; a server imports in another."""
     return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
 
@@ -184,18 +184,18 @@ def _file(path: Path) -> Path:
     try:
         if path.is_file():
             return path.resolve()
-    except (OSError, ValueError) as error:  # not ours to read, too long a name, a NUL in it
+    except (OSError, ValueError) as error:  # no permission, name too long, or a NUL in it
         raise FileMissing(f"{str(path)!r} cannot be read: {error}") from None
     raise FileMissing(f"there is no file {path}")
 
 
 def module_name(path: Path) -> str:
-    """The script's own stem where no other module has that name, else a private one, the same in every process."""
+    """The script's stem if no other module has that name, else a private name, the same in every process."""
     stem = path.stem
     if stem.isidentifier() and stem not in sys.modules and _finds_only(stem, path):
         return stem
     digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    plain = re.sub(r"\W", "_", stem)  # with a dot in its name it would be a module of a package
+    plain = re.sub(r"\W", "_", stem)  # a dot would make it a module of a package
     return f"_handrail_{plain}_{digest}"
 
 
@@ -210,15 +210,15 @@ def _finds_only(stem: str, path: Path) -> bool:
 
 
 def make_importable(folder: Path) -> None:
-    """Siblings can be imported, from the end of the path: what is installed is never shadowed by them."""
+    """Append `folder` to `sys.path`: siblings can be imported, and never shadow installed modules."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 
 
 def unload(folder: Path) -> dict[str, ModuleType]:
-    """Take every module whose file is below `folder` out of `sys.modules`, so that it is imported anew.
+    """Remove every module whose file is below `folder` from `sys.modules`, so that it is imported anew.
 
-    Returns them, for `sys.modules.update` where the new ones turn out not to work.
+    Returns the removed modules, for `sys.modules.update` if the new ones fail.
     """
     root = folder.resolve()
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
@@ -234,7 +234,7 @@ def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:
     if isinstance(error, SystemExit):
         cause = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
     folder = what.parent if isinstance(what, Path) else Path(what)
-    inner = inner_line(error, folder) if where.startswith(str(what)) else ""  # a syntax error has a line of its own
+    inner = inner_line(error, folder) if where.startswith(str(what)) else ""  # a syntax error already names its line
     raised = f"It was raised at {inner}" if inner not in ("", where) else ""
     told = [f"{type(error).__name__}: {cause}", hiding(error, folder), raised]
     return ImportFailed(f"{where} failed to import: {'. '.join(filter(None, told))}", user_traceback(error, folder))

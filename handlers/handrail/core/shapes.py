@@ -1,4 +1,4 @@
-"""Shapes of bodies that several handlers take, as OpenAPI describes them."""
+"""OpenAPI schemas of bodies that several handlers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files beside the script that `import` does not reach, as what is installed comes first."""
+"""Finds files beside the script that `import` does not reach because an installed module comes first."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from types import ModuleType
 
 
 def hidden_siblings(script: Path | None) -> list[str]:
-    """A warning for each file beside the script that an `import` there means and does not reach: what is installed
-    comes first. One that is imported as part of a package, or not at all, is not hidden."""
+    """A warning for each file beside the script that an `import` there does not reach because an installed module has
+    its name. A file imported as part of a package, or not at all, is not reported."""
     if script is None:
         return []
     files = sorted(script.parent.glob("*.py"))
@@ -29,7 +29,7 @@ def hidden_siblings(script: Path | None) -> list[str]:
 
 
 def hiding(error: BaseException, folder: Path) -> str:
-    """What to do where `error` is of a module that is not the file of that name in `folder`; "" where it is not."""
+    """Advice if `error` concerns a module that hides the file of its name in `folder`; "" otherwise."""
     name = getattr(error, "name", None) if isinstance(error, ImportError) else None
     if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
         name = error.obj.__name__
@@ -40,10 +40,9 @@ def hiding(error: BaseException, folder: Path) -> str:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """The modules that a file may import, wherever in it, each with the packages it is in; nothing of what is no
-    Python."""
+    """The modules that a file imports anywhere, each with its packages; none if the file is not valid Python."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # Python warns of this source where it is imported
+        with warnings.catch_warnings(action="ignore"):  # Python warns about this source on import
             nodes = list(ast.walk(ast.parse(path.read_bytes())))
     except (OSError, SyntaxError, ValueError):
         return
@@ -56,7 +55,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 def _two_parts(name: str) -> str:
-    """`a.b` of `a.b.c`, `.b` of `.b.c`."""
+    """The first two parts: `a.b` of `a.b.c`, `.b` of `.b.c`."""
     return ".".join(name.split(".")[:2])
 
 

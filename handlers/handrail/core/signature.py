@@ -1,4 +1,4 @@
-"""What a handler takes, settled once when it is loaded.
+"""Inspects a handler's parameters, once when it is loaded.
 
 | a handler may take                                              | gets                               |
 |-----------------------------------------------------------------|------------------------------------|
@@ -6,7 +6,7 @@
 | `request`, `raw_request`, or a first parameter without a type   | the Starlette request              |
 | anything annotated `Request`                                    | the same                           |
 | anything annotated `handrail.Engine`                            | the engine facade                  |
-| a pydantic model, `dict`, `Depends(…)`, `Header(…)`, …          | what FastAPI makes of it           |
+| a pydantic model, `dict`, `Depends(…)`, `Header(…)`, …          | the value that FastAPI parses      |
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class ArgumentSource(Enum):
-    """Where an argument comes from."""
+    """The source of an argument's value."""
 
     REQUEST = auto()
     ENGINE = auto()
     FASTAPI = auto()
     INPUT = auto()  # the body, of a whole Model's method or of run_inference
-    ENVIRONMENT = auto()  # a definition's
-    SAMPLE = auto()  # what an evaluation works on
+    ENVIRONMENT = auto()  # of a definition
+    SAMPLE = auto()  # the sample of an evaluation
     WEBSOCKET = auto()
 
 
@@ -61,7 +61,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Signature:
-    """`text` is the definition as its author would know it, `where` the `file:line` of the `def`."""
+    """A handler's signature. `text` is the `def` as its author wrote it, `where` its `file:line`."""
 
     name: str
     where: str
@@ -74,11 +74,11 @@ class Signature:
         return all(argument.source is not ArgumentSource.FASTAPI for argument in self.arguments)
 
     def by_position(self, given: Mapping[ArgumentSource, Any]) -> list[Any]:
-        """What to call it with, of what there is to be `given`."""
+        """The positional arguments, from the values `given` by source."""
         return [given[argument.source] for argument in self.arguments if not argument.is_by_keyword]
 
     def data(self) -> dict[str, Any]:
-        """As `handrail check --json` says it."""
+        """The signature in the form of `handrail check --json`."""
         return {
             "name": self.name,
             "where": self.where,
@@ -91,12 +91,12 @@ class Signature:
 
 
 def inspect_handler(function: Any) -> Signature:
-    """Raises SignatureRefused, quoting the signature and showing the accepted ones."""
+    """A handler's signature. Raises SignatureRefused, quoting it and the accepted forms."""
     return inspect_callable(function, ACCEPTED, _argument)
 
 
 def inspect_callable(function: Any, accepted: str, argument_of: Callable[..., Argument | None]) -> Signature:
-    """The same for other kinds of function: `argument_of` settles each parameter, `accepted` says how to write them."""
+    """As `inspect_handler`, for other kinds of function: `argument_of` classifies a parameter, `accepted` is advice."""
     if inspect.isclass(function):
         name = function.__name__
         raise SignatureRefused(
@@ -113,13 +113,13 @@ def inspect_callable(function: Any, accepted: str, argument_of: Callable[..., Ar
 
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Parameter name to annotation, strings resolved. Raises SignatureRefused where there is no signature to read."""
+    """Annotations by parameter name, strings resolved. Raises SignatureRefused if no signature can be read."""
     parameters = _resolved(function, _signature(function, _name(function), definition(function)))
     return {name: parameter.annotation for name, parameter in parameters.items()}
 
 
 def returned_by(function: Callable[..., Any]) -> Any:
-    """The annotation of what it returns, resolved where it is a string that names something."""
+    """The return annotation; a string is resolved if it names something."""
     module = sys.modules.get(_module_of(function))
     return _evaluated(inspect.signature(function).return_annotation, vars(module) if module else {})
 
@@ -134,7 +134,7 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _bound(function: Any) -> dict[str, Any]:
-    """The keyword arguments a partial has already; its signature still shows them, as defaults."""
+    """The keyword arguments bound by a partial; its signature still shows them, as defaults."""
     return function.keywords if isinstance(function, functools.partial) else {}
 
 
@@ -146,7 +146,7 @@ def _signature(function: Callable[..., Any], name: str, where: str) -> inspect.S
 
 
 def _resolved(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, inspect.Parameter]:
-    """The parameters, string annotations turned into what they name where that can be found."""
+    """The parameters by name, with string annotations resolved where possible."""
     namespace = vars(sys.modules[module]) if (module := _module_of(function)) in sys.modules else {}
     return {
         name: parameter.replace(annotation=_evaluated(parameter.annotation, namespace))
@@ -163,15 +163,15 @@ def _evaluated(annotation: Any, namespace: dict[str, Any]) -> Any:
     if not isinstance(annotation, str):
         return annotation
     try:
-        # What typing.get_type_hints does, one annotation at a time; one in quotes may be a string twice.
+        # As typing.get_type_hints, one annotation at a time; a quoted annotation may be a string twice.
         return _evaluated(eval(annotation, namespace), namespace)
-    except Exception:  # noqa: BLE001  an annotation may be any expression; often a name imported for type checkers only
+    except Exception:  # noqa: BLE001  an annotation may be any expression, often a name imported for type checkers only
         known = {"Request": Request, "Engine": Engine, "WebSocket": WebSocket}
         return known.get(annotation.rpartition(".")[2], annotation)
 
 
 def _argument(parameter: inspect.Parameter, *, first: bool, text: str, where: str) -> Argument | None:
-    """Where the argument comes from; None for what need not be passed."""
+    """A parameter with its source; None if it need not be passed. Raises SignatureRefused."""
     if parameter.kind in VARIADIC:
         return Argument(parameter, ArgumentSource.REQUEST) if _is_first_args(parameter, first) else None
     annotation = parameter.annotation
@@ -191,14 +191,14 @@ def _argument(parameter: inspect.Parameter, *, first: bool, text: str, where: st
 
 
 def _is_first_args(parameter: inspect.Parameter, first: bool) -> bool:
-    """`*args` alone: a decorator that did not use functools.wraps around a handler of one parameter."""
+    """Whether `*args` comes first: a decorator without functools.wraps around a handler of one parameter."""
     return first and parameter.kind is inspect.Parameter.VAR_POSITIONAL
 
 
 def _unannotated(parameter: inspect.Parameter, *, first: bool, text: str, where: str) -> ArgumentSource:
     if isinstance(parameter.default, FieldInfo | DependsParam):
         return ArgumentSource.FASTAPI
-    if first and parameter.name == "self":  # a `def` in a class body, decorated: nobody makes its object
+    if first and parameter.name == "self":  # a decorated `def` in a class body: it has no instance
         refuse_method(text, where)
     if parameter.name in _REQUEST_NAMES or (first and parameter.default is inspect.Parameter.empty):
         return ArgumentSource.REQUEST

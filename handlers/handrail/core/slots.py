@@ -1,4 +1,4 @@
-"""What a user may give, and the names by which each is given: handlers, what stands around them, and hooks."""
+"""The roles of user code (handlers, wrappers, hooks), and the names by which each is given."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Slot(StrEnum):
 
     @property
     def path(self) -> str:
-        """The route the slot answers."""
+        """The slot's route."""
         return {
             Slot.PING: "/ping",
             Slot.INVOCATION: "/invocations",
@@ -36,7 +36,7 @@ class Slot(StrEnum):
 
 
 class WrapperSlot(StrEnum):
-    """Where a user's code may stand around the handlers."""
+    """The places of a user's code around the handlers."""
 
     THROTTLE = "throttle"
     PRE_POST_PROCESS = "pre_post_process"
@@ -59,7 +59,7 @@ class WrapperSlot(StrEnum):
 
 
 class Moment(StrEnum):
-    """When a user's hook runs: after the engine is ready, before it stops."""
+    """The time of a user's hook: after the engine is ready, or before it stops."""
 
     STARTUP = "on_startup"
     SHUTDOWN = "on_shutdown"
@@ -70,7 +70,7 @@ class Moment(StrEnum):
 
 
 class SessionStep(StrEnum):
-    """What a user may do in place of the server where a client opens or closes a session."""
+    """A step of a session that a script may handle in place of the server."""
 
     CREATE = "create_session"
     CLOSE = "close_session"
@@ -81,7 +81,7 @@ class SessionStep(StrEnum):
 
 
 class AdapterSlot(StrEnum):
-    """What a script may do itself with LoRA adapters, in place of the engine."""
+    """An operation on LoRA adapters that a script may handle in place of the engine."""
 
     LOAD = "load"
     UNLOAD = "unload"

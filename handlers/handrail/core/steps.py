@@ -1,4 +1,4 @@
-"""The steps of a plain generator in threads, each of which may outlast whoever asked for it."""
+"""Runs the steps of a plain generator in threads; a step may outlast the consumer that requested it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 logger = logging.getLogger("handrail")
 
-#: What a step gives in place of an item.
+#: Returned by a step at the generator's end.
 ENDED = object()
 
 
 class Steps:
-    """Of one generator, which is closed by whoever is last: the one who leaves it, or the step that he did not await.
+    """The steps of one generator. It is closed by the consumer, or by a step still running when the consumer left.
 
-    A step cannot be stopped, and a generator that runs cannot be closed.
+    A running step cannot be stopped, and a running generator cannot be closed.
     """
 
     def __init__(self, generator: Generator[Any, Any, Any]) -> None:
@@ -27,34 +27,34 @@ class Steps:
         self._is_left = False
 
     def next(self) -> Any:
-        """Its next item, or ENDED."""
+        """The next item, or ENDED."""
         with self._lock:
-            if self._is_left:  # after the thread had taken the step, and before it began
+            if self._is_left:  # the consumer left before this step began
                 return ENDED
             self._runs = True
         try:
             return next(self._generator, ENDED)
         finally:
-            if self._comes_back():
-                self._close_for_nobody()
+            if self._finish_step():
+                self._close_abandoned()
 
     def leave(self) -> bool:
-        """Whether there is something to close, by the caller: no step will be made. It does not wait for one."""
+        """End the steps, without waiting for a running one. Returns whether the caller must close the generator."""
         with self._lock:
             self._is_left = True
             return not self._runs and getgeneratorstate(self._generator) != GEN_CLOSED
 
     def close(self) -> None:
-        """Raises what the generator raises."""
+        """Close the generator. Raises its exceptions."""
         self._generator.close()
 
-    def _comes_back(self) -> bool:
-        """Whether it was left meanwhile."""
+    def _finish_step(self) -> bool:
+        """End a step; returns whether the consumer has left meanwhile."""
         with self._lock:
             self._runs = False
             return self._is_left
 
-    def _close_for_nobody(self) -> None:
+    def _close_abandoned(self) -> None:
         try:
             self._generator.close()
         except BaseException:

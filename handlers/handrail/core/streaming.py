@@ -1,4 +1,4 @@
-"""A user's function of the stream slot: it has a WebSocket to itself, until it returns."""
+"""Adapts a stream handler: a function that owns a WebSocket until it returns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACCEPTED = "A stream handler is `async def f(websocket)`, or `async def f(websoc
 
 
 class Stream(WebSocket):
-    """One that may be accepted twice: a handler written for FastAPI does what the server has done already."""
+    """A WebSocket that may be accepted twice: handlers written for FastAPI accept again after the server."""
 
     async def accept(
         self, subprotocol: str | None = None, headers: Iterable[tuple[bytes, bytes]] | None = None
@@ -28,7 +28,7 @@ class Stream(WebSocket):
 
 
 def adapt_stream(function: Any) -> Handler:
-    """Its application accepts the connection, and returns when the function does. Raises SignatureRefused."""
+    """Make a Handler whose app accepts the connection and runs the function. Raises SignatureRefused."""
     signature = inspect_callable(function, ACCEPTED, _argument)
     what = f"{signature.where} {signature.text}"
     if sum(argument.source is ArgumentSource.WEBSOCKET for argument in signature.arguments) != 1:
@@ -47,7 +47,7 @@ def adapt_stream(function: Any) -> Handler:
 
 
 def _argument(parameter: inspect.Parameter, *, first: bool, text: str, where: str) -> Argument | None:
-    if parameter.kind in VARIADIC:  # `*args` alone: a decorator without functools.wraps
+    if parameter.kind in VARIADIC:  # `*args` first: a decorator without functools.wraps
         is_args = first and parameter.kind is inspect.Parameter.VAR_POSITIONAL
         return Argument(parameter, ArgumentSource.WEBSOCKET) if is_args else None
     bare = without_none(parameter.annotation)

@@ -1,6 +1,6 @@
-"""Threads for functions that may block: AnyIO's own, each kept for one call after the other.
+"""A thread pool for functions that may block: AnyIO's threads, each kept for many calls.
 
-AnyIO hands a thread out anew for every call, which costs several times as much.
+AnyIO itself hands out a thread for each call, which costs several times as much.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter, to_thread
 
-#: So many times the limiter's tokens, calls that nobody awaits any more included.
+#: Most threads, as a multiple of the limiter's tokens, abandoned calls included.
 _AT_MOST = 4
 
 P = ParamSpec("P")
@@ -28,11 +28,11 @@ T = TypeVar("T")
 
 
 async def run_in_threadpool(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What `function` returns or raises. In it the caller's context variables and `anyio.from_thread` are as usual.
+    """Run `function` in a thread. The caller's context variables and `anyio.from_thread` work in it as usual.
 
-    As many run at once as AnyIO's default limiter has tokens. Who is cancelled leaves at once, and the call goes on
-    beside those; where that makes four times as many, the next waits until one is over. Raises RuntimeError where a
-    thread is needed and none can be started.
+    AnyIO's default limiter bounds the calls that run at once. A cancelled caller returns at once; its call runs on as
+    abandoned, beside the limit. At four times the limit, the next call waits until one ends. Raises the function's
+    exceptions, and RuntimeError if a needed thread cannot be started.
     """
     loop = asyncio.get_running_loop()
     threads = _of_loop.get(loop)
@@ -43,15 +43,15 @@ async def run_in_threadpool(function: Callable[P, T], *args: P.args, **kwargs: P
 
 
 class Stuck(NamedTuple):
-    """Calls that nobody awaits any more hold so many threads that others get none. `for_s`: since when not one has
-    ended; `threads`: the idents of theirs."""
+    """Abandoned calls hold so many threads that other calls get none. `for_s` is the seconds since a call last ended
+    or was abandoned; `threads` are the idents of the abandoned calls' threads."""
 
     for_s: float
     threads: tuple[int, ...]
 
 
 def stuck() -> Stuck | None:
-    """How it stands with the threads of the running loop; None where others can still run."""
+    """The state of the running loop's threads if they are all held; None while calls can still run."""
     threads = _of_loop.get(asyncio.get_running_loop())
     return threads.stuck() if threads is not None else None
 
@@ -65,7 +65,7 @@ class _State(Enum):
 
 
 class _Call:
-    """What a thread is to do, and who waits for it."""
+    """A call for a thread, with the future of its caller."""
 
     __slots__ = ("_context", "_function", "_lock", "_state", "answer", "thread")
 
@@ -75,10 +75,10 @@ class _Call:
         self._lock = Lock()
         self._state = _State.WAITING
         self.answer = answer
-        self.thread = 0  # its ident, once it runs
+        self.thread = 0  # the running thread's ident
 
-    def turns(self, before: _State, after: _State) -> bool:
-        """Whether it was in the state `before`; the loop and a thread may want different things of it at once."""
+    def try_transition(self, before: _State, after: _State) -> bool:
+        """Change the state if it is `before`; returns whether it was. The loop and a thread may compete for it."""
         with self._lock:
             if self._state is not before:
                 return False
@@ -88,25 +88,25 @@ class _Call:
     def run(self) -> tuple[Any, BaseException | None]:
         try:
             return self._context.run(self._function), None
-        except StopIteration as stop:  # no future takes it
+        except StopIteration as stop:  # a future refuses StopIteration
             error = RuntimeError(f"{self._function.func} raised StopIteration")
             error.__cause__ = stop
             return None, error
-        except BaseException as error:  # noqa: BLE001  it is raised again where it is awaited
+        except BaseException as error:  # noqa: BLE001  raised again where it is awaited
             return None, error
 
 
 class _Threads:
-    """Those of one event loop, where all but `_work` is called."""
+    """The threads of one event loop. All methods but `_work` are called in the loop."""
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._limit = to_thread.current_default_thread_limiter()
-        self._unlimited = CapacityLimiter(math.inf)  # the tokens are for those who ask AnyIO itself
+        self._unlimited = CapacityLimiter(math.inf)  # leaves the tokens to direct users of AnyIO
         self._count = 0
-        self._abandoned: set[int] = set()  # the threads of calls that nobody awaits, beside those counted
+        self._abandoned: set[int] = set()  # threads of abandoned calls, not in `_count`
         self._moved_at = 0.0  # when a call last ended, or was abandoned
-        self._free = 0  # below zero: so many calls wait
+        self._free = 0  # if negative, the number of waiting calls
         self._kept: set[asyncio.Task[None]] = set()
 
     async def run(self, loop: asyncio.AbstractEventLoop, function: partial[Any]) -> Any:
@@ -117,10 +117,10 @@ class _Threads:
         try:
             return await call.answer
         except asyncio.CancelledError:
-            if call.turns(_State.WAITING, _State.WITHDRAWN):
+            if call.try_transition(_State.WAITING, _State.WITHDRAWN):
                 self._free += 1
-            elif call.turns(_State.RUNNING, _State.ABANDONED):
-                self._count -= 1  # it may never end, and the others must not run out of threads
+            elif call.try_transition(_State.RUNNING, _State.ABANDONED):
+                self._count -= 1  # it may never end: its place goes to another thread
                 self._abandoned.add(call.thread)
                 self._moved_at = time.monotonic()
                 self._add_where_one_is_needed(loop)
@@ -140,50 +140,50 @@ class _Threads:
         return self._count < most and self._count + len(self._abandoned) < _AT_MOST * most
 
     def stuck(self) -> Stuck | None:
-        """Where calls are abandoned, more than run are never begun: those that hold the last threads are the cause."""
+        """The stuck state, if abandoned calls hold so many threads that live calls cannot use all tokens."""
         if self._has_room() or len(self._abandoned) <= (_AT_MOST - 1) * self._limit.total_tokens:
             return None
         return Stuck(time.monotonic() - self._moved_at, tuple(self._abandoned))
 
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A thread, until the loop ends or its call has been abandoned and is over."""
+        """Keep one thread until the loop ends, or until its abandoned call has ended."""
         try:
             thread = await to_thread.run_sync(self._work, loop, abandon_on_cancel=True, limiter=self._unlimited)
         except asyncio.CancelledError:
             self._calls.put(None)
             raise
-        except RuntimeError as error:  # there is no thread
+        except RuntimeError as error:  # no thread can be started
             self._count -= 1
             self._free -= 1
             self._fail_one(error)
             if self._count:
-                return  # they come to whoever waits
+                return  # the other threads take the waiting calls
         else:
             self._abandoned.discard(thread)
             self._moved_at = time.monotonic()
         self._add_where_one_is_needed(loop)
 
     def _fail_one(self, error: RuntimeError) -> None:
-        """Of the calls that wait, unless a thread has come to all of them meanwhile."""
+        """Fail one waiting call, if any still waits."""
         with contextlib.suppress(Empty):
             while True:
                 call = self._calls.get_nowait()
-                if call is not None and call.turns(_State.WAITING, _State.OVER):
+                if call is not None and call.try_transition(_State.WAITING, _State.OVER):
                     self._settle(call.answer, None, error)
                     return
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> int:
-        """Returns its ident."""
+        """Run calls in this thread; returns its ident."""
         ident = get_ident()
         while (call := self._calls.get()) is not None:
             call.thread = ident
-            if call.turns(_State.WAITING, _State.RUNNING):
+            if call.try_transition(_State.WAITING, _State.RUNNING):
                 result, error = call.run()
-                if not call.turns(_State.RUNNING, _State.OVER):
-                    break  # its place has been given away
-                with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits
+                if not call.try_transition(_State.RUNNING, _State.OVER):
+                    break  # abandoned: its place has been given away
+                with contextlib.suppress(RuntimeError):  # the loop has closed
                     loop.call_soon_threadsafe(self._settle, call.answer, result, error)
-                del result, error  # they would live until the next call
+                del result, error  # else they would live until the next call
             del call
         return ident
 
@@ -198,5 +198,5 @@ class _Threads:
             answer.set_exception(error)
 
 
-#: AnyIO has a `RunVar` for this, which takes four times as long to look up.
+#: AnyIO's `RunVar` does the same, but a lookup takes four times as long.
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Threads] = WeakKeyDictionary()

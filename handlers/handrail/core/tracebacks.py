@@ -1,4 +1,4 @@
-"""Where in the user's code something happened: tracebacks without our frames, and `file:line` of a definition."""
+"""Locates errors in the user's code: tracebacks without our frames, and `file:line` of definitions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from handrail.core.siblings import hiding
 
 _OURS = str(Path(__file__).parents[1])
 _IMPORTLIB = str(Path(importlib.__file__).parent)
-#: Not the user's code where a model directory holds them: a virtual environment beside `model.py`, say.
+#: Not the user's code even inside a model directory, as in a virtual environment beside `model.py`.
 _LIBRARIES = {Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
 
 
@@ -36,23 +36,23 @@ class Raised:
 
 
 def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
-    """What the author of `function` needs to know about what it raised."""
+    """Explain an exception to the author of `function`."""
     code = code_of(function)
-    folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no line of it is anyone's
+    folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no lines of the user's
     where, hidden = inner_line(error, folder) or definition(function), hiding(error, folder)
     told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error)), hidden]))
     return Raised(type(error).__name__, ". ".join(filter(None, [message_of(error), hidden])), where, told)
 
 
 def inner_line(error: BaseException, folder: Path) -> str:
-    """`file:line` of the last line below `folder` that `error` came through; "" where there is none."""
+    """`file:line` of the last line below `folder` in the error's traceback; "" if there is none."""
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     inside = [f"{file}:{line}" for file, line in lines if _is_theirs(file, folder)]
     return inside[-1] if inside else ""
 
 
 def message_of(error: BaseException) -> str:
-    """Its own message, and what to write instead where that is known."""
+    """The error's message, with advice if there is any."""
     message = _own_message(error)
     return ". ".join(filter(None, [message, advice(error, message)]))
 
@@ -72,7 +72,7 @@ def user_traceback(error: BaseException, folder: Path) -> str:
 
 
 def _from_user(tb: TracebackType | None, folder: Path) -> TracebackType | None:
-    """`tb` from the first frame of a file in `folder`; where there is none, from the first that is not ours."""
+    """`tb` from the first frame of a file in `folder`; if there is none, from the first that is not ours."""
     first, theirs = tb, None
     while tb is not None and theirs is None:
         theirs = tb if _is_theirs(tb.tb_frame.f_code.co_filename, folder) else None
@@ -100,7 +100,7 @@ def _drop_import_frames(report: traceback.TracebackException | None) -> None:
 
 
 def fault_line(error: BaseException, file: Path) -> str:
-    """`file:line` of the last line of `file` that `error` came through; a syntax error's own line."""
+    """`file:line` of the last line of `file` in the error's traceback; for a syntax error, the line it names."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
         return f"{error.filename}:{error.lineno}"
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(file)]
@@ -108,7 +108,7 @@ def fault_line(error: BaseException, file: Path) -> str:
 
 
 def plugin_line(error: BaseException) -> str:
-    """`file:line` of the last line outside of Handrail and of what imports; a syntax error's own line. "" for none."""
+    """`file:line` of the last line outside of Handrail and the import system, or of a syntax error; "" if none."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
@@ -121,7 +121,7 @@ def _imports(file: str) -> bool:
 
 
 def definition(function: Callable[..., Any]) -> str:
-    """`file:line` of the `def` or `class`, or the function's repr where Python does not know."""
+    """`file:line` of the `def` or `class`; the repr if Python does not know it."""
     if inspect.isclass(function):
         return _class_definition(function)
     code = code_of(function)
@@ -139,7 +139,7 @@ def _class_definition(cls: type) -> str:
 
 
 def signature_text(function: Callable[..., Any]) -> str | None:
-    """The `def` as its author wrote it, on one line; None where the source is not at hand."""
+    """The `def` as its author wrote it, on one line; None if the source cannot be read."""
     node = def_node(function)
     if node is None:
         return None
@@ -149,13 +149,13 @@ def signature_text(function: Callable[..., Any]) -> str | None:
 
 
 def def_node(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The `def` of the function behind decorators and partials; None where the source is not at hand."""
+    """The `def` of the function behind decorators and partials; None if the source cannot be read."""
     code = code_of(function)
     return _def_node(code) if code is not None else None
 
 
 def code_of(function: Any) -> CodeType | None:
-    """The code behind a function, a partial, a method, a decorated one, or an object with `__call__`."""
+    """The code of a function, partial, method, decorated function, or object with `__call__`; None if there is none."""
     while isinstance(function, functools.partial):
         function = function.func
     plain = inspect.unwrap(getattr(function, "__func__", function))
@@ -164,9 +164,9 @@ def code_of(function: Any) -> CodeType | None:
 
 
 def _def_node(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The `def` of `code`: a code object's own first line is that of the first decorator."""
+    """The `def` of `code`, found by its first line, which is that of the first decorator."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # Python warned of this source when it was imported
+        with warnings.catch_warnings(action="ignore"):  # Python warned about this source on import
             tree = ast.parse(Path(code.co_filename).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None

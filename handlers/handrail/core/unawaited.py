@@ -1,4 +1,4 @@
-"""A `def` that calls the engine and goes on with what it is given: a coroutine, which only an `async def` can await."""
+"""Warns about a `def` that uses the result of a call to the engine: a coroutine, which only `async def` can await."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from handrail.core.engine import Engine
 from handrail.core.tracebacks import def_node, definition
 
-#: The methods that give something to be awaited, or to be iterated asynchronously.
+#: Return annotations of the engine's methods: awaitables, or asynchronous iterators.
 _AWAITED = {
     name: str(method.__annotations__.get("return", ""))
     for name, method in vars(Engine).items()
@@ -22,7 +22,7 @@ _NESTED = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
 
 def unawaited(functions: Iterable[Callable[..., Any]]) -> list[str]:
-    """A warning for each `def` that takes the engine and does so."""
+    """A warning for each `def` that takes the engine and uses a result without `await`."""
     return [warning for function in functions for warning in _warnings(function)]
 
 
@@ -46,7 +46,7 @@ def _warnings(function: Callable[..., Any]) -> Iterator[str]:
 
 
 def _handed_on(node: ast.FunctionDef) -> Iterator[str]:
-    """Names that are given to a call or returned: what awaits them may be there."""
+    """Names that are passed to a call or returned: they may be awaited there."""
     for inner in ast.walk(node):
         given: list[ast.expr] = []
         if isinstance(inner, ast.Call):
@@ -57,7 +57,7 @@ def _handed_on(node: ast.FunctionDef) -> Iterator[str]:
 
 
 def _used(node: ast.AST, engines: set[str], handed_on: set[str]) -> Iterator[ast.Call]:
-    """Calls of an engine whose value is used here: neither handed to another call nor returned as it is."""
+    """Calls of an engine whose value is used here: neither passed to another call nor returned unchanged."""
     if isinstance(node, _NESTED):
         return
     if isinstance(node, ast.Call):

@@ -1,1 +1,1 @@
-"""Whole-model styles: scripts and directories in the form that another server gave them."""
+"""Whole-model styles: scripts and directories in the form of another server."""

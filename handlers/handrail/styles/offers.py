@@ -1,4 +1,4 @@
-"""What the styles found in a model directory, beside each other, and which of it is served."""
+"""Collects the offers of all styles for a model directory, and chooses those that are served."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from handrail.core.whole_model import ModelDirectory, Offer, Style, WholeModel
 
 
 class Prepared(NamedTuple):
-    """`script` is the script's file where a style says so; `starts_server` whether its import may start a server."""
+    """`script` is the script's file if a style names one; `starts_server` says that its import may start a server."""
 
     script: str | None
     starts_server: bool
 
 
 def prepare(styles: Sequence[Style], directory: ModelDirectory) -> Prepared:
-    """Raises HandlerFault."""
+    """Prepare all styles; the first that names a script decides. Raises HandlerFault."""
     said = [(style, style.prepare(directory)) for style in styles]
     found = [Prepared(script, style.starts_servers) for style, script in said if script is not None]
     return found[0] if found else Prepared(None, starts_server=False)
 
 
 def find_offers(styles: Sequence[Style], directory: ModelDirectory) -> list[Offer]:
-    """What each style found, as far as they may answer beside each other. The first answers /invocations."""
+    """The styles' offers, without those that another hides at /invocations; two of equal rank are Ambiguous."""
     found = [(style, offer) for style in styles if (offer := style.find(directory)) is not None]
     rivals = [(style, offer) for style, offer in found if Slot.INVOCATION in offer.functions()]
     if directory.is_answered or len(rivals) < 2:
@@ -51,7 +51,7 @@ def _rank(style: Style, offer: Offer) -> tuple[bool, int]:
 
 
 class Served(NamedTuple):
-    """The models that are served, the one of them that answers /invocations, and their own routes."""
+    """The models that are served, the one among them that answers /invocations, and their routes."""
 
     models: tuple[WholeModel, ...]
     answering: WholeModel | None
@@ -60,7 +60,7 @@ class Served(NamedTuple):
 
     @classmethod
     def of(cls, offers: Sequence[Offer], winners: Mapping[Slot, str]) -> Served:
-        """`winners` are the labels of what answers each slot."""
+        """Choose from the offers; `winners` has the label of each slot's winner."""
         models = tuple(_served(offers, winners.values()))
         routes: dict[str, Handler] = {}
         faults: list[HandlerFault] = []

@@ -1,1 +1,1 @@
-"""What stands around a handler: a throttle, formatters, middlewares."""
+"""User code around a handler: a throttle, formatters, middleware."""

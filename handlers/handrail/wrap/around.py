@@ -1,4 +1,4 @@
-"""What stands around the handlers: a throttle, then the user's pre- and post-processing.
+"""Resolves the user's wrappers around the handlers: a throttle, then pre- and post-processing.
 
 For each place the environment comes before a decorator. A combined `pre_post_process` comes before the separate
 formatters, unless the environment names a formatter and only a decorator the combined one.
@@ -27,7 +27,7 @@ _ADAPT: dict[WrapperSlot, Callable[[Any], Wrap]] = {
 
 @dataclass(frozen=True)
 class Wrapper:
-    """One of the user's, ready to be put around an application."""
+    """A user's wrapper, ready to be put around an application."""
 
     place: WrapperSlot
     candidate: Candidate
@@ -36,7 +36,7 @@ class Wrapper:
 
 @dataclass(frozen=True)
 class Around:
-    """`pre_post` stands next to the handler, outermost first; `throttle` outside of everything."""
+    """The wrappers: `pre_post` directly around the handler, outermost first; `throttle` outside of all others."""
 
     throttle: Wrapper | None = None
     pre_post: tuple[Wrapper, ...] = ()
@@ -49,7 +49,7 @@ class Around:
 
 
 def resolve_around(sources: Sources, loader: Loader, script: Script) -> Around:
-    """Faults are collected, not raised."""
+    """Resolve each place's wrapper. Faults are collected, not raised."""
     found = {
         place: (*from_environment(place, sources, loader, script), *decorated(place, script)) for place in WrapperSlot
     }
@@ -76,7 +76,7 @@ def _adapted(place: WrapperSlot, candidates: tuple[Candidate, ...]) -> Wrapper:
 
 
 def _chosen(wrappers: dict[WrapperSlot, Wrapper]) -> tuple[tuple[Wrapper, ...], tuple[Wrapper, ...]]:
-    """What stands next to the handler, and what that hides."""
+    """The wrappers used for pre- and post-processing, and those that they hide."""
     formatters = (WrapperSlot.INPUT_FORMATTER, WrapperSlot.OUTPUT_FORMATTER)
     separate = tuple(wrappers[place] for place in formatters if place in wrappers)
     combined = wrappers.get(WrapperSlot.PRE_POST_PROCESS)

@@ -1,7 +1,7 @@
-"""What is inside a middleware, run up to its first piece of body, and given to the middleware as a response.
+"""Runs the application inside a middleware up to its first chunk, and gives it to the middleware as a response.
 
-The application runs in a task of its own. A stream that the middleware leaves alone goes from that task straight to
-the connection: what stands around it costs nothing per chunk. One that the middleware iterates goes through its hands.
+The application runs in its own task. A stream that the middleware leaves alone goes from that task directly to the
+connection, at no cost per chunk. A stream that the middleware iterates passes through it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CallNext = Callable[[Request], Awaitable[Response]]
 
 
 class StreamCut(Exception):
-    """A stream ended before its last piece: the client must see that it did."""
+    """A stream ended before its last chunk: the client must see that it is incomplete."""
 
 
 class Downstream:
-    """Every run of `app` that one request's middleware asks for; leaving the context ends those still going."""
+    """All runs of `app` that one request's middleware starts; leaving the context cancels the unfinished ones."""
 
     def __init__(self, app: ASGIApp, receive: Receive) -> None:
         self._app = app
@@ -41,14 +41,14 @@ class Downstream:
             await run.end()
 
     async def call_next(self, request: Request) -> Response:
-        """Run the application on `request`, which may have been changed. Raises what it raises before it answers."""
+        """Run the application on `request`, which may have been changed. Raises its exceptions before its answer."""
         run = _Run(self._app, *passed_on(request, self._receive))
         self._runs.append(run)
         return await run.response()
 
 
 class _Run:
-    """One run: held at its first piece of body until it is known where the pieces go."""
+    """One run of the application, paused at its first chunk until it is known where the chunks go."""
 
     def __init__(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
         loop = asyncio.get_running_loop()
@@ -62,12 +62,12 @@ class _Run:
         waited: set[asyncio.Future[Any]] = {self.task, self._head}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not self._head.done():
-            self.task.result()  # raises, where it failed
+            self.task.result()  # raises if it failed
             raise StreamCut("the application ended without an answer")
         return self._head.result()
 
     async def _on_message(self, message: Message) -> None:
-        """The application's `send`."""
+        """The `send` of the application."""
         if message["type"] == "http.response.start":
             self._start = message
             return
@@ -78,7 +78,7 @@ class _Run:
         await (await self._sink)(message)
 
     async def pour(self, sink: Send) -> None:
-        """Send the rest of the pieces to `sink`; return once the application has ended."""
+        """Send the remaining chunks to `sink`; return once the application has ended. Raises StreamCut."""
         self._sink.set_result(sink)
         await self.task
         if not self.is_complete:
@@ -86,17 +86,17 @@ class _Run:
 
     async def end(self) -> None:
         self.task.cancel()
-        with suppress(BaseException):  # whatever it ends with has been raised to whoever awaited it, or nobody did
+        with suppress(BaseException):  # any error was already raised where the run was awaited
             await self.task
 
 
 async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """An ASGI application may be any awaitable; a task takes a coroutine."""
+    """Wrap the call in a coroutine: an application may return any awaitable, but a task needs a coroutine."""
     await app(scope, receive, send)
 
 
 class NextResponse(Response):
-    """What `call_next` returns: `status_code`, `headers`, `body_iterator`, and `body` where it is all of one piece."""
+    """The result of `call_next`: `status_code`, `headers`, `body_iterator`, and `body` if it is one chunk."""
 
     def __init__(self, start: Message, first: Message, run: _Run) -> None:
         self.status_code = start["status"]
@@ -132,14 +132,14 @@ class NextResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
 
     async def _send_whole(self, send: Send) -> None:
-        """The body as it is now: read, changed, or set on what was a stream."""
+        """Send the body as it is now: unchanged, changed, or set on a stream."""
         body = self.body.encode() if isinstance(self.body, str) else bytes(self.body)
         if body != self._first or self._is_stream:
             self.headers["content-length"] = str(len(body))
         await self._send_start(send)
         await send({"type": "http.response.body", "body": body, "more_body": False})
         if not self._is_stream:
-            await self._run.task  # what it does after its answer (background tasks) belongs to the request
+            await self._run.task  # background tasks after the answer belong to the request
 
     async def _send_iterated(self, send: Send) -> None:
         if "content-length" in self.headers:
@@ -151,7 +151,7 @@ class NextResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        """The body, piece by piece, at the pace of whoever iterates."""
+        """The body in chunks, at the consumer's pace."""
         self._is_iterated = True
         if not self._is_stream:
             yield bytes(self.body)
@@ -172,7 +172,7 @@ class NextResponse(Response):
 
 
 def passed_on(request: Request, receive: Receive) -> tuple[Scope, Receive]:
-    """The scope and body the next step sees: the body again where it was read or replaced."""
+    """The scope and receive for the next step; they replay the body if it was read or replaced."""
     body = getattr(request, "_body", None)
     if body is None:
         return request.scope, request.receive
@@ -182,7 +182,7 @@ def passed_on(request: Request, receive: Receive) -> tuple[Scope, Receive]:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """`body` once more, then whatever the connection says: that the client left."""
+    """A receive that yields `body` again, then the connection's messages, such as a disconnect."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:

@@ -1,14 +1,14 @@
-"""The user's code around a handler, as pure ASGI: formatters, and middleware of either form.
+"""Adapts the user's code around a handler to pure ASGI: formatters, and both forms of middleware.
 
 | written as                             | form                                                                      |
 |----------------------------------------|---------------------------------------------------------------------------|
-| an input formatter, `f(request)`       | returns the request, None to keep it, or a response that ends the matter  |
+| an input formatter, `f(request)`       | returns the request, None to keep it, or a response that is sent at once  |
 | an output formatter, `f(response)`     | returns the response, or None to keep it                                  |
 | a middleware, `f(request, call_next)`  | returns a response, its own or what `await call_next(request)` gave       |
 | an ASGI class, `cls(app)`              | `await instance(scope, receive, send)`                                    |
 
-A response of one piece has its `body`, to read and to set; a stream has only its `body_iterator`, and stays a stream
-unless somebody iterates it. Nothing here stands between a client that leaves and the handler that should know.
+A response of one chunk has a `body`, to read and to set. A stream has only its `body_iterator`, and is passed on
+unless the user's code iterates it. A client's disconnect reaches the handler through every wrapper.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Wrap = Callable[[ASGIApp], ASGIApp]
 
 
 class WrapperRaised(Exception):
-    """`function`, which stands around a handler, raised: not the handler. The cause is what it raised."""
+    """The wrapper `function` raised, not the handler inside it. The cause is its exception."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(getattr(function, "__name__", repr(function)))
@@ -41,7 +41,7 @@ class WrapperRaised(Exception):
 
 
 def input_formatter(function: Any) -> Wrap:
-    """Raises SignatureRefused where it does not take the request alone."""
+    """Adapt an input formatter. Raises SignatureRefused if it does not take the request alone."""
     call = _of_arity(function, 1, "an input formatter takes the request: f(request)")
 
     def wrap(app: ASGIApp) -> ASGIApp:
@@ -60,7 +60,7 @@ def input_formatter(function: Any) -> Wrap:
 
 
 def output_formatter(function: Any) -> Wrap:
-    """Raises SignatureRefused where it does not take the response alone."""
+    """Adapt an output formatter. Raises SignatureRefused if it does not take the response alone."""
     call = _of_arity(function, 1, "an output formatter takes the response: f(response)")
 
     async def after(request: Request, call_next: CallNext) -> Response:
@@ -72,7 +72,7 @@ def output_formatter(function: Any) -> Wrap:
 
 
 def middleware(function: Any) -> Wrap:
-    """A middleware of either form. Raises SignatureRefused where it is neither."""
+    """Adapt a middleware of either form. Raises SignatureRefused if it has neither."""
     if inspect.isclass(function):
         return _asgi_class(function)
     return _around(_of_arity(function, 2, "a middleware takes the request and the next step: f(request, call_next)"))
@@ -92,7 +92,7 @@ def _asgi_class(cls: type) -> Wrap:
 
 
 def _of_arity(function: Any, count: int, accepted: str) -> Callable[..., Awaitable[Any]]:
-    """`function` as a coroutine function; what it raises names it. Raises SignatureRefused."""
+    """`function` as a coroutine function that turns its exceptions into WrapperRaised. Raises SignatureRefused."""
     if not callable(function):
         raise SignatureRefused(f"it is a {type(function).__name__}, which cannot be called; {accepted}")
     try:

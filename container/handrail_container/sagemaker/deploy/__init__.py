@@ -1,1 +1,1 @@
-"""Putting a model directory on a SageMaker endpoint, and taking it off again."""
+"""Deployment of a model directory to a SageMaker endpoint, and its deletion."""

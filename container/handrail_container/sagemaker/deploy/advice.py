@@ -1,4 +1,4 @@
-"""What to do about the errors that deployments meet, beside AWS's own words."""
+"""Advice on common errors of deployments, shown beside AWS's own message."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ _ADVICE = {
 
 
 def advice(message: str) -> str:
-    """What to do, or nothing where AWS's message is all there is to say."""
+    """The advice for an error message of AWS; empty if there is none."""
     return next((words for pattern, words in _ADVICE.items() if re.search(pattern, message)), "")

@@ -1,4 +1,4 @@
-"""The one door to boto3 and botocore: calls by the names of AWS's API, and what its service models say of them."""
+"""The only module that imports boto3 and botocore: calls by their AWS names, and checks by botocore's models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handrail_container.sagemaker.deploy.errors import AwsError
 
 
 class AwsCall(NamedTuple):
-    """One call: the service and the operation as botocore names them."""
+    """One call, with botocore's names of the service and the operation."""
 
     service: str
     operation: str
@@ -21,7 +21,7 @@ class AwsCall(NamedTuple):
 
 
 class Aws:
-    """Raises SettingsError without boto3, or for a profile there is not."""
+    """A boto3 session. Raises SettingsError if boto3 or the profile is missing."""
 
     def __init__(self, region: str | None, profile: str | None) -> None:
         boto3 = _boto3()
@@ -38,32 +38,32 @@ class Aws:
         return str(self._session.region_name)
 
     def call(self, service: str, operation: str, **parameters: Any) -> Mapping[str, Any]:
-        """Raises AwsError."""
+        """Make a call and return its answer. Raises AwsError."""
         method = self._xform_name(operation)
         answer: Mapping[str, Any] = self._try(operation, lambda: getattr(self._client(service), method)(**parameters))
         return answer
 
     def make(self, call: AwsCall) -> Mapping[str, Any]:
-        """As `call`, from one that is written down."""
+        """Make a call given as data. Raises AwsError."""
         return self.call(call.service, call.operation, **call.parameters)
 
     def items(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Mapping[str, Any]]:
-        """What all pages have under `key`."""
+        """The items under `key` of all pages. Raises AwsError."""
         method = self._xform_name(operation)
         pages = self._try(operation, lambda: list(self._client(service).get_paginator(method).paginate(**parameters)))
         for page in pages:
             yield from page.get(key, [])
 
     def upload(self, path: Path, bucket: str, key: str, extra: Mapping[str, Any], seen: Callable[[int], None]) -> None:
-        """In parts where the file is large; `seen` hears the bytes of each."""
+        """Upload a file, in parts if it is large; `seen` is called with the bytes of each part."""
         client = self._client("s3")
         self._try("PutObject", lambda: client.upload_file(str(path), bucket, key, ExtraArgs=dict(extra), Callback=seen))
 
     def copy(self, source: str, bucket: str, key: str, extra: Mapping[str, Any], seen: Callable[[int], None]) -> None:
-        """Within the bucket, without a way through here."""
+        """Copy within the bucket, without a download."""
         client = self._client("s3")
         place = {"Bucket": bucket, "Key": source}
-        arguments = {**extra, "MetadataDirective": "REPLACE"}  # a copy in parts would lose it
+        arguments = {**extra, "MetadataDirective": "REPLACE"}  # a copy in parts would lose the metadata
         self._try("CopyObject", lambda: client.copy(place, bucket, key, ExtraArgs=arguments, Callback=seen))
 
     def _client(self, service: str) -> Any:
@@ -82,7 +82,7 @@ class Aws:
 
 
 class Models:
-    """What botocore knows of a call's parameters; nothing is asked."""
+    """Botocore's service models: they check a call's parameters without a request."""
 
     def __init__(self) -> None:
         _boto3()
@@ -94,12 +94,12 @@ class Models:
         return self._session.get_service_model(call.service).operation_model(call.operation).input_shape
 
     def regions(self) -> list[str]:
-        """Those that have SageMaker, in all partitions."""
+        """The regions that have SageMaker, in all partitions."""
         partitions = self._session.get_available_partitions()
         return [name for one in partitions for name in self._session.get_available_regions("sagemaker", one)]
 
     def faults(self, call: AwsCall) -> str:
-        """What botocore would refuse before sending it, in its own words."""
+        """Botocore's report on invalid parameters; empty if there are none."""
         return str(self._validator.validate(dict(call.parameters), self.shape(call)).generate_report())
 
 

@@ -1,4 +1,4 @@
-"""Making, changing and deleting an endpoint."""
+"""Creates, updates and deletes an endpoint."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from handrail_container.sagemaker.deploy.plan import DeploymentPlan, resource
 from handrail_container.sagemaker.deploy.store import Store
 from handrail_container.sagemaker.deploy.undo import Undo
 
-#: For an instance, beside the times that it has to download and to start.
+#: Seconds to get an instance, in addition to its download and startup timeouts.
 _PROVISION_S = 1800
 _DELETE_S = 1800
 
 
 class Deployer:
-    """Of one endpoint. Raises AwsError, DeployError, and SettingsError for what is wrong before anything is made."""
+    """Deploys one endpoint. Raises AwsError, DeployError, and SettingsError for problems found before any change."""
 
     def __init__(self, aws: Aws, deployment: Deployment, say: Callable[[str], None]) -> None:
         self._aws = aws
@@ -34,7 +34,7 @@ class Deployer:
         self._endpoint = SageMakerEndpoint(aws, self._name, say)
 
     def deploy(self, plan: DeploymentPlan, *, keep: bool) -> None:
-        """Make the endpoint, or move it to what the plan says; what fails is taken back, unless `keep`."""
+        """Create the endpoint, or update it to the plan. A failed deployment is undone, unless `keep`."""
         if found := preflight.problems(self._aws, self._deployment, self._say):
             raise SettingsError(*found)
         current = self._current()
@@ -46,12 +46,12 @@ class Deployer:
             self._send(plan, undo)
             self._make(plan, undo, current)
             if current is not None:
-                undo.forget()  # it serves: what may still fail is no reason to take it away
+                undo.forget()  # the update serves: a later failure must not undo it
             self._scale(plan)
         self._retire(plan)
 
     def delete(self) -> None:
-        """The endpoint and all that was made for it. Raises DeployError where there is nothing."""
+        """Delete the endpoint and everything made for it. Raises DeployError if there is nothing to delete."""
         self._unscale()
         there_was = self._endpoint.delete(_DELETE_S)
         if there_was:
@@ -60,7 +60,7 @@ class Deployer:
             raise DeployError(f"there is no endpoint {self._name} in {self._aws.region}, and nothing named after it")
 
     def _retire(self, plan: DeploymentPlan) -> None:
-        """What was served before; the endpoint serves, whether or not it can be deleted."""
+        """Delete the version served before. A failure is only reported: the endpoint already serves."""
         try:
             Leftovers(self._aws, self._name, self._say, {plan.model_name, plan.config_name, plan.folder}).delete()
         except AwsError as error:
@@ -98,7 +98,7 @@ class Deployer:
         self._endpoint.serve(plan.config_name, times + _PROVISION_S)
 
     def _create(self, call: AwsCall, undo: Undo) -> None:
-        """What is there already is the same: its name says so."""
+        """Create a resource, unless it exists: names contain a digest, so an existing one is identical."""
         kind = call.operation.removeprefix("Create")
         name = {f"{kind}Name": call.parameters[f"{kind}Name"]}
         what = f"{kind} {name[f'{kind}Name']}"
@@ -119,7 +119,7 @@ class Deployer:
         return True
 
     def _update(self, plan: DeploymentPlan) -> None:
-        """With autoscaling, the endpoint keeps the instances that it has grown to."""
+        """Update the endpoint. With autoscaling it keeps its current number of instances."""
         retain = {"RetainAllVariantProperties": True} if plan.scaling and self._is_scaled() else {}
         named = {"EndpointName": self._name, "EndpointConfigName": plan.config_name}
         self._aws.call("sagemaker", "UpdateEndpoint", **named, **retain)
@@ -152,4 +152,4 @@ class Deployer:
         except AwsError as error:
             if not error.is_denied:
                 raise
-            self._say(f"autoscaling is not looked at: {error}")  # who uses none need not be allowed to
+            self._say(f"autoscaling is not looked at: {error}")  # without autoscaling the permission is not needed

@@ -1,4 +1,4 @@
-"""What to deploy and where: flags over `deploy.yaml`."""
+"""Settings of a deployment: command-line flags over `deploy.yaml`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from handrail_container.process.exits import SettingsError
 from handrail_container.sagemaker.deploy.written import Written
 
 FILE = "deploy.yaml"
-#: What there must be for an endpoint to be made.
+#: Settings required to create an endpoint.
 NEEDED = ("name", "image", "role", "bucket", "instance_type")
 
 
 def _as_text(value: Any) -> Any:
-    """YAML's numbers and booleans as the environment has them."""
+    """YAML's numbers and booleans as text, as in an environment variable."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
@@ -32,7 +32,7 @@ def setting(description: str, default: Any = None, **constraints: Any) -> Any:
 
 
 class Deployment(BaseModel):
-    """A field is a key of `deploy.yaml` and, with dashes, a flag."""
+    """Each field is a key of `deploy.yaml` and, with dashes, a flag."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,7 +62,7 @@ class Deployment(BaseModel):
     profile: str | None = setting("The profile of the AWS configuration to use.")
 
     def missing(self, needed: tuple[str, ...] = NEEDED) -> list[str]:
-        """A sentence for each that there must be and is not."""
+        """One sentence for each required setting that is missing."""
         absent = [field for field in needed if not getattr(self, field)]
         return [f"{field} is missing: give {flag(field)}, or {field} in {FILE}" for field in absent]
 
@@ -72,9 +72,9 @@ def flag(field: str) -> str:
 
 
 def read(file: Path | None, given: Mapping[str, Any]) -> Deployment:
-    """The file's settings under those of the command line, which are not given where they are None or empty.
+    """The file's settings, overridden by those of the command line that are neither None nor empty.
 
-    A mapping is merged key by key. Raises SettingsError with all that is wrong.
+    Mappings are merged key by key. Raises SettingsError with all problems.
     """
     written = Written(file) if file is not None else None
     settings = dict(written.values) if written is not None else {}

@@ -1,4 +1,4 @@
-"""The endpoint as AWS sees it: its state, the wait for it, and what its containers last said."""
+"""The endpoint on AWS: its state, waiting for it, and the last lines of its containers' logs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EndpointStatus:
 
 
 class SageMakerEndpoint:
-    """`say` hears what changes while it is waited for."""
+    """One endpoint. `say` is called with each change of status while waiting."""
 
     def __init__(self, aws: Aws, name: str, say: Callable[[str], None]) -> None:
         self._aws = aws
@@ -35,7 +35,7 @@ class SageMakerEndpoint:
         self._began_ms = int(time.time() * 1000)
 
     def state(self) -> EndpointStatus | None:
-        """None where there is no such endpoint."""
+        """The endpoint's status, None if it does not exist. Raises AwsError."""
         try:
             seen = self._aws.call("sagemaker", "DescribeEndpoint", EndpointName=self._name)
         except AwsError as error:
@@ -45,7 +45,7 @@ class SageMakerEndpoint:
         return EndpointStatus(seen["EndpointStatus"], seen["EndpointConfigName"], seen.get("FailureReason", ""))
 
     def settle(self, patience_s: float) -> EndpointStatus | None:
-        """Its state once nothing is under way. Raises DeployError where that takes too long."""
+        """Wait until no change is in progress; returns the state. Raises DeployError after `patience_s` seconds."""
         began, pause_s, status = time.monotonic(), _SHORTEST_S, ""
         while (state := self.state()) is not None and state.is_working:
             waited = time.monotonic() - began
@@ -59,7 +59,7 @@ class SageMakerEndpoint:
         return state
 
     def serve(self, config: str, patience_s: float) -> None:
-        """Wait until it serves this configuration. Raises DeployError with AWS's reason and the containers' words."""
+        """Wait until it serves this configuration. Raises DeployError with AWS's reason and the containers' log."""
         state = self.settle(patience_s)
         if state is None:
             raise DeployError(f"{self._name} was deleted while it was waited for")
@@ -70,7 +70,7 @@ class SageMakerEndpoint:
             )
 
     def delete(self, patience_s: float) -> bool:
-        """Whether there was one; waits until it is gone."""
+        """Delete the endpoint and wait until it is gone. Returns whether it existed."""
         if self.settle(patience_s) is None:
             return False
         self._aws.call("sagemaker", "DeleteEndpoint", EndpointName=self._name)
@@ -78,7 +78,7 @@ class SageMakerEndpoint:
         return True
 
     def revert(self, config: str, patience_s: float) -> bool:
-        """Have it serve this configuration again, where it came to serve another; whether it did."""
+        """Update the endpoint back to this configuration if it serves another. Returns whether an update was needed."""
         state = self.settle(patience_s)
         if state is None or state.config == config:
             return False
@@ -87,7 +87,7 @@ class SageMakerEndpoint:
         return True
 
     def _words(self) -> str:
-        """The last lines of its containers' logs of this deployment."""
+        """The last lines of the containers' logs since this deployment began."""
         group = f"/aws/sagemaker/Endpoints/{self._name}"
         try:
             lines = self._last_lines(group)

@@ -1,10 +1,10 @@
-"""What ends a deployment. What is wrong with its settings is a SettingsError, as everywhere."""
+"""Errors that end a deployment. Wrong settings raise SettingsError, as everywhere."""
 
 from __future__ import annotations
 
 
 class AwsError(Exception):
-    """What AWS answered, or why it could not be asked; `code` is the error's name in its API."""
+    """An error answered by AWS, or a failure to reach it; `code` is the error's name in the API."""
 
     def __init__(self, operation: str, code: str, message: str) -> None:
         super().__init__(f"{operation}: {code}: {message}")
@@ -13,12 +13,12 @@ class AwsError(Exception):
 
     @property
     def is_denied(self) -> bool:
-        """Whether these credentials may not ask that."""
+        """Whether these credentials lack the permission."""
         return "AccessDenied" in self.code or self.code in ("UnauthorizedOperation", "Forbidden")
 
     @property
     def is_missing(self) -> bool:
-        """Whether there is no such thing; SageMaker has no code of its own for it."""
+        """Whether the resource does not exist; SageMaker has no error code for that."""
         return self.code in ("404", "ObjectNotFoundException") or "could not find" in self.message.lower()
 
 

@@ -1,4 +1,4 @@
-"""The files of a model directory: which are deployed, and by what they are told apart."""
+"""The files of a model directory: which are deployed, and the digest that identifies a version."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from handrail_container.process.exits import SettingsError
 from handrail_container.sagemaker.deploy.deployment import FILE
 
-#: Neither is what starts with a dot: caches, and secrets such as `.env`.
+#: Names that are not deployed. Nor are names that start with a dot: caches, and secrets such as `.env`.
 LEFT_OUT = frozenset({FILE, "__pycache__"})
 
 
 @dataclass(frozen=True)
 class File:
-    """`name` is its path in the directory, with slashes."""
+    """A file to deploy. `name` is its path relative to the directory, with slashes."""
 
     path: Path
     name: str
@@ -26,7 +26,7 @@ class File:
 
 
 def scan(directory: Path) -> list[File]:
-    """What is deployed of a directory, in the order of the names. Raises SettingsError where it cannot be read."""
+    """The files of a directory to deploy, sorted by path. Raises SettingsError if it cannot be read."""
     if not directory.is_dir():
         raise SettingsError(f"DIR is {str(directory)!r}: there is no such directory. Give the model directory.")
     try:
@@ -52,6 +52,6 @@ def _file(directory: Path, path: Path) -> File:
 
 
 def version(files: Iterable[File]) -> str:
-    """The same for the same files, whenever and wherever they are."""
+    """A digest of the files' names and contents."""
     lines = "".join(f"{file.sha256}  {file.name}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Models, configurations and files that are named after an endpoint: what `deploy` made for it, now or earlier."""
+"""Finds and deletes the models, configurations and files that `deploy` has made for an endpoint."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from handrail_container.sagemaker.deploy.errors import AwsError
 from handrail_container.sagemaker.deploy.plan import SUFFIX
 from handrail_container.sagemaker.deploy.store import delete_folder
 
-#: A version's folder: what else a bucket has is left alone.
+#: The address of a version's folder; anything else in a bucket is left alone.
 _VERSION = re.compile(r"s3://([^/]+)/(.+/[0-9a-f]{12}/)")
 
 
 class Leftovers:
-    """Of the endpoint `name`, except the names and the addresses of folders in `keep`."""
+    """Leftovers of the endpoint `name`, except those in `keep` (names of resources and addresses of folders)."""
 
     def __init__(self, aws: Aws, name: str, say: Callable[[str], None], keep: Collection[str] = ()) -> None:
         self._aws = aws
@@ -25,7 +25,7 @@ class Leftovers:
         self._ours = re.compile(rf"{re.escape(name)}-[0-9a-f]{{{SUFFIX - 1}}}")
 
     def delete(self) -> int:
-        """How many models and configurations there were; their files go with them."""
+        """Delete the models, their files and the configurations. Returns the number of models and configurations."""
         configs = self._named("ListEndpointConfigs", "EndpointConfigs", "EndpointConfigName")
         for config in configs:
             self._delete("DeleteEndpointConfig", EndpointConfigName=config)
@@ -43,7 +43,7 @@ class Leftovers:
         return [name for name in names if self._ours.fullmatch(name) and name not in self._keep]
 
     def _folder(self, model: str) -> str:
-        """The address of its files."""
+        """The address of a model's files."""
         container = self._aws.call("sagemaker", "DescribeModel", ModelName=model).get("PrimaryContainer", {})
         return str(container.get("ModelDataSource", {}).get("S3DataSource", {}).get("S3Uri", ""))
 
@@ -52,7 +52,7 @@ class Leftovers:
         self._say(f"deleted: {operation.removeprefix('Delete')} {next(iter(parameters.values()))}")
 
     def _delete_files(self, folder: str) -> None:
-        """Where it is a version of ours."""
+        """Delete a folder's files, if it is a version made by `deploy`."""
         if not (place := _VERSION.fullmatch(folder)):
             return
         try:

@@ -1,4 +1,4 @@
-"""What AWS would refuse, said before anything is made: botocore's service models, and limits they do not have."""
+"""Finds settings that AWS would refuse, before anything is made: by botocore's models, and by limits missing there."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from handrail_container.sagemaker.limits import over_limits
 
 _NAME = 63 - SUFFIX
 _NAMED = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
-#: A registry's host, and what is in it: without a host it is of Docker's own, from which SageMaker does not pull.
+#: An image with its registry's host. Without a host it is on Docker Hub, from which SageMaker does not pull.
 _IMAGE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/\S+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _MODELS = ("HF_MODEL_ID", "SM_VLLM_MODEL")
-#: Java's classes of characters, which the models' patterns have and Python's expressions have not.
+#: Java's character classes in the models' patterns, and their Python forms.
 _JAVA = {r"\p{L}": r"\w", r"\p{Z}": " ", r"\p{N}": r"\d"}
-#: What to write, where a setting's text does not have the form that AWS asks for.
+#: Advice for a setting whose text does not have the form that AWS requires.
 _INSTEAD = {
     "image": "write its address in a registry that SageMaker pulls from, such as "
     "123456789012.dkr.ecr.us-east-1.amazonaws.com/handrail:1",
@@ -53,7 +53,7 @@ _SETTINGS = {
 
 
 def problems(deployment: Deployment, plan: DeploymentPlan) -> list[str]:
-    """All there are, in sentences."""
+    """All problems, one sentence each."""
     found = [*_own(deployment, plan), *(f"environment: {over}" for over in over_limits(deployment.environment))]
     models = Models()
     if deployment.region and deployment.region not in (known := models.regions()):
@@ -94,7 +94,7 @@ def _instances(deployment: Deployment) -> Iterator[str]:
 
 
 def _outside(value: Any, shape: Any, setting: str) -> Iterator[str]:
-    """What is outside the bounds that its shape has, and names no better problem above."""
+    """One sentence for each value outside the bounds of its shape."""
     if shape.type_name == "structure" and isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _outside(inner, shape.members[name], setting or _SETTINGS.get(name, ""))
@@ -116,7 +116,7 @@ def _too_many(value: list[Any], shape: Any, setting: str) -> Iterator[str]:
 
 
 def _outside_text(value: str, shape: Any, setting: str) -> Iterator[str]:
-    """`name` has had its own bounds: what is made of it would be a fault for each call."""
+    """Check a text. `name` is left out: `_own` checks it, and here each call made from it would repeat the problem."""
     if setting == "name":
         return
     choices, most, form = shape.enum, shape.metadata.get("max"), shape.metadata.get("pattern")
@@ -129,7 +129,7 @@ def _outside_text(value: str, shape: Any, setting: str) -> Iterator[str]:
 
 
 def _matches(form: str, value: str) -> bool:
-    """A form that only Java can read is left to AWS."""
+    """Whether `value` matches the pattern; True if only Java can read the pattern."""
     for java, python in _JAVA.items():
         form = form.replace(java, python)
     try:

@@ -1,4 +1,4 @@
-"""A deployment as the calls it makes."""
+"""The plan of a deployment: the AWS calls it makes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from handrail_container.sagemaker.deploy.files import File, version
 VARIANT = "AllTraffic"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 METRIC = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
-#: What `-` and a digest add to the endpoint's name.
+#: Characters that `-` and a digest add to the endpoint's name.
 SUFFIX = 9
-#: Instances with a disk of their own: it is encrypted by the hardware, and AWS refuses a key or a size for it.
+#: Instances with a local disk: the hardware encrypts it, and AWS refuses a key or a size for it.
 _OWN_DISK = re.compile(r"ml\.(g\d\w*|p3dn|p[4-9]\w*|p\d-\w*|p\de-\w*|trn\d\w*|[cmr]\d\w*d)\.")
 
 
 @dataclass(frozen=True)
 class DeploymentPlan:
-    """`prefix` is the folder of this version in the bucket, with a slash at its end."""
+    """The calls of a deployment. `prefix` is this version's folder in the bucket, with a trailing slash."""
 
     name: str
     bucket: str
@@ -38,7 +38,7 @@ class DeploymentPlan:
 
     @property
     def calls(self) -> list[AwsCall]:
-        """Those of a first deployment, in order."""
+        """The calls of a first deployment, in order."""
         return [*self.uploads, self.model, self.config, self.endpoint, *self.scaling]
 
     @property
@@ -56,7 +56,7 @@ class DeploymentPlan:
 
 
 def resource(name: str) -> dict[str, str]:
-    """What Application Auto Scaling knows the endpoint's variant by."""
+    """The parameters that identify the endpoint's variant for Application Auto Scaling."""
     return {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"endpoint/{name}/variant/{VARIANT}",
@@ -65,7 +65,7 @@ def resource(name: str) -> dict[str, str]:
 
 
 def make(deployment: Deployment, files: list[File]) -> DeploymentPlan:
-    """The calls of a deployment that misses nothing."""
+    """The plan of a deployment that has all required settings."""
     name, bucket = str(deployment.name), str(deployment.bucket)
     prefix = f"{(deployment.prefix or name).strip('/')}/{version(files)}/"
     model = _named("CreateModel", "ModelName", name, _model(deployment, f"s3://{bucket}/{prefix}" if files else None))
@@ -87,7 +87,7 @@ def make(deployment: Deployment, files: list[File]) -> DeploymentPlan:
 
 
 def stored(file: File, kms_key: str | None) -> dict[str, Any]:
-    """What a file has in the bucket besides its bytes."""
+    """The parameters of a stored file: metadata and encryption."""
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
     return {"Metadata": {"sha256": file.sha256}, **encryption}
 
@@ -98,7 +98,7 @@ def _upload(deployment: Deployment, prefix: str, file: File) -> AwsCall:
 
 
 def _named(operation: str, key: str, name: str, parameters: Mapping[str, Any]) -> AwsCall:
-    """A name of its own for whatever differs: neither a model nor a configuration can be changed."""
+    """A call whose resource name contains a digest of its parameters: models and configurations are immutable."""
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
     return AwsCall("sagemaker", operation, {key: f"{name}-{digest[: SUFFIX - 1]}", **parameters})
 
@@ -163,5 +163,5 @@ def _tags(deployment: Deployment) -> list[dict[str, str]]:
 
 
 def _present(**parameters: Any) -> dict[str, Any]:
-    """Without what is not asked for."""
+    """The parameters without empty values."""
     return {name: value for name, value in parameters.items() if value not in (None, [], {}, False)}

@@ -1,4 +1,4 @@
-"""What can be looked up before anything is made: the role, the bucket, the key, the network."""
+"""Looks up the role, the bucket, the key and the network on AWS before anything is made."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from handrail_container.sagemaker.deploy.deployment import Deployment
 from handrail_container.sagemaker.deploy.errors import AwsError
 
 _SERVICE = "sagemaker.amazonaws.com"
-#: Codes that say of the thing that there is none, or can be none of that name.
+#: Error codes of a resource that does not exist, or whose name is invalid.
 _ABSENT = re.compile("NotFound|NoSuch|Malformed|Validation|Invalid(Subnet|Group|Parameter|Arn)")
 
 Check = Callable[[Aws, Deployment], Iterator[str]]
 
 
 def problems(aws: Aws, deployment: Deployment, note: Callable[[str], None]) -> list[str]:
-    """A sentence for each; what these credentials may not look up is noted and left to AWS. Raises AwsError."""
+    """One sentence for each problem. Lookups denied to these credentials are noted and skipped. Raises AwsError."""
     found = []
     for field, check in CHECKS.items():
         if not getattr(deployment, field):

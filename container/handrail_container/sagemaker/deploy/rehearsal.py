@@ -1,4 +1,4 @@
-"""`handrail check` before anything is deployed: with the endpoint's environment, in a process of its own."""
+"""Runs `handrail check` before a deployment: with the endpoint's environment, in a separate process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from handrail_container.process.exits import ExitCode, StartError
 from handrail_container.settings.environment import beside
 
-#: Where the directory is in the container.
+#: The model directory's path in the container.
 _THERE = "/opt/ml/model"
 
 
 class CheckRefused(StartError):
-    """The directory would not be served; the status is the one that serving would exit with."""
+    """The check has failed; the status is the one that `handrail serve` would exit with."""
 
     def __init__(self, exit_code: int, *problems: str) -> None:
         super().__init__(*problems)
@@ -25,7 +25,7 @@ class CheckRefused(StartError):
 
 
 def check(directory: Path, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Say what is to be said of it. Raises CheckRefused."""
+    """Check the directory; warnings and open questions go to `say`. Raises CheckRefused."""
     command = [sys.executable, "-P", "-m", "handrail_container", "check", str(directory), "--json", "--elsewhere"]
     here = {name: _here(value, directory) for name, value in environment.items()}
     done = subprocess.run(command, env=beside(here), capture_output=True, text=True, check=False)
@@ -41,13 +41,13 @@ def check(directory: Path, environment: Mapping[str, str], say: Callable[[str], 
 
 
 def _here(value: str, directory: Path) -> str:
-    """A path of the container's, where the same file is now."""
+    """A path in the container's model directory, mapped to this machine; other values unchanged."""
     is_below = value == _THERE or value.startswith(f"{_THERE}/")
     return f"{directory.resolve()}{value.removeprefix(_THERE)}" if is_below else value
 
 
 def _read(text: str) -> dict[str, Any] | None:
-    """What a script prints while it is imported comes first."""
+    """The report in the output, after anything that the script prints on import; None if there is none."""
     start = text.find('{\n  "model_path"')
     try:
         report: dict[str, Any] = json.loads(text[max(start, 0) :])

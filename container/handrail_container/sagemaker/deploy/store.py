@@ -1,4 +1,4 @@
-"""The files of a version in the bucket: what is there already is not sent again."""
+"""The files of a version in the bucket; a file that is there already is not uploaded again."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from handrail_container.sagemaker.deploy.aws import Aws
 from handrail_container.sagemaker.deploy.files import File
 from handrail_container.sagemaker.deploy.plan import DeploymentPlan, stored
 
-_BATCH = 1000  # what DeleteObjects takes
+_BATCH = 1000  # limit of DeleteObjects
 
 
 @dataclass
 class Sent:
-    """How many files were sent, copied from an earlier version, and there; `keys` are the new ones."""
+    """Counts of files uploaded, copied from an earlier version, and kept; `keys` are the keys created."""
 
     uploaded: int = 0
     copied: int = 0
@@ -28,7 +28,7 @@ class Sent:
 
 
 class Store:
-    """`plan`'s place in its bucket; versions are folders beside each other, so none changes while it is served."""
+    """The plan's folder in its bucket. Each version has its own folder, so none changes while it is served."""
 
     def __init__(self, aws: Aws, plan: DeploymentPlan, kms_key: str | None) -> None:
         self._aws = aws
@@ -38,7 +38,7 @@ class Store:
         self.sent = Sent()
 
     def send(self, seen: Callable[[int], None]) -> None:
-        """Every file that is not there, from here or from an earlier version; `seen` hears the bytes."""
+        """Upload each missing file, or copy it from an earlier version; `seen` is called with numbers of bytes."""
         there = self._there()
         for file in self._plan.files:
             source = self._source(there.get((file.name, file.size), []), file)
@@ -60,7 +60,7 @@ class Store:
             self.sent.copied += 1
 
     def _there(self) -> dict[tuple[str, int], list[str]]:
-        """Keys of all versions, by the file's name and size; this version's first."""
+        """The keys of all versions by file name and size, this version's keys first."""
         found = defaultdict(list)
         listed = self._aws.items("s3", "ListObjectsV2", "Contents", Bucket=self._plan.bucket, Prefix=self.root)
         for entry in sorted(listed, key=lambda entry: not entry["Key"].startswith(self._plan.prefix)):
@@ -69,7 +69,7 @@ class Store:
         return found
 
     def _source(self, keys: Iterable[str], file: File) -> str | None:
-        """The first of the keys that has the file's bytes."""
+        """The first key whose object has the file's digest."""
         for key in keys:
             head = self._aws.call("s3", "HeadObject", Bucket=self._plan.bucket, Key=key)
             if head["Metadata"].get("sha256") == file.sha256:
@@ -77,13 +77,13 @@ class Store:
         return None
 
     def take_back(self) -> bool:
-        """Delete what `send` put there; whether there was any."""
+        """Delete the files that `send` created. Returns whether there were any."""
         delete(self._aws, self._plan.bucket, self.sent.keys)
         return bool(self.sent.keys)
 
 
 def delete_folder(aws: Aws, bucket: str, prefix: str) -> int:
-    """How many keys there were under it."""
+    """Delete all keys below `prefix`. Returns their number."""
     keys = [entry["Key"] for entry in aws.items("s3", "ListObjectsV2", "Contents", Bucket=bucket, Prefix=prefix)]
     delete(aws, bucket, keys)
     return len(keys)

@@ -1,4 +1,4 @@
-"""What was made so far, taken back in reverse where the deployment does not end well."""
+"""Undoes a failed deployment: deletes the resources that it has created, in reverse order."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from handrail_container.sagemaker.deploy.errors import AwsError, DeployError
 
 
 class Undo:
-    """A context: leaving it by an error, Ctrl-C and SIGTERM too, takes back what it was told of; not with `keep`.
+    """A context manager: an exception, also by Ctrl-C and SIGTERM, undoes the registered steps, unless `keep`.
 
-    What takes something back returns False where there was nothing.
+    A `take_back` function returns False if there was nothing to undo.
     """
 
     def __init__(self, say: Callable[[str], None], *, keep: bool) -> None:
@@ -21,7 +21,7 @@ class Undo:
         self._made: list[tuple[str, Callable[[], object]]] = []
 
     def make(self, what: str, act: Callable[[], object], take_back: Callable[[], object]) -> None:
-        """Noted before it is done: AWS may have heard a call whose answer never came."""
+        """Register, then do: AWS may have received a call whose answer was lost."""
         self.made(f"what AWS may have of {what}", take_back)
         act()
         self._made[-1] = (what, take_back)
@@ -30,7 +30,7 @@ class Undo:
         self._made.append((what, take_back))
 
     def forget(self) -> None:
-        """From here on, what was made stays."""
+        """Keep everything made so far."""
         self._made.clear()
 
     def __enter__(self) -> Self:
@@ -48,7 +48,7 @@ class Undo:
                 self._take_back(what, take_back)
 
     def _take_back(self, what: str, take_back: Callable[[], object]) -> None:
-        """One that cannot be deleted does not keep the others."""
+        """Undo one step; a failure is reported and does not stop the others."""
         try:
             there_was = take_back() is not False
         except (AwsError, DeployError) as error:

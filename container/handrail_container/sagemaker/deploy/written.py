@@ -1,4 +1,4 @@
-"""`deploy.yaml` as it is written: its values, the lines they are on, and what looks as if it were replaced."""
+"""Reads `deploy.yaml`: its values, their line numbers, and `$NAME`, which is refused because nothing replaces it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from handrail_container.process.exits import SettingsError
 
 _VARIABLE = re.compile(r"\$(?:[A-Z_][A-Z0-9_]*(?![A-Za-z0-9_])|\{[A-Za-z_][^}]*\})")
-#: The flags of what is given once for each.
+#: The flags that are given once for each entry.
 _REPEATED = {
     "environment": "--env {name}=",
     "tags": "--tag {name}=",
@@ -22,7 +22,7 @@ _REPEATED = {
 
 
 class Written:
-    """Raises SettingsError where it is no YAML mapping, or has `$NAME` in a value: nothing replaces that."""
+    """The file's content. Raises SettingsError if it is no YAML mapping, or a value contains `$NAME`."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -41,7 +41,7 @@ class Written:
             raise SettingsError(*found)
 
     def place(self, key: str) -> str:
-        """`file:line` of the first that is written below a key."""
+        """`file:line` of the first value below a key."""
         line = next((line for keys, line in self._lines.items() if keys[0] == key), None)
         return f"{self._file}:{line}" if line else str(self._file)
 
@@ -54,7 +54,7 @@ class Written:
 
 
 def _scalars(node: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], yaml.ScalarNode]]:
-    """Each value that is no list and no mapping, below its keys."""
+    """Each scalar value with the path of keys to it."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield from _scalars(value, (*keys, str(key.value)))

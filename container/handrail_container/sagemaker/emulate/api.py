@@ -30,7 +30,7 @@ _BROKEN = b"The container closed the connection without an answer."
 
 @dataclass(frozen=True)
 class Limits:
-    """Those of SageMaker: bytes of a request, seconds of an answer, of a streamed one, and until the first /ping."""
+    """SageMaker's limits: bytes of a request, seconds for an answer, a streamed answer, and the first /ping."""
 
     body: int = 25 * 1024 * 1024
     invocation_s: float = 60
@@ -39,7 +39,7 @@ class Limits:
 
 
 class RuntimeCall(NamedTuple):
-    """A request on its way to the container, and by when its answer is due."""
+    """A request for the container, with the deadline of its answer on the event loop's clock."""
 
     endpoint: str
     variant: str
@@ -49,7 +49,7 @@ class RuntimeCall(NamedTuple):
 
 
 class Runtime:
-    """`names` are the endpoints there are; none given: any name is one."""
+    """The API in front of one container. `names` are the endpoints that exist; if empty, any name does."""
 
     def __init__(
         self, http: httpx.AsyncClient, health: ContainerHealth, names: Collection[str], limits: Limits
@@ -75,7 +75,7 @@ class Runtime:
         return Response(body, headers=self._headers(response, call, streaming=False))
 
     async def invoke_stream(self, request: Request) -> Response:
-        """InvokeEndpointWithResponseStream: the container's answer as it comes, in events."""
+        """InvokeEndpointWithResponseStream: the container's answer as events, chunk by chunk."""
         call = await self._receive(request, streaming=True)
         response = await self._send(call)
         named = self._headers(response, call, streaming=True)
@@ -97,7 +97,7 @@ class Runtime:
         return RuntimeCall(name, variant, onward, limit_s, asyncio.get_running_loop().time() + limit_s)
 
     async def _body(self, request: Request) -> bytes:
-        """All of it is heard, also where it is too large: a client that is cut off while it sends hears no reason."""
+        """Read the whole body even if it is too large: a client that is cut off while sending sees no reason."""
         pieces, size = [], 0
         async for piece in request.stream():
             size += len(piece)
@@ -108,7 +108,7 @@ class Runtime:
         return b"".join(pieces)
 
     async def _send(self, call: RuntimeCall) -> httpx.Response:
-        """The head of an answer that is 2xx. Raises ApiError where there is none."""
+        """Send the request; returns a 2xx answer with its body unread. Raises ApiError for any other outcome."""
         try:
             async with asyncio.timeout_at(call.deadline):
                 response = await self._http.send(call.request, stream=True)
@@ -140,7 +140,7 @@ class Runtime:
 
 
 async def events(response: httpx.Response, call: RuntimeCall) -> AsyncIterator[bytes]:
-    """The answer's chunks as PayloadPart events; a failure is an exception that ends the stream."""
+    """The answer's chunks as PayloadPart events; a failure becomes an exception message that ends the stream."""
     chunks = response.aiter_raw()
     try:
         while True:

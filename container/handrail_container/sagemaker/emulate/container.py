@@ -1,4 +1,4 @@
-"""A model directory's container as SageMaker runs one: `serve`, settings in the environment only, SIGTERM to stop."""
+"""Runs a model directory's container as SageMaker does: `serve`, settings by environment only, SIGTERM to stop."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from collections.abc import Mapping
 
 logger = logging.getLogger("handrail.emulate")
 
-#: Between SIGTERM and SIGKILL.
+#: Seconds between SIGTERM and SIGKILL.
 STOP_S = 30.0
-#: On a laptop the loopback is enough; it is the one word that SageMaker would not give.
+#: SageMaker gives only `serve`; on a laptop the server listens on loopback.
 _ARGUMENTS = ("serve", "--host", "127.0.0.1")
 _MAIN = "from handrail_container.cli import main; main(prog_name='handrail')"
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port on loopback."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
 
 
 class Container:
-    """`handrail serve` as a child; its output is ours."""
+    """`handrail serve` as a child process, which shares our output."""
 
     def __init__(self, environment: Mapping[str, str], stop_s: float = STOP_S) -> None:
         self.port = free_port()
@@ -39,19 +39,20 @@ class Container:
         return f"http://127.0.0.1:{self.port}"
 
     async def run(self) -> int:
-        """Its exit status, once it has ended; cancelled, it is stopped."""
-        # Its own group: Ctrl-C is for the emulator, which passes it on as SageMaker would. -P: as an installed command.
+        """Start the process, wait for its end and return its exit status."""
+        # Its own process group: Ctrl-C goes to the emulator, which then stops it as SageMaker would.
+        # -P: the same sys.path as the installed command.
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-c", _MAIN, *_ARGUMENTS, env=self._environment, process_group=0
         )
         return await self._process.wait()
 
     def hurry(self) -> None:
-        """A second signal, which ends `serve` at once. Not SIGTERM again: two of a kind that come together are one."""
+        """Send a second signal, which ends `serve` at once. SIGINT, because two pending SIGTERMs would merge."""
         self._tell(signal.SIGINT)
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL where that does not end it in time."""
+        """Send SIGTERM, then SIGKILL after the timeout."""
         self._tell(signal.SIGTERM)
         if self._process is None:
             return

@@ -1,4 +1,4 @@
-"""The emulator's life: listen, start the container, watch it, pass requests on, stop it."""
+"""The emulator's lifecycle: listen, start the container, watch it, pass requests on, stop it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @dataclass(frozen=True)
 class ListenAddress:
-    """Where the API listens, and the endpoints it knows; none named: any."""
+    """The address of the API, and the endpoint names it knows (empty: any)."""
 
     host: str
     port: int
@@ -37,11 +37,11 @@ class ListenAddress:
 
 
 class ApiServer(uvicorn.Server):
-    """Uvicorn as it is: a stream hears that its client left. The emulator hears the signals."""
+    """Plain uvicorn, which ends a stream when its client disconnects. Signals are left to the emulator."""
 
     def __init__(self, app: ASGIApp) -> None:
-        # The container has been stopped by then: what is still under way waits for nobody, or for one of --target.
-        app = _told_of_the_end(app)
+        # The container is stopped by then: a request still running can only wait for a --target.
+        app = _answering_cancelled(app)
         super().__init__(
             uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1)
         )
@@ -51,29 +51,29 @@ class ApiServer(uvicorn.Server):
         yield
 
 
-def _told_of_the_end(app: ASGIApp) -> ASGIApp:
-    """`app`, where a request that the end cuts off has an answer; uvicorn would call the application broken."""
+def _answering_cancelled(app: ASGIApp) -> ASGIApp:
+    """`app`, which answers 503 to a request cancelled at shutdown; uvicorn would log a broken application."""
 
-    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         is_begun = False
 
-        async def begun(message: Message) -> None:
+        async def noting_send(message: Message) -> None:
             nonlocal is_begun
             is_begun = True
             await send(message)
 
         try:
-            await app(scope, receive, begun)
+            await app(scope, receive, noting_send)
         except asyncio.CancelledError:
             if not is_begun:
                 response = await answer(Request(scope), unavailable("the emulator is being stopped"))
                 await response(scope, receive, send)
 
-    return told
+    return answered
 
 
 class Emulator:
-    """Raises SettingsError where the port is taken. `container` is None where `target` is already served."""
+    """Raises SettingsError if the port is taken. `container` is None if `target` is already being served."""
 
     def __init__(self, place: ListenAddress, limits: Limits, target: str, container: Container | None) -> None:
         self._socket = bind(place.host, place.port)
@@ -84,7 +84,7 @@ class Emulator:
         self.port: int = self._socket.getsockname()[1]
 
     async def run(self) -> int:
-        """Until a signal (0), or until the container is lost before it was ever healthy: its exit status, or 4."""
+        """Run until a signal (returns 0), or until the container fails to start (returns its exit status, or 4)."""
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         async with httpx.AsyncClient(base_url=self._target, timeout=timeout, limits=limits, trust_env=False) as http:
@@ -100,7 +100,7 @@ class Emulator:
                 await listening
 
     async def _stop_container(self) -> None:
-        """What is under way has as long as the platform gives it; no more comes. A second signal is passed on."""
+        """Stop the container; running requests have SageMaker's timeout. A second signal is passed on."""
         if self._container is None:
             return
         for number in _SIGNALS:
@@ -121,7 +121,7 @@ class Emulator:
         return ExitCode.CLEAN if lost.cancelled() else lost.result()
 
     async def _until_lost(self, health: ContainerHealth) -> int:
-        """The status to exit with, where the container does not come up; waits for ever where it did."""
+        """Return the exit status if the container does not start; once it has been healthy, wait for ever."""
         starting = asyncio.create_task(health.was_healthy.wait())
         ending = asyncio.create_task(self._run_container())
         await asyncio.wait({starting, ending}, timeout=self._limits.startup_s, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The runtime API's own errors, in the shapes that AWS's clients make exceptions of."""
+"""Errors of the runtime API, in the form that AWS's clients turn into exceptions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import uuid
 from starlette.requests import Request
 from starlette.responses import Response
 
-#: SageMaker cuts the container's message here.
+#: Bytes after which SageMaker cuts the container's message.
 MAX_ORIGINAL = 2048
 _LOGS = "arn:aws:logs:local:000000000000:log-group:/aws/sagemaker/Endpoints/"
 _UNKNOWN = "UnknownOperationException"
 _EMULATED = "`handrail emulate` has InvokeEndpoint and InvokeEndpointWithResponseStream."
-#: Operations of the platform's that the emulator has not, by what their paths have in them.
+#: Operations of the platform that the emulator lacks, by a part of their paths.
 _NAMES = {
     "/async-invocations": "InvokeEndpointAsync",
     "/invocations-bidirectional-stream": "InvokeEndpointWithBidirectionalStream",
@@ -22,7 +22,7 @@ _NAMES = {
 
 
 class ApiError(Exception):
-    """An answer that is no inference: `code` is the exception's name in the service model, `members` what it has."""
+    """An error answer: `code` is the exception's name in the service model, `members` are its fields."""
 
     def __init__(self, status: int, code: str, message: str, **members: str | int) -> None:
         super().__init__(message)
@@ -32,17 +32,17 @@ class ApiError(Exception):
 
 
 def validation(message: str) -> ApiError:
-    """What the caller sent is at fault."""
+    """The error for an invalid request."""
     return ApiError(400, "ValidationError", message)
 
 
 def unavailable(reason: str) -> ApiError:
-    """No container passes its health check."""
+    """The error while no container passes its health check."""
     return ApiError(503, "ServiceUnavailable", f"The endpoint has no healthy container: {reason}")
 
 
 def model_error(endpoint: str, status: int, body: bytes) -> ApiError:
-    """The container's answer was not 2xx, or (status 0) there was none."""
+    """The error for an answer of the container that is not 2xx, or for none (status 0)."""
     message = body[:MAX_ORIGINAL].decode(errors="ignore")
     side = "client" if 400 <= status < 500 else "server"
     arn = _LOGS + endpoint
@@ -64,14 +64,14 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 async def answer_unknown(request: Request, error: Exception) -> Response:
-    """Where the API has no such operation, or the emulator has it not."""
+    """The response for an operation that the API or the emulator does not have."""
     return await answer(request, ApiError(404, _UNKNOWN, f"{_operation(request)} is not emulated. {_EMULATED}"))
 
 
 def _operation(request: Request) -> str:
-    """As AWS's documents name it, where it is one of theirs."""
+    """AWS's name of the operation if it is known, else the method and path."""
     path, target = request.url.path, request.headers.get("x-amz-target", "")
-    if target.startswith("SageMaker."):  # the API that makes and describes endpoints has its operations in a header
+    if target.startswith("SageMaker."):  # the control-plane API names the operation in a header
         return target.removeprefix("SageMaker.")
     for part, name in _NAMES.items():
         if part in path:

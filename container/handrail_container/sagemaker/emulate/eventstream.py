@@ -1,6 +1,6 @@
-"""The encoding `application/vnd.amazon.eventstream`: what botocore decodes and has no encoder for.
+"""Encoder for `application/vnd.amazon.eventstream`, for which botocore has only a decoder.
 
-A message is a prelude (total length, length of the headers, CRC of these two), headers, a payload, and a CRC of it all.
+A message is a prelude (total length, length of the headers, CRC of both), headers, a payload, and a CRC of it all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from zlib import crc32
 
 MEDIA_TYPE = "application/vnd.amazon.eventstream"
-#: Bytes of one event's payload; the decoder takes no more than 16 MiB with its headers.
+#: Most bytes of one event's payload; the decoder accepts at most 16 MiB with the headers.
 MAX_PAYLOAD = 1 << 20
 _STRING = 7
 _PRELUDE = 12
@@ -19,7 +19,7 @@ _CRC = 4
 
 
 def encode(headers: Mapping[str, str], payload: bytes) -> bytes:
-    """One message; a name has at most 255 bytes, a value 65,535."""
+    """Encode one message; a header's name has at most 255 bytes, its value 65,535."""
     head = b"".join(_header(name.encode(), value.encode()) for name, value in headers.items())
     lengths = struct.pack("!II", _PRELUDE + len(head) + len(payload) + _CRC, len(head))
     message = lengths + struct.pack("!I", crc32(lengths)) + head + payload
@@ -31,7 +31,7 @@ def _header(name: bytes, value: bytes) -> bytes:
 
 
 def payload_parts(chunk: bytes) -> bytes:
-    """A piece of the container's answer, as events of what a message can hold."""
+    """A chunk of the container's answer, as one or more events of at most MAX_PAYLOAD bytes."""
     headers = {":message-type": "event", ":event-type": "PayloadPart", ":content-type": "application/octet-stream"}
     return b"".join(encode(headers, chunk[at : at + MAX_PAYLOAD]) for at in range(0, len(chunk), MAX_PAYLOAD))
 

@@ -1,4 +1,4 @@
-"""Which headers pass: SageMaker takes away all that the API does not name, Authorization first of all."""
+"""Filters headers: SageMaker drops every header that the API does not name, such as Authorization."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ATTRIBUTES = re.compile(r"[\x20-\x7e]{0,1024}")
 _SHORT = re.compile(r"[!-~][\x20-\x7e]{0,63}")
 _LONG = re.compile(r"[!-~][\x20-\x7e]{0,1023}")
 _SESSION = re.compile(r"(?=.{1,256}\Z)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-#: No session is made by a request for a stream.
+#: For requests without a stream: a stream cannot open a session.
 _SESSION_OR_NEW = re.compile(rf"NEW_SESSION|{_SESSION.pattern}")
 _NEW_SESSION = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*;\sExpires=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _ANY = re.compile(r"[\x20-\x7e]{0,1024}")
 
-#: What a client may send on both operations, and the form of each.
+#: Headers that a client may send to both operations, with their forms.
 _IN = {
     "content-type": _ANY,
     _PREFIX + "custom-attributes": _ATTRIBUTES,
@@ -42,7 +42,7 @@ _IN_UNARY = {
     _PREFIX + "enable-explanations": _SHORT,
 }
 _IN_STREAM = {**_IN, _PREFIX + "accept": _ANY}
-#: What a container may answer with, and the form of each.
+#: Headers that a container may answer with, with their forms.
 _OUT = {
     _PREFIX + "custom-attributes": _ATTRIBUTES,
     _PREFIX + "new-session-id": _NEW_SESSION,
@@ -51,7 +51,7 @@ _OUT = {
 
 
 def to_container(sent: Mapping[str, str], *, streaming: bool) -> dict[str, str]:
-    """Those that reach the container. Raises ApiError (ValidationError) for a value of the wrong form."""
+    """The headers passed to the container. Raises ApiError (ValidationError) for a value of the wrong form."""
     forms = _IN_STREAM if streaming else _IN_UNARY
     passed = {name: sent[name] for name in forms if name in sent}
     for name, value in passed.items():
@@ -65,7 +65,7 @@ def to_container(sent: Mapping[str, str], *, streaming: bool) -> dict[str, str]:
 
 
 def to_client(answered: Mapping[str, str], variant: str, *, streaming: bool) -> dict[str, str]:
-    """Those that come back; one of the wrong form is left out, and the log says so."""
+    """The headers passed to the client; one of the wrong form is dropped with a warning in the log."""
     media_type = answered.get("content-type", "application/octet-stream")
     named = {_PREFIX + "content-type" if streaming else "content-type": media_type}
     named["x-amzn-invoked-production-variant"] = variant

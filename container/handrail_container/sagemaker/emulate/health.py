@@ -1,4 +1,4 @@
-"""The health check: `/ping`, asked again and again, each time for two seconds at most."""
+"""The health check: polls `/ping`, with a timeout of two seconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INTERVAL_S = 1.0
 
 
 class ContainerHealth:
-    """Whether the container answered its last `/ping` with 200; `reason` says why not, and is None when it did."""
+    """The result of the last `/ping`: `reason` is None after a 200, else the reason for the failure."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -24,13 +24,13 @@ class ContainerHealth:
         self.was_healthy = asyncio.Event()
 
     async def watch(self) -> None:
-        """Ask for ever."""
+        """Poll until cancelled."""
         while True:
             self.judge(await self._ask())
             await asyncio.sleep(_INTERVAL_S if self.was_healthy.is_set() else _STARTING_INTERVAL_S)
 
     def judge(self, reason: str | None) -> None:
-        """Take note of what was just seen of the container; the log has each change."""
+        """Record a result (None: healthy) and log each change."""
         if reason is None and self.reason is not None:
             logger.info("InService: /ping is 200")
         elif reason is not None and self.reason is None:
@@ -40,7 +40,7 @@ class ContainerHealth:
             self.was_healthy.set()
 
     def stop(self) -> None:
-        """From now on no request reaches the container; it has not failed, so it is no news of its health."""
+        """Refuse requests from now on. Logged as a stop, not as a failed health check."""
         self.reason = "it is being stopped"
         logger.info("%s: no more requests reach the container", self.reason)
 

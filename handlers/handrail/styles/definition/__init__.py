@@ -1,1 +1,1 @@
-"""`run_inference` definitions: a `model.yaml` with its snippet, found, checked, and asked as their authors expect."""
+"""`run_inference` definitions: finds, checks and calls a `model.yaml` with its snippet."""

@@ -1,4 +1,4 @@
-"""Adapters: between the canonical form and what a snippet takes and gives."""
+"""Adapters: convert between the canonical form and a snippet's input and output."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class ModelInfo(TypedDict):
 
 
 class AdapterFailed(Exception):
-    """One sentence, with the template's `file:line` where there is a template."""
+    """The message is one sentence, with the template's `file:line` if there is a template."""
 
 
 class Adapter(Protocol):
-    """Both may block, and raise AdapterFailed."""
+    """Both methods may block, and raise AdapterFailed."""
 
     @property
     def key(self) -> str: ...
 
     def process_input(self, value: Any, kwargs: Mapping[str, Any], info: ModelInfo) -> str:
-        """What `run_inference` gets as `body`: `value` is the canonical input, `kwargs` its further keys."""
+        """The `body` for `run_inference`. `value` is the canonical input, `kwargs` its further keys."""
 
     def process_output(self, body: str, status_code: int, info: ModelInfo) -> str:
-        """The canonical output, as JSON, of what `run_inference` returned."""
+        """The canonical output, as JSON. `body` is the text returned by `run_inference`."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Both ways unchanged."""
+    """Passes input and output on unchanged."""
 
     key: str = IDENTITY
 
@@ -49,7 +49,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class OpenAIChat:
-    """OpenAI's chat completions. What it does not know of messages and choices it leaves in them."""
+    """OpenAI's chat completions. Unknown fields of messages and choices are kept."""
 
     key: str = "latticeflow$openai_chat_completion"
 
@@ -89,7 +89,7 @@ def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     return {ours: usage[theirs] for ours, theirs in renamed.items() if usage.get(theirs) is not None}
 
 
-#: What needs no file. The older names are of tasks, and mean the same.
+#: Adapters without a file. The older names, with a task in them, mean the same.
 _ALL: tuple[Adapter, ...] = (
     *(Identity(IDENTITY + suffix) for suffix in ("", "_chat_completion", "_embeddings", "_custom")),
     OpenAIChat(),

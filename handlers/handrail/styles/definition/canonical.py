@@ -1,4 +1,4 @@
-"""The canonical form of a task's input and output, and what is wrong with what should be in it."""
+"""Checks a task's input and output against the canonical form."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _OF_CHAT = ("messages", "response_format")
 
 
 class NotCanonical(ValueError):
-    """A sentence that says what is wrong, and with what."""
+    """The message is a sentence that names the error and its place."""
 
 
 def check_input(task: Task, value: Any) -> None:
-    """Raises NotCanonical. Only what no adapter could work with is refused: parts and roles pass as they are."""
+    """Raises NotCanonical, only for input that no adapter could use: content parts and roles are not checked."""
     if task is Task.CHAT:
         _check_chat(value)
     elif task is Task.EMBEDDINGS:
@@ -39,7 +39,7 @@ def _check_chat(value: Any) -> None:
 
 
 def kwargs_of(task: Task, value: Any) -> Mapping[str, Any]:
-    """What a chat asks for besides its messages: `temperature`, say."""
+    """The other fields of a chat, such as `temperature`; empty for other tasks."""
     return {name: given for name, given in value.items() if name not in _OF_CHAT} if task is Task.CHAT else {}
 
 
@@ -57,7 +57,7 @@ def _chat_output(value: Any) -> Any:
     if isinstance(value.get("items"), list):
         _require(value["items"], "`items` has at least one item", value["items"])
         for number, item in enumerate(value["items"]):
-            # a `type` that holds its default may be left out, as pydantic models write themselves
+            # pydantic models may omit a `type` that has its default
             is_one = isinstance(item, dict) and bool(item) and isinstance(item.get("type", ""), str)
             _require(is_one, f'items[{number}] is {{"type": …}}', item)
         return _with_usage(value)
@@ -75,11 +75,11 @@ def _choice(number: int, choice: Any) -> Any:
     content, refusal = message["content"], message.get("refusal")
     _require(isinstance(content, str | None), f"choices[{number}].message.content is a string", content)
     _require(isinstance(refusal, str | None), f"choices[{number}].message.refusal is a string or null", refusal)
-    return {**choice, "message": {**message, "content": content or ""}}  # null where it refuses, or calls a tool
+    return {**choice, "message": {**message, "content": content or ""}}  # null with a refusal or a tool call
 
 
 def _with_usage(value: dict[str, Any]) -> dict[str, Any]:
-    """OpenAI's names of the numbers become the canonical ones."""
+    """Rename OpenAI's fields of `usage` to the canonical ones."""
     usage = value.get("usage")
     _require(isinstance(usage, dict | None), "`usage` is an object", usage)
     if not usage or _USAGE.keys() & usage.keys():

@@ -1,4 +1,4 @@
-"""What `handrail check` says of a `run_inference` definition, its secrets masked."""
+"""A `run_inference` definition in `handrail check`, with its secrets masked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MANY = (
 
 
 def rows(model: DefinedModel) -> Iterator[str]:
-    """A line for each field."""
+    """One line for each field."""
     definition, snippet = model.definition, model.snippet
     limit = f"{definition.rate_limit} requests in any 60 s" if definition.rate_limit else "none"
     yield f"key: {definition.key} ({definition.display_name})"
@@ -34,7 +34,7 @@ def rows(model: DefinedModel) -> Iterator[str]:
 
 
 def data(model: DefinedModel) -> dict[str, Any]:
-    """The same for machines."""
+    """The fields as JSON."""
     definition, snippet = model.definition, model.snippet
     return {
         "key": definition.key,
@@ -50,7 +50,7 @@ def data(model: DefinedModel) -> dict[str, Any]:
 
 
 def meaning(workers: int) -> str:
-    """What that many workers are for the snippet's globals."""
+    """The effect of the number of workers on the snippet's globals."""
     return _ONE if workers == 1 else _MANY
 
 

@@ -1,4 +1,4 @@
-"""What a definition takes and answers with, in the words of OpenAPI."""
+"""Describes a definition's input and output in OpenAPI."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from handrail.core.contract import ANYTHING, Contract
 from handrail.core.shapes import CHAT, TEXTS, body, operation
 from handrail.styles.definition.schema import Task
 
-#: By its task; another task takes any JSON.
+#: Input by task; other tasks take any JSON.
 _TASKS: dict[Task, dict[str, Any]] = {Task.CHAT: CHAT, Task.EMBEDDINGS: TEXTS}
 
 

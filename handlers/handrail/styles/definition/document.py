@@ -1,4 +1,4 @@
-"""A file of fields as it was read, and what is wrong with them: every problem at once, each with its line."""
+"""A parsed file of fields, validated: all problems at once, each with its line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXAMPLES = {
 
 @dataclass(frozen=True)
 class TextSource:
-    """Where the text of a field is: in the document itself, or in a file it includes."""
+    """The place of a field's text: in the document itself, or in a file it includes."""
 
     file: Path
     first_line: int
@@ -35,8 +35,8 @@ class TextSource:
 
 @dataclass(frozen=True)
 class Document:
-    """`data` as parsed, `lines` the line of each field, dotted, `sources` where long texts are; `problems` what was
-    found while it was read, by dotted field. The values of `hidden` fields are never shown."""
+    """A parsed file. By dotted field: `lines` has the line of each, `sources` the places of long texts, `problems` the
+    errors found while reading. The values of `hidden` fields are never shown."""
 
     path: Path
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Document:
     problems: tuple[tuple[str, str], ...] = ()
 
     def where(self, name: str) -> str:
-        """`file:line` of the field, or of what it should be in."""
+        """`file:line` of the field, or of the nearest parent that exists."""
         while name and name not in self.lines:
             name = name.rpartition(".")[0]
         return f"{self.path}:{self.lines[name]}" if name else str(self.path)
@@ -55,7 +55,7 @@ class Document:
         return DefinitionRefused(f"{self.where(name)} {name} {sentence}")
 
     def faults(self) -> list[DefinitionRefused]:
-        """What was found while it was read."""
+        """The errors found while reading."""
         return [self.refused(name, sentence) for name, sentence in self.problems]
 
     def source(self, name: str) -> TextSource:
@@ -63,7 +63,7 @@ class Document:
 
 
 def validated(model: type[M], document: Document) -> tuple[M | None, list[DefinitionRefused]]:
-    """The document as `model`; None where there are faults, of the reading as well."""
+    """The document as `model`, None if there are faults; and the faults, those of reading included."""
     faults, known = document.faults(), {name for name, _ in document.problems}
     try:
         made = model.model_validate(document.data)

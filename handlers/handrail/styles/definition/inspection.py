@@ -1,4 +1,4 @@
-"""A snippet as far as it can be told without running it: it compiles, and has a `run_inference` that can be called."""
+"""Checks a snippet without running it: it must compile and have a `run_inference` that can be called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handrail.core.errors import DefinitionRefused
 from handrail.core.signature import Argument, ArgumentSource, Signature
 
 NAME = "run_inference"
-#: What it may take by name, besides the body and the environment.
+#: Parameters it may take by name, besides the body and the environment.
 EXTRAS = {"sample": ArgumentSource.SAMPLE, "engine": ArgumentSource.ENGINE}
 ACCEPTED = "write `def run_inference(body: str, environment: dict) -> str:`"
 
@@ -21,9 +21,9 @@ _SCOPES = _DEFS | ast.ClassDef | ast.Lambda
 
 
 def inspect_snippet(source: str, file: str, first_line: int = 1) -> Signature:
-    """What its `run_inference` takes. Raises DefinitionRefused with `file:line`."""
+    """The signature of its `run_inference`. Raises DefinitionRefused with `file:line`."""
     tree = _parsed(source, file, first_line - 1)
-    bound = {name: node for node in _top_level(tree) for name in _names(node)}  # the last of a name is what it means
+    bound = {name: node for node in _top_level(tree) for name in _names(node)}  # the last binding of a name counts
     found = bound.get(NAME)
     if found is None:
         raise DefinitionRefused(_missing(bound, file, first_line))
@@ -43,8 +43,8 @@ def inspect_snippet(source: str, file: str, first_line: int = 1) -> Signature:
 
 def _parsed(source: str, file: str, before: int) -> ast.Module:
     try:
-        with warnings.catch_warnings(action="ignore"):  # of the snippet; it is Python's to warn where it runs
-            compile(source, file, "exec", dont_inherit=True)  # finds what parsing does not: a `return` outside, say
+        with warnings.catch_warnings(action="ignore"):  # Python warns when the snippet runs
+            compile(source, file, "exec", dont_inherit=True)  # finds more than parsing, such as `return` outside
             return ast.parse(source, file)
     except SyntaxError as error:
         line = (error.lineno or 1) + before
@@ -56,14 +56,14 @@ def _parsed(source: str, file: str, before: int) -> ast.Module:
 
 
 def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The statements of the module itself, those under its `if` and `try` among them."""
+    """The statements of the module's own scope, also inside `if` and `try`."""
     for node in _own(tree):
         if isinstance(node, ast.stmt):
             yield node
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """What is below `node` and not in a scope of its own, in order."""
+    """The nodes below `node` in the same scope, in order."""
     for child in ast.iter_child_nodes(node):
         yield child
         if not isinstance(child, _SCOPES):
@@ -91,7 +91,7 @@ def _missing(bound: dict[str, ast.stmt], file: str, first_line: int) -> str:
 
 
 def _arguments(given: ast.arguments, what: str) -> Iterator[Argument]:
-    """Raises DefinitionRefused where it wants what it cannot get."""
+    """The arguments to pass. Raises DefinitionRefused if a required parameter cannot be given."""
     positional = [*given.posonlyargs, *given.args]
     names = [argument.arg for argument in positional]
     if len(names) < 2 and given.vararg is None:

@@ -1,4 +1,4 @@
-"""How often a definition may be asked."""
+"""The rate limit of a definition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WINDOW_S = 60.0
 
 
 class RateLimit:
-    """At most `per_minute` in any sixty seconds; None is no limit."""
+    """At most `per_minute` requests in any sixty seconds; None is no limit."""
 
     def __init__(self, per_minute: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
@@ -19,7 +19,7 @@ class RateLimit:
         self._admitted: deque[float] = deque()
 
     def retry_after(self) -> int | None:
-        """Count one more request, and give None; or the seconds until there is room for it."""
+        """Count one request and return None; over the limit, return the seconds until one is admitted."""
         if self._per_minute is None:
             return None
         now = self._clock()

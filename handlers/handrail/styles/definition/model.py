@@ -1,4 +1,4 @@
-"""A definition as the server sees it: found, checked, started, and asked."""
+"""A definition as a whole model of the server: checked, started, called and explained."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 class DefinedModel(WholeModel):
-    """`handler` answers /invocations once `start` has returned, and raises StageFailed. `open_runner` makes what runs
-    the snippet, which asks the engine at the address it is given."""
+    """`handler` answers /invocations once `start` has returned, and raises StageFailed. `open_runner` makes the runner
+    of the snippet; its second argument is the URL at which the snippet reaches the engine."""
 
     title = "definition"
     loading = "the definition's workers are starting"
@@ -57,11 +57,11 @@ class DefinedModel(WholeModel):
         self._runner: Runner | None = None
 
     async def start(self, start: Start) -> None:
-        """Have the snippet run. Raises LoadFailed."""
+        """Start the snippet's runner. Raises LoadFailed."""
         runner = self.open_runner(self.snippet, start.engine_url)
         try:
             await runner.start()
-        except BaseException:  # also where the server is told to stop meanwhile
+        except BaseException:  # also if the server is stopped meanwhile
             await runner.stop()
             raise
         self._runner = runner
@@ -82,7 +82,7 @@ class DefinedModel(WholeModel):
         return Problem(error.status, str(error), error.kind, error.headers, more, error.log)
 
     def contract(self) -> Contract:
-        from handrail.styles.definition.described import contract_of_task  # FastAPI's descriptions: few ask for them
+        from handrail.styles.definition.described import contract_of_task  # imports FastAPI's OpenAPI, rarely needed
 
         return contract_of_task(self.definition.task)
 
@@ -94,11 +94,11 @@ class DefinedModel(WholeModel):
 
     @property
     def secret_values(self) -> Iterator[str]:
-        """What must appear in no log, answer or report."""
+        """Values that must not appear in any log, answer or report."""
         return self.definition.secret_values
 
     async def run_inference(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask the snippet, by way of the adapter, what a request asks."""
+        """Answer a request by the snippet, through the adapter. Raises StageFailed."""
         assert self._runner is not None, "it has been started"
         request, observe = Request(scope, receive, send), stages.observer(scope)
         value = self._read(await request.body())
@@ -149,12 +149,12 @@ class DefinedModel(WholeModel):
         return Response(to_json(value), media_type="application/json")
 
 
-#: What `process_output` is told: a snippet has no HTTP status, and guides compare it to this one.
+#: Status passed to `process_output`: a snippet has no HTTP status, and adapters in guides compare with 200.
 _STATUS = 200
 
 
 def _any_response(text: str) -> Response:
-    """`text` as it is, named for what it is."""
+    """`text` unchanged, as application/json if it is JSON, else as text/plain."""
     try:
         from_json(text)
     except (ValueError, RecursionError):

@@ -1,11 +1,11 @@
-"""What runs a snippet, and the ways in which that goes wrong.
+"""The interface of a snippet's runner, and its errors.
 
 RunFailed
  ├─ SnippetRaised   run_inference raised
- ├─ NotText         it returned something that is no `str`
- ├─ TimedOut        it took longer than the definition's timeout, and was stopped
- ├─ WorkerDied      its process ended under it
- └─ Busy            every worker is busy, and no more may wait
+ ├─ NotText         run_inference returned something that is no `str`
+ ├─ TimedOut        run_inference took longer than the definition's timeout, and was stopped
+ ├─ WorkerDied      the worker's process ended during the call
+ └─ Busy            every worker is busy, and the queue is full
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from typing import Any, Protocol
 
 
 class Runner(Protocol):
-    """Runs one snippet, over and over."""
+    """Runs one snippet for many requests."""
 
     async def start(self) -> None:
-        """Returns once the snippet can be run. Raises LoadFailed where it cannot be imported."""
+        """Return once the snippet can be run. Raises LoadFailed if it cannot be imported."""
 
     async def run(self, body: str, *, request_id: str, sample: Any = None) -> str:
-        """What `run_inference` returned for `body`. `sample` is what a parameter of that name gets: a server has none.
-        Raises RunFailed."""
+        """Run `run_inference` on `body` and return its text. `sample` is the argument of that name, which a server does
+        not have. Raises RunFailed."""
 
     @property
     def is_healthy(self) -> bool:
-        """False where the workers die as soon as they are started."""
+        """False if the workers die as soon as they are started."""
 
     async def stop(self) -> None: ...
 
 
 class RunFailed(Exception):
-    """Why a snippet gave no text."""
+    """A snippet gave no text."""
 
 
 class SnippetRaised(RunFailed):
-    """`where` is the `file:line` in the author's code; `status_code` what the exception itself has to say (400 to
-    599); `upstream_status` and `retry_after` are of the response that an HTTP client's exception carries."""
+    """`where` is the `file:line` in the author's code; `status_code` is the exception's own status (400 to 599);
+    `upstream_status` and `retry_after` come from the response in an HTTP client's exception."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class SnippetRaised(RunFailed):
 
 
 class NotText(RunFailed):
-    """`where` is the `file:line` of its `return`, or of its `def` where it has several."""
+    """`where` is the `file:line` of the `return`, or of the `def` if there are several."""
 
     def __init__(self, type_name: str, where: str = "") -> None:
         instead = _INSTEAD.get(type_name, "write `json.dumps(…)` around it")
@@ -70,7 +70,7 @@ class NotText(RunFailed):
 
 
 class TimedOut(RunFailed):
-    """`where` is the `file:line` it was at, if that can be told."""
+    """`where` is the `file:line` being executed, if known."""
 
     def __init__(self, timeout_s: float, where: str | None = None) -> None:
         at = f", at {where}" if where else ""
@@ -79,7 +79,7 @@ class TimedOut(RunFailed):
 
 
 class WorkerDied(RunFailed):
-    """`how` is "exit status 3", say, or "signal SIGSEGV, at model.yaml:9"."""
+    """`how` is for instance "exit status 3", or "signal SIGSEGV, at model.yaml:9"."""
 
     def __init__(self, how: str) -> None:
         super().__init__(f"the worker that ran run_inference ended: {how}")
@@ -87,14 +87,14 @@ class WorkerDied(RunFailed):
 
 
 class Busy(RunFailed):
-    """`retry_after_s` is a guess at when one is free."""
+    """`retry_after_s` estimates the seconds until a worker is free."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("every worker is busy, and no more requests may wait")
         self.retry_after_s = retry_after_s
 
 
-#: What to write where it returned something of that type.
+#: Advice by the type that was returned.
 _INSTEAD = {
     "bytes": "write `.decode()` behind it",
     "NoneType": "write `return` before the answer",

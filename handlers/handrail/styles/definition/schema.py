@@ -45,7 +45,7 @@ _Key = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_\-$]+$", max_length=250)]
 
 
 class Fields(BaseModel):
-    """A mapping of the file. What it does not know is refused."""
+    """A mapping in the file. Unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,12 +76,12 @@ class Definition(Fields):
 
     @property
     def environment(self) -> dict[str, Value]:
-        """As the snippet gets it: secrets in the clear."""
+        """The environment for the snippet, with secrets in the clear."""
         return {name: in_clear(value) for name, value in self.config.environment.items()}
 
     @property
     def secret_values(self) -> Iterator[str]:
-        """What must appear nowhere."""
+        """The values of all secrets that are not empty."""
         for value in (*self.config.environment.values(), *(self.secrets or {}).values()):
             if isinstance(value, SecretStr) and value.get_secret_value():
                 yield value.get_secret_value()
@@ -93,7 +93,7 @@ class Template(Fields):
 
 
 class AdapterFields(Fields):
-    """An adapter of the user's. A direction without a template passes on what it gets."""
+    """A user's adapter. A direction without a template passes its value on unchanged."""
 
     key: _Key
     display_name: str | None = None

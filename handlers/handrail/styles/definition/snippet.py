@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: What a definition's `environment` may hold.
+#: The types of values in a definition's `environment`.
 Value = str | int | float | bool
 
 

@@ -1,6 +1,6 @@
-"""What goes wrong on a request's way through a definition, and the status of each.
+"""The stages of a request through a definition, and the status of each error.
 
-| what                                             | status | type                        |
+| error                                            | status | type                        |
 |--------------------------------------------------|--------|-----------------------------|
 | the body is not JSON, or not canonical           | 400    | bad_request                 |
 | over the rate                                    | 429    | too_many_requests           |
@@ -8,10 +8,10 @@
 | process_input failed                             | 500    | adapter_input_error         |
 | the snippet raised                               | 500    | snippet_error               |
 | … an exception with a status of its own          | its    | snippet_error               |
-| … because what it called answered with an error  | 502    | upstream_error (429 is 429) |
-| it returned no text, or no canonical output      | 502    | bad_snippet_output          |
-| it took too long                                 | 504    | gateway_timeout             |
-| its worker died                                  | 500    | worker_crashed              |
+| … because an upstream answered with an error     | 502    | upstream_error (429 is 429) |
+| the snippet returned no text, or not canonical   | 502    | bad_snippet_output          |
+| the snippet timed out                            | 504    | gateway_timeout             |
+| the snippet's worker died                        | 500    | worker_crashed              |
 """
 
 from __future__ import annotations
@@ -35,28 +35,29 @@ class Stage(StrEnum):
     RESULT = "result"
 
 
-#: Hears what came out of a stage.
+#: Called with the output of a stage.
 Observe = Callable[[Stage, str], None]
 _OBSERVER = "handrail.observer"
 
 
 def observe_with(observe: Observe, scope: MutableMapping[str, Any]) -> None:
-    """Have `observe` hear of the request's stages; it may be called from another thread."""
+    """Call `observe` with the output of each stage of the request, possibly from another thread."""
     scope.setdefault("state", {})[_OBSERVER] = observe
 
 
 def observer(scope: MutableMapping[str, Any]) -> Observe:
-    """Who wants to hear of the request's stages: mostly nobody."""
+    """The observer of the request's stages; by default one that does nothing."""
     given: Observe = scope["state"].get(_OBSERVER, _unobserved)
     return given
 
 
 def _unobserved(stage: Stage, text: str) -> None:
-    """Nobody asked."""
+    """The default observer."""
 
 
 class StageFailed(Exception):
-    """`status` and `kind` are the answer's, `kind` None for the status's own name; `log` is for the author alone."""
+    """`status` and `kind` (the error's type) are the answer's; with `kind` None the type follows from the status.
+    `log` is for the script's author only."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ def bad_output(stage: Stage, message: str, output: str) -> StageFailed:
 
 
 def run_failed(error: RunFailed) -> StageFailed:
-    """The answer to what a runner raised."""
+    """The error for an exception of a runner."""
     if isinstance(error, SnippetRaised):
         return _raised(error)
     if isinstance(error, NotText):

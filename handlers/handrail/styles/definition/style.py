@@ -1,4 +1,4 @@
-"""Rung 4 of the ladder: what a definition offers for /invocations, beside Python and beside a Truss."""
+"""Rung 4 of the ladder: a definition's offer for /invocations, beside Python handlers and a Truss."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DefinitionStyle(Style):
         return self._found
 
     def find(self, directory: ModelDirectory) -> Offer | None:
-        """Of a definition that a handler in Python hides, only a setting that is wrong still counts."""
+        """The definition's offer. If a Python handler hides it, only its wrong settings remain as faults."""
         found = self.read(directory)
         if found is None or not directory.is_answered:
             return found

@@ -1,4 +1,4 @@
-"""JSON as this package writes and reads it: text as it is, and no NaN, which is none."""
+"""JSON reading and writing for definitions: text is not escaped, and NaN is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def to_json(value: Any) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """Raises ValueError, also for NaN and numbers that become infinite; RecursionError."""
+    """Raises ValueError, also for NaN and for numbers that overflow to infinity; RecursionError."""
     return json.loads(text, parse_constant=_refused, parse_float=_finite)
 
 

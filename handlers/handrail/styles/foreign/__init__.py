@@ -1,1 +1,1 @@
-"""Scripts that were written for another server: recognised, so that none is passed over in silence."""
+"""Recognises scripts written for other servers, so that none is ignored silently."""

@@ -1,4 +1,4 @@
-"""The other servers' scripts that are recognised, a row each: take a row out once its dialect is served.
+"""The table of recognised dialects (scripts of other servers). Remove a row once its dialect is served.
 
 docs/compatibility/dialects.md has a section for each `anchor`.
 """
@@ -19,9 +19,9 @@ _STEPS = ("load", "preprocess", "postprocess")
 
 @dataclass(frozen=True)
 class Dialect:
-    """`name` is whose it is, `instead` what to write; `places` are files that are looked at beside the script.
+    """`name` is the server, `instead` the advice; `places` are files that are inspected besides the script.
 
-    `files` are files that only this server has; `settings_files` have its settings, and no code.
+    `files` are files that only this server has; `settings_files` hold its settings and no code.
     """
 
     name: str
@@ -167,5 +167,5 @@ DIALECTS = (
     ),
 )
 
-#: Calls that serve until they are stopped: a file that makes one when it is imported is never imported.
+#: Calls that serve until they are stopped: a file that makes one on import is not imported.
 SERVERS = Calls(("runpod:start", "uvicorn:run"))

@@ -1,4 +1,4 @@
-"""Whether a script of another server's form would be passed over, and what is said of one that defines nothing."""
+"""Judges a model directory: refuses scripts of other servers that nothing would call, and warns of empty scripts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PROGRAM = "SAGEMAKER_PROGRAM"
 
 
 @dataclass(frozen=True)
-class Stranger:
-    """A file of a dialect's, and by which signs: none where the file's name is the sign."""
+class ForeignFile:
+    """A file in another server's dialect, with the signs of it; no signs if the file's name is the sign."""
 
     dialect: Dialect
     path: Path
@@ -45,8 +45,8 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`fault` where the default handlers would answer in a foreign script's place. `knows_script` where the directory's
-    own script is one."""
+    """`fault` is set if the default handlers would answer in place of a foreign script. `knows_script` says that the
+    directory's own script is foreign."""
 
     fault: HandlerFault | None = None
     warnings: tuple[str, ...] = ()
@@ -55,8 +55,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """What is known of the directory once its script has run: `runs` tells whether a file has, `is_known` whether it
-    defines anything of ours, `is_answered` whether /invocations has a handler."""
+    """Facts about the directory after its script has run: `runs` says whether a file has run, `is_known` whether the
+    script defines anything of ours, `is_answered` whether /invocations has a handler."""
 
     model_path: Path
     script: Path | None
@@ -69,9 +69,9 @@ class Surveyed:
 
 def judge(surveyed: Surveyed) -> Verdict:
     of_script, elsewhere = _of_script(surveyed), _elsewhere(surveyed)
-    strangers = [*of_script, *elsewhere]
-    sentences = [f"{stranger}, and nothing here calls it. {stranger.advice}" for stranger in strangers]
-    sentences += _unread_program(surveyed, strangers)
+    foreign_files = [*of_script, *elsewhere]
+    sentences = [f"{foreign_file}, and nothing here calls it. {foreign_file.advice}" for foreign_file in foreign_files]
+    sentences += _unread_program(surveyed, foreign_files)
     others = [*_settings_files(surveyed.model_path), *_missing_program(surveyed)]
     if surveyed.is_known or not sentences:
         return Verdict(None, (*sentences, *others), bool(of_script))
@@ -82,7 +82,7 @@ def judge(surveyed: Surveyed) -> Verdict:
 
 
 def require_no_server(path: Path) -> None:
-    """Raises ForeignScript where the file would serve by itself when it is imported: its import would not end."""
+    """Raises ForeignScript if the file starts a server on import, which would never return."""
     found = outline(path)
     for call in found.calls if found else ():
         if not call.is_guarded and any(sign.line == call.line for sign in SERVERS.find(found or Outline(path))):
@@ -93,40 +93,40 @@ def require_no_server(path: Path) -> None:
 
 
 def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
-    """`fault` with what else is wrong, where the script that was not imported is another server's."""
+    """`fault` with further advice, if the script that failed to import is another server's."""
     is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
-    strangers = _recognised(path, _sure) if path is not None and is_of_script else []
-    if not strangers:
+    foreign_files = _recognised(path, _sure) if path is not None and is_of_script else []
+    if not foreign_files:
         return fault
-    more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in strangers)
+    more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in foreign_files)
     told = type(fault)(f"{fault}. Besides, {more}", fault.user_traceback)
     told.__cause__ = fault.__cause__
     return told
 
 
-def _of_script(surveyed: Surveyed) -> list[Stranger]:
-    """What is only likely counts where nobody answers in its place."""
+def _of_script(surveyed: Surveyed) -> list[ForeignFile]:
+    """The dialects of the script. Unsure signs count only if /invocations has no handler."""
     if surveyed.script is None:
         return []
     return _recognised(surveyed.script, _sure if surveyed.is_answered else _any)
 
 
-def _sure(stranger: Stranger) -> bool:
-    return stranger.is_sure
+def _sure(foreign_file: ForeignFile) -> bool:
+    return foreign_file.is_sure
 
 
-def _any(stranger: Stranger) -> bool:
+def _any(foreign_file: ForeignFile) -> bool:
     return True
 
 
-def _recognised(path: Path, counts: Callable[[Stranger], bool]) -> list[Stranger]:
+def _recognised(path: Path, counts: Callable[[ForeignFile], bool]) -> list[ForeignFile]:
     found = outline(path)
     if found is None:
         return []
     signs = [(dialect, tuple(sorted(_signs(dialect, found)))) for dialect in DIALECTS]
-    strangers = [Stranger(dialect, path, them) for dialect, them in signs if them]
-    sure = [stranger for stranger in strangers if stranger.is_sure]
-    return [stranger for stranger in sure or strangers if counts(stranger)]
+    foreign_files = [ForeignFile(dialect, path, them) for dialect, them in signs if them]
+    sure = [foreign_file for foreign_file in foreign_files if foreign_file.is_sure]
+    return [foreign_file for foreign_file in sure or foreign_files if counts(foreign_file)]
 
 
 def _signs(dialect: Dialect, found: Outline) -> Iterator[Sign]:
@@ -134,14 +134,14 @@ def _signs(dialect: Dialect, found: Outline) -> Iterator[Sign]:
         yield from tell.find(found)
 
 
-def _elsewhere(surveyed: Surveyed) -> list[Stranger]:
-    """In files that another server would run."""
+def _elsewhere(surveyed: Surveyed) -> list[ForeignFile]:
+    """Foreign scripts in files that another server would run."""
     root, program = surveyed.model_path, _program(surveyed)
     places = [root / place for dialect in DIALECTS for place in dialect.places]
     files = [path for path in dict.fromkeys([*([program] if program else []), *places]) if path.is_file()]
     unread = [path for path in files if not _is_read(path, surveyed)]
-    scripts = [stranger for path in unread for stranger in _recognised(path, _sure)]
-    named = [Stranger(d, root / name) for d in DIALECTS for name in d.files if (root / name).is_file()]
+    scripts = [foreign_file for path in unread for foreign_file in _recognised(path, _sure)]
+    named = [ForeignFile(d, root / name) for d in DIALECTS for name in d.files if (root / name).is_file()]
     return [*scripts, *named]
 
 
@@ -150,17 +150,17 @@ def _is_read(path: Path, surveyed: Surveyed) -> bool:
 
 
 def _program(surveyed: Surveyed) -> Path | None:
-    """The file that SageMaker's own toolkits would run."""
+    """The file that SageMaker's toolkits would run."""
     if not surveyed.program:
         return None
     places = [surveyed.model_path / "code" / surveyed.program, surveyed.model_path / surveyed.program]
     return next((path for path in places if path.is_file()), None)
 
 
-def _unread_program(surveyed: Surveyed, strangers: list[Stranger]) -> list[str]:
-    """A sentence where SAGEMAKER_PROGRAM names a file which nothing runs, and of which nothing else is said."""
+def _unread_program(surveyed: Surveyed, foreign_files: list[ForeignFile]) -> list[str]:
+    """One sentence if SAGEMAKER_PROGRAM names a file that nothing runs and no other sentence names."""
     path = _program(surveyed)
-    if path is None or _is_read(path, surveyed) or any(one.path == path for one in strangers):
+    if path is None or _is_read(path, surveyed) or any(one.path == path for one in foreign_files):
         return []
     name = path.relative_to(surveyed.model_path) if path.is_relative_to(surveyed.model_path) else path
     return [
@@ -185,7 +185,7 @@ def _settings_files(model_path: Path) -> list[str]:
 
 
 def nothing_known(path: Path, module: ModuleType) -> str:
-    """What is said of a script without anything of ours or of anybody else's."""
+    """The warning for a script that defines nothing known, of ours or of another server's."""
     own = [name for name, value in vars(module).items() if not name.startswith("_") and _is_own(value, module)]
     has = f"it has {', '.join(own[:8])}" if own else "it has no functions"
     return (
@@ -199,7 +199,7 @@ def _is_own(value: Any, module: ModuleType) -> bool:
 
 
 def _nearest(own: list[str], module: ModuleType) -> str:
-    """The name that is nearly one which we look for."""
+    """A hint for each name that is nearly one of ours."""
     known = [*(slot.function for slot in Slot), "Model"]
     pairs = [(name, difflib.get_close_matches(name, known, n=1)) for name in own]
     methods = [name for name in dir(vars(module).get("Model")) if not name.startswith("_")]

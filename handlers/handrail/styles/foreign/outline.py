@@ -1,4 +1,4 @@
-"""What a Python file has at its top level, read without running it."""
+"""The top-level definitions of a Python file, read without running it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-#: A larger file is no script that somebody wrote.
+#: Bytes of the largest file that is read: no larger script is written by hand.
 _LARGEST = 1_000_000
 
 
 @dataclass(frozen=True)
 class TopLevelCall:
-    """`name` is dotted, as imported; one that is not guarded runs when the file is imported."""
+    """`name` is dotted, as imported; a call that is not guarded runs on import."""
 
     name: str
     line: int
@@ -25,7 +25,7 @@ class TopLevelCall:
 
 @dataclass(frozen=True)
 class Outline:
-    """`imported` holds what each local name stands for, dotted, and its line."""
+    """`imported` maps each local name to its dotted origin and line."""
 
     path: Path
     functions: dict[str, Function] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Outline:
     calls: list[TopLevelCall] = field(default_factory=list)
 
     def dotted(self, node: ast.expr) -> str:
-        """The name that `node` is, as imported; "" where it is none."""
+        """The dotted name of `node`, as imported; "" if it is no name."""
         if isinstance(node, ast.Name):
             return self.imported.get(node.id, (node.id, 0))[0]
         if isinstance(node, ast.Attribute):
@@ -47,11 +47,11 @@ class Outline:
 
 
 def outline(path: Path) -> Outline | None:
-    """None where the file cannot be read or parsed: whoever runs it says why."""
+    """The outline of a file; None if it cannot be read or parsed: importing it reports why."""
     try:
         if path.stat().st_size > _LARGEST:
             return None
-        with warnings.catch_warnings(action="ignore"):  # Python warns of the source when it is imported
+        with warnings.catch_warnings(action="ignore"):  # Python warns about this source on import
             tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -62,7 +62,7 @@ def outline(path: Path) -> Outline | None:
 
 
 def _statements(body: list[ast.stmt], *, is_guarded: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
-    """Those of the top level, within `if` and `try` too; guarded are those of `if __name__ == "__main__"`."""
+    """The top-level statements, also inside `if` and `try`; those in `if __name__ == "__main__"` are guarded."""
     for statement in body:
         if isinstance(statement, ast.If):
             is_main = "__name__" in ast.dump(statement.test)

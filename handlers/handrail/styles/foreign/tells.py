@@ -1,4 +1,4 @@
-"""By what a dialect is recognised in a file: each tell gives the lines and the names that it finds."""
+"""Matchers that recognise a dialect in a file: each yields the lines and names that it finds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handrail.styles.foreign.outline import Function, Outline
 
 
 class Sign(NamedTuple):
-    """What was found: `line`, and what is written there. It is `sure` where nobody else writes so."""
+    """A match: `line`, and the code there. It is `sure` if only this dialect is written so."""
 
     line: int
     what: str
@@ -20,9 +20,9 @@ class Sign(NamedTuple):
 
 @dataclass(frozen=True)
 class Functions:
-    """Top-level functions of these names. Imported ones count where the names are `sure`, as nobody else has them.
+    """Top-level functions of these names. Imported functions count too if the names are `sure` (unique to the dialect).
 
-    Where `first` says how the first parameter is called, only such count; where `all` is set, all have to be there.
+    `first` restricts the name of the first parameter; with `all`, all functions have to exist.
     """
 
     names: tuple[str, ...]
@@ -52,7 +52,7 @@ def _first_parameter(node: Function) -> str:
 
 @dataclass(frozen=True)
 class Classes:
-    """Top-level classes of these names, with one of `methods` where these are given, and with none of `without`."""
+    """Top-level classes of these names, with one of `methods` (if given) and none of `without`."""
 
     names: tuple[str, ...]
     sure: bool = True
@@ -71,7 +71,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class Bases:
-    """Classes that inherit from one of these: `package:Name`, from whichever module of the package."""
+    """Classes that inherit from one of these: `package:Name`, from any module of the package."""
 
     names: tuple[str, ...]
 
@@ -84,7 +84,7 @@ class Bases:
 
 @dataclass(frozen=True)
 class Decorators:
-    """What is decorated with one of these, `package:name`."""
+    """Functions and classes decorated with one of these, `package:name`."""
 
     names: tuple[str, ...]
 
@@ -97,7 +97,7 @@ class Decorators:
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls at the top level of one of these, `package:name`."""
+    """Top-level calls of one of these, `package:name`."""
 
     names: tuple[str, ...]
     sure: bool = True
@@ -122,7 +122,7 @@ class Imports:
 
 @dataclass(frozen=True)
 class ServedPaths:
-    """Functions that a web framework is to call at one of these paths."""
+    """Functions that a web framework's decorator maps to one of these paths."""
 
     paths: tuple[str, ...]
 
@@ -138,6 +138,6 @@ Tell = Functions | Classes | Bases | Decorators | Calls | Imports | ServedPaths
 
 
 def _is_of(dotted: str, names: tuple[str, ...]) -> bool:
-    """Whether it is `package.….name` for one of `package:name`."""
+    """Whether `dotted` is `package.….name` for one of the names `package:name`."""
     package, _, rest = dotted.partition(".")
     return f"{package}:{rest.rpartition('.')[2]}" in names

@@ -1,1 +1,1 @@
-"""Truss Models: a `class Model` beside a `config.yaml`, found, checked, made, and called as their authors expect."""
+"""Truss Models: finds, checks, creates and calls a `class Model` beside a `config.yaml`."""

@@ -1,4 +1,4 @@
-"""A Truss's `config.yaml`, as far as a Model is concerned. It is handed over parsed: whoever reads it knows YAML."""
+"""The parts of a Truss's `config.yaml` that concern a Model. The caller parses the YAML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEGACY = "force-legacy-api-non-openai-compatible"
 
 @dataclass(frozen=True)
 class TrussConfig:
-    """`data` is what the file holds, `lines` the line of each field, dotted; both empty where there is no file."""
+    """`data` is the file's content, `lines` the line of each dotted field; both are empty without a file."""
 
     path: Path
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class TrussConfig:
 
     @property
     def script(self) -> str:
-        """Where the class is, under the folder."""
+        """The path of the class's file, relative to the folder."""
         return f"{self.text('model_module_dir', 'model')}/{self.text('model_class_filename', 'model.py')}"
 
     @property
@@ -35,7 +35,7 @@ class TrussConfig:
 
     @property
     def names_class(self) -> bool:
-        """Whether the file itself says that there is a Model."""
+        """Whether the file itself declares a Model."""
         return self.value("model_class_name") is not None or self.value("model_class_filename") is not None
 
     @property
@@ -48,10 +48,10 @@ class TrussConfig:
 
     @property
     def secrets(self) -> Mapping[str, Any]:
-        """Declared names and their defaults."""
+        """The declared names and their defaults. Raises DefinitionRefused."""
         declared = self.value("secrets")
         if declared is not None and not isinstance(declared, Mapping):
-            raise DefinitionRefused(  # what it holds is not quoted: it may be a secret
+            raise DefinitionRefused(  # the value is not quoted: it may be a secret
                 f"{self.where('secrets')} secrets is a {type(declared).__name__}: name each secret on a line of its "
                 "own, as `hf_access_token: null`."
             )
@@ -64,12 +64,12 @@ class TrussConfig:
 
     @property
     def names_engine(self) -> bool:
-        """Whether the file sets up the engine that the Model asks: Truss lets predict run 512 times at once then."""
+        """Whether the file configures the Model's engine: Truss then runs up to 512 predict calls at once."""
         return self.value("trt_llm") is not None or self.value("vllm") is not None
 
     @property
     def is_legacy(self) -> bool:
-        """Whether `engine.predict` answers with bare text; Truss's default is OpenAI's form."""
+        """Whether `engine.predict` answers with plain text; Truss's default is OpenAI's form."""
         tags = self.value("model_metadata.tags")
         return isinstance(tags, list) and _LEGACY in tags
 
@@ -90,7 +90,7 @@ class TrussConfig:
         return f"{self.path}:{self.lines[name]}" if name in self.lines else str(self.path)
 
     def value(self, name: str) -> Any:
-        """What a dotted field holds; None where it is not there."""
+        """The value of a dotted field; None if it is missing."""
         found: Any = self.data
         for key in name.split("."):
             found = found.get(key) if isinstance(found, Mapping) else None

@@ -1,4 +1,4 @@
-"""A request's way through a Model: preprocess, predict under its limit, postprocess; or one method of its own."""
+"""Runs a request through a Model: preprocess, predict under its limit, postprocess; or a single other method."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _UNLIMITED: AbstractAsyncContextManager[None] = nullcontext()
 
 
 class Flow:
-    """`app_of` makes the ASGI application of one of the Model's endpoints; they raise what the Model raises.
+    """`app_of` makes the ASGI application of one endpoint of the Model; it raises the Model's exceptions.
 
-    `concurrency` is the number of predict calls that run at once. Where it is None, one runs at a time, as on Truss,
-    unless the Model `batches`: then the engine takes all requests at once.
+    `concurrency` is the number of predict calls that run at once. If it is None, one runs at a time, as on Truss,
+    unless the Model `batches`: then the engine gets all requests at once.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Flow:
         self._timeout_s = timeout_s
 
     def begin(self, engine: Engine, instance: Any) -> None:
-        """Before the first request, with the Model as it was made."""
+        """Bind the methods of the Model's instance; called before the first request."""
         self._calls = {name: on_loop(getattr(instance, name)) for name in self._methods}
         if self._concurrency is not None or not self._batches or engine.raw is None:
             self._semaphore = asyncio.Semaphore(self._concurrency or 1)
@@ -54,14 +54,14 @@ class Flow:
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             request = Request(scope, receive, send)
-            await request.body()  # all of it, so that waiting for the client to leave takes nothing from anybody
+            await request.body()  # read fully: waiting for a disconnect would consume it
             request.state.watch_disconnect = partial(watch_disconnect, request, asyncio.get_running_loop())
             await answer(await inputs.read(first, request), request, send)
 
         return app
 
     async def socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Returns once the Model has done with the connection; raises what the Model raises."""
+        """Run the Model's `websocket` on a connection. Raises the Model's exceptions."""
         websocket = WebSocket(scope, receive, send)
         await websocket.accept()
         await self._call("websocket", None, websocket)
@@ -76,7 +76,7 @@ class Flow:
             result = await self._call("predict", value, request)
             if is_stream(result) or isinstance(result, Response):
                 self._refuse_postprocess(result)
-                return await self._respond(result, request, send)  # the slot is its until it ends
+                return await self._respond(result, request, send)  # a stream holds the semaphore until it ends
         if "postprocess" in self._methods:
             return await self._postprocess(result, request, send)
         return await self._respond(result, request, send)
@@ -85,11 +85,11 @@ class Flow:
         return await self._call("preprocess", value, request)
 
     async def _postprocess(self, result: Any, request: Request, send: Send) -> None:
-        """And what becomes of what it returns: that it cannot be sent is its fault too."""
+        """Call postprocess and send its result: an error in sending is attributed to postprocess, too."""
         await self._respond(await self._call("postprocess", result, request), request, send)
 
     def step_of(self, error: BaseException) -> Part | None:
-        """The step beside predict that raised it."""
+        """The step besides predict that raised `error`, if any."""
         codes = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
         name = next((name for name, code in _STEPS.items() if code in codes), None)
         return Part(self._methods[name].signature.name, self._methods[name].function) if name else None
@@ -117,5 +117,5 @@ class Flow:
         await response(request.scope, request.receive, send)
 
 
-#: Whose frames stand in the traceback of what a step raised.
+#: The code objects whose frames in a traceback identify the step.
 _STEPS = {"preprocess": Flow._preprocess.__code__, "postprocess": Flow._postprocess.__code__}

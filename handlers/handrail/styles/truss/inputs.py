@@ -1,4 +1,4 @@
-"""A request's body as a Model's method takes it."""
+"""Reads a request's body for a Model's method."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from handrail.styles.truss.methods import Method
 
 
 async def read(method: Method, request: Request) -> Any:
-    """None where the method does not take it.
+    """The body for the method; None if the method does not take it.
 
-    Raises HTTPException where the body is not meant to be JSON, what `request.json` raises where it is none, and
-    RequestValidationError where it does not fit the method's pydantic model.
+    Raises HTTPException for a content type other than JSON, the error of `request.json` for invalid JSON, and
+    RequestValidationError if the body does not fit the method's pydantic model.
     """
     if not method.takes_input:
         return None

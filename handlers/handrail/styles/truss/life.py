@@ -1,4 +1,4 @@
-"""A Model's life: made and loaded once the engine is ready, and healthy or not from then on."""
+"""A Model's lifecycle: created and loaded once the engine is ready, then checked for health."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from handrail.styles.truss.surroundings import Surroundings
 
 logger = logging.getLogger("handrail")
 
-#: What `__init__` may take, and gets only where it does.
+#: Arguments offered to `__init__`; it gets those that it takes.
 KEYWORDS = ("config", "data_dir", "secrets", "lazy_data_resolver", "environment", "trt_llm", "engine")
 _RETRY_AFTER_S = 1.0
 _HEALTH_S = 1.5
@@ -30,10 +30,10 @@ _HEALTH_KEPT_S = 1.0
 
 
 class NoLazyData:
-    """Stands for Truss's downloads at run time: weights are in the model directory, or the engine's matter."""
+    """Replaces Truss's downloads at run time: the model directory has the weights, or the engine loads them."""
 
     def block_until_download_complete(self, *_: Any, **__: Any) -> None:
-        """They are there."""
+        """Returns at once: the files are there."""
 
     fetch = block_until_download_complete
 
@@ -52,7 +52,7 @@ class Life:
         self._lacking = surroundings.lacking
 
     async def start(self, engine: Engine) -> None:
-        """Make the Model, and load it. Raises LoadFailed with the cause."""
+        """Create the Model and load it. Raises LoadFailed with the cause."""
         engine.answers_with_text = self._config.is_legacy
         made = await self._attempt("__init__", partial(_in_thread, partial(self._cls, **self._keywords(engine))))
         if self._environment is not None and hasattr(made, "setup_environment"):
@@ -101,13 +101,13 @@ class Life:
 
 
 def takes_engine(cls: type) -> bool:
-    """Whether `__init__` names the engine as something it takes: the Model is written for one that batches."""
+    """Whether `__init__` takes the engine: such a Model is written for an engine that batches."""
     init = inspect.getattr_static(cls, "__init__")
     return init is not object.__init__ and not {"trt_llm", "engine"}.isdisjoint(inspect.signature(cls).parameters)
 
 
 def check_init(cls: type) -> None:
-    """Raises SignatureRefused where `__init__` wants what it cannot get."""
+    """Raises SignatureRefused if `__init__` requires an argument that cannot be given."""
     init = inspect.getattr_static(cls, "__init__")
     if init is object.__init__:
         return
@@ -127,7 +127,7 @@ def check_init(cls: type) -> None:
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
-    return await to_thread.run_sync(function, abandon_on_cancel=True)  # a stopping server waits for no model to load
+    return await to_thread.run_sync(function, abandon_on_cancel=True)  # a server that stops does not wait for a load
 
 
 async def _call(function: Callable[..., Any], *args: Any) -> Any:
@@ -136,7 +136,7 @@ async def _call(function: Callable[..., Any], *args: Any) -> Any:
 
 
 class ModelHealth:
-    """What `is_healthy` says: asked once at a time, and never waited for longer than a probe would."""
+    """Calls the Model's `is_healthy`: one call at a time, with a timeout shorter than a probe's."""
 
     def __init__(self, life: Life) -> None:
         self._life = life
@@ -144,7 +144,7 @@ class ModelHealth:
         self._answered_at = 0.0
 
     async def is_healthy(self, *, is_fresh: bool = False) -> bool:
-        """What it said within the last second will do, unless the answer is to be `is_fresh`."""
+        """The Model's health; a result up to a second old is reused, unless `is_fresh`."""
         is_old = is_fresh or time.monotonic() - self._answered_at > _HEALTH_KEPT_S
         if self._asked is None or (self._asked.done() and is_old):
             self._asked = asyncio.create_task(self._ask())

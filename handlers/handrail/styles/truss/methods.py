@@ -1,4 +1,4 @@
-"""What a Model's methods take, settled once when the class is found.
+"""Inspects the parameters of a Model's methods, once when the class is found.
 
 | a method may take        | gets                                                                  |
 |--------------------------|-----------------------------------------------------------------------|
@@ -6,7 +6,7 @@
 | one parameter            | the body, or, annotated `Request`, the request                        |
 | two parameters           | the body and the request, which is annotated so, named so, or second  |
 
-The body is JSON, or what the parameter's pydantic model makes of it.
+The body is parsed JSON, or an instance of the parameter's pydantic model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from handrail.core.first_error import at_first_error
 from handrail.core.signature import Argument, ArgumentSource, Signature, annotations_of, without_none
 from handrail.core.tracebacks import definition, signature_text
 
-#: The methods that answer a route of their own, beside `predict`.
+#: The methods besides `predict` that answer a route.
 ROUTES = {
     "chat_completions": "/v1/chat/completions",
     "completions": "/v1/completions",
@@ -33,7 +33,7 @@ ROUTES = {
     "responses": "/v1/responses",
 }
 ENDPOINTS = ("predict", *ROUTES)
-#: Where its `websocket` answers.
+#: The route of `websocket`.
 SOCKET = "/v1/websocket"
 _STEPS = ("preprocess", "postprocess")
 _ALONE = ("load", "is_healthy")
@@ -45,13 +45,13 @@ _EMPTY = inspect.Parameter.empty
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-#: Bodies of so many items and keys hear of all that is wrong with them.
+#: Bodies with up to so many items and keys get all validation errors, larger ones the first of each list.
 _WHOLE = 256
 
 
 @dataclass(frozen=True)
 class Method:
-    """`function` is as the class has it; what is called is the instance's method of that `name`."""
+    """A method of the class. `function` is the class's attribute; the instance's method `name` is called."""
 
     name: str
     function: Callable[..., Any]
@@ -63,7 +63,7 @@ class Method:
         return any(argument.source is ArgumentSource.INPUT for argument in self.signature.arguments)
 
     def arguments(self, value: Any, request: Any) -> tuple[list[Any], dict[str, Any]]:
-        """What to call it with: by position, and by keyword."""
+        """The positional and the keyword arguments of a call."""
         given = {ArgumentSource.INPUT: value, ArgumentSource.REQUEST: request}
         args, kwargs = [], {}
         for argument in self.signature.arguments:
@@ -75,7 +75,7 @@ class Method:
 
 
 def inspect_class(cls: type) -> dict[str, Method]:
-    """Its methods by name. Raises SignatureRefused with `file:line`, the signature and the accepted ones."""
+    """The class's methods by name. Raises SignatureRefused with `file:line`, the signature and the accepted forms."""
     names = (*ENDPOINTS, *_STEPS, *_ALONE, "setup_environment", "websocket")
     methods = {name: _inspect(cls, name) for name in names if defines(cls, name)}
     _refuse_combinations(cls, methods)
@@ -113,7 +113,7 @@ def _taken(name: str) -> str:
 
 
 def _parameters(cls: type, name: str, function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """All but `self`, their annotations resolved."""
+    """All parameters but `self`, with annotations resolved."""
     annotations = annotations_of(function)
     parameters = [p.replace(annotation=annotations[p.name]) for p in inspect.signature(function).parameters.values()]
     is_plain = not isinstance(inspect.getattr_static(cls, name), staticmethod | classmethod)
@@ -142,7 +142,7 @@ def _arguments(parameters: list[inspect.Parameter], what: str) -> list[Argument]
 
 
 def _is_request(parameter: inspect.Parameter, *, is_alone: bool) -> bool:
-    """One parameter called `request` and without a type is the body: older Models call it so."""
+    """Whether a parameter takes the request. A single untyped `request` is the body, as in older Models."""
     if parameter.annotation is _EMPTY:
         return not is_alone and parameter.name in ("request", "raw_request")
     bare = without_none(parameter.annotation)

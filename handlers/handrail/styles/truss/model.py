@@ -1,4 +1,4 @@
-"""A Truss Model as the server sees it: found in the script, checked, started, and asked."""
+"""A Truss Model as a whole model of the server: found in the script, checked, started and called."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SLOTS = {Slot.PING: "is_healthy", Slot.INVOCATION: "predict", Slot.STREAM: "webs
 
 
 class TrussModel(WholeModel):
-    """`by_method` answer `predict` and the routes of the methods it defines; usable once `start` has returned.
+    """`by_method` holds the handlers of the methods that the class defines; they work once `start` has returned.
 
     Raises SignatureRefused, DefinitionRefused.
     """
@@ -74,7 +74,7 @@ class TrussModel(WholeModel):
 
     @property
     def socket(self) -> Handler | None:
-        """What answers a WebSocket: an ASGI application of that kind, accepted by itself and closed by the server."""
+        """The handler of a WebSocket, which accepts the connection and leaves closing it to the server."""
         method = self.methods.get("websocket")
         return Handler(method.function, method.signature, self._flow.socket) if method else None
 
@@ -82,7 +82,7 @@ class TrussModel(WholeModel):
         await Response(status_code=200 if await self.is_healthy() else 503)(scope, receive, send)
 
     async def start(self, start: Start) -> None:
-        """Raises LoadFailed."""
+        """Create and load the Model. Raises LoadFailed."""
         await self._life.start(start.engine)
         self._flow.begin(start.engine, self._life.instance)
 
@@ -90,10 +90,10 @@ class TrussModel(WholeModel):
         return {MODELS: ModelRoutes(neighbours, self.schema)}
 
     def contract(self) -> Contract | None:
-        """What its first step takes, and what its last one gives."""
+        """The contract of /invocations: the input of the first step, and the output of the last."""
         if Slot.INVOCATION not in self.handlers:
             return None
-        from handrail.core.contract import contract_of  # FastAPI's descriptions: few ask for them
+        from handrail.core.contract import contract_of  # imports FastAPI's OpenAPI, rarely needed
 
         predict, handler = self.methods["predict"], self.by_method["predict"]
         first, last = self.methods.get("preprocess", predict), self.methods.get("postprocess", predict)
@@ -101,7 +101,7 @@ class TrussModel(WholeModel):
         return contract_of(described, Slot.INVOCATION.path)
 
     def unasked(self) -> list[str]:
-        """Of a Model that /invocations does not ask: what it defines no method for is the engine's."""
+        """A warning for a Model without predict: the engine answers requests that the Model has no method for."""
         if "predict" in self.methods:
             return []
         own = ", ".join(name for name in self.by_method if name != "is_healthy")
@@ -119,14 +119,14 @@ class TrussModel(WholeModel):
         return {name: method.signature.data() for name, method in self.methods.items()}
 
     async def is_healthy(self, *, is_fresh: bool = False) -> bool:
-        """What the Model says of itself, where it does: within 2 s, and at most a second old."""
+        """The Model's health, at most a second old; True without `is_healthy`, False if it does not answer in 2 s."""
         return self._health is None or await self._health.is_healthy(is_fresh=is_fresh)
 
 
 def find_class(module: ModuleType, config: TrussConfig, *, is_declared: bool) -> type | None:
-    """The Model's class; None where a script that is no Truss has none that answers anything.
+    """The Model's class; None if the script is no Truss and has no class with an endpoint.
 
-    Raises NameMissing where a Truss has none.
+    Raises NameMissing if a Truss has no such class.
     """
     cls = vars(module).get(config.class_name)
     if isinstance(cls, type) and (is_declared or any(defines(cls, name) for name in (*ENDPOINTS, "websocket"))):

@@ -1,4 +1,4 @@
-"""The routes of a Truss server, beside our own."""
+"""The routes of a Truss server that are served beside our own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODELS = "/v1/models/"
 
 
 class ModelRoutes:
-    """`/v1/models/{name}`, whatever the name: readiness, `/loaded`, `/schema` and `:predict`."""
+    """`/v1/models/{name}` for any name: readiness, `/loaded`, `/schema` and `:predict`."""
 
     def __init__(self, neighbours: Neighbours, schema: Mapping[str, Any] | None) -> None:
         self._schema_of_model = schema

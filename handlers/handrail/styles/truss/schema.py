@@ -1,4 +1,4 @@
-"""What a Model's pydantic annotations say of `predict`, as JSON schemas."""
+"""JSON schemas of `predict`, from its pydantic annotations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handrail.styles.truss.methods import Method
 
 
 def schema_of(methods: dict[str, Method]) -> dict[str, Any] | None:
-    """None where `predict` takes no pydantic model."""
+    """The schemas of `predict`; None if it takes no pydantic model."""
     predict = methods.get("predict")
     if predict is None or predict.model is None:
         return None

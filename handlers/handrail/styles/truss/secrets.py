@@ -1,4 +1,4 @@
-"""The secrets a Model may read: those its `config.yaml` declares, looked up when they are read."""
+"""The secrets of a Model: those declared in its `config.yaml`, looked up on each read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class SecretNotFound(KeyError):
 
 
 class Secrets(Mapping[str, Any]):
-    """A file of the secret's name in `folder`, else `TRUSS_SECRET_<name>`, else the value of `config.yaml`.
+    """Values come from a file of the secret's name in `folder`, else `TRUSS_SECRET_<name>`, else `config.yaml`.
 
-    What a file holds is given as it is. An empty secret is none. `redactor` learns of every value there is now, and
-    of each that is read.
+    A file's content is not stripped. An empty secret counts as missing. All present values are registered with
+    `redactor`, and again each value that is read.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Secrets(Mapping[str, Any]):
     def _of_file(self, name: str) -> str | None:
         try:
             return (self._folder / name).read_text()
-        except (OSError, ValueError):  # none there; not text, or no name of a file
+        except (OSError, ValueError):  # no such file, not text, or an invalid file name
             return None
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A Model's generators: cut where they stall, and gathered for clients that do not take a stream."""
+"""Handles a Model's generators: a timeout for stalled ones, one answer for clients that do not take a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handrail.core.answers import in_threads
 
 
 class StreamStalled(Exception):
-    """A generator gave nothing for as long as `runtime.streaming_read_timeout` allows."""
+    """A generator yielded nothing within `runtime.streaming_read_timeout`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -24,7 +24,7 @@ class StreamStalled(Exception):
 
 
 async def timed(generator: Any, seconds: float) -> AsyncGenerator[Any]:
-    """Its items, whether it is async or not. Raises StreamStalled."""
+    """The items of a generator, async or not, with a timeout for each. Raises StreamStalled."""
     items = in_threads(generator) if inspect.isgenerator(generator) else generator
     ended = object()
     async with aclosing(items):
@@ -43,13 +43,13 @@ async def _next(items: AsyncGenerator[Any], ended: object, seconds: float) -> An
 
 
 def wants_whole(request: Request) -> bool:
-    """A client that accepts JSON alone; OpenAI's say so even where they ask for a stream."""
+    """Whether the client accepts only JSON. OpenAI's clients are excepted: they say so for streams, too."""
     is_openai = "openai" in request.headers.get("user-agent", "").lower()
     return request.headers.get("accept") == "application/json" and not is_openai
 
 
 async def gathered(items: AsyncGenerator[Any]) -> Any:
-    """Text in one string; a list of anything else."""
+    """All items at once: text as one string, anything else as a list."""
     async with aclosing(items):
         found = [item async for item in items]
     if all(isinstance(item, str | bytes) for item in found):

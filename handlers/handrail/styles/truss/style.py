@@ -1,4 +1,4 @@
-"""Rung 4 of the ladder: what a Truss Model offers for each slot."""
+"""Rung 4 of the ladder: a Truss Model's offer for each slot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handrail.styles.truss.surroundings import Surroundings
 
 
 class TrussStyle(Style):
-    """`config` is the directory's config.yaml where there is one, or why it cannot be read."""
+    """`config` is the directory's config.yaml if there is one, or the reason it cannot be read."""
 
     name = "truss"
 
@@ -45,7 +45,7 @@ class TrussStyle(Style):
         return config.script
 
     def find(self, directory: ModelDirectory) -> Offer | None:
-        """The script's class; one that only has the name is not served where a handler answers /invocations."""
+        """The offer of the script's class. Outside a Truss it is not served if a handler answers /invocations."""
         script, config = directory.script, self.config(directory)
         if script.module is None or isinstance(config, DefinitionRefused):
             return None
@@ -68,5 +68,5 @@ class TrussStyle(Style):
 
 
 def _of_invocation(defined: dict[Slot, Any]) -> dict[Slot, Any]:
-    """Of a class that is not served: what a handler hides."""
+    """The methods of an unserved class that a handler of /invocations hides."""
     return {slot: function for slot, function in defined.items() if slot is Slot.INVOCATION}

@@ -1,4 +1,4 @@
-"""What a Model is given besides the engine: secrets, and the environment it runs in."""
+"""A Model's surroundings besides the engine: secrets, and the environment it runs in."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from handrail.styles.truss.secrets import Secrets
 
 @dataclass(frozen=True)
 class Surroundings:
-    """`secrets_path` is the folder of secrets, `environment` the variables of the process, `name` that of the
-    environment a Model is told it runs in; `load_retries` says how often a `load` that failed is tried again;
-    `lacking` is a sentence on what the Model asks for and the machine does not have."""
+    """`secrets_path` is the folder of secrets, `environment` holds the process's variables, `name` is the environment
+    name given to the Model; `load_retries` is the number of retries of a failed `load`; `lacking` is a sentence on
+    resources that the Model requests and the machine lacks."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets_path: Path = Path("/secrets")
@@ -29,5 +29,5 @@ class Surroundings:
         return Secrets(config.secrets, self.secrets_path, self.environment, self.redactor)
 
     def named(self) -> dict[str, Any] | None:
-        """Truss's description of its environment; None where none is named."""
+        """Truss's description of the environment; None if it has no name."""
         return {"name": self.name} if self.name else None
