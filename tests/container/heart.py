@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import time
 from collections.abc import AsyncIterator
@@ -18,9 +19,14 @@ class Heart:
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[Heart]:
+        gc.collect()
+        gc.freeze()  # a worker of tests holds millions of objects: to look at them all takes the collector a second
         task = asyncio.create_task(self._beat())
-        yield self
-        task.cancel()
+        try:
+            yield self
+        finally:
+            task.cancel()
+            gc.unfreeze()
 
     async def _beat(self) -> None:
         while True:

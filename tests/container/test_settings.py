@@ -103,7 +103,6 @@ def test_a_token_is_masked_wherever_settings_are_shown(monkeypatch: pytest.Monke
         ("SAGEMAKER_CONTAINER_LOG_LEVEL", "LOUD", "'DEBUG'"),
         ("SAGEMAKER_CONTAINER_LOG_LEVEL", "15", "'DEBUG'"),
         ("LOG_LEVEL", "LOUD", "'DEBUG'"),
-        ("HANDRAIL_ENGINE", "tgi", "'vllm', 'echo' or 'none'"),
         ("HANDRAIL_ERROR_DETAIL", "some", "'full' or 'none'"),
         ("HANDRAIL_ACCESS_LOG", "yes", "'errors', 'all' or 'off'"),
         ("HANDRAIL_MAX_BODY_MB", "0", "greater than 0"),
@@ -157,7 +156,6 @@ def test_what_kubernetes_injects_is_no_setting(monkeypatch: pytest.MonkeyPatch, 
 
 def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the settings without the wrong ones are there, to check the script with."""
-    monkeypatch.setenv("HANDRAIL_ENGINE", "tgi")
     monkeypatch.setenv("HANDRAIL_DRAIN_S", "-1")
     monkeypatch.setenv("HANDRAIL_DRAIN", "1")
     monkeypatch.setenv("CUSTOM_FASTAPI_PING_HANDLER", "nonsense")
@@ -168,7 +166,6 @@ def test_every_problem_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert [problem.split()[0] for problem in error.problems] == [
         "HANDRAIL_DRAIN",
         "CUSTOM_FASTAPI_PING_HANDLER",
-        "HANDRAIL_ENGINE",
         "HANDRAIL_DRAIN_S",
     ]
     assert error.exit_code is ExitCode.SETTINGS

@@ -285,3 +285,8 @@ def test_its_secrets_are_told_and_not_shown() -> None:
     made = model(secrets={"A": "hush"})
     assert list(made.secret_values) == ["hush"]
     assert "hush" not in repr(made.snippet)
+
+
+def test_what_is_no_stage_of_it_is_not_explained() -> None:
+    """It is a bug of Handrail's, and no error of the snippet's."""
+    assert model().explain(KeyError("ours")) is None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
+from handrail.styles.definition.snippet import Snippet
 from handrail_container.program.definition.find import Defaults, DefinitionSource, find
 
 from tests.examples import EXAMPLES
@@ -30,6 +32,10 @@ COMPLETION = {
     ],
     "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "prompt_tokens_details": {}},
 }
+
+
+def never(snippet: Snippet, engine_url: str) -> NoReturn:
+    raise AssertionError("nothing is started here")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +154,7 @@ def test_the_fragments_make_definitions(tmp_path: Path, connection: str) -> None
     found = find(
         DefinitionSource(seed.write(tmp_path, f"{seed.DESCRIPTION}\n{connection}"), None, {}, tmp_path),
         Defaults(60, 4),
-        lambda snippet, engine_url: pytest.fail("nothing is started here"),
+        never,
     )
     assert found is not None
     assert found.faults == ()
@@ -159,7 +165,7 @@ def test_the_three_forms_of_a_key(tmp_path: Path, form: str) -> None:
     """Written out, of `.env`, and a secret: each is masked."""
     (tmp_path / ".env").write_text(f"API_KEY={KEY}\n")
     definition = seed.DEFINITION.partition("    MODEL_ENDPOINT_API_KEY")[0] + f"  {form}\n"
-    found = find(DefinitionSource(seed.write(tmp_path, definition), None, {}, tmp_path), Defaults(60, 4))
+    found = find(DefinitionSource(seed.write(tmp_path, definition), None, {}, tmp_path), Defaults(60, 4), never)
     assert found is not None
     assert found.model is not None
     key = found.model.snippet.environment["API_KEY"]
@@ -170,6 +176,6 @@ def test_the_three_forms_of_a_key(tmp_path: Path, form: str) -> None:
 def test_the_empty_signature_is_accepted(tmp_path: Path) -> None:
     definition = seed.DEFINITION.replace("$OPENAI_API_KEY", KEY)
     written = seed.write(tmp_path, definition, f"from typing import Any\n{seed.SIGNATURE}\n")
-    found = find(DefinitionSource(written, None, {}, tmp_path), Defaults(60, 4))
+    found = find(DefinitionSource(written, None, {}, tmp_path), Defaults(60, 4), never)
     assert found is not None
     assert found.faults == ()

@@ -132,7 +132,7 @@ async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.Asy
 
 def _begun(program: Program) -> list[str]:
     if program.models:
-        return [model.title for model in program.models]
+        return [model.stage or model.title for model in program.models]
     return ["start-up hooks"] if program.hooks[Moment.STARTUP] else []
 
 

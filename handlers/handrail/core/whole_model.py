@@ -59,6 +59,8 @@ class WholeModel:
 
     #: What `handrail check` heads its lines with, and, in lower case, the key of its JSON.
     title = "model"
+    #: What `handrail invoke` calls its start; the title if it is empty.
+    stage = ""
     #: What is said while it starts.
     loading = "the model is loading"
     #: What clients of `/ping` are told where it is not healthy.

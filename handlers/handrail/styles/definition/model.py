@@ -32,7 +32,7 @@ class DefinedModel(WholeModel):
     """`handler` answers /invocations once `start` has returned, and raises StageFailed. `open_runner` makes the runner
     of the snippet; its second argument is the URL at which the snippet reaches the engine."""
 
-    title = "definition"
+    title, stage = "definition", "workers"
     loading = "the definition's workers are starting"
     unhealthy = "the workers of run_inference end as soon as they are started; the log says why"
     is_elsewhere = True

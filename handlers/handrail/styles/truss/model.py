@@ -89,10 +89,8 @@ class TrussModel(WholeModel):
     def prefixes(self, neighbours: Neighbours) -> Mapping[str, ASGIApp]:
         return {MODELS: ModelRoutes(neighbours, self.schema)}
 
-    def contract(self) -> Contract | None:
+    def contract(self) -> Contract:
         """The contract of /invocations: the input of the first step, and the output of the last."""
-        if Slot.INVOCATION not in self.handlers:
-            return None
         from handrail.core.contract import contract_of  # imports FastAPI's OpenAPI, rarely needed
 
         predict, handler = self.methods["predict"], self.by_method["predict"]
