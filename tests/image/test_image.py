@@ -59,7 +59,7 @@ def test_it_holds_what_it_runs_on_and_no_more(image: Image) -> None:
         path for path in found if path.startswith(("root/.cache", "tmp/", "src/", "var/lib/apt/lists/", "run/secrets/"))
     ] == []
     assert [path for path in found if "/pytest/" in path or "/mypy/" in path] == []
-    assert any(path.endswith("handrail_container/__pycache__/cli.cpython-311.pyc") for path in found)
+    assert any(path.endswith("handrail_container/cli/__pycache__/commands.cpython-311.pyc") for path in found)
     assert any("site-packages/vllm/" in path for path in found) == WITH_VLLM
     assert image.size < (4e9 if WITH_VLLM else 400e6)
 
