@@ -55,6 +55,7 @@ class VllmBackend:
         while requests run count as a hang; `is_strict` makes the facade refuse names of models that are not served;
         `bounds` limits a single request.
         """
+        self._others = processes.running()
         self.client: Any = None
         self.adapters = VllmAdapters()
         self._engine = VllmEngine(self.adapters, is_strict=is_strict)
@@ -179,7 +180,7 @@ class VllmBackend:
     def _end(self, client: Any) -> None:
         if client is not None:
             client.shutdown(timeout=_GRACE_S)
-        processes.kill()
+        processes.kill(self._others)
         shutil.rmtree(self._directory, ignore_errors=True)
 
 

@@ -91,12 +91,22 @@ def _variable(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def kill() -> None:
-    """Kill every process of the engine at once, also while the engine is still being built."""
-    for child in multiprocessing.active_children():
-        if child.pid and child.name.startswith(_NAMES):
+def running() -> frozenset[int]:
+    """The process ids of the engines that this process has started."""
+    return frozenset(child.pid for child in _engines() if child.pid)
+
+
+def kill(others: frozenset[int]) -> None:
+    """Kill every process of the engine at once, also while the engine is still being built. `others` belong to another
+    engine of this process."""
+    for child in _engines():
+        if child.pid and child.pid not in others:
             _kill_tree(child.pid)
             child.join(1)
+
+
+def _engines() -> list[multiprocessing.process.BaseProcess]:
+    return [child for child in multiprocessing.active_children() if child.name.startswith(_NAMES)]
 
 
 def _kill_tree(pid: int) -> None:
