@@ -41,9 +41,10 @@ RUN --mount=type=secret,id=pip.conf \
 RUN --mount=type=secret,id=pip.conf \
     --mount=type=bind,source=requirements/image-vllm.txt,target=/requirements.txt \
     if [ "$WITH_VLLM" = true ]; then pip install --no-cache-dir --no-deps -r /requirements.txt; fi
+# Copied, not mounted: a builder may keep a layer although a file that was mounted for it has changed.
+COPY requirements/image.txt /opt/handrail/requirements.txt
 RUN --mount=type=secret,id=pip.conf \
-    --mount=type=bind,source=requirements/image.txt,target=/requirements.txt \
-    pip install --no-cache-dir --no-deps -r /requirements.txt
+    pip install --no-cache-dir --no-deps -r /opt/handrail/requirements.txt
 COPY --from=wheel /wheels /opt/handrail/wheels
 RUN pip install --no-cache-dir --no-deps --no-index /opt/handrail/wheels/*.whl \
     && mkdir -p /opt/ml/model
