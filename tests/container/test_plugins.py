@@ -146,6 +146,13 @@ def test_a_broken_style_stops_the_start(install: Install, words: Path, tmp_path:
     assert program(words, HANDRAIL_PLUGINS_DISABLED="counting").faults == ()
 
 
+def test_a_module_that_is_not_there_has_no_line(install: Install, words: Path) -> None:
+    """The sentence ends with the cause, and not with empty parentheses."""
+    install("counting", "", value="module_that_is_not_there:Counting")
+    (fault,) = program(words).faults
+    assert "No module named 'module_that_is_not_there'. Mend or uninstall it" in str(fault)
+
+
 def test_flags_that_are_none_stop_the_start(install: Install, words: Path) -> None:
     install("counting", "from handrail import Style\nclass Counting(Style):\n    def flags(self, directory): ...")
     with pytest.raises(PluginError, match="flags returned None"):

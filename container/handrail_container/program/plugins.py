@@ -122,7 +122,8 @@ def _loaded(entry: EntryPoint) -> Any:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error} ({plugin_line(error)})"
+    line = plugin_line(error)
+    return f"{type(error).__name__}: {error}{f' ({line})' if line else ''}"
 
 
 def _broken(entry: EntryPoint, what: str) -> str:
