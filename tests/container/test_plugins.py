@@ -14,6 +14,7 @@ from handrail_container.cli.check import check_program
 from handrail_container.engine.opening import open_backend
 from handrail_container.process.exits import ExitCode, PluginError, SettingsError
 from handrail_container.program.load import load_program
+from handrail_container.program.plugins import rescan
 from handrail_container.settings.fields import Settings
 
 Install = Callable[..., None]
@@ -47,13 +48,16 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     site = tmp_path / "site"
     monkeypatch.syspath_prepend(str(site))
 
-    def installed(name: str, source: str, *, group: str = "handrail.styles", value: str | None = None) -> None:
+    def installed(
+        name: str, source: str, *, group: str = "handrail.styles", value: str | None = None, by: str | None = None
+    ) -> None:
         module = f"{name}_plugin"
+        distribution = by or f"dist-{name}"
         monkeypatch.delitem(sys.modules, module, raising=False)
-        metadata = site / f"dist_{name}-1.2.dist-info"
+        metadata = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
         metadata.mkdir(parents=True)
         (site / f"{module}.py").write_text(source)
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dist-{name}\nVersion: 1.2\n")
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
         (metadata / "entry_points.txt").write_text(f"[{group}]\n{name} = {value or f'{module}:Counting'}\n")
 
     return installed
@@ -112,6 +116,7 @@ def test_a_plugin_that_was_installed_meanwhile_is_found(install: Install, words:
     """As one that the requirements of the model directory name."""
     assert program(words).models == ()
     install("counting", STYLE)
+    rescan()
     assert len(program(words).models) == 1
 
 
@@ -243,10 +248,33 @@ def test_a_broken_engine_stops_the_start(install: Install, words: Path, source: 
     assert open_backend(Settings(SAGEMAKER_MODEL_PATH=words, HANDRAIL_ENGINE="echo"), None).name == "echo"
 
 
-@pytest.mark.parametrize("left_out", [None, "echo"])
-def test_an_engine_that_is_not_there_is_a_setting(words: Path, left_out: str | None) -> None:
-    engine = "ekho" if left_out is None else left_out
-    with pytest.raises(SettingsError, match=f"HANDRAIL_ENGINE is '{engine}', and no such plugin is installed"):
-        open_backend(
-            Settings(SAGEMAKER_MODEL_PATH=words, HANDRAIL_ENGINE=engine, HANDRAIL_PLUGINS_DISABLED=left_out), None
-        )
+def test_an_engine_that_is_not_there_is_a_setting(words: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        open_backend(Settings(SAGEMAKER_MODEL_PATH=words, HANDRAIL_ENGINE="ekho"), None)
+    assert str(refused.value).startswith(
+        "HANDRAIL_ENGINE is 'ekho', and no such plugin is installed: did you mean 'echo'? There are echo, none, "
+    )
+
+
+@pytest.mark.parametrize(("variable", "name"), [("HANDRAIL_ENGINE", "echo"), ("HANDRAIL_STYLE", "truss")])
+def test_a_plugin_that_is_chosen_and_left_out_is_told(words: Path, variable: str, name: str) -> None:
+    given = {variable: name, "HANDRAIL_PLUGINS_DISABLED": name}
+    said = f"{variable} is '{name}', which HANDRAIL_PLUGINS_DISABLED leaves out: take it off that list, or name one of"
+    settings = Settings(SAGEMAKER_MODEL_PATH=words, **given)
+    if variable == "HANDRAIL_STYLE":
+        (fault,) = load_program(settings).faults
+        assert str(fault).startswith(said)
+    else:
+        with pytest.raises(SettingsError, match=said):
+            open_backend(settings, None)
+
+
+def test_one_name_of_two_distributions_is_refused(install: Install, words: Path) -> None:
+    """Neither is taken in silence: not one of a third party for ours, nor the other way round."""
+    install("echo", ENGINE, group="handrail.engines", by="other-echo")
+    install("truss", STYLE, by="other-truss")
+    with pytest.raises(PluginError, match=r"engine .echo. is in two distributions: handrail \S+ and other-echo 1.2"):
+        open_backend(Settings(SAGEMAKER_MODEL_PATH=words, HANDRAIL_ENGINE="echo"), None)
+    (fault,) = program(words).faults
+    assert str(fault).endswith("Uninstall one, or leave both out: HANDRAIL_PLUGINS_DISABLED=truss.")
+    assert program(words, HANDRAIL_PLUGINS_DISABLED="truss").faults == ()

@@ -21,6 +21,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from handrail_container.process.exits import RequirementsError
+from handrail_container.program import plugins
 from handrail_container.program.required_lines import Line, lines_of, required
 from handrail_container.settings.environment import masked
 from handrail_container.settings.fields import Settings
@@ -194,6 +195,7 @@ def install(planned: InstallPlan) -> None:
     if done.returncode:
         raise RequirementsError(_cause(planned, done.stdout + done.stderr, listed))
     importlib.invalidate_caches()  # make the new packages visible to the import system
+    plugins.rescan()
 
 
 @contextmanager
