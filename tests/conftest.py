@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -16,6 +17,17 @@ settings.register_profile("handrail", deadline=None, suppress_health_check=[Heal
 settings.load_profile("handrail")
 
 Launch = Callable[..., Served]
+
+
+def pytest_collection() -> None:
+    """Nothing of what is imported and collected is garbage: the collector would look at it again and again."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from handrail_container.process.garbage import collected_later, kept
 
 @pytest.fixture(autouse=True)
 def _thaw() -> Iterator[None]:
+    gc.unfreeze()  # what was frozen before the first test
     yield
     gc.enable()
     gc.unfreeze()

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore import session
 from click.testing import CliRunner, Result
 from handrail_container.cli import main
 
@@ -29,7 +29,7 @@ NEEDED = {
 def _one_aws() -> Iterator[Aws]:
     """boto3 reads its files once for all tests: most of a command's second goes into them."""
     with pytest.MonkeyPatch.context() as patch, Aws().running() as aws:
-        patch.setattr(JSONFileLoader, "load_file", staticmethod(cache(JSONFileLoader().load_file)))
+        patch.setattr(session, "create_loader", cache(session.create_loader))
         yield aws
 
 
