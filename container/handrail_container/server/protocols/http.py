@@ -77,6 +77,12 @@ class LimitedProtocol(RequestReader):
         self._head_bytes = 0
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        if self.headers and (fault := self._over_limit()):  # trailers: `_feed` sees only those of an unfinished request
+            self._fault = fault
+            raise RequestRefused
+        super().on_message_complete()
+
     def is_sending(self, scope: Scope) -> bool:
         """Whether that request's body is still being received, and reading is not paused."""
         cycle = self.cycle
