@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -23,7 +23,8 @@ from starlette.types import Receive, Scope, Send
 from handrail.aws import adapter_header
 from handrail.core.answers import to_response
 from handrail.core.calling import Handler, on_loop
-from handrail.core.marks import mark
+from handrail.core.errors import Ambiguous, HandlerFault
+from handrail.core.marks import Mark, mark
 from handrail.core.signature import Signature
 from handrail.core.slots import SessionStep, Slot
 from handrail.core.tracebacks import definition, signature_text
@@ -164,6 +165,17 @@ def register_close_session_handler(
         return mark(SessionStep.CLOSE, closing)
 
     return decorate
+
+
+def find(marks: Sequence[Mark]) -> tuple[dict[SessionStep, Handler], list[HandlerFault]]:
+    """The functions among a script's marks that open and close sessions of its engine, and their faults."""
+    marked = {step: [mark.function for mark in marks if mark.role is step] for step in SessionStep}
+    faults: list[HandlerFault] = [
+        Ambiguous(f"@{step.decorator} marks {' and '.join(map(definition, functions))}: keep one.")
+        for step, functions in marked.items()
+        if len(functions) > 1
+    ]
+    return {step: handler_of(functions[-1]) for step, functions in marked.items() if functions}, faults
 
 
 def handler_of(function: Call) -> Handler:
