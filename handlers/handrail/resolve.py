@@ -24,10 +24,10 @@ from handrail.core.ladder import (
     default,
     first,
     from_environment,
+    from_styles,
     hidden,
     named,
     near_misses,
-    of_styles,
 )
 from handrail.core.script import Loader, Script, find_script, make_importable
 from handrail.core.siblings import hidden_siblings
@@ -178,7 +178,7 @@ def _find(sources: Sources) -> _Found:
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
     directory = ModelDirectory(sources.model_path, loader, script, bool(asked[Slot.INVOCATION]), sources.settings)
     offers = find_offers(sources.styles, directory)
-    candidates = {slot: (*asked[slot], *of_styles(slot, offers), *default(slot, script)) for slot in Slot}
+    candidates = {slot: (*asked[slot], *from_styles(slot, offers), *default(slot, script)) for slot in Slot}
     around = resolve_around(sources, loader, script)
     return _Found(script, load_fault, loader.has_run, offers, candidates, around)
 

@@ -68,7 +68,7 @@ class _Body(NamedTuple):
     repeated: Mapping[str, Any]
 
 
-def require_modest(asked: Any, body: Any, bounds: RequestBounds) -> None:
+def require_within_bounds(asked: Any, body: Any, bounds: RequestBounds) -> None:
     """Check one request against `bounds`.
 
     `asked` is the request as the engine's own model has parsed it, `body` the client's JSON. Raises TooMuchAsked if the

@@ -44,14 +44,14 @@ _STEP = r'"[^"]+"|[\w-]+'
 Call = Callable[..., Any]
 
 
-class Asked(StrEnum):
+class SessionRequest(StrEnum):
     """Values of `requestType`. OPEN is also the header's value of a client that wants a new session."""
 
     OPEN = "NEW_SESSION"
     CLOSE = "CLOSE"
 
 
-def asked_for(body: bytes) -> Asked | None:
+def session_request(body: bytes) -> SessionRequest | None:
     """The session operation that a body requests; None if the body is for a handler.
 
     A handler's body may have a `requestType`, too: only the two values mean sessions. Raises HTTPException for one of
@@ -61,13 +61,12 @@ def asked_for(body: bytes) -> Asked | None:
     if _KEY not in given:
         return None
     kind = given[_KEY]
-    is_known = kind in list(Asked)
+    is_known = kind in list(SessionRequest)
     if is_known and len(given) == 1:
-        return Asked(kind)
+        return SessionRequest(kind)
     if is_known or len(given) == 1:
-        raise HTTPException(
-            400, f'a request about a session is {{"{_KEY}": "{Asked.OPEN}"}} or {{"{_KEY}": "{Asked.CLOSE}"}}, no more'
-        )
+        opens, closes = (f'{{"{_KEY}": "{request}"}}' for request in SessionRequest)
+        raise HTTPException(400, f"a request about a session is {opens} or {closes}, no more")
     return None
 
 
@@ -81,7 +80,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def refuse_without_sessions(body: bytes, header: str | None) -> None:
     """Raises HTTPException if a client uses sessions and they are off."""
-    if asked_for(body) is not None:
+    if session_request(body) is not None:
         raise HTTPException(400, _DISABLED)
     if header:
         raise HTTPException(400, f"{_DISABLED}, {HEADER} header not supported")

@@ -90,7 +90,7 @@ def named(slot: Slot, script: Script) -> list[Candidate]:
     return [Candidate(Rung.NAME, f"named {slot.function}", names[slot.function])] if slot.function in names else []
 
 
-def of_styles(slot: Slot, offers: Sequence[Offer]) -> list[Candidate]:
+def from_styles(slot: Slot, offers: Sequence[Offer]) -> list[Candidate]:
     """The candidates of whole models."""
     candidates = []
     for offer in offers:

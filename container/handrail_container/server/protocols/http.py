@@ -88,7 +88,7 @@ class LimitedProtocol(RequestReader):
         cycle = self.cycle
         return cycle is not None and cycle.scope is scope and cycle.more_body and not self.flow.read_paused
 
-    def look(self, now: float) -> None:
+    def check_timeouts(self, now: float) -> None:
         """Called about once a second: close connections past their head, keep-alive or write timeout."""
         unread, is_busy = self.transport.get_write_buffer_size(), self._is_busy()
         if is_busy and self.flow.read_paused and self._has_closed():
