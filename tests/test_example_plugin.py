@@ -85,6 +85,18 @@ def test_handlers_of_each_kind(python: Path, tmp_path: Path, handler: str) -> No
     assert (told.returncode, told.stdout.strip()) == (0, KINDS[handler]), told.stderr
 
 
+@pytest.mark.parametrize("start", ["    return", "    yield"])
+def test_an_error_of_the_handler_is_named_with_its_line(python: Path, tmp_path: Path, start: str) -> None:
+    """The script's line, and not that of the plugin which calls it."""
+    script = tmp_path / "handler.py"
+    handler = f"def handler(job):\n{start} 1 / job['input']['by']\n"
+    script.write_text(f"import runpod\n{handler}runpod.serverless.start({{'handler': handler}})\n")
+    told = run(python, "invoke", str(tmp_path), "--engine", "echo", "--input", '{"input": {"by": 0}}')
+    assert f"raised ZeroDivisionError: division by zero ({script}:3)" in told.stdout
+    assert f"raised ZeroDivisionError at {script}:3" in told.stderr
+    assert f'Traceback (most recent call last):\n  File "{script}", line 3' in told.stderr
+
+
 def test_a_script_of_somebody_else_is_left_alone(python: Path, tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("def custom_sagemaker_invocation_handler(request): return 'mine'\n")
     told = run(python, "invoke", str(tmp_path), "--engine", "echo", "--input", "{}")

@@ -6,17 +6,15 @@ function of the slot's fixed name, a whole model (a Truss Model, or a definition
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from handrail.aws import adapter_handlers
-from handrail.aws.sessions import handler_of
+from handrail.aws import adapter_handlers, sessions
 from handrail.core import hooks
 from handrail.core.calling import Handler, adapt
-from handrail.core.errors import Ambiguous, HandlerFault, SignatureRefused
+from handrail.core.errors import HandlerFault, SignatureRefused
 from handrail.core.ladder import (
     DEFAULT,
     Candidate,
@@ -26,9 +24,10 @@ from handrail.core.ladder import (
     default,
     first,
     from_environment,
+    from_styles,
     hidden,
     named,
-    of_styles,
+    near_misses,
 )
 from handrail.core.script import Loader, Script, find_script, make_importable
 from handrail.core.siblings import hidden_siblings
@@ -36,7 +35,7 @@ from handrail.core.slots import AdapterSlot, Moment, SessionStep, Slot
 from handrail.core.streaming import adapt_stream
 from handrail.core.tracebacks import definition
 from handrail.core.unawaited import unawaited
-from handrail.core.whole_model import ModelDirectory, WholeModel
+from handrail.core.whole_model import ModelDirectory, Offer, WholeModel
 from handrail.styles.foreign.judge import Surveyed, Verdict, explained, judge, nothing_known, require_no_server
 from handrail.styles.offers import Served, find_offers, prepare
 from handrail.wrap.around import Around, resolve_around
@@ -106,52 +105,82 @@ class Program:
         return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped, *adapting]
 
 
+class _Found(NamedTuple):
+    """All that the environment, the script and the styles offer. `load_fault` is set if the script failed to load."""
+
+    script: Script
+    load_fault: HandlerFault | None
+    has_run: Callable[[Path], bool]
+    offers: Sequence[Offer]
+    candidates: Mapping[Slot, tuple[Candidate, ...]]
+    around: Around
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether /invocations has a handler besides the server's own."""
+        return self.candidates[Slot.INVOCATION][0].function is not DEFAULT
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is defined that Handrail knows."""
+        has_handler = any(candidates[0].function is not DEFAULT for candidates in self.candidates.values())
+        has_model = any(offer.model or offer.faults for offer in self.offers)
+        return has_handler or has_model or bool(self.script.marks or self.around.wrappers or self.around.faults)
+
+    @property
+    def is_script_of_style(self) -> bool:
+        return self.script.path is not None and any(offer.script == self.script.path for offer in self.offers)
+
+
+class _Settled(NamedTuple):
+    """What serves. `script_fault` is why the script cannot: it failed to load, or is written for another server."""
+
+    verdict: Verdict
+    script_fault: HandlerFault | None
+    resolutions: Mapping[Slot, Resolution]
+    served: Served
+
+
+class _Registered(NamedTuple):
+    """What the script registers besides handlers of slots and wrappers."""
+
+    hooks: Mapping[Moment, tuple[Callable[..., Any], ...]]
+    sessions: Mapping[SessionStep, Handler]
+    adapters: Mapping[AdapterSlot, Handler]
+    faults: Sequence[HandlerFault]
+
+
 def resolve(sources: Sources) -> Program:
     """Load the script and the files that references name, and settle each slot. Faults are collected, not raised."""
+    found = _find(sources)
+    settled = _settle_all(found, _verdict(sources, found))
+    registered = _registered(found.script)
+    return Program(
+        found.script.path,
+        settled.resolutions,
+        found.around,
+        registered.hooks,
+        tuple(_unique([*sources.faults, *_faults(found, settled, registered)])),
+        tuple(_warnings(found, settled, registered)),
+        settled.served.models,
+        settled.served.answering,
+        settled.served.routes,
+        registered.sessions,
+        registered.adapters,
+    )
+
+
+def _find(sources: Sources) -> _Found:
+    """Load the script, and collect the candidates of each slot and the wrappers."""
     make_importable(sources.model_path)
     loader = Loader()
-    script, script_fault = _load_script(sources, loader)
+    script, load_fault = _load_script(sources, loader)
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
     directory = ModelDirectory(sources.model_path, loader, script, bool(asked[Slot.INVOCATION]), sources.settings)
     offers = find_offers(sources.styles, directory)
-    offered = {slot: (*asked[slot], *of_styles(slot, offers), *default(slot, script)) for slot in Slot}
+    candidates = {slot: (*asked[slot], *from_styles(slot, offers), *default(slot, script)) for slot in Slot}
     around = resolve_around(sources, loader, script)
-    is_known = _is_known(offered, script, around) or any(offer.model or offer.faults for offer in offers)
-    is_served = script.path is not None and any(offer.script == script.path for offer in offers)
-    verdict = (
-        Verdict()
-        if script_fault or is_served
-        else judge(_surveyed(sources, script, loader, offered, is_known=is_known))
-    )
-    script_fault = script_fault or verdict.fault
-    resolutions = {slot: _settle(slot, candidates, script_fault) for slot, candidates in offered.items()}
-    served = Served.of(offers, {slot: resolution.winner.found for slot, resolution in resolutions.items()})
-    of_hooks, hook_faults = _hooks(script)
-    of_sessions, session_faults = _session_handlers(script)
-    of_adapters, adapter_faults = adapter_handlers.find(script.marks)
-    faults = [
-        *sources.faults,
-        script_fault,
-        *(fault for offer in offers for fault in offer.faults),
-        *served.faults,
-        *(resolution.fault for resolution in resolutions.values()),
-        *around.faults,
-        *hook_faults,
-        *session_faults,
-        *adapter_faults,
-    ]
-    warnings = [warning for slot in Slot for warning in _warnings(resolutions[slot], script)]
-    if script.path and script.module and not (script_fault or is_known or warnings or verdict.knows_script):
-        warnings.append(nothing_known(script.path, script.module))
-    warnings += [*around.warnings, *hidden_siblings(script.path)]
-    warnings += (*(warning for offer in offers for warning in offer.warnings), *verdict.warnings)
-    if resolutions[Slot.INVOCATION].handler is None:
-        warnings += [warning for model in served.models for warning in model.unasked()]
-    handlers = [one for one in (*(r.handler for r in resolutions.values()), *of_adapters.values()) if one is not None]
-    warnings += unawaited([*(one.function for one in handlers), *(hook for them in of_hooks.values() for hook in them)])
-    unique = tuple({id(fault): fault for fault in faults if fault is not None}.values())
-    more = (served.models, served.answering, served.routes, of_sessions, of_adapters)
-    return Program(script.path, resolutions, around, of_hooks, unique, tuple(warnings), *more)
+    return _Found(script, load_fault, loader.has_run, offers, candidates, around)
 
 
 def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault | None]:
@@ -169,28 +198,24 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
     return Script(path, module, tuple(loader.marks)), None
 
 
-def _is_known(offered: Mapping[Slot, tuple[Candidate, ...]], script: Script, around: Around) -> bool:
-    """Whether the script or the environment defines anything that Handrail knows."""
-    answered = any(candidates[0].function is not DEFAULT for candidates in offered.values())
-    return answered or bool(script.marks or around.wrappers or around.faults)
-
-
-def _surveyed(
-    sources: Sources,
-    script: Script,
-    loader: Loader,
-    offered: Mapping[Slot, tuple[Candidate, ...]],
-    *,
-    is_known: bool,
-) -> Surveyed:
-    is_answered = offered[Slot.INVOCATION][0].function is not DEFAULT
-    found = (sources.model_path, script.path, loader.has_run)
-    return Surveyed(*found, is_known, is_answered, sources.program, sources.refuses_foreign)
-
-
 def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:
     """The candidates named or marked for the slot by the user."""
     return (*from_environment(slot, sources, loader, script), *decorated(slot, script), *named(slot, script))
+
+
+def _verdict(sources: Sources, found: _Found) -> Verdict:
+    """Whether the script is another server's. A script that failed to load, or that is a style's, is not judged."""
+    if found.load_fault or found.is_script_of_style:
+        return Verdict()
+    facts = (sources.model_path, found.script.path, found.has_run, found.is_known, found.is_answered)
+    return judge(Surveyed(*facts, sources.program, sources.refuses_foreign))
+
+
+def _settle_all(found: _Found, verdict: Verdict) -> _Settled:
+    script_fault = found.load_fault or verdict.fault
+    resolutions = {slot: _settle(slot, candidates, script_fault) for slot, candidates in found.candidates.items()}
+    winners = {slot: resolution.winner.found for slot, resolution in resolutions.items()}
+    return _Settled(verdict, script_fault, resolutions, Served.of(found.offers, winners))
 
 
 def _settle(slot: Slot, candidates: tuple[Candidate, ...], script_fault: HandlerFault | None) -> Resolution:
@@ -217,41 +242,50 @@ def _adapted(function: Any, slot: Slot) -> Handler | None:
     return adapt_stream(function) if slot is Slot.STREAM else adapt(function, slot)
 
 
-def _session_handlers(script: Script) -> tuple[dict[SessionStep, Handler], list[HandlerFault]]:
-    """The functions that the script registers to open and close sessions of its engine."""
-    marked = {step: [mark.function for mark in script.marks if mark.role is step] for step in SessionStep}
-    faults: list[HandlerFault] = [
-        Ambiguous(f"@{step.decorator} marks {' and '.join(map(definition, functions))}: keep one.")
-        for step, functions in marked.items()
-        if len(functions) > 1
+def _registered(script: Script) -> _Registered:
+    found_hooks, hook_faults = hooks.find(script.marks)
+    found_sessions, session_faults = sessions.find(script.marks)
+    found_adapters, adapter_faults = adapter_handlers.find(script.marks)
+    faults = [*hook_faults, *session_faults, *adapter_faults]
+    return _Registered(found_hooks, found_sessions, found_adapters, faults)
+
+
+def _faults(found: _Found, settled: _Settled, registered: _Registered) -> Iterator[HandlerFault | None]:
+    yield settled.script_fault
+    yield from (fault for offer in found.offers for fault in offer.faults)
+    yield from settled.served.faults
+    yield from (resolution.fault for resolution in settled.resolutions.values())
+    yield from found.around.faults
+    yield from registered.faults
+
+
+def _unique(faults: Sequence[HandlerFault | None]) -> list[HandlerFault]:
+    """Each fault once, without None: one fault may be that of several slots."""
+    return list({id(fault): fault for fault in faults if fault is not None}.values())
+
+
+def _warnings(found: _Found, settled: _Settled, registered: _Registered) -> Iterator[str]:
+    yield from _script_warnings(found, settled)
+    yield from found.around.warnings
+    yield from hidden_siblings(found.script.path)
+    yield from (warning for offer in found.offers for warning in offer.warnings)
+    yield from settled.verdict.warnings
+    if settled.resolutions[Slot.INVOCATION].handler is None:
+        yield from (warning for model in settled.served.models for warning in model.unasked())
+    handlers = [*(resolution.handler for resolution in settled.resolutions.values()), *registered.adapters.values()]
+    functions = [handler.function for handler in handlers if handler is not None]
+    yield from unawaited([*functions, *(hook for them in registered.hooks.values() for hook in them)])
+
+
+def _script_warnings(found: _Found, settled: _Settled) -> list[str]:
+    """The hidden candidates and the near misses of each slot; without any, that the script defines nothing known."""
+    script = found.script
+    warnings = [
+        warning
+        for slot, candidates in found.candidates.items()
+        for warning in (*hidden(candidates, slot.path), *near_misses(slot, candidates, script))
     ]
-    return {step: handler_of(functions[-1]) for step, functions in marked.items() if functions}, faults
-
-
-def _hooks(script: Script) -> tuple[dict[Moment, tuple[Callable[..., Any], ...]], list[HandlerFault]]:
-    marked = {moment: tuple(mark.function for mark in script.marks if mark.role is moment) for moment in Moment}
-    faults: list[HandlerFault] = []
-    for moment, functions in marked.items():
-        for function in functions:
-            try:
-                hooks.check_hook(function)
-            except SignatureRefused as fault:
-                faults.append(SignatureRefused(f"@{moment}: {fault}."))
-    return marked, faults
-
-
-def _warnings(resolution: Resolution, script: Script) -> list[str]:
-    return [*hidden(resolution.candidates, resolution.slot.path), *_near_misses(resolution, script)]
-
-
-def _near_misses(resolution: Resolution, script: Script) -> list[str]:
-    """A warning for a function whose name is almost that of rung 3, and that no other rung has found."""
-    agreed = resolution.slot.function
-    names = vars(script.module) if script.module else {}
-    if agreed in names:
-        return []
-    handlers = {id(candidate.function) for candidate in resolution.candidates}
-    others = {other.function for other in Slot}
-    free = [n for n, value in names.items() if callable(value) and id(value) not in handlers and n not in others]
-    close = difflib.get_close_matches(agreed, free, n=1, cutoff=0.88)
-    return [f"{name} ({definition(names[name])}) is not a handler: did you mean {agreed}?" for name in close]
+    is_explained = settled.script_fault or found.is_known or warnings or settled.verdict.knows_script
+    if script.path and script.module and not is_explained:
+        warnings.append(nothing_known(script.path, script.module))
+    return warnings

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-from handrail_container.process.garbage import collected_later, kept
+from handrail_container.process.garbage import collection_paused, freeze_objects
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def _thaw() -> Iterator[None]:
 
 def test_garbage_is_not_looked_for_within_and_is_after() -> None:
     """What was made within is not looked at again."""
-    with collected_later():
+    with collection_paused():
         assert not gc.isenabled()
     assert gc.isenabled()
     assert gc.get_freeze_count()
@@ -27,7 +27,7 @@ def test_garbage_is_not_looked_for_within_and_is_after() -> None:
 def test_who_does_not_collect_goes_on_so() -> None:
     """Somebody has reasons for that."""
     gc.disable()
-    with collected_later():
+    with collection_paused():
         assert not gc.isenabled()
     assert not gc.isenabled()
     assert not gc.get_freeze_count()
@@ -38,7 +38,7 @@ def test_what_is_kept_is_not_looked_at() -> None:
     gone = weakref.ref(held := Ring())
     held.itself = held
     del held
-    kept()
+    freeze_objects()
     assert gone() is None
     assert gc.get_freeze_count()
 

@@ -9,7 +9,7 @@ import pytest
 from handrail.core.errors import DefinitionRefused
 from handrail.styles.definition.document import Document
 from handrail_container.program.definition.reading import read
-from handrail_container.program.definition.references import References, of_folder
+from handrail_container.program.definition.references import References, folder_references
 from pydantic import SecretStr
 
 VARIABLES = {
@@ -208,6 +208,6 @@ def test_what_is_no_document_is_refused(document: Any, text: str, said: str) -> 
 def test_variables_of_the_folder_come_after_the_process(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("# a remark\nA=of the file\nexport B='quoted # value'\nC\nD=\n")
     (tmp_path / "X").write_bytes(b"\xff")
-    made = of_folder(tmp_path, {"A": "of the process"}, tmp_path)
+    made = folder_references(tmp_path, {"A": "of the process"}, tmp_path)
     assert made.variables == {"A": "of the process", "B": "quoted # value", "C": "", "D": ""}
     assert made.secret("<< secrets.A >>", {}) == "of the process"

@@ -96,11 +96,11 @@ async def test_threads_that_are_all_held_are_a_stall(watched: Watched, caplog: p
     caplog.set_level(logging.WARNING, "handrail")
     assert stuck() is None
     await watched.give_up(6)
-    watched.health.look_at_threads()
+    watched.health.check_threads()
     assert (watched.gate.stalled, caplog.text) == (None, "")
     await watched.give_up(2)
     for _ in range(3):
-        watched.health.look_at_threads()
+        watched.health.check_threads()
     assert watched.gate.stalled is not None
     assert (watched.gate.stalled.status, watched.gate.stalled.kind) == (503, "stalled")
     (said,) = [record.getMessage() for record in caplog.records]
@@ -110,7 +110,7 @@ async def test_threads_that_are_all_held_are_a_stall(watched: Watched, caplog: p
     watched.release.set()
     while stuck() is not None:
         await asyncio.sleep(0.01)
-    watched.health.look_at_threads()
+    watched.health.check_threads()
     assert watched.gate.stalled is None
     assert "there are threads for `def` handlers again" in caplog.text
     assert await run_in_threadpool(lambda: 1) == 1
@@ -119,7 +119,7 @@ async def test_threads_that_are_all_held_are_a_stall(watched: Watched, caplog: p
 async def test_before_the_stall_s_time_it_is_none(watched: Watched) -> None:
     await watched.give_up(8)
     health = HealthWatch(watched.backend, watched.gate, stall_s=600)
-    health.look_at_threads()
+    health.check_threads()
     assert watched.gate.stalled is None
 
 

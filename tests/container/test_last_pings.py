@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from handrail_container.gate.last_pings import LastPings, Said, wire
+from handrail_container.gate.last_pings import LastPings, PingAnswer, wire
 from handrail_container.gate.lifecycle import Lifecycle, State
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message
@@ -30,7 +30,7 @@ def say(pings: LastPings, response: Response, method: str = "GET", path: str = "
         raise AssertionError("it is never set")
 
     scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "asgi": {"spec_version": "2.4"}}
-    asyncio.run(response(scope, receive, pings.noting(scope, send)))  # type: ignore[arg-type]
+    asyncio.run(response(scope, receive, pings.recording(scope, send)))  # type: ignore[arg-type]
     return sent
 
 
@@ -73,11 +73,13 @@ def test_an_answer_from_another_state_is_not_repeated() -> None:
 def test_on_the_wire_the_connection_ends_with_the_answer() -> None:
     """With the length it has, and nothing of the connection it was said on."""
     headers = ((b"Connection", b"keep-alive"), (b"transfer-encoding", b"chunked"), (b"x", b"y"))
-    head, _, body = wire(Said(200, headers, b"fine"), has_body=True).partition(b"\r\n\r\n")
+    head, _, body = wire(PingAnswer(200, headers, b"fine"), has_body=True).partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     assert lines[0] == b"HTTP/1.1 200 "
     assert lines[1] == b"x: y"
     assert lines[2].startswith(b"date: ")
     assert lines[3:] == [b"content-length: 4", b"connection: close"]
     assert body == b"fine"
-    assert wire(Said(200, (), b"fine"), has_body=False).endswith(b"content-length: 4\r\nconnection: close\r\n\r\n")
+    assert wire(PingAnswer(200, (), b"fine"), has_body=False).endswith(
+        b"content-length: 4\r\nconnection: close\r\n\r\n"
+    )

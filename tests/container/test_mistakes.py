@@ -158,7 +158,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
     remarks = Remarks("answer", "model.py:1")
     for _ in range(3):
-        remarks.look(None)
+        remarks.check(None)
     assert len(caplog.records) == 1
 
 

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from handrail.core.contract import Contract
 from handrail.resolve import Program
 from handrail_container.program.load import load_program
-from handrail_container.routes.described_paths import Told
-from handrail_container.routes.openapi import describe, tell
+from handrail_container.routes.described_paths import ApiSource
+from handrail_container.routes.openapi import describe, set_source
 from handrail_container.settings.fields import Settings
 from openapi_spec_validator import validate
 from pydantic import BaseModel
@@ -195,13 +195,13 @@ def test_the_models_of_an_engine_keep_their_names(tmp_path: Path) -> None:
     app = engine_with_models()
     describe(app)
     before = json.dumps(app.openapi()["components"]["schemas"]["Ask"])
-    tell(app, Told(program(SCRIPTS, "typed_answer.py"), {"messages": "/v1/chat/completions"}, "predict"))
+    set_source(app, ApiSource(program(SCRIPTS, "typed_answer.py"), {"messages": "/v1/chat/completions"}, "predict"))
     found = app.openapi()
     validate(found)
     assert json.dumps(found["components"]["schemas"]["Ask"]) == before
     assert body(post(found)) == {"$ref": "#/components/schemas/Ask-2"}
     assert body(post(found, "/v1/chat/completions")) == {"$ref": "#/components/schemas/Ask"}
-    tell(app, Told(program(tmp_path), {"messages": "/v1/chat/completions", "new": "/new"}, "predict"))
+    set_source(app, ApiSource(program(tmp_path), {"messages": "/v1/chat/completions", "new": "/new"}, "predict"))
     found = app.openapi()
     assert body(post(found)) == {"anyOf": [{"$ref": "#/components/schemas/Ask"}, {}]}
     assert "Ask-2" not in found["components"]["schemas"]
@@ -236,7 +236,7 @@ def test_a_definition_takes_what_its_task_takes(task: str, shape: dict[str, Any]
     (tmp_path / "run.py").write_text("def run_inference(body, environment): return body\n")
     app = FastAPI()
     describe(app)
-    tell(app, Told(program(tmp_path), {}, "predict"))
+    set_source(app, ApiSource(program(tmp_path), {}, "predict"))
     found = app.openapi()
     validate(found)
     assert shape.items() <= body(post(found)).items()

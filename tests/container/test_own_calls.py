@@ -77,4 +77,4 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
 
     def plain() -> None: ...
 
-    assert own_call(HTTPException(400), adapt(plain, Slot.INVOCATION)) is None
+    assert own_call(HTTPException(400), adapt(plain, Slot.INVOCATION), SCRIPTS) is None

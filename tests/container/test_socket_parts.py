@@ -59,7 +59,7 @@ def passing(patience: Patience, looks: int, unread: Iterator[int] | int = 0, *, 
     """What is due, once a second."""
     start = patience._looked_at + 1
     sizes = [unread] * looks if isinstance(unread, int) else [next(unread) for _ in range(looks)]
-    dues = [patience.look(start + at, size, is_open=True, is_read=is_read) for at, size in enumerate(sizes)]
+    dues = [patience.check(start + at, size, is_open=True, is_read=is_read) for at, size in enumerate(sizes)]
     return [due for due in dues if due is not Due.NOTHING]
 
 
@@ -84,7 +84,7 @@ def test_a_blocked_loop_is_nobody_s_silence() -> None:
     patience = Patience(20, 20)
     patience.open()
     assert passing(patience, 21) == [Due.PING]
-    assert patience.look(patience._looked_at + 600, 0, is_open=True, is_read=True) is Due.NOTHING
+    assert patience.check(patience._looked_at + 600, 0, is_open=True, is_read=True) is Due.NOTHING
 
 
 @pytest.mark.parametrize(("ping_s", "pong_s", "dues"), [(None, 20, []), (20, None, [Due.PING] * 5)])
@@ -162,20 +162,20 @@ def test_too_many_open_files_are_said_once(caplog: pytest.LogCaptureFixture) -> 
     """And that it is over."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files, held = OpenFiles(), []
-    files.look()
+    files.check()
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 8, hard))
     try:
         with contextlib.suppress(OSError):
             while True:
                 held.append(os.dup(0))
         for _ in range(3):
-            files.look()
+            files.check()
     finally:
         for one in held:
             os.close(one)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            files.look()
+            files.check()
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
     assert "Too many open files (ulimit -n is " in caplog.messages[0]

@@ -168,7 +168,7 @@ async def test_the_look_at_connections_goes_on(caplog: pytest.LogCaptureFixture)
         def __init__(self) -> None:
             self.looks, self.transport = 0, Taken()
 
-        def look(self, now: float) -> None:
+        def check_timeouts(self, now: float) -> None:
             self.looks += 1
             fault()
 

@@ -79,6 +79,24 @@ async def test_what_follows_a_body_has_the_limits_of_a_head(trailers: bytes, wor
         assert words in said
 
 
+@pytest.mark.parametrize("chunks", [b"0\r\n", b"2\r\n{}\r\n0\r\n"], ids=["empty", "with_body"])
+@pytest.mark.parametrize(
+    ("trailers", "words"),
+    [(b"x: " + b"y" * 120_000 + b"\r\n\r\n", b"64 KiB"), (b"x: y\r\n" * 300 + b"\r\n", b"200 headers")],
+)
+async def test_trailers_that_end_in_the_read_in_which_they_begin_are_limited(
+    chunks: bytes, trailers: bytes, words: bytes
+) -> None:
+    """The request is complete once the read is parsed."""
+    async with asked(read) as (run, client):
+        await until(lambda: run.listener.server_state.connections)
+        run.connection.data_received(CHUNKED.removesuffix(b"2\r\n{}\r\n") + chunks + trailers)
+        status, _, said = await client.answer()
+        assert status == 431
+        assert words in said
+        assert not run.gate.requests.total
+
+
 async def test_what_follows_a_body_is_limited_though_its_request_is_answered() -> None:
     async with asked(read) as (run, client):
         await client.send(CHUNKED.replace(b"/it", b"/ping") + b"0\r\n")

@@ -66,7 +66,7 @@ def sockets() -> None:
     from uvicorn.protocols.websockets.websockets_impl import WebSocketProtocol
 
     class Inflating(WebSocketProtocol):
-        look = _nothing
+        check_timeouts = _nothing
 
         def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
             config.ws_max_size = 100 << 20

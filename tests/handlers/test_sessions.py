@@ -11,7 +11,7 @@ import pytest
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from handrail.aws import sessions
-from handrail.aws.sessions import Asked, asked_for
+from handrail.aws.sessions import SessionRequest, session_request
 from handrail.core.marks import collect
 from handrail.core.slots import SessionStep
 from pydantic import BaseModel
@@ -36,8 +36,8 @@ def request_of(body: Any, session: str = "", **state: Any) -> Request:
 @pytest.mark.parametrize(
     ("body", "asked"),
     [
-        (b'{"requestType": "NEW_SESSION"}', Asked.OPEN),
-        (b' {"requestType":"CLOSE"} ', Asked.CLOSE),
+        (b'{"requestType": "NEW_SESSION"}', SessionRequest.OPEN),
+        (b' {"requestType":"CLOSE"} ', SessionRequest.CLOSE),
         (b'{"requestType": "summary", "text": ""}', None),
         (b'{"requestType": {}, "text": ""}', None),
         (b'["requestType"]', None),
@@ -48,14 +48,14 @@ def request_of(body: Any, session: str = "", **state: Any) -> Request:
         (b"", None),
     ],
 )
-def test_a_body_is_about_a_session_or_a_handlers(body: bytes, asked: Asked | None) -> None:
-    assert asked_for(body) is asked
+def test_a_body_is_about_a_session_or_a_handlers(body: bytes, asked: SessionRequest | None) -> None:
+    assert session_request(body) is asked
 
 
 @pytest.mark.parametrize("body", [{"requestType": "CLOSE", "a": 1}, {"requestType": "close"}, {"requestType": None}])
 def test_a_body_that_is_half_about_one_is_refused(body: Any) -> None:
     with pytest.raises(HTTPException, match="no more") as refused:
-        asked_for(json.dumps(body).encode())
+        session_request(json.dumps(body).encode())
     assert refused.value.status_code == 400
 
 

@@ -144,6 +144,23 @@ def test_a_handler_of_a_library_is_placed_in_it() -> None:
     assert raised_by(json.decoder.JSONDecoder().decode, "{").where.startswith(f"{folder}/decoder.py:")
 
 
+def test_a_script_that_an_installed_function_calls_is_placed_at_its_line(place: Place, model_path: Path) -> None:
+    """As a style of another distribution calls it. Without a line of the model directory, the function's own counts."""
+    scripts = Loader().load(place("raises_when_called"))
+
+    def answer(direct: Callable[..., Any]) -> None:
+        direct()
+
+    for raising, where in ((scripts.direct, f"{model_path}/model.py:9"), ({}.popitem, f"{__file__}:")):
+        with pytest.raises((ValueError, KeyError)) as caught:
+            answer(raising)
+        raised = explain(caught.value, answer, model_path)
+        assert raised.where.startswith(where)
+        assert raised.traceback.splitlines()[1].startswith(f'  File "{where.partition(":")[0]}"')
+    own = explain(caught.value, answer, Path(__file__).parent)
+    assert own.where == f"{__file__}:{line_of('        direct()')}"
+
+
 def test_an_exception_that_never_reached_the_handler_is_placed_at_its_def() -> None:
     """Called with the wrong arguments, say."""
     with pytest.raises(TypeError) as caught:

@@ -17,7 +17,7 @@ from handrail.resolve import Program
 from handrail.wrap.around import Wrapper
 
 from handrail_container.cli import check_requirements
-from handrail_container.cli.check_requirements import may_be_mended
+from handrail_container.cli.check_requirements import pip_may_fix
 from handrail_container.cli.check_slots import FOLD, WIDTH, slot_data, table
 from handrail_container.engine.opening import open_backend
 from handrail_container.gate.keys import key_warnings
@@ -31,7 +31,14 @@ from handrail_container.program.requirements import Requirements, find
 from handrail_container.program.truss_flags import Field
 from handrail_container.routes.session_store import find_sessions
 from handrail_container.sagemaker.limits import over_limits
-from handrail_container.settings.environment import Known, known, of_vllms_server, read, to_deploy, without_effect
+from handrail_container.settings.environment import (
+    Known,
+    known,
+    read,
+    variables_for_endpoint,
+    vllm_server_warnings,
+    without_effect,
+)
 from handrail_container.settings.fields import Settings
 
 _FOLD: dict[str, Any] = {"width": WIDTH, "subsequent_indent": "      ", **FOLD}
@@ -62,10 +69,10 @@ class Report:
 
     @property
     def _lacks(self) -> str:
-        return check_requirements.lacks(self.settings, self.requirements)
+        return check_requirements.missing_requirements(self.settings, self.requirements)
 
     def _may_be_mended(self, fault: HandlerFault | None) -> bool:
-        return bool(self._lacks) and may_be_mended(fault)
+        return bool(self._lacks) and pip_may_fix(fault)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -77,9 +84,9 @@ class Report:
             *self.config.warnings,
             *(self.requirements.warnings if self.requirements else ()),
             *key_warnings(self.settings),
-            *over_limits(to_deploy()),
+            *over_limits(variables_for_endpoint()),
             *idle,
-            *of_vllms_server(self.settings),
+            *vllm_server_warnings(self.settings),
         )
 
     @property

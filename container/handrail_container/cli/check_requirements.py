@@ -36,7 +36,7 @@ def data(found: Requirements | None) -> dict[str, Any] | None:
     }
 
 
-def lacks(settings: Settings, found: Requirements | None) -> str:
+def missing_requirements(settings: Settings, found: Requirements | None) -> str:
     """The requirements that pip would install, as text; empty if there are none."""
     if settings.installs_requirements and settings.pip_args:
         return masked(settings.pip_args)
@@ -49,11 +49,11 @@ def undecided(lacking: str, faults: Iterable[HandlerFault]) -> tuple[str, ...]:
         return ()
     unknown = f"whether pip can install {lacking} is not known before it runs, when the server starts"
     instead = "To know now, install them here (pip install …) and check again"
-    awaiting = [fault for fault in faults if may_be_mended(fault)]
+    awaiting = [fault for fault in faults if pip_may_fix(fault)]
     return (unknown, *(f"who answers cannot be told before pip has run: {fault}. {instead}" for fault in awaiting))
 
 
-def may_be_mended(fault: HandlerFault | None) -> bool:
+def pip_may_fix(fault: HandlerFault | None) -> bool:
     """Whether `fault` is a failed import that pip may mend by installing the module."""
     return isinstance(fault, ImportFailed) and isinstance(fault.__cause__, ImportError)
 

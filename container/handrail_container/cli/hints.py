@@ -15,7 +15,7 @@ from handrail.core.slots import Slot
 
 from handrail_container.cli.samples import sample
 from handrail_container.process.own_address import authority
-from handrail_container.routes.described_paths import Told, contracts
+from handrail_container.routes.described_paths import ApiSource, contracts
 
 if TYPE_CHECKING:
     from handrail.core.contract import Contract
@@ -31,25 +31,25 @@ def print_hints(program: Program, host: str, port: int, settings: Settings, payl
     """Print the handler of each slot and requests to try; `payloads` maps a body's key to the engine's route."""
     url = f"http://{authority(host, port)}"
     asks = f"curl {_KEY}" if settings.api_keys else "curl"
-    told = Told(program, payloads, settings.model_routes)
+    source = ApiSource(program, payloads, settings.model_routes)
     lines = [
         *(f"  {sentence}" for sentence in program.sentences()),
         "Try:" if not settings.api_keys else "Try, with KEY set to one of the server's keys:",
         f"  curl -i {url}/ping",
-        *(f"  {line}" for line in _invocation(told, asks, url)),
+        *(f"  {line}" for line in _invocation(source, asks, url)),
         f"  {asks} {url}/openapi.json" if settings.api_keys else f"  {url}/docs in a browser: all routes",
     ]
     with contextlib.suppress(OSError):  # standard output was closed by its reader
         click.echo("\n".join(lines))
 
 
-def _invocation(told: Told, asks: str, url: str) -> Iterator[str]:
+def _invocation(source: ApiSource, asks: str, url: str) -> Iterator[str]:
     """A curl command that fits the handler's contract; if no sample fits, a hint to /openapi.json."""
-    resolution = told.program.resolutions[Slot.INVOCATION]
-    if resolution.handler is None and not told.payloads:
+    resolution = source.program.resolutions[Slot.INVOCATION]
+    if resolution.handler is None and not source.payloads:
         yield "nothing at /invocations: there is no handler, and the engine `none` has no default"
         return
-    contract = contracts(told, {})[Slot.INVOCATION.path]["post"]
+    contract = contracts(source, {})[Slot.INVOCATION.path]["post"]
     schema, media_type = _schema(contract.operation)
     parameters = " ".join(_parameters(contract))
     target = shlex.quote(f"{url}{Slot.INVOCATION.path}{_query(contract)}")
@@ -59,7 +59,7 @@ def _invocation(told: Told, asks: str, url: str) -> Iterator[str]:
     elif media_type != "application/json":
         yield f"{start} …, with a body of {media_type}: see /openapi.json"
     else:
-        yield from _with_json(f"{start} -H '{_JSON}' -d", contract, schema, _name(told))
+        yield from _with_json(f"{start} -H '{_JSON}' -d", contract, schema, _name(source))
 
 
 def _with_json(start: str, contract: Contract, schema: Any, name: str) -> Iterator[str]:
@@ -84,8 +84,8 @@ def _names_fields(schema: Any, contract: Contract) -> bool:
     return "properties" in named
 
 
-def _name(told: Told) -> str:
-    handler = told.program.resolutions[Slot.INVOCATION].handler
+def _name(source: ApiSource) -> str:
+    handler = source.program.resolutions[Slot.INVOCATION].handler
     return handler.signature.name if handler is not None else "the engine"
 
 

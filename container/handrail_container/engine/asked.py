@@ -1,8 +1,9 @@
-"""What one request may ask of an engine by the fields of its body, once that is read.
+"""Limits what the fields of one request's body may cost an engine.
 
-An engine takes each prompt of a body, and each answer to it, for a request of its own, and does for it anew what the
-other fields ask for. So a body is weighed as a product: how many requests it makes, and what each of them repeats. No
-field has to be known for that: a list is of prompts where it may be one, and every other field is repeated.
+An engine makes a request of its own for each prompt of a body and for each answer to a prompt (`n`). It repeats the
+work for all other fields in each of them. So the cost of a body is a product: the number of such requests, times the
+size of the fields that each of them repeats. This needs no list of field names: a list that may hold prompts is counted
+as prompts, and every other field counts as repeated.
 """
 
 from __future__ import annotations
@@ -16,27 +17,29 @@ from fastapi import HTTPException
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
 from handrail_container.http.json_bounds import NO_BOUNDS, require_bounded
 
-#: The most items of one list or object that tells how to generate. The largest that a client has use for has hundreds.
+#: The most items of one list or object among the repeated fields. The largest useful ones have hundreds.
 MOST_ITEMS = 10_000
-#: What may name each token of a vocabulary, or each block of a long prompt. What grammars have has its own bound.
+#: Fields that may have an item for each token of a vocabulary, or for each block of a long prompt. Grammars have a
+#: bound of their own.
 _LONG = frozenset(("allowed_token_ids", "kv_transfer_params", "ec_transfer_params"))
 _MOST_OF_LONG = 200_000
-#: The most words that are not to come, for all prompts together, and their characters: each prompt tokenizes them anew.
+#: The most `bad_words` for all prompts together, and the most characters in them: they are tokenized for each prompt.
 MOST_WORDS = 2_000
 MOST_CHARACTERS = 100_000
-#: The most characters of prompts, times the alternatives to each of their tokens that each answer has.
+#: The most log probabilities of prompts: characters of the prompts, times alternatives to each token, times answers.
 MOST_ALTERNATIVES = 250_000
-#: What a request costs where nothing is repeated for it, and a value beside its characters: as so many characters.
+#: The cost of a request that repeats nothing, and of a value besides its characters; both in characters.
 _REQUEST = 1_000
 _VALUE = 8
-#: So many requests are one with a beam, which makes some for each token.
+#: A request with beam search counts as so many: it makes new requests for each token.
 _BEAM = 8
-#: What an engine compiles costs so many times what it only copies.
+#: A field that an engine compiles costs so many times as much as one that it copies.
 _COMPILED = 8
-#: Text that all prompts share, as documents a query, is tokenized in a thread: so much less than what the loop does.
+#: Text that all prompts share, such as the query of several documents, costs so many times less: it is tokenized in a
+#: thread, and does not block the event loop.
 _SHARED = 8
 _GRAMMARS = frozenset(("structured_outputs", "response_format", "text"))
-#: What becomes a prompt, where the body has one: an engine renders it once for all answers.
+#: Fields that become the prompt. If the body has one prompt, an engine renders it once for all answers.
 _TEXTS = frozenset(
     (
         *("prompt", "messages", "input", "inputs", "previous_input_messages", "system", "instructions", "tools"),
@@ -44,29 +47,33 @@ _TEXTS = frozenset(
         *("query", "queries", "text_1", "data_1"),
     )
 )
-#: Lists of text that no prompts are in.
+#: Fields that are lists of text, and hold no prompts.
 _WORDS = frozenset(("stop", "bad_words", "include", "modalities", "stop_sequences"))
-#: What the tokenizer's own method takes beside a template's variables: a padding fills the memory.
+#: Parameters of the tokenizer's method itself, which are no variables of a chat template: `padding` could fill the
+#: memory.
 _NOT_A_TEMPLATES = frozenset(
     ("tokenize", "padding", "truncation", "max_length", "return_tensors", "return_dict", "tokenizer_kwargs")
 )
-#: What engines and their messages between processes have no room for.
+#: Larger integers fit neither into an engine's arrays nor into the messages between its processes.
 _MOST_NUMBER = 2**63
 _LONG_NUMBER = re.compile(r"\s*[+-]?[0-9_]{20,}\s*")
 _MOST_DEPTH = 200
 
 
 class _Body(NamedTuple):
-    """How many prompts, the size of all `texts`, and the fields that each prompt repeats."""
+    """The number of prompts, the size of all their texts in characters, and the fields that each prompt repeats."""
 
     prompts: int
     texts: int
     repeated: Mapping[str, Any]
 
 
-def require_modest(asked: Any, body: Any, bounds: RequestBounds) -> None:
-    """Raises TooMuchAsked where a request, as the engine's own model of it and as the client's JSON, asks for too much
-    or for what no engine can take."""
+def require_within_bounds(asked: Any, body: Any, bounds: RequestBounds) -> None:
+    """Check one request against `bounds`.
+
+    `asked` is the request as the engine's own model has parsed it, `body` the client's JSON. Raises TooMuchAsked if the
+    request asks for too much, or has a value that no engine can take.
+    """
     read = _read(body if isinstance(body, dict) else {})
     for complaint in (*_complaints(asked, read, bounds), *_faults(read.repeated), *_deep_arguments(body)):
         raise TooMuchAsked(complaint)
@@ -117,7 +124,7 @@ def _read(body: Mapping[str, Any]) -> _Body:
 
 
 def _prompts(name: str, value: Any, *, is_chat: bool) -> int:
-    """How many prompts a field has. A list of token ids is one; so is one of objects, in a conversation."""
+    """The number of prompts in a field. A list of token ids is one prompt, and so is the list of a chat's messages."""
     if name == "questions" and isinstance(value, dict):
         return max(1, len(value))
     if not isinstance(value, list) or not value or isinstance(value[0], (int, float)):
@@ -131,7 +138,7 @@ def _weight(name: str, value: Any) -> int:
 
 
 def _size(value: Any) -> int:
-    """In characters, about: as JSON has it."""
+    """The approximate number of characters of a value as JSON."""
     if isinstance(value, str):
         return len(value) + _VALUE
     if isinstance(value, dict):
@@ -140,13 +147,14 @@ def _size(value: Any) -> int:
 
 
 def _largest(value: Any) -> int:
-    """The number of items in the largest list or object of it."""
+    """The number of items in the largest list or object within `value`."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return max(len(inner), max(map(_largest, inner), default=0))
 
 
 def _faults(fields: Mapping[str, Any]) -> Iterator[str]:
-    """What an engine fails at, in fields and in what they have first: schemas further in may say what they will."""
+    """The values that make an engine fail. Only fields and their direct items are examined: deeper values belong to
+    schemas, which may hold anything."""
     for name, value in fields.items():
         inner = (*value, *value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
         for one in (value, *inner):
@@ -167,7 +175,7 @@ def _is_text(given: str) -> bool:
 
 
 def _deep_arguments(body: Any) -> Iterator[str]:
-    """Arguments of a call of a tool are JSON in a string, which an engine parses for the template."""
+    """The arguments of tool calls that are nested too deeply: they are JSON in a string, which an engine parses."""
     messages = body.get("messages") if isinstance(body, dict) else None
     for message in messages if isinstance(messages, list) else ():
         calls = message.get("tool_calls") if isinstance(message, dict) else None

@@ -1,30 +1,31 @@
-"""What a regular expression costs whoever compiles it, as so many characters."""
+"""Estimates what it costs to compile a regular expression, in characters."""
 
 from __future__ import annotations
 
 import re
 
-#: More than any bound.
+#: A cost above any bound.
 NO_END = 10**12
-#: How deep brackets may be in each other; what people write has a dozen.
+#: The deepest nesting of brackets. Expressions that people write have a dozen levels.
 MOST_DEPTH = 256
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _REPEATED = re.compile(r"\{(\d{1,9})(?:,(\d{1,9})?)?\}")
 _SET = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _LOOP = re.compile(r"(?<!\()[*+?]|\{\d*,\}")
-#: What has more than one length or text: where two expressions have to hold at once, each multiplies the states.
+#: Operators with which an expression matches several texts. Of two expressions that have to match the same value, each
+#: such operator multiplies the states.
 _VARIES = re.compile(r"(?<!\()[*+?]|\{\d*,\d*\}|\|")
-#: As much as so many characters.
+#: The cost of a repetition without end, in characters.
 _OF_A_LOOP = 100
 
 
 def states(expression: str) -> int:
-    """By how much it multiplies the states of another that has to hold at once."""
+    """The factor by which an expression multiplies the states of another one that has to match the same value."""
     return 1 + len(_VARIES.findall(expression))
 
 
 def depth(text: str) -> int:
-    """How deep its brackets are in each other."""
+    """The number of levels of nested brackets in `text`."""
     now = deepest = 0
     for sign in text:
         if sign in _OPENING:
@@ -36,14 +37,19 @@ def depth(text: str) -> int:
 
 
 def cost(expression: str) -> int:
-    """Its size, and what repeats without end: several hundred of these, one in another or beside it, take minutes."""
+    """The cost of an expression in characters: its expanded length, plus a fixed cost for each repetition without end.
+
+    Several hundred of those, nested or in a row, take minutes to compile.
+    """
     return expansion(expression) + _OF_A_LOOP * len(_LOOP.findall(expression))
 
 
 def expansion(expression: str) -> int:
-    """How many characters a regular expression has once its repetitions are written out: `(ab{3}){2}` has eight.
-    NO_END where its groups are too deep in each other."""
-    around: list[int] = []  # of each group that is open, what came before it
+    """The length of an expression with its counted repetitions written out: `(ab{3}){2}` has 8 characters.
+
+    NO_END if its groups are nested too deeply.
+    """
+    around: list[int] = []  # for each open group, the size of what stands before it
     size = last = index = 0
     while index < len(expression):
         sign, end = expression[index], index + 1
@@ -65,7 +71,7 @@ def expansion(expression: str) -> int:
 
 
 def _end_of_sign(expression: str, index: int) -> int:
-    """Where a character, an escaped one or a set of them ends. A set that does not end goes on to the last one."""
+    """The index after the character, escaped character or set at `index`. A set without an end ends with the text."""
     if expression[index] == "[":
         closed = _SET.match(expression, index)
         return closed.end() if closed else len(expression)

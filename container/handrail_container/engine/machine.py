@@ -66,7 +66,7 @@ class Machine:
     numa_nodes: int | None = None
 
 
-def look(gpus: int | None, numa_nodes: int | None = None) -> Machine:
+def detect_machine(gpus: int | None, numa_nodes: int | None = None) -> Machine:
     """This machine, with the numbers of GPUs and NUMA nodes that vLLM sees."""
     size = shutil.disk_usage(_SHARED_MEMORY).total if _SHARED_MEMORY.is_dir() else 0
     return Machine(gpus, size, ray_cluster.is_installed(), ray_cluster.address(), numa_nodes)

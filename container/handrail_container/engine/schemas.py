@@ -1,4 +1,4 @@
-"""What a JSON schema costs whoever compiles it, as so many characters beside its own."""
+"""Estimates what it costs to compile a JSON schema to a grammar, in characters, besides the schema's own length."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from handrail_container.engine import expressions
 from handrail_container.engine.expressions import NO_END
 
-#: What a schema repeats so many times in its grammar.
+#: Keywords whose value is a number of repetitions in the grammar.
 _REPEATING = frozenset(("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"))
-#: A format is an expression that the compiler brings along: of these a short one, of any other it may be long.
+#: The compiler has a regular expression for each format. It is short for these; for any other it may be long.
 _SHORT_FORMATS = frozenset(
     ("date", "date-time", "time", "uuid", "email", "int32", "int64", "float", "double", "binary")
 )
 _OF_A_SHORT_FORMAT = 50
 _OF_A_FORMAT = 1_000
-#: What a state costs of expressions that have to hold at once.
+#: The cost of one state of several expressions that have to match the same value.
 _OF_A_STATE = 50
-#: So many schemas are looked at for what has to hold at once.
+#: The most schemas that are examined for expressions that have to match the same value.
 _LOOKED_AT = 20_000
 _MOST_DEPTH = 16
-#: What is about values in a value, beside `properties`.
+#: Keywords, besides `properties`, whose schemas apply to values inside the value.
 _OTHERS = ("items", "additionalProperties")
 
 
@@ -36,7 +36,7 @@ def size(schema: Any) -> int:
 
 
 def objects_of(schema: Any) -> Iterator[dict[str, Any]]:
-    """The schema's objects of JSON, itself and whatever is in it."""
+    """All JSON objects in a schema, itself included."""
     if isinstance(schema, dict):
         yield schema
     for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
@@ -44,8 +44,8 @@ def objects_of(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _order(schema: dict[str, Any]) -> int:
-    """What an object's optional properties cost: any of them may come after any that stands before it, and where they
-    are counted, at any count."""
+    """The cost of optional properties. Each may follow any that stands before it, so it grows with the square of their
+    number. If the schema counts its properties, the grammar also has each count."""
     properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, dict):
         return 0
@@ -57,7 +57,7 @@ def _order(schema: dict[str, Any]) -> int:
 
 
 def _expressions(schema: dict[str, Any]) -> Iterator[tuple[int, int]]:
-    """What each of its regular expressions costs, and how many states it may be in at once."""
+    """The cost of each regular expression of the schema, and the factor by which it multiplies states."""
     if isinstance(pattern := schema.get("pattern"), str):
         yield _expression(pattern)
     if isinstance(named := schema.get("patternProperties"), dict):
@@ -75,13 +75,13 @@ def _repetitions(schema: dict[str, Any]) -> Iterator[int]:
 
 
 def _joins(schema: dict[str, Any]) -> bool:
-    """Whether it says more than one thing of a value."""
+    """Whether several parts of the schema apply to the same value."""
     kinds = sum(key in schema for key in ("pattern", "format", "$ref", "anyOf", "oneOf"))
     return len(_listed(schema, "allOf")) + kinds + any(key in schema for key in ("properties", *_OTHERS)) > 1
 
 
 class _Joined:
-    """What has to hold at once of one value: in how many states that may be is a product."""
+    """Counts the states of expressions that have to match the same value, which is the product of their states."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
@@ -89,7 +89,10 @@ class _Joined:
         self._varieties: dict[int, int] = {}
 
     def states(self, parts: list[Any], depth: int = 0) -> int:
-        """Of a value that all `parts` are about, or of one in it; 1 where no two expressions meet."""
+        """The largest number of states of a value to which all `parts` apply, or of a value inside it.
+
+        1 if no two expressions apply to the same value; NO_END if there are too many schemas or levels to examine.
+        """
         whole = self._whole(parts)
         if self._left < 0 or depth > _MOST_DEPTH:
             return NO_END
@@ -102,10 +105,10 @@ class _Joined:
         return min(NO_END, max(own, *(self.states(met, depth + 1) for met in inner.values() if len(met) > 1), 1))
 
     def _whole(self, parts: list[Any]) -> list[dict[str, Any]]:
-        """With all that they refer to; of several that it may be, the one that varies most."""
+        """`parts` with the schemas of their `allOf` and `$ref`, and of alternatives the one with the most states."""
         whole = [part for part in parts if isinstance(part, dict)]
         there = {*map(id, whole)}
-        for each in whole:  # which grows
+        for each in whole:  # grows in the loop
             self._left -= 1
             if self._left < 0:
                 break
@@ -118,7 +121,7 @@ class _Joined:
         return whole
 
     def _named(self, schema: dict[str, Any]) -> Any:
-        """What its `$ref` names."""
+        """The schema that `$ref` refers to; None if there is none."""
         name, found = schema.get("$ref"), self._root
         if not isinstance(name, str):
             return None
@@ -141,7 +144,7 @@ def _listed(schema: dict[str, Any], key: str) -> list[Any]:
 
 
 def _inner(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What it says of values in the value, by where they are."""
+    """The schemas for values inside the value, each with a name for its place."""
     properties = schema.get("properties")
     yield from ((f"/{name}", value) for name, value in (properties.items() if isinstance(properties, dict) else ()))
     yield from ((key, schema[key]) for key in _OTHERS if key in schema)

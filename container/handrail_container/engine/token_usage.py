@@ -43,7 +43,7 @@ async def counted(outputs: AsyncIterator[T], state: State) -> AsyncIterator[T]:
             yield output
 
 
-def spent(state: State) -> tuple[int, int] | None:
+def tokens_used(state: State) -> tuple[int, int] | None:
     """Tokens in and out, summed over all calls; None if no call has recorded any."""
     states = [state, *state.get(_CALLS, ())]
     told = [getattr(each.get("request_metadata"), "final_usage_info", None) for each in states]

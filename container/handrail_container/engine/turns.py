@@ -1,4 +1,4 @@
-"""Work for many that come at once, spread over turns of the event loop."""
+"""Spreads the work of many tasks over several iterations of the event loop."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections import deque
 
 
 class Turns:
-    """Lets so many through in each turn of the loop; the others wait in the order in which they came. One request of
-    a thousand prompts is a thousand tasks, all of which would run in one turn, and keep everybody else out."""
+    """Lets at most `each` tasks continue in one iteration of the event loop; the others wait in order of arrival.
+
+    A request with a thousand prompts makes a thousand tasks. All of them would run in one iteration, and other requests
+    would wait that long.
+    """
 
     def __init__(self, each: int) -> None:
         self._each = each
@@ -26,7 +29,7 @@ class Turns:
         await turn
 
     def _begin(self) -> None:
-        """The next turn of the loop: those who have left meanwhile take no place in it."""
+        """Begin the next iteration. A waiter that was cancelled meanwhile takes no place in it."""
         self._taken = 0
         while self._waiting and self._taken < self._each:
             turn = self._waiting.popleft()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from handrail_container.engine.token_usage import spent
+from handrail_container.engine.token_usage import tokens_used
 from handrail_container.gate.exchange import Exchange
 from handrail_container.http.envelope import LEFT
 
@@ -47,7 +47,7 @@ def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:
     }
     if exchange.handler:
         fields["handler"] = exchange.handler
-    if tokens := spent(scope["state"]):
+    if tokens := tokens_used(scope["state"]):
         fields["tokens_in"], fields["tokens_out"] = tokens
     if verdict := _verdict(exchange):
         fields["verdict"] = verdict

@@ -1,4 +1,4 @@
-"""How large the bodies of requests may be: each of them, and all that are held at once."""
+"""Limits the size of request bodies: of each, and of all that are in memory at once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from starlette.types import Message, Receive
 from handrail_container.gate.exchange import Exchange
 from handrail_container.http.json_bounds import NO_BOUNDS, UNCOUNTED, JsonBounds, JsonCount
 
-#: Fields of a form, and what stands between them: a parser calls back for each. Starlette takes 1,000 fields that are
-#: not empty.
+#: The most separators in a form: the parser calls back for each field, empty ones included. Starlette itself allows
+#: 1,000 fields that are not empty.
 MOST_FIELDS = 100_000
 _FORM = b"application/x-www-form-urlencoded"
-#: As SageMaker has counted its limits of a body: what it lets through is taken.
+#: Bytes. SageMaker counts its limits of a body in this unit, so a body that it passes on is accepted.
 MB = 1 << 20
 
 
 class TooLarge(HTTPException):
-    """FastAPI's own kind, which it passes on where it reads the body; it takes any other for bad JSON."""
+    """A body exceeds the limit of one body: 413. It is an HTTPException because FastAPI, as it reads a body, takes any
+    other exception for invalid JSON."""
 
     def __init__(self, limit: float) -> None:
         message = f"the body is larger than {limit / MB:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
@@ -25,7 +26,7 @@ class TooLarge(HTTPException):
 
 
 class TooMany(HTTPException):
-    """The bodies of other requests take all the memory that there is for them."""
+    """All bodies in memory together exceed their limit: 503."""
 
     def __init__(self, limit: float) -> None:
         message = f"requests in flight hold {limit / MB:g} MB of bodies; HANDRAIL_MAX_BODIES_MB sets the limit"
@@ -33,7 +34,7 @@ class TooMany(HTTPException):
 
 
 class TooManyFields(HTTPException):
-    """Of a form."""
+    """A form exceeds MOST_FIELDS: 413."""
 
     def __init__(self) -> None:
         message = f"the form has more than {MOST_FIELDS:,} fields, empty ones among them: send a file, or JSON"
@@ -41,8 +42,11 @@ class TooManyFields(HTTPException):
 
 
 class Bodies:
-    """`held` are the bytes of large bodies that have come, of all requests in flight: a handler may hold what it has
-    read for as long as it runs. One body always has room."""
+    """Counts the bodies of all requests in flight. `held` is the number of bytes received, except of small bodies.
+
+    A body counts until its request is over, because its handler may keep it. `largest` is the limit of one body in
+    bytes, `together` that of all bodies. The latter is never less than `largest`, so one body always fits.
+    """
 
     def __init__(self, largest: float, together: float) -> None:
         self.held = 0
@@ -50,7 +54,11 @@ class Bodies:
         self._together = max(largest, together)
 
     def limited(self, exchange: Exchange, receive: Receive, bounds: JsonBounds = NO_BOUNDS) -> Receive:
-        """`receive` with the limits upheld. Raises TooLarge where the announced length is already over its own."""
+        """`receive` with the limits, and with `bounds` if the body is JSON.
+
+        Raises TooLarge if the Content-Length exceeds the limit of one body. The returned `receive` raises TooLarge,
+        TooMany, TooManyFields, TooMuchJson and UnusualNumbers.
+        """
         length = exchange.headers.get(b"content-length")
         if length is None:
             return self._counted(exchange, receive, bounds)
@@ -60,7 +68,7 @@ class Bodies:
         return receive if size <= UNCOUNTED else self._counted(exchange, receive, bounds)
 
     def release(self, exchange: Exchange) -> None:
-        """It is over."""
+        """Subtract the body of a request that is over."""
         self.held -= exchange.body_bytes
         exchange.body_bytes = 0
 
@@ -73,7 +81,7 @@ class Bodies:
             message = await receive()
             size = len(message.get("body", b""))
             read += size
-            if not exchange.is_closed:  # what a task of the handler's reads later is nobody's
+            if not exchange.is_closed:  # a task of the handler may read on after the request is over
                 exchange.body_bytes += size
                 self.held += size
             if read > self._largest:

@@ -22,7 +22,7 @@ from handrail_container.gate.keys import Keys
 from handrail_container.gate.last_pings import PATHS, LastPings
 from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.gate.sockets import Sockets
-from handrail_container.http.answer import require_whole, tell
+from handrail_container.http.answer import answer_error, require_whole
 from handrail_container.http.envelope import LEFT, Failure
 from handrail_container.http.explain import explain_ours
 from handrail_container.http.json_bounds import NO_BOUNDS, JsonBounds
@@ -117,7 +117,7 @@ class Gate:
                 await self.sockets(scope, receive, send)
                 return
             if path in PATHS:
-                send = self.last_pings.noting(scope, send)
+                send = self.last_pings.recording(scope, send)
             exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
             self._exchanges.add(exchange)
             try:
@@ -225,7 +225,7 @@ class Gate:
                 raise
             except BaseException as error:  # noqa: BLE001  a user's handler may raise anything, SystemExit too
                 explain = endpoint.explain
-                await tell(error, lambda *raised: self._without_reason(explain(*raised), exchange), exchange)
+                await answer_error(error, lambda *raised: self._without_reason(explain(*raised), exchange), exchange)
         except asyncio.CancelledError as error:  # by `exchange.end`, the handler or the listener
             is_own = exchange.verdict is None and self.lifecycle.is_ready
             if exchange.verdict is not None:

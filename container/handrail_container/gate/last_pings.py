@@ -19,7 +19,7 @@ _STALE = frozenset({b"connection", b"content-length", b"date", b"transfer-encodi
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class Said(NamedTuple):
+class PingAnswer(NamedTuple):
     """An answer, and the lifecycle's state and reason when it was given."""
 
     status: int
@@ -36,19 +36,19 @@ class LastPings:
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, PingAnswer] = {}
 
-    def noting(self, scope: Scope, send: Send) -> Send:
+    def recording(self, scope: Scope, send: Send) -> Send:
         """`send` that keeps the answer once it is complete. An answer to HEAD may lack its body, and is not kept."""
         if scope["method"] not in ("GET", "POST"):
             return send
-        said = Said(0, (), b"")
+        said = PingAnswer(0, (), b"")
 
         async def noted(message: Message) -> None:
             nonlocal said
             await send(message)
             if message["type"] == "http.response.start":
-                said = Said(message["status"], tuple(message["headers"]), b"", self._now())
+                said = PingAnswer(message["status"], tuple(message["headers"]), b"", self._now())
                 return
             said = said._replace(body=said.body + message.get("body", b""))
             if not message.get("more_body", False):
@@ -56,23 +56,23 @@ class LastPings:
 
         return noted
 
-    def last(self, path: str) -> Said | None:
+    def last(self, path: str) -> PingAnswer | None:
         said = self._said.get(path)
         if said is not None and said.at == self._now():
             return said
         if not self._lifecycle.is_ready:
-            return said_by(error_response(self._lifecycle.refusal(), ""))
-        return None if path == "/ping" else said_by(JSONResponse({"status": "healthy"}))
+            return ping_answer(error_response(self._lifecycle.refusal(), ""))
+        return None if path == "/ping" else ping_answer(JSONResponse({"status": "healthy"}))
 
     def _now(self) -> tuple[str, str]:
         return self._lifecycle.state, self._lifecycle.reason
 
 
-def said_by(response: Response) -> Said:
-    return Said(response.status_code, tuple(response.raw_headers), bytes(response.body))
+def ping_answer(response: Response) -> PingAnswer:
+    return PingAnswer(response.status_code, tuple(response.raw_headers), bytes(response.body))
 
 
-def wire(said: Said, *, has_body: bool) -> bytes:
+def wire(said: PingAnswer, *, has_body: bool) -> bytes:
     """The bytes of a whole HTTP/1.1 answer that closes its connection."""
     kept = [(name, value) for name, value in said.headers if name.lower() not in _STALE]
     length = str(len(said.body)).encode()

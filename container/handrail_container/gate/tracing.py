@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from handrail_container.engine.token_usage import spent
+from handrail_container.engine.token_usage import tokens_used
 from handrail_container.gate.exchange import Exchange
 from handrail_container.gate.metrics import outcome
 from handrail_container.process.threads import in_thread
@@ -64,7 +64,7 @@ class Tracing:
         span.set_attribute("http.request.method", exchange.scope["method"])
         span.set_attribute("http.route", exchange.route)
         span.set_attribute("http.response.status_code", exchange.status)
-        if tokens := spent(exchange.scope["state"]):
+        if tokens := tokens_used(exchange.scope["state"]):
             span.set_attribute("gen_ai.usage.input_tokens", tokens[0])
             span.set_attribute("gen_ai.usage.output_tokens", tokens[1])
         span.set_attribute("handrail.outcome", ended := outcome(exchange))

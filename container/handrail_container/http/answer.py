@@ -216,16 +216,16 @@ class Answer:
             raise
 
 
-async def tell(error: BaseException, explain: Explain, told: Answer) -> Failure:
+async def answer_error(error: BaseException, explain: Explain, answer: Answer) -> Failure:
     """Answer with the failure that explains `error`, and return it."""
-    failure = explain(_cause(error, told), told.request_id)
+    failure = explain(_cause(error, answer), answer.request_id)
     try:
-        await told.fail(failure)
+        await answer.fail(failure)
     except ValueError as unsendable:  # the handler's status or headers
-        if unsendable is told.refusal:
+        if unsendable is answer.refusal:
             raise
-        failure = explain(unsendable, told.request_id)
-        await told.fail(failure)
+        failure = explain(unsendable, answer.request_id)
+        await answer.fail(failure)
     return failure
 
 
@@ -238,18 +238,18 @@ def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
 
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         exchange = scope["state"]["handrail.exchange"]
-        told = Answer(send, exchange.request_id, is_head=scope.get("method") == "HEAD")
+        answer = Answer(send, exchange.request_id, is_head=scope.get("method") == "HEAD")
         try:
-            await app(scope, receive, told.send)
-            require_whole(told, is_over=exchange.is_over)
+            await app(scope, receive, answer.send)
+            require_whole(answer, is_over=exchange.is_over)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # a user's handler may raise anything
-            if (refusal := _refusal(error, told)) is not None:
+            if (refusal := _refusal(error, answer)) is not None:
                 raise refusal from None
-            failure = await tell(error, explain, told)
-            exchange.has_failed = exchange.has_failed or told.has_failed
-            if not told.is_complete:
+            failure = await answer_error(error, explain, answer)
+            exchange.has_failed = exchange.has_failed or answer.has_failed
+            if not answer.is_complete:
                 raise AnswerCut(failure) from error
 
     return answered
@@ -265,16 +265,16 @@ def require_whole(answer: Answer, *, is_over: bool) -> None:
     raise NoAnswer(f"it returned {end}: no last 'http.response.body' was sent")
 
 
-def _refusal(error: BaseException, told: Answer) -> BaseException | None:
+def _refusal(error: BaseException, answer: Answer) -> BaseException | None:
     """The exception of the `send` behind, if `error` is it, or is Starlette's ClientDisconnect for it; else None."""
-    is_starlettes = isinstance(error, ClientDisconnect) and error.__context__ is told.refusal
-    return told.refusal if error is told.refusal or is_starlettes else None
+    is_starlettes = isinstance(error, ClientDisconnect) and error.__context__ is answer.refusal
+    return answer.refusal if error is answer.refusal or is_starlettes else None
 
 
-def _cause(error: BaseException, told: Answer) -> BaseException:
+def _cause(error: BaseException, answer: Answer) -> BaseException:
     """`error`, or the stream's own OSError for which Starlette raised ClientDisconnect."""
     cause = error.__context__
-    is_own = isinstance(cause, OSError) and not isinstance(cause, ClientLeft) and cause is not told.refusal
+    is_own = isinstance(cause, OSError) and not isinstance(cause, ClientLeft) and cause is not answer.refusal
     return cause if is_own and type(error) is ClientDisconnect and cause is not None else error
 
 

@@ -50,8 +50,8 @@ def explain_handler(handler: Handler, settings: Settings) -> Explain:
         failure = _expected(error)
         if failure is None:
             name, function = handler.raised(error)
-            failure = _raised(error, function, name, settings.error_detail, request_id)
-        if isinstance(error, HTTPException) and (said := own_call(error, handler)):
+            failure = _raised(error, function, name, settings, request_id)
+        if isinstance(error, HTTPException) and (said := own_call(error, handler, settings.model_path)):
             logger.warning("%s, request_id=%s", settings.redactor(said), request_id)
         return redacted(failure, settings.redactor)
 
@@ -87,18 +87,18 @@ def explain_wrapper(wrapper: Wrapper, settings: Settings) -> Explain:
         if isinstance(error, WrapperRaised):
             cause = error.__cause__ or error
         name = getattr(function, "__name__", repr(function))
-        failure = _expected(cause) or _raised(cause, function, name, settings.error_detail, request_id)
+        failure = _expected(cause) or _raised(cause, function, name, settings, request_id)
         return redacted(failure, settings.redactor)
 
     return explained
 
 
-def _raised(error: BaseException, function: Any, name: str, detail: str, request_id: str) -> Failure:
-    """Log the whole traceback; the failure says what `detail` allows."""
-    raised = explain(error, function)
+def _raised(error: BaseException, function: Any, name: str, settings: Settings, request_id: str) -> Failure:
+    """Log the whole traceback; the failure says what HANDRAIL_ERROR_DETAIL allows."""
+    raised = explain(error, function, settings.model_path)
     head = f"{name} raised {raised.type} at {raised.where}, request_id={request_id}"
     logger.error("%s\n%s", head, raised.traceback, extra={"traceback": raised.traceback})
-    if detail == "none":
+    if settings.error_detail == "none":
         return Failure(500, "the handler failed; the log has it under the request id", "handler_error")
     return Failure(500, f"{name} raised {raised.type}: {raised.message} ({raised.where})", "handler_error")
 

@@ -1,8 +1,8 @@
-"""Bounds on JSON before anybody parses it: a body costs its reader by its values, and not by its bytes.
+"""Bounds on JSON, checked before it is parsed: the time to parse it depends on its values more than on its bytes.
 
-The brackets, commas and colons outside of strings are counted as the body arrives, at the speed of C. Numbers that cost
-more than their digits are refused: those that are long. Whoever parses JSON that came another way asks
-`require_bounded`.
+The brackets, commas and colons outside of strings are counted as the body arrives, with fast methods of `bytes`. Very
+long numbers are refused, because the time to parse them grows faster than their length. Code that gets JSON in another
+way, such as in a string, calls `require_bounded`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from typing import NamedTuple
 
 from fastapi import HTTPException
 
-#: No body of so few bytes is worth counting. The smallest bound that a setting takes is larger.
+#: Bytes. A body of at most this size is not counted: it cannot exceed the smallest bound that a setting allows.
 UNCOUNTED = 4096
 _PIECE = 65536
-#: What may stand before a document: white space, and the mark of its encoding.
+#: Bytes that may stand before a document: white space, and a byte order mark.
 _BEFORE = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'",:[]{}'))
 _STEPS = dict(zip(b"[{]},:", (1, 1, -1, -1, 0, 0), strict=True))
-#: Digits of a number. One of several hundred takes a reader of floats a hundred times as long as a short one.
+#: The digits from which a number is refused. A parser of floats takes a hundred times as long for several hundred
+#: digits as for a few.
 _MOST_DIGITS = 400
-_MANY_DIGITS = b"0" * (_MOST_DIGITS // 2 - 1)  # at least so many stand before or after its point
-_LONG = re.compile(rb"(?<![0-9.])[0-9.]{%d}" % _MOST_DIGITS)  # from the first digit alone: runs may be many
+_MANY_DIGITS = b"0" * (_MOST_DIGITS // 2 - 1)  # at least so many stand before the decimal point, or after it
+_LONG = re.compile(rb"(?<![0-9.])[0-9.]{%d}" % _MOST_DIGITS)  # at a run's first digit only: there may be many
 _AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
-#: So many bytes tell in which encoding JSON is.
+#: The number of bytes that determine the encoding of JSON.
 _ENOUGH = 4
 
 
 class JsonBounds(NamedTuple):
-    """How much a JSON document may hold, as `HANDRAIL_MAX_JSON_*` say."""
+    """The most values, the most objects and arrays, and the deepest nesting of one document: `HANDRAIL_MAX_JSON_*`."""
 
     values: int
     objects: int
@@ -41,7 +42,8 @@ NO_BOUNDS = JsonBounds(sys.maxsize, sys.maxsize, sys.maxsize)
 
 
 class TooMuchJson(HTTPException):
-    """FastAPI's own kind, which it passes on where it reads the body."""
+    """A document exceeds its bounds: 413 or 400. It is an HTTPException because FastAPI, as it reads a body, takes any
+    other exception for invalid JSON."""
 
     def __init__(self, has: str, setting: str, limit: int, status: int = 413) -> None:
         message = f"the body has {has}, and {setting} allows {limit:,}"
@@ -49,22 +51,25 @@ class TooMuchJson(HTTPException):
 
 
 class UnusualNumbers(HTTPException):
-    """They take a parser seconds."""
+    """A document has numbers that take a parser seconds: 400."""
 
     def __init__(self, has: str) -> None:
         super().__init__(400, f"the body has {has}", headers={"Connection": "close"})
 
 
 def require_bounded(document: bytes | str, bounds: JsonBounds) -> None:
-    """Raises TooMuchJson where the document is beyond `bounds`."""
+    """Check a whole document. Raises TooMuchJson if it exceeds `bounds`, UnusualNumbers if a number is too long."""
     if len(document) <= UNCOUNTED:
         return
     JsonCount(bounds).add(document.encode(errors="replace") if isinstance(document, str) else document)
 
 
 class JsonCount:
-    """Of one document, which comes in pieces. What does not begin as an object or an array is not counted, nor what
-    follows the end of one: no parser gets that far."""
+    """The count of one document, which arrives in pieces.
+
+    A document that does not begin as an object or an array is not counted, nor is what follows its end: a parser does
+    not read that far.
+    """
 
     __slots__ = (
         "_bounds",
@@ -86,7 +91,7 @@ class JsonCount:
         self._depth = self._values = self._objects = 0
 
     def add(self, body: bytes) -> None:
-        """Raises TooMuchJson."""
+        """Count the next piece. Raises TooMuchJson, UnusualNumbers."""
         if len(self._first) < _ENOUGH:
             body = self._first + body
             self._first = body[:_ENOUGH]
@@ -115,7 +120,7 @@ class JsonCount:
     def _require_usual_numbers(self, piece: bytes) -> None:
         if self._is_wide:
             piece = piece.replace(b"\0", b"")
-        if _MANY_DIGITS not in piece.translate(_AS_ZEROS):  # as in nearly all
+        if _MANY_DIGITS not in piece.translate(_AS_ZEROS):  # the common case
             return
         is_string, at = self._is_string, int(self._is_escaping)
         for long in _LONG.finditer(piece):
@@ -137,7 +142,7 @@ class JsonCount:
         return outside
 
     def _to_its_end(self, structure: bytes) -> bytes:
-        """As much of it as belongs to the document. Raises TooMuchJson where that is too deep."""
+        """The part of `structure` that belongs to the document. Raises TooMuchJson if it is nested too deeply."""
         depth, most = self._depth, self._bounds.depth
         for index, sign in enumerate(structure if structure.translate(None, b",:") else b""):
             depth += _STEPS[sign]

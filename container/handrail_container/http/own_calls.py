@@ -11,13 +11,13 @@ from typing import Any
 
 from handrail.core.calling import Handler
 from handrail.core.engine import ANSWERING
-from handrail.core.tracebacks import code_of, definition, inner_line
+from handrail.core.tracebacks import authors_folder, code_of, definition, inner_line
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 
-def own_call(error: HTTPException, handler: Handler) -> str | None:
+def own_call(error: HTTPException, handler: Handler, model_directory: Path) -> str | None:
     """The log message for a refusal by the engine of a body that the handler made itself; else None.
 
     A body with all that the client sent, and more, counts as the client's. None, too, if the origin is not known.
@@ -31,7 +31,7 @@ def own_call(error: HTTPException, handler: Handler) -> str | None:
     given = call.f_locals["body"]
     if any(sent and all(given.get(key) == value for key, value in sent.items()) for sent in _sent(entry)):
         return None
-    where = inner_line(error, Path(code.co_filename).parent) or definition(handler.function)
+    where = inner_line(error, authors_folder(error, handler.function, model_directory)) or definition(handler.function)
     return (
         f"{where}: the engine refused what engine.{call.f_locals['operation']} was given here, a body that is not the "
         f"client's own: {error.detail}. The client gets this {error.status_code}; where the handler made the mistake, "

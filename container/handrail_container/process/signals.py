@@ -8,6 +8,8 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
+from handrail_container.process import children
+
 logger = logging.getLogger("handrail")
 
 #: SIGQUIT is the graceful stop of other servers, and of the images that are built for them.
@@ -17,6 +19,10 @@ _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _IDLE = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 Handle = Callable[[int, FrameType | None], None]
+
+
+def _nothing(*given: object) -> None:
+    """Do nothing. Unlike SIG_IGN, the programs that are started do not inherit it."""
 
 
 def stopping() -> list[signal.Signals]:
@@ -34,15 +40,31 @@ def heed(handle: Handle) -> None:
         signal.signal(number, _nothing)
 
 
-def heed_on_loop(handle: Handle, stop: Callable[[], object]) -> None:
-    """As `heed`; `stop` is called on the running event loop as well, once the loop is not blocked."""
-    loop = asyncio.get_running_loop()
-    for number in stopping():
-        loop.add_signal_handler(number, stop)
-        signal.signal(number, handle)  # replaces the loop's, which does nothing: Python wakes the loop all the same
-    for number in _IDLE:
-        loop.add_signal_handler(number, logger.info, "%s means nothing here, and is ignored", number.name)
+class StopSignals:
+    """The stop of a server by signals: the first one asks it to stop, a second one ends the process at once."""
 
+    def __init__(self, on_first: Callable[[], object] = _nothing) -> None:
+        """`on_first` is called by the signal handler itself, even while the event loop is blocked."""
+        self._on_first = on_first
+        self._has_come = False
+        self._asked_to_stop = asyncio.Event()
 
-def _nothing(number: int, frame: FrameType | None) -> None:
-    """Do nothing. Unlike SIG_IGN, the programs that are started do not inherit it."""
+    def install(self) -> None:
+        """Handle the signals, on the running event loop. Call it again if a library has replaced the handlers."""
+        loop = asyncio.get_running_loop()
+        for number in stopping():
+            loop.add_signal_handler(number, self._asked_to_stop.set)
+            signal.signal(number, self._on_signal)  # replaces the loop's, which does nothing: Python wakes the loop
+        for number in _IDLE:
+            loop.add_signal_handler(number, logger.info, "%s means nothing here, and is ignored", number.name)
+
+    async def wait(self) -> None:
+        """Wait for the first signal."""
+        await self._asked_to_stop.wait()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """A second signal exits with the status that a shell gives to that signal."""
+        if self._has_come:
+            children.exit_with(128 + number)
+        self._has_come = True
+        self._on_first()

@@ -17,7 +17,7 @@ from ray.serve.exceptions import RayServeException
 from handrail_container.engine import ray_cluster
 from handrail_container.process.exits import EngineDeadError, SettingsError
 from handrail_container.ray.deployment import APP, NAME, QUIET, application
-from handrail_container.ray.plan import stop_s, unmet
+from handrail_container.ray.plan import missing_resources, stop_s
 from handrail_container.ray.replica import ReplicaFailed
 from handrail_container.server.listener import bind
 from handrail_container.settings.fields import Settings
@@ -62,8 +62,9 @@ class Cluster:
 
     def deploy(self) -> None:
         """Deploy the application. Returns before the replicas are ready. Raises SettingsError."""
-        if self._is_own and (problems := unmet(self._settings, ray.cluster_resources())):  # no machine joins ours later
-            raise SettingsError(*problems)
+        missing = missing_resources(self._settings, ray.cluster_resources()) if self._is_own else []
+        if missing:  # no machine joins our own cluster later
+            raise SettingsError(*missing)
         target = serve.RunTarget(
             application(self._settings, self._fallback_model, self._host), name=APP, route_prefix="/"
         )

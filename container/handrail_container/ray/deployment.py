@@ -83,4 +83,4 @@ def application(settings: Settings, fallback_model: Path | None = None, host: st
     made = serve.deployment(name=NAME, logging_config=QUIET, request_router_config=router, **options(settings, gpus))(
         ReplicaDeployment
     )
-    return made.bind(environment.to_pass_on(settings), str(fallback_model) if fallback_model else None, host)
+    return made.bind(environment.variables_for_replica(settings), str(fallback_model) if fallback_model else None, host)

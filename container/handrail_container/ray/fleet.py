@@ -8,16 +8,15 @@ import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from handrail.resolve import Program
 
 from handrail_container.engine import opening, ray_cluster
 from handrail_container.gate.lifecycle import Lifecycle
-from handrail_container.process import children, signals
 from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
 from handrail_container.process.report import say
+from handrail_container.process.signals import StopSignals
 from handrail_container.ray import require_ray
 from handrail_container.ray.plan import options
 from handrail_container.ray.replica import ReplicaFailed
@@ -56,8 +55,7 @@ class Fleet:
             with bind(host, self.port) as probe:
                 self.port = int(probe.getsockname()[1])
         self._settings = settings.model_copy(update={"port": self.port})
-        self._asked_to_stop = asyncio.Event()
-        self._was_signalled = False
+        self._signals = StopSignals()
         self._startup = self._checks()
         self._cluster: Cluster | None = None
         #: Ray's processes end with the thread that started them.
@@ -78,8 +76,8 @@ class Fleet:
 
     async def run(self) -> ExitCode:
         """Serve until a signal or a failure; returns the exit status once everything is stopped."""
-        self._heed_signals()
-        stopping = asyncio.create_task(self._asked_to_stop.wait())
+        self._signals.install()
+        stopping = asyncio.create_task(self._signals.wait())
         working = asyncio.create_task(self._work())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -101,7 +99,7 @@ class Fleet:
         lifecycle.step("Ray is starting", "ray")
         self._cluster = cluster = Cluster(self._settings, self._fallback_model)
         await self._in_thread(lambda: cluster.start(self._host, self.port))
-        self._heed_signals()  # again: Ray has replaced the handlers by its own, which kill the process
+        self._signals.install()  # again: Ray has replaced the handlers by its own, which kill the process
         await self._in_thread(cluster.deploy)
         lifecycle.step("the replicas are starting", "replicas")
         is_ready = False
@@ -126,12 +124,3 @@ class Fleet:
         if type(error).__module__.startswith("ray."):
             error = EngineDeadError(f"the Ray cluster is gone: {error}")
         return self._startup.failed(error)
-
-    def _heed_signals(self) -> None:
-        signals.heed_on_loop(self._on_signal, self._asked_to_stop.set)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """The first signal drains; a second one exits at once, with the shell's status for that signal."""
-        if self._was_signalled:
-            children.exit_with(128 + number)
-        self._was_signalled = True

@@ -41,7 +41,7 @@ def stop_s(settings: Settings) -> float:
     return settings.drain_s + _STOP_S
 
 
-def unmet(settings: Settings, there: Mapping[str, float]) -> list[str]:
+def missing_resources(settings: Settings, there: Mapping[str, float]) -> list[str]:
     """A sentence for each resource of which the replicas reserve more than is `there`, by Ray's names of resources.
     Raises SettingsError."""
     given = options(settings, there.get("GPU", 0.0))

@@ -42,7 +42,7 @@ _TEXT: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
 
 
 @dataclass(frozen=True)
-class Told:
+class ApiSource:
     """Input of the description. `payloads` maps the key of a body to the engine's route; `model_routes` is the setting
     of that name."""
 
@@ -81,24 +81,24 @@ _STRING = {"type": "string"}
 _PING = ("Whether the server can answer; 503 says why not.", "It can.", _ANY_TYPE)
 
 
-def contracts(told: Told, engine: Mapping[str, Any]) -> dict[str, dict[str, Contract]]:
+def contracts(source: ApiSource, engine: Mapping[str, Any]) -> dict[str, dict[str, Contract]]:
     """Contracts of the program's handlers, by path and method; `engine` holds the OpenAPI paths of the engine."""
-    invocation = {"post": _invocation(told, engine)}
+    invocation = {"post": _invocation(source, engine)}
     found = {"/invocations": invocation, "/predict": invocation}
-    ping = told.program.resolutions[Slot.PING].handler
+    ping = source.program.resolutions[Slot.PING].handler
     if ping is not None:
         found["/ping"] = {method.lower(): _pinged(ping, method) for method in _PING_METHODS}
-    answering = told.program.answering
+    answering = source.program.answering
     if answering is not None:
         found |= {path: {"post": _named(invocation["post"], path)} for path in answering.templates}
-    if answering is not None and told.program.hides_engine and told.model_routes == "predict":
+    if answering is not None and source.program.hides_engine and source.model_routes == "predict":
         found |= dict.fromkeys(answering.also_at, invocation)
-    return found | {path: {"post": contract_of(handler, path)} for path, handler in told.program.routes.items()}
+    return found | {path: {"post": contract_of(handler, path)} for path, handler in source.program.routes.items()}
 
 
-def engines_part(told: Told, paths: Mapping[str, Any]) -> dict[str, Any]:
+def engines_part(source: ApiSource, paths: Mapping[str, Any]) -> dict[str, Any]:
     """The engine's routes that are served beside a Model. With `strict` there are none, and no description either."""
-    if not told.program.hides_engine or told.model_routes == "engine":
+    if not source.program.hides_engine or source.model_routes == "engine":
         return dict(paths)
     gets = {
         path: {method: one for method, one in operations.items() if method != "post" or path in HARMLESS}
@@ -107,12 +107,12 @@ def engines_part(told: Told, paths: Mapping[str, Any]) -> dict[str, Any]:
     return {path: operations for path, operations in gets.items() if operations}
 
 
-def _invocation(told: Told, engine: Mapping[str, Any]) -> Contract:
-    answering, handler = told.program.answering, told.program.resolutions[Slot.INVOCATION].handler
+def _invocation(source: ApiSource, engine: Mapping[str, Any]) -> Contract:
+    answering, handler = source.program.answering, source.program.resolutions[Slot.INVOCATION].handler
     found = answering.contract() if answering is not None else None
     if found is None:
-        found = contract_of(handler, Slot.INVOCATION.path) if handler else _by_payload(told.payloads, engine)
-    return _surrounded(found, told.program)
+        found = contract_of(handler, Slot.INVOCATION.path) if handler else _by_payload(source.payloads, engine)
+    return _surrounded(found, source.program)
 
 
 def _by_payload(payloads: Mapping[str, str], engine: Mapping[str, Any]) -> Contract:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from handrail_container.http.envelope import MAX_ID
 from handrail_container.process.threads import in_thread
-from handrail_container.routes.described_paths import Told, contracts, engines_part, fixed_paths
+from handrail_container.routes.described_paths import ApiSource, contracts, engines_part, fixed_paths
 
 _ERROR_SCHEMA = {
     "type": "object",
@@ -49,25 +49,25 @@ class OpenApi:
 
     def __init__(self, app: FastAPI) -> None:
         self._of_engine = app.openapi  # FastAPI's own method, which caches its result
-        self._told: Told | None = None
-        self._made: tuple[Told | None, dict[str, Any]] | None = None
+        self._source: ApiSource | None = None
+        self._made: tuple[ApiSource | None, dict[str, Any]] | None = None
 
-    def tell(self, told: Told) -> None:
+    def set_source(self, source: ApiSource) -> None:
         """Set the program to describe; the document is made again on the next request."""
-        self._told = told
+        self._source = source
 
     def __call__(self) -> dict[str, Any]:
-        told, made = self._told, self._made
-        if made is None or made[0] is not told:
-            made = self._made = told, self._describe(told)
+        source, made = self._source, self._made
+        if made is None or made[0] is not source:
+            made = self._made = source, self._describe(source)
         return made[1]
 
-    def _describe(self, told: Told | None) -> dict[str, Any]:
+    def _describe(self, source: ApiSource | None) -> dict[str, Any]:
         schema = self._of_engine()
         components = {**schema.get("components", {}).get("schemas", {}), "Error": _ERROR_SCHEMA}
-        paths = dict(schema["paths"]) if told is None else engines_part(told, schema["paths"])
+        paths = dict(schema["paths"]) if source is None else engines_part(source, schema["paths"])
         paths |= fixed_paths()
-        for path, operations in (contracts(told, schema["paths"]) if told is not None else {}).items():
+        for path, operations in (contracts(source, schema["paths"]) if source is not None else {}).items():
             paths[path] = {method: _joined(one, components) for method, one in operations.items()}
         described = {
             path: {name: _with_our_errors(one) if name in _METHODS else one for name, one in operations.items()}
@@ -84,10 +84,10 @@ def describe(app: FastAPI) -> None:
     _describe_in_thread(app)
 
 
-def tell(app: FastAPI, told: Told) -> None:
+def set_source(app: FastAPI, source: ApiSource) -> None:
     """Set the program that `app` describes; the document is made on the next request."""
     document: Any = app.openapi
-    document.tell(told)
+    document.set_source(source)
 
 
 def _joined(contract: Contract, components: dict[str, Any]) -> dict[str, Any]:

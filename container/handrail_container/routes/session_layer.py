@@ -19,9 +19,9 @@ from handrail.aws.sessions import (
     HEADER,
     LOOKED_AT,
     OPENED_HEADER,
-    Asked,
-    asked_for,
+    SessionRequest,
     refuse_without_sessions,
+    session_request,
 )
 from handrail.core.slots import SessionStep
 from handrail.wrap.downstream import replay
@@ -34,7 +34,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handrail_container.process.threads import in_thread
 from handrail_container.routes.session_store import Session, Sessions
 
-_STEPS = {Asked.OPEN: SessionStep.CREATE, Asked.CLOSE: SessionStep.CLOSE}
+_STEPS = {SessionRequest.OPEN: SessionStep.CREATE, SessionRequest.CLOSE: SessionStep.CLOSE}
 
 
 class SessionLayer:
@@ -53,12 +53,12 @@ class SessionLayer:
         again = replay(body, receive)
         if self._sessions is None and not self._custom:
             refuse_without_sessions(body, named)
-        asked = asked_for(body)
+        asked = session_request(body)
         if asked is not None:
             await self._manage(asked, named, (scope, again, send))
         elif self._sessions is None or self._custom or not named:
             await self._app(scope, again, send)
-        elif named == Asked.OPEN:
+        elif named == SessionRequest.OPEN:
             await self._open_for(self._sessions, (scope, again, send))
         else:
             scope["state"]["session"] = await in_thread(lambda: self._found(named), "session")
@@ -68,14 +68,14 @@ class SessionLayer:
         assert self._sessions is not None
         return self._sessions.find(named)
 
-    async def _manage(self, asked: Asked, named: str | None, connection: tuple[Scope, Receive, Send]) -> None:
+    async def _manage(self, asked: SessionRequest, named: str | None, connection: tuple[Scope, Receive, Send]) -> None:
         custom = self._custom.get(_STEPS[asked])
         if custom is not None:
             await custom(*connection)
             return
         if self._sessions is None:
             raise HTTPException(400, "Invalid payload. stateful sessions not enabled")
-        response = await (_opened(self._sessions) if asked is Asked.OPEN else _closed(self._sessions, named))
+        response = await (_opened(self._sessions) if asked is SessionRequest.OPEN else _closed(self._sessions, named))
         await response(*connection)
 
     async def _open_for(self, sessions: Sessions, connection: tuple[Scope, Receive, Send]) -> None:
@@ -107,7 +107,7 @@ async def _opened(sessions: Sessions) -> Response:
 
 
 async def _closed(sessions: Sessions, named: str | None) -> Response:
-    if not named or named == Asked.OPEN:
+    if not named or named == SessionRequest.OPEN:
         reason = f"session not found: {named}" if named else f"invalid session_id: {named}"
         raise HTTPException(424, f"Failed to close session: {reason}")
     await in_thread(lambda: sessions.close(named), "session")

@@ -69,42 +69,69 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
 
     Raises SignatureRefused if a middleware class cannot be made.
     """
-    lanes, wrappers = gate.lanes, program.around.wrappers
     bounds = RequestBounds(settings.max_grammar_size, settings.max_n, repeated=settings.max_repeated_chars)
-    of_engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
-    engine = _engine(of_engine, program, settings)
-    own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in program.routes.items()}
-    is_strict = settings.model_routes == "strict" and any(model.hides_engine for model in program.models)
-    behind = _own_or(own, no_such_route if is_strict else of_engine) if own or is_strict else of_engine
-    by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)
-    invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
-    invocation = _surrounded(invocation, wrappers, settings)
-    invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
-    invocation = _laned(invocation, lanes.invocations)
-    of_adapters = _adapters(backend, program, settings)
+    engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
+    reachable = no_such_route if _is_strict(program, settings) else engine
+    invocation = _invocations(program, backend, settings, gate, reachable)
+    adapters = _adapters(backend, program, settings)
     endpoints = {
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
         "/predict": invocation,
         "/health": ours(DefaultPing(backend, _without_ping(program)), PING_METHODS),
         EXECUTION: ours(parameters(settings), ("GET",)),
-        ADAPTERS: of_adapters,
+        ADAPTERS: adapters,
+        **dict.fromkeys(_generating_paths(program, settings), invocation),
+        **_of_models(program, settings, gate.lanes.engine),
     }
     prefixes = {
-        "/v1/": _laned(_surrounded(engine, wrappers, settings), lanes.engine),
-        "": _laned(engine, lanes.engine),
+        f"{ADAPTERS}/": adapters,
+        **_prefixes_of_models(program, backend, invocation, reachable),
+        **_prefixes_of_engine(engine, program, settings, gate.lanes.engine),
     }
-    if program.answering is not None and _is_behind_model(program, settings):
-        endpoints |= dict.fromkeys(program.answering.also_at, invocation)
-    endpoints |= {path: _laned(one, lanes.engine) for path, one in _of_models(program, settings).items()}
-    if is_strict:
-        of_engine, prefixes = no_such_route, {"": ours(no_such_route, ())}
+    return Routes(endpoints, prefixes, _sockets(program, backend, settings, gate.engine_bounds), _paths(app))
+
+
+def _is_strict(program: Program, settings: Settings) -> bool:
+    """Whether there is a Model that alone may call the engine, so that the engine's own routes are not served."""
+    return settings.model_routes == "strict" and any(model.hides_engine for model in program.models)
+
+
+def _invocations(program: Program, backend: Backend, settings: Settings, gate: GateParts, engine: ASGIApp) -> Endpoint:
+    """The endpoint of /invocations: its handler, and what stands around it, from the inside out."""
+    own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in program.routes.items()}
+    by_payload = DefaultInvocation(_own_or(own, engine), backend.routes_by_payload, backend.adapters)
+    endpoint = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
+    endpoint = _surrounded(endpoint, program.around.wrappers, settings)
+    endpoint = replace(endpoint, app=sent_to_adapters(endpoint.app, backend.adapters))
+    return _laned(endpoint, gate.lanes.invocations)
+
+
+def _generating_paths(program: Program, settings: Settings) -> tuple[str, ...]:
+    """The engine's paths that the Model's handler of /invocations answers in place of the engine."""
+    if program.answering is None or not _is_behind_model(program, settings):
+        return ()
+    return program.answering.also_at
+
+
+def _prefixes_of_models(
+    program: Program, backend: Backend, invocation: Endpoint, engine: ASGIApp
+) -> dict[str, Endpoint]:
+    """What the models answer below a path; an earlier model's path wins over a later one's."""
+    prefixes: dict[str, Endpoint] = {}
     for model in program.models:
         health = DefaultPing(backend, (model,), is_fresh=True)
-        neighbours = Neighbours(health, answering(invocation.app, invocation.explain), of_engine)
+        neighbours = Neighbours(health, answering(invocation.app, invocation.explain), engine)
         prefixes = {**{path: ours(app, ()) for path, app in model.prefixes(neighbours).items()}, **prefixes}
-    sockets = _sockets(program, backend, settings, gate.engine_bounds)
-    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
+    return prefixes
+
+
+def _prefixes_of_engine(app: ASGIApp, program: Program, settings: Settings, lane: Admits) -> dict[str, Endpoint]:
+    """The engine on all other paths; the user's wrappers stand around it on `/v1/…` only."""
+    if _is_strict(program, settings):
+        return {"": ours(no_such_route, ())}
+    engine = _engine(app, program, settings)
+    return {"/v1/": _laned(_surrounded(engine, program.around.wrappers, settings), lane), "": _laned(engine, lane)}
 
 
 def _is_behind_model(program: Program, settings: Settings) -> bool:
@@ -197,21 +224,19 @@ def _laned(endpoint: Endpoint, lane: Admits) -> Endpoint:
     return replace(endpoint, app=lane.around(endpoint.app))
 
 
-def _of_models(program: Program, settings: Settings) -> dict[str, Endpoint]:
+def _of_models(program: Program, settings: Settings, lane: Admits) -> dict[str, Endpoint]:
     """The `/v1` routes that a Model answers itself."""
-    outlives = any(model.outlives_client for model in program.models)
-    return {
-        path: replace(
-            _surrounded(_of_handler(handler, ("POST",), settings), program.around.wrappers, settings),
-            outlives_client=outlives and settings.cancel_on_disconnect is None,
-        )
-        for path, handler in program.routes.items()
-    }
+    outlives = any(model.outlives_client for model in program.models) and settings.cancel_on_disconnect is None
+    own = {path: _of_handler(handler, ("POST",), settings) for path, handler in program.routes.items()}
+    wrapped = {path: _surrounded(endpoint, program.around.wrappers, settings) for path, endpoint in own.items()}
+    return {path: _laned(replace(endpoint, outlives_client=outlives), lane) for path, endpoint in wrapped.items()}
 
 
 def _own_or(own: Mapping[str, ASGIApp], other: ASGIApp) -> ASGIApp:
     """Routes by payload for a model without a handler of /invocations: its own routes come before the engine, which
     would bypass their checks."""
+    if not own:
+        return other
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await own.get(scope["path"], other)(scope, receive, send)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from handrail_container.gate.gate import Gate
-from handrail_container.gate.last_pings import said_by, wire
+from handrail_container.gate.last_pings import ping_answer, wire
 from handrail_container.http.envelope import Failure, error_response
 from handrail_container.process import children
 from handrail_container.process.blocked_at import place_of
@@ -115,7 +115,7 @@ class Watchdog:
         said, late_s = self._gate.last_pings.last(path), self._late_s
         if late_s > self._stall_s:
             message = f"the event loop has been blocked for {late_s:.0f} s (HANDRAIL_STALL_S is {self._stall_s:g})"
-            said = said_by(error_response(Failure(503, message, "stalled"), ""))
+            said = ping_answer(error_response(Failure(503, message, "stalled"), ""))
         return wire(said, has_body=method != "HEAD") if said is not None else None
 
     def _hand_over(self, connection: socket.socket) -> None:

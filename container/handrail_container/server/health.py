@@ -41,9 +41,9 @@ class HealthWatch:
             with self._engine:
                 await self._backend.check_health()
             with self._threads:
-                self.look_at_threads()
+                self.check_threads()
 
-    def look_at_threads(self) -> None:
+    def check_threads(self) -> None:
         """Warn once no thread is left for `def` handlers; after `stall_s` seconds of that, make `/ping` 503."""
         found = stuck()
         if found is None:

@@ -78,7 +78,7 @@ class Listener(uvicorn.Server):
         self._open_files = OpenFiles()
         self._connection = protocol_class()
         looked_at = (self._connection, SocketProtocol)
-        self._looked_at = tuple(kind for kind in looked_at if hasattr(kind, "look"))
+        self._looked_at = tuple(kind for kind in looked_at if hasattr(kind, "check_timeouts"))
         config = uvicorn.Config(
             app,
             http=self._connection,
@@ -99,9 +99,9 @@ class Listener(uvicorn.Server):
             now = time.monotonic()
             for connection in self._of_ours():
                 with self._steady:
-                    connection.look(now)
+                    connection.check_timeouts(now)
             with self._steady:
-                self._open_files.look()
+                self._open_files.check()
         with self._steady:
             self._cut_unread()
         return await super().on_tick(counter)

@@ -10,12 +10,12 @@ logger = logging.getLogger("handrail")
 
 
 class OpenFiles:
-    """`look` is called about once a second; it logs once that none is left, and once that this is over."""
+    """Logs once that no descriptor is left, and once that this is over. `check` is called about once a second."""
 
     def __init__(self) -> None:
         self._are_too_many = False
 
-    def look(self) -> None:
+    def check(self) -> None:
         try:
             os.close(os.open(os.devnull, os.O_RDONLY))
         except OSError as error:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from handrail.resolve import Program
 
@@ -17,8 +16,9 @@ from handrail_container.engine import opening
 from handrail_container.gate.bodies import MB
 from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.gate.metrics import counting
-from handrail_container.process import children, own_address, signals
+from handrail_container.process import own_address
 from handrail_container.process.exits import ExitCode, SettingsError
+from handrail_container.process.signals import StopSignals
 from handrail_container.server import composition
 from handrail_container.server.guard import ListenerHandle, Watchdog
 from handrail_container.server.health import HealthWatch
@@ -63,9 +63,8 @@ class Server:
         self._guard: Watchdog | None = None
         self._working: asyncio.Task[None] | None = None
         self._teardown = Teardown()
-        self._asked_to_stop = asyncio.Event()
-        self._was_signalled = False
-        self._heed_signals()  # before clients can connect: those that have are answered
+        self._signals = StopSignals(self._bound_stop)
+        self._signals.install()  # before clients can connect: those that have are answered
         self.lifecycle = Lifecycle()
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
@@ -126,21 +125,15 @@ class Server:
         if self._serving is not None:
             await self._serving.end()
 
-    def _heed_signals(self) -> None:
-        signals.heed_on_loop(self._on_signal, self._asked_to_stop.set)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        """The first signal drains; a second one stops at once, with the status a shell gives that signal."""
-        if self._was_signalled:
-            children.exit_with(128 + number)
-        self._was_signalled = True
+    def _bound_stop(self) -> None:
+        """Set the time by which the process ends although its event loop is blocked."""
         if self._guard is not None:
             self._guard.ends_at = time.monotonic() + self.settings.drain_s + _GIVE_UP_S
 
     async def _until_stopped(self) -> ExitCode:
         """Wait for the first of a failed start, a signal or the engine's death, then drain; returns the exit status."""
         self._working = working = asyncio.create_task(self._work())
-        stopping = asyncio.create_task(self._asked_to_stop.wait())
+        stopping = asyncio.create_task(self._signals.wait())
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         was_ready = self.lifecycle.is_ready
         if working.done():

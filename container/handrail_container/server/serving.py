@@ -23,7 +23,7 @@ from handrail_container.process.threads import in_thread
 from handrail_container.program import requirements
 from handrail_container.program.load import load_program
 from handrail_container.routes import openapi, table
-from handrail_container.routes.described_paths import Told
+from handrail_container.routes.described_paths import ApiSource
 from handrail_container.routes.endpoint import Routes
 from handrail_container.server.teardown import Teardown
 from handrail_container.settings.environment import masked
@@ -73,7 +73,7 @@ class Serving:
             if isinstance(error, HandlerFault):
                 raise StartRefused(error) from error
             raise
-        openapi.tell(self._app, Told(program, self._backend.routes_by_payload, self._settings.model_routes))
+        openapi.set_source(self._app, ApiSource(program, self._backend.routes_by_payload, self._settings.model_routes))
         self._gate.open(self._app, routes)
         self._program, self._begun = program, begun
 

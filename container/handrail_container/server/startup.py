@@ -19,7 +19,7 @@ from handrail_container.program import engine_config, requirements
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
 from handrail_container.server.serving import Serving, StartRefused
-from handrail_container.settings.environment import of_vllms_server
+from handrail_container.settings.environment import vllm_server_warnings
 from handrail_container.settings.fields import Settings
 
 logger = logging.getLogger("handrail")
@@ -45,7 +45,7 @@ class Startup:
         for warning in planned.warnings:
             logger.warning("%s", warning)
         program = await in_thread(lambda: load_program(self.settings), "script")
-        of_keys, of_vllm = key_warnings(self.settings), of_vllms_server(self.settings)
+        of_keys, of_vllm = key_warnings(self.settings), vllm_server_warnings(self.settings)
         configured = (*engine_config.read(self.settings).warnings, *of_keys, *of_vllm)
         for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)

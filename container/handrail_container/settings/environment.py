@@ -66,7 +66,7 @@ def process_environment() -> Mapping[str, str]:
     return os.environ
 
 
-def beside(given: Mapping[str, str]) -> dict[str, str]:
+def environment_for(given: Mapping[str, str]) -> dict[str, str]:
     """The environment of another process, whose settings are `given`: without the settings of this one."""
     known = variables()
     kept = {n: v for n, v in os.environ.items() if n not in known and not n.startswith((*OUR_PREFIXES, _VLLM_PREFIX))}
@@ -84,7 +84,7 @@ def set_defaults(variables: Mapping[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
-def to_pass_on(settings: Settings) -> dict[str, str]:
+def variables_for_replica(settings: Settings) -> dict[str, str]:
     """The variables for another process of the same server: these settings, vLLM's, and related ones."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
     for field, info in Settings.model_fields.items():
@@ -105,7 +105,7 @@ def take(given: Mapping[str, Any]) -> None:
     os.environ.update({name: str(value) for name, value in given.items()})
 
 
-def to_deploy() -> dict[str, str]:
+def variables_for_endpoint() -> dict[str, str]:
     """The variables that we read, for an endpoint. Others are left out: a laptop has long ones that do not belong
     there."""
     ours = (*OUR_PREFIXES, _VLLM_PREFIX)
@@ -117,7 +117,7 @@ def without_effect() -> list[str]:
     return sorted(name for name in os.environ if name.startswith(_SUPERVISOR))
 
 
-def of_vllms_server(settings: Settings) -> list[str]:
+def vllm_server_warnings(settings: Settings) -> list[str]:
     """A sentence for each variable of vLLM's HTTP server that is set, and does nothing here."""
     return variable_warnings(os.environ) if settings.engine == "vllm" else []
 

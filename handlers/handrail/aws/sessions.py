@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -23,7 +23,8 @@ from starlette.types import Receive, Scope, Send
 from handrail.aws import adapter_header
 from handrail.core.answers import to_response
 from handrail.core.calling import Handler, on_loop
-from handrail.core.marks import mark
+from handrail.core.errors import Ambiguous, HandlerFault
+from handrail.core.marks import Mark, mark
 from handrail.core.signature import Signature
 from handrail.core.slots import SessionStep, Slot
 from handrail.core.tracebacks import definition, signature_text
@@ -43,14 +44,14 @@ _STEP = r'"[^"]+"|[\w-]+'
 Call = Callable[..., Any]
 
 
-class Asked(StrEnum):
+class SessionRequest(StrEnum):
     """Values of `requestType`. OPEN is also the header's value of a client that wants a new session."""
 
     OPEN = "NEW_SESSION"
     CLOSE = "CLOSE"
 
 
-def asked_for(body: bytes) -> Asked | None:
+def session_request(body: bytes) -> SessionRequest | None:
     """The session operation that a body requests; None if the body is for a handler.
 
     A handler's body may have a `requestType`, too: only the two values mean sessions. Raises HTTPException for one of
@@ -60,13 +61,12 @@ def asked_for(body: bytes) -> Asked | None:
     if _KEY not in given:
         return None
     kind = given[_KEY]
-    is_known = kind in list(Asked)
+    is_known = kind in list(SessionRequest)
     if is_known and len(given) == 1:
-        return Asked(kind)
+        return SessionRequest(kind)
     if is_known or len(given) == 1:
-        raise HTTPException(
-            400, f'a request about a session is {{"{_KEY}": "{Asked.OPEN}"}} or {{"{_KEY}": "{Asked.CLOSE}"}}, no more'
-        )
+        opens, closes = (f'{{"{_KEY}": "{request}"}}' for request in SessionRequest)
+        raise HTTPException(400, f"a request about a session is {opens} or {closes}, no more")
     return None
 
 
@@ -80,7 +80,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def refuse_without_sessions(body: bytes, header: str | None) -> None:
     """Raises HTTPException if a client uses sessions and they are off."""
-    if asked_for(body) is not None:
+    if session_request(body) is not None:
         raise HTTPException(400, _DISABLED)
     if header:
         raise HTTPException(400, f"{_DISABLED}, {HEADER} header not supported")
@@ -164,6 +164,17 @@ def register_close_session_handler(
         return mark(SessionStep.CLOSE, closing)
 
     return decorate
+
+
+def find(marks: Sequence[Mark]) -> tuple[dict[SessionStep, Handler], list[HandlerFault]]:
+    """The functions among a script's marks that open and close sessions of its engine, and their faults."""
+    marked = {step: [mark.function for mark in marks if mark.role is step] for step in SessionStep}
+    faults: list[HandlerFault] = [
+        Ambiguous(f"@{step.decorator} marks {' and '.join(map(definition, functions))}: keep one.")
+        for step, functions in marked.items()
+        if len(functions) > 1
+    ]
+    return {step: handler_of(functions[-1]) for step, functions in marked.items() if functions}, faults
 
 
 def handler_of(function: Call) -> Handler:

@@ -99,18 +99,18 @@ def _plain(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
     """The common case: nothing to parse, so FastAPI is not involved."""
     with_request = _with_request(call, signature)
     is_ping = slot is Slot.PING  # in this slot True, None and False are statuses
-    look = Remarks(signature.name, signature.where).look
+    check = Remarks(signature.name, signature.where).check
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         value = await with_request(Request(scope, receive, send))
         if is_ping or not is_plain(value):
             if type(value) is tuple:
-                look(value)
+                check(value)
             response = await to_response(value, slot)
             await response(scope, receive, send)
             return
         if value is None:
-            look(value)
+            check(value)
         await send_json(value, send)
 
     return app
@@ -141,11 +141,11 @@ def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
         positional = [kwargs.pop(name) for name in positional_only]
         value = await call(*positional, **kwargs)
         if type(value) is tuple or (value is None and slot is Slot.INVOCATION):
-            look(value)
+            check(value)
         # Plain data is returned as it is: FastAPI encodes it and adds headers set on a `response: Response`.
         return await to_response(value, slot) if is_stream(value) or (slot is Slot.PING and value is False) else value
 
-    look = Remarks(signature.name, signature.where).look
+    check = Remarks(signature.name, signature.where).check
     positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:

@@ -1,8 +1,9 @@
-"""Schemas of pydantic's whose validation costs more than its input: each as one that ends early.
+"""Replaces pydantic schemas whose validation can cost far more than its input with schemas that stop early.
 
-Objects are validated piece by piece, so that the first piece with a wrong pair is the last that is looked at. Keys and
-items of sets are watched for hashes that are alike: whoever chooses numbers, dates or addresses may choose them so that
-each takes a set as long as all before it. JSON in a string is counted before it is parsed.
+- An object is validated in pieces. Validation stops after the first piece with an invalid pair.
+- Equal hashes among the keys of an object and the items of a set are counted. A client can choose numbers, dates or
+  addresses with equal hashes, and each insertion then takes time proportional to the size of the set.
+- JSON in a string is counted before it is parsed.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
-#: Pairs of an object that are validated at once: so many errors there may be.
+#: Pairs of an object that are validated at once, and so the most errors that are collected for one object.
 _PIECE = 100
-#: Values that may differ and have one hash, in one set or object.
+#: The most different values with equal hashes in one set or object.
 _MOST_ALIKE = 60
-#: What Python hashes with a secret, or has few of.
+#: Types whose hashes a client cannot choose (Python hashes them with a secret), or that have few values.
 _SAFE = ("str", "bytes", "bool", "none", "literal", "enum")
-#: Values that cannot be wrong.
+#: Types of which every value is valid.
 _RIGHT = ("any",)
-#: Objects and arrays, and values, of JSON in a string.
+#: The most objects and arrays, and the most values, of JSON in a string.
 _MOST_OBJECTS = 100_000
 _MOST_VALUES = 1_000_000
 _ALIKE, _LARGE_JSON = "alike", "json_too_large"
-#: Keys of an object, beside ten for each field, where others than the fields' are wrong.
+#: The most keys of an object that are validated, plus ten for each field, if unknown keys are forbidden.
 _MOST_KEYS = 1_000
 
 
 class _Alike:
-    """Counts different values with the same hash."""
+    """Counts different values with equal hashes. `add` raises PydanticCustomError above _MOST_ALIKE."""
 
     def __init__(self) -> None:
         self._first: dict[int, Any] = {}
@@ -43,7 +44,7 @@ class _Alike:
         try:
             same = self._first.setdefault(hash(value), value)
         except TypeError:
-            return  # whoever wants to hash it says what is wrong
+            return  # not hashable: pydantic reports that when it builds the set
         self._count += same is not value and same != value
         if self._count > _MOST_ALIKE:
             raise PydanticCustomError(_ALIKE, "Too many values have the same hash, which makes a set of them slow")
@@ -53,7 +54,10 @@ _alike: ContextVar[_Alike] = ContextVar("_alike")
 
 
 def cheaper(schema: dict[str, Any]) -> dict[str, Any]:
-    """`schema`, or one around it that ends early; what it holds is as it is to be."""
+    """Return `schema`, or a schema around it that stops early. Its inner schemas are expected to be replaced already.
+
+    `schema` is a core schema of pydantic. Valid input gives the same result.
+    """
     kind = schema.get("type")
     if kind == "dict":
         return _around(schema, _cheaper_dict)
@@ -67,20 +71,20 @@ def cheaper(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_costly(refused: ValidationError) -> bool:
-    """Whether something was refused for what it costs: to pydantic alone it may be right."""
+    """Whether an error is about cost: pydantic's own schema might accept the input, after a long time."""
     errors = refused.errors(include_url=False, include_context=False, include_input=False)
     return any(error["type"] in (_ALIKE, _LARGE_JSON) for error in errors)
 
 
 def _around(schema: dict[str, Any], make: Callable[[Any], Any]) -> dict[str, Any]:
-    """What others refer to is the outer one."""
+    """`make(schema)` under the schema's `ref`, so that references lead to the outer schema."""
     name = schema.get("ref")
     made: dict[str, Any] = make({key: value for key, value in schema.items() if key != "ref"})
     return {**made, "ref": name} if name else made
 
 
 def _is_safe(schema: Any) -> bool:
-    """Any means what JSON has, and objects and arrays have no hash."""
+    """Whether a client cannot choose equal hashes. An item schema of `any` or None is not safe: JSON has numbers."""
     return isinstance(schema, dict) and schema["type"] in _SAFE
 
 
@@ -111,7 +115,7 @@ def _in_pieces(given: Any, validate: Callable[[Any], Any]) -> Any:
 
 
 def _require_length(length: int, least: int | None, most: int | None) -> None:
-    """In pydantic's own words: a piece cannot know."""
+    """Check the length of the whole object, which no piece knows. Raises pydantic's own errors."""
     if least is not None and length < least:
         raise PydanticKnownError(
             "too_short", {"field_type": "Dictionary", "min_length": least, "actual_length": length}
@@ -133,7 +137,7 @@ def _cheaper_set(schema: Any) -> Any:
 
 @contextmanager
 def _watched() -> Iterator[None]:
-    """One set or object: those in it have a count of their own."""
+    """Count equal hashes for one set or object; nested ones have their own counts."""
     before = _alike.set(_Alike())
     try:
         yield
@@ -159,7 +163,7 @@ def _bounded_json(value: Any) -> Any:
 
 
 def _fewer_keys(schema: Any) -> Any:
-    """It is wrong already where it has more keys than it may have names: some of them are enough to say so."""
+    """Validate only some keys of an object with more keys than names: it is invalid, and those are enough to say so."""
     most = _MOST_KEYS + 10 * len(schema["schema"].get("fields", ()))
 
     def few(given: Any) -> Any:

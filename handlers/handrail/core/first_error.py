@@ -1,5 +1,8 @@
-"""Validation that ends at the first item of a list that is wrong: pydantic goes on to the last, and collects what every
-member of a union has to say of each."""
+"""Makes pydantic stop at the first invalid item of a list.
+
+Without this, pydantic validates all items and collects the errors of each, for every member of a union: a large invalid
+body would take seconds.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,29 @@ from pydantic_core import SchemaValidator, core_schema
 from handrail.core.costly import cheaper, is_costly
 
 _LISTS = ("list", "tuple", "set", "frozenset")
-#: What is no schema, and may look like one.
+#: Keys of a schema whose values are data, which may look like a schema.
 _DATA = ("default", "metadata", "serialization", "expected")
-#: A million of these take no time.
+#: Types of items whose validation is so fast that other threads need no turn in between.
 _ATOMS = ("str", "int", "float", "bool", "any", "none")
 
 
 def at_first_error(adapter: TypeAdapter[Any], whole_up_to: int = 0, *, yields: bool = False) -> TypeAdapter[Any]:
-    """The same adapter, which from now on reports no more than the first wrong item of each list. What has at most
-    `whole_up_to` items and keys is reported on in whole. One that `yields` is for a thread: between two items of a list
-    other threads may have the interpreter, which pydantic keeps for itself else."""
+    """Change `adapter` so that it reports only the first invalid item of each list, and return it.
+
+    `whole_up_to` is a number of items and keys: input with at most so many still gets all of its errors. With `yields`,
+    the interpreter may switch to another thread between two items of a list, for adapters that are used in a thread;
+    pydantic itself does not release it.
+    """
     fast = SchemaValidator(_failing_fast(adapter.core_schema, yields), _use_prebuilt=False)
     adapter.validator = cast("SchemaValidator", _TwoStep(fast, adapter.validator, whole_up_to)) if whole_up_to else fast
     return adapter
 
 
 def route_at_first_error(route: Any, whole_up_to: int = 0) -> None:
-    """The same for the bodies that FastAPI parses for `route`, in the versions that keep their adapters as we know."""
+    """Do the same with the adapters of the bodies that FastAPI parses for `route`, a FastAPI route.
+
+    A version of FastAPI that stores its adapters elsewhere is left as it is.
+    """
     for field in _bodies(getattr(route, "dependant", None)):
         adapter = getattr(field, "_type_adapter", None)
         if isinstance(adapter, TypeAdapter):
@@ -36,7 +45,7 @@ def route_at_first_error(route: Any, whole_up_to: int = 0) -> None:
 
 
 class _TwoStep:
-    """As much of pydantic's validator as is asked for: what is refused and small is looked at again."""
+    """A validator that stops early, and validates small invalid input again with the complete one for all errors."""
 
     def __init__(self, fast: Any, whole: Any, whole_up_to: int) -> None:
         self._fast = fast
@@ -56,12 +65,12 @@ class _TwoStep:
 
 
 def holds_more(value: Any, most: int) -> bool:
-    """Whether JSON as Python has it has more items and keys than `most`; looks at no more than so many."""
+    """Whether parsed JSON has more items and keys than `most`, nested ones included. Visits at most so many."""
     return _remaining(value, most) < 0
 
 
 def _remaining(value: Any, most: int) -> int:
-    """What is left of `most` once every item and key of `value` has taken one; below zero where they do not suffice."""
+    """`most` minus the number of items and keys in `value`; once below zero, the rest is not counted."""
     inner: Any = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     left = most - len(inner)
     for one in inner if left >= 0 else ():
@@ -92,5 +101,5 @@ def _failing_fast(schema: Any, yields: bool = False) -> Any:
 
 
 def _as_it_is(value: Any) -> Any:
-    """To call it is all: the interpreter looks then whether another thread waits for it."""
+    """Return `value`. Each call of a Python function lets the interpreter switch threads."""
     return value

@@ -12,8 +12,10 @@ from typing import Any
 from starlette.applications import Starlette
 
 from handrail.core.engine import Engine
-from handrail.core.errors import HookFailed, SignatureRefused
+from handrail.core.errors import HandlerFault, HookFailed, SignatureRefused
+from handrail.core.marks import Mark
 from handrail.core.signature import annotations_of
+from handrail.core.slots import Moment
 from handrail.core.threads import run_in_threadpool
 from handrail.core.tracebacks import definition, message_of, signature_text, user_traceback
 
@@ -23,6 +25,19 @@ Hook = Callable[..., Any]
 
 #: Timeout of one hook at shutdown, in seconds: after a drain of 25 s, SageMaker leaves 5.
 STOP_S = 2.0
+
+
+def find(marks: Sequence[Mark]) -> tuple[dict[Moment, tuple[Hook, ...]], list[HandlerFault]]:
+    """The hooks among a script's marks, in the order of their definition, and their faults."""
+    hooks = {moment: tuple(mark.function for mark in marks if mark.role is moment) for moment in Moment}
+    faults: list[HandlerFault] = []
+    for moment, functions in hooks.items():
+        for function in functions:
+            try:
+                check_hook(function)
+            except SignatureRefused as fault:
+                faults.append(SignatureRefused(f"@{moment}: {fault}."))
+    return hooks, faults
 
 
 def check_hook(function: Hook) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -89,7 +90,7 @@ def named(slot: Slot, script: Script) -> list[Candidate]:
     return [Candidate(Rung.NAME, f"named {slot.function}", names[slot.function])] if slot.function in names else []
 
 
-def of_styles(slot: Slot, offers: Sequence[Offer]) -> list[Candidate]:
+def from_styles(slot: Slot, offers: Sequence[Offer]) -> list[Candidate]:
     """The candidates of whole models."""
     candidates = []
     for offer in offers:
@@ -148,3 +149,15 @@ def _described(winner: Candidate, hidden: Candidate) -> str:
     if hidden.rung is not Rung.STYLE or winner.function is DEFAULT:
         return winner.found
     return f"{winner.label} ({definition(winner.function)}), {winner.found},"
+
+
+def near_misses(slot: Slot, candidates: tuple[Candidate, ...], script: Script) -> list[str]:
+    """A warning for a function whose name is almost that of rung 3, and that no other rung has found."""
+    names = vars(script.module) if script.module else {}
+    if slot.function in names:
+        return []
+    handlers = {id(candidate.function) for candidate in candidates}
+    others = {other.function for other in Slot}
+    free = [n for n, value in names.items() if callable(value) and id(value) not in handlers and n not in others]
+    close = difflib.get_close_matches(slot.function, free, n=1, cutoff=0.88)
+    return [f"{name} ({definition(names[name])}) is not a handler: did you mean {slot.function}?" for name in close]

@@ -22,7 +22,7 @@ class Remarks:
         self._who = f"{name} ({where})"
         self._said: set[str] = set()
 
-    def look(self, value: Any) -> None:
+    def check(self, value: Any) -> None:
         """Check a return value that is None or a tuple."""
         if value is None:
             self._say(_NOTHING)

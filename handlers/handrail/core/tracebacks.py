@@ -35,13 +35,25 @@ class Raised:
     traceback: str
 
 
-def explain(error: BaseException, function: Callable[..., Any]) -> Raised:
-    """Explain an exception to the author of `function`."""
-    code = code_of(function)
-    folder = Path(code.co_filename).parent if code else Path(os.devnull)  # written in C: no lines of the user's
+def explain(error: BaseException, function: Callable[..., Any], model_directory: Path | None = None) -> Raised:
+    """Explain an exception to the author of the code that raised it, whose folder `authors_folder` chooses."""
+    folder = authors_folder(error, function, model_directory)
     where, hidden = inner_line(error, folder) or definition(function), hiding(error, folder)
     told = "\n".join(filter(None, [user_traceback(error, folder), advice(error, _own_message(error)), hidden]))
     return Raised(type(error).__name__, ". ".join(filter(None, [message_of(error), hidden])), where, told)
+
+
+def authors_folder(error: BaseException, function: Callable[..., Any], model_directory: Path | None) -> Path:
+    """The folder whose lines explain the error: that of the file of `function`.
+
+    A function from elsewhere, such as a method of an installed style, may call the user's script. If the traceback has
+    a line below `model_directory`, that directory is the folder.
+    """
+    code = code_of(function)
+    file = code.co_filename if code else os.devnull  # written in C: no lines of the user's
+    if model_directory is None or _is_theirs(file, model_directory) or not inner_line(error, model_directory):
+        return Path(file).parent
+    return model_directory
 
 
 def inner_line(error: BaseException, folder: Path) -> str:

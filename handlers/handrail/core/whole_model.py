@@ -1,7 +1,7 @@
-"""The door for whole-model styles: what a style finds in a model directory, and what is then served.
+"""The interface of whole-model styles: a style looks at a model directory, and offers a model that the server serves.
 
-A style is a way in which a whole directory describes a model, where others write handlers: a class of one name, a file
-of one kind. Each is registered under the entry point group `handrail.styles`; those of Handrail are as well.
+A style is a form in which a directory describes a whole model instead of handlers, such as a class with a fixed name or
+a file of a fixed format. Styles are found by the entry point group `handrail.styles`, Handrail's own included.
 """
 
 from __future__ import annotations
@@ -24,14 +24,22 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
-    """What a model is given when it starts: the engine, and the address at which a process of its own asks it."""
+    """The argument of `WholeModel.start`.
+
+    `engine` is the facade to call from this process. `engine_url` is the URL of this server, with the key in it, for
+    calls from a process that the model starts.
+    """
 
     engine: Engine
     engine_url: str
 
 
 class Neighbours(NamedTuple):
-    """Applications that a model's routes may pass a request on to."""
+    """The ASGI applications to which a model's routes may pass on a request.
+
+    `health` answers as `/health` does, with this model's own health asked anew; `invocations` answers as `/invocations`
+    does; `engine` has the engine's routes, as `/v1/chat/completions`.
+    """
 
     health: ASGIApp
     invocations: ASGIApp
@@ -40,7 +48,12 @@ class Neighbours(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """How an error of the model's is answered; `log` is for the log alone, and `more` are further keys of the error."""
+    """The answer to an exception of a model.
+
+    `status` is the HTTP status, `message` the text of the error, and `kind` its type; without a `kind`, the type
+    follows from the status. `headers` are response headers, `more` further keys of the error object. `log` is text for
+    the log that the client does not get.
+    """
 
     status: int
     message: str
@@ -51,82 +64,94 @@ class Problem:
 
 
 class WholeModel:
-    """What a style found, as the server serves it. Each member has a default: a style gives what it has.
+    """A model that a style found, as the server serves it. Every member has a default.
 
-    `handlers` are functions by slot, as a script's own would be, or Handlers that the style has made itself; `routes`
-    the same by path, for POST; `sockets` for WebSockets by path.
+    `handlers` maps a slot to the function that answers it, with any signature that a script's handler may have, or to a
+    Handler that the style has made. `routes` maps a path to the same, for POST. `sockets` maps a path to the Handler of
+    its WebSocket.
     """
 
-    #: What `handrail check` heads its lines with, and, in lower case, the key of its JSON.
+    #: The heading of the model's lines in `handrail check`, and, in lower case, the key of its data in the JSON.
     title = "model"
-    #: What `handrail invoke` calls its start; the title if it is empty.
+    #: The name of its start in the output of `handrail invoke`; if empty, the title.
     stage = ""
-    #: What is said while it starts.
+    #: The message of `/ping` while the model starts.
     loading = "the model is loading"
-    #: What clients of `/ping` are told where it is not healthy.
+    #: The message of `/ping` and `/health` while `is_healthy` gives False.
     unhealthy = "the model says that it is not healthy"
     handlers: Mapping[Slot, Any] = {}
     routes: Mapping[str, Any] = {}
     sockets: Mapping[str, Handler] = {}
-    #: Paths of the engine's that its handler of /invocations answers as well.
+    #: Paths of the engine's generating routes. With HANDRAIL_MODEL_ROUTES=predict, and `hides_engine`, the model's
+    #: handler of /invocations answers them instead of the engine.
     also_at: tuple[str, ...] = ()
-    #: Templates of paths below its `prefixes` at which that handler answers, as `/v1/models/{name}:predict`.
+    #: Path templates below its `prefixes`, such as `/v1/models/{name}:predict`, that reach the handler of /invocations.
+    #: They are described in `/openapi.json`.
     templates: tuple[str, ...] = ()
-    #: HANDRAIL_MODEL_ROUTES applies to it: it may check what the engine's own routes would not.
+    #: Whether HANDRAIL_MODEL_ROUTES applies: the model may check requests that the engine's own routes would not check.
     hides_engine = False
-    #: Its requests run to their end although their clients have left.
+    #: Whether a request runs to its end after its client has disconnected.
     outlives_client = False
-    #: It is started also where a handler of a higher rung answers each of its slots.
+    #: Whether it is started even if handlers of higher rungs answer all of its slots.
     is_always_served = False
-    #: Its code runs in processes of its own, which ask the engine by its address.
+    #: Whether its code runs in processes of its own, which call the engine at `Start.engine_url`.
     is_elsewhere = False
-    #: How often a WebSocket's client is pinged, and how long it has to answer, in seconds.
+    #: Seconds between two pings of a WebSocket's client, and seconds until it must have answered one. None for either
+    #: means the server's default; None for the pair, that the model has no WebSocket settings.
     socket_pings: tuple[float | None, float | None] | None = None
-    #: How long `stop` may take, in seconds.
+    #: The timeout of `stop`, in seconds.
     stop_s = 5.0
 
     async def start(self, start: Start) -> None:
-        """Before the first request, once the engine is ready. Raises LoadFailed."""
+        """Load the model: called when the engine is ready, before the first request. Raises LoadFailed."""
 
     async def stop(self) -> None:
-        """After the last request."""
+        """Free what `start` has taken: called after the last request. It is cancelled after `stop_s` seconds."""
 
     async def is_healthy(self, *, is_fresh: bool = False) -> bool:
-        """Whether it can answer; within two seconds. Where `is_fresh`, it is asked anew."""
+        """Whether the model can answer requests. Has to return within two seconds.
+
+        An answer may be reused for a moment, unless `is_fresh` is true.
+        """
         return True
 
     def prefixes(self, neighbours: Neighbours) -> Mapping[str, ASGIApp]:
-        """What answers below a path."""
+        """ASGI applications by the prefix of the paths that they answer, with any HTTP method."""
         return {}
 
     def explain(self, error: BaseException) -> Problem | None:
-        """The answer to what its handler of /invocations raised; None where the server's own rules hold."""
+        """The answer to an exception that the handler of /invocations raised.
+
+        Returns None for the server's usual answer: 500 with the line of the script.
+        """
         return None
 
     def contract(self) -> Contract | None:
-        """What /invocations takes and gives; None where the signature of its handler says it."""
+        """The description of /invocations for `/openapi.json`; None to derive it from the handler's signature."""
         return None
 
     def unasked(self) -> list[str]:
-        """Warnings where the engine answers /invocations and not the model."""
+        """Warnings to log if the engine answers /invocations and the model does not."""
         return []
 
     def rows(self) -> Iterable[str]:
-        """Its lines in `handrail check`."""
+        """The model's lines in the text of `handrail check`."""
         return ()
 
     def data(self) -> Mapping[str, Any]:
-        """The same for machines: JSON."""
+        """The same as a JSON object, for `handrail check --json`."""
         return {}
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What a style found. Where there are `faults`, the server does not start, and `model` may be None.
+    """A style's finding in a model directory.
 
-    `offered` are functions by slot, or Handlers: those of the model, where it has one. `label` says what was found and
-    where, as `class Model at /opt/ml/model/model.py:3`. `is_chosen` where a setting of the style's own names it.
-    `script` is the file that it was made of, where nothing else would know what that is written for.
+    `label` says what was found and where, such as `class Model at /opt/ml/model/model.py:3`. `model` is what to serve.
+    If there are `faults`, the server does not start, and `model` may be None; `warnings` are logged at the start.
+    `is_chosen` says that a setting of the style's own names this model: it then comes before those of other styles.
+    `offered` are functions, or Handlers, by slot; it is read only if there is no `model`. `script` is the file from
+    which the model was made: that file is then not judged to be another server's script.
     """
 
     label: str
@@ -143,8 +168,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class ModelDirectory:
-    """Where a style looks. `script` is the one that was loaded; `is_answered` says whether a handler of a higher rung
-    answers /invocations. `settings` are the server's; which fields they have is no promise."""
+    """The argument of a style's methods.
+
+    `path` is the directory, `loader` imports files of it. `script` is the loaded script; it is empty in `prepare` and
+    `flags`. `is_answered` says whether a handler of a higher rung answers /invocations. `settings` are the server's;
+    their fields may change in any version.
+    """
 
     path: Path
     loader: Loader
@@ -154,26 +183,41 @@ class ModelDirectory:
 
 
 class Style:
-    """Finds its models. The server makes one of each style, and asks it at each start and reload."""
+    """Finds models of one form. The server makes an instance when it loads a program, at the start and at each reload.
 
-    #: As the entry point is named; HANDRAIL_STYLE and HANDRAIL_PLUGINS_DISABLED say it.
+    `flags` is called on an instance of its own, before the script is loaded; then, on one instance, `prepare` and
+    `find`. If a third-party style raises, or returns a value of the wrong type, the start stops with exit status 3.
+    """
+
+    #: The name of its entry point, which the server sets; it is the value in HANDRAIL_STYLE and
+    #: HANDRAIL_PLUGINS_DISABLED.
     name = ""
-    #: Of two that found a model for /invocations the higher one is served. Two of the same priority are refused.
+    #: If two styles offer a model for /invocations, the one with the higher priority is served. An equal priority stops
+    #: the start.
     priority = 0
 
-    #: Its scripts start a server when they are imported, which `prepare` keeps them from.
+    #: Whether its scripts start a server when they are imported. `prepare` then has to prevent that.
     starts_servers = False
 
     def prepare(self, directory: ModelDirectory) -> str | None:
-        """Before the script runs: make what it imports importable. Which file is the script, where that is the style's
-        to say. Raises HandlerFault."""
+        """Prepare the import of the script, such as by making importable what it imports.
+
+        Returns the script's path below `directory.path` if the style determines it, else None. It counts if there is no
+        `model.py` or `code/model.py` and CUSTOM_SCRIPT_FILENAME is not set. Raises HandlerFault.
+        """
         return None
 
     def find(self, directory: ModelDirectory) -> Offer | None:
-        """What there is, with everything that is wrong with it; None where there is nothing of this style."""
+        """The model in the directory, with all its faults; None if the directory has nothing of this style.
+
+        It is called after the script's import, also if that failed or there is no script.
+        """
         return None
 
     def flags(self, directory: ModelDirectory) -> Mapping[str, str]:
-        """The engine flags that the directory's files ask for, as `SM_VLLM_…` variables; the environment's go before
-        them. It is asked before the script runs."""
+        """Engine flags that files of the directory ask for, as `SM_VLLM_…` variables with their values.
+
+        It is called before the engine and the script are loaded. A variable of the environment overrides a flag of its
+        name.
+        """
         return {}

@@ -42,7 +42,7 @@ class Downstream:
 
     async def call_next(self, request: Request) -> Response:
         """Run the application on `request`, which may have been changed. Raises its exceptions before its answer."""
-        run = _Run(self._app, *passed_on(request, self._receive))
+        run = _Run(self._app, *forwarded(request, self._receive))
         self._runs.append(run)
         return await run.response()
 
@@ -171,7 +171,7 @@ class NextResponse(Response):
         pouring.result()
 
 
-def passed_on(request: Request, receive: Receive) -> tuple[Scope, Receive]:
+def forwarded(request: Request, receive: Receive) -> tuple[Scope, Receive]:
     """The scope and receive for the next step; they replay the body if it was read or replaced."""
     body = getattr(request, "_body", None)
     if body is None:

@@ -27,7 +27,7 @@ from handrail.core.errors import SignatureRefused
 from handrail.core.presence import ClientLeft
 from handrail.core.threads import run_in_threadpool
 from handrail.core.tracebacks import definition, signature_text
-from handrail.wrap.downstream import CallNext, Downstream, StreamCut, passed_on
+from handrail.wrap.downstream import CallNext, Downstream, StreamCut, forwarded
 
 Wrap = Callable[[ASGIApp], ASGIApp]
 
@@ -52,7 +52,7 @@ def input_formatter(function: Any) -> Wrap:
                 await result(scope, receive, send)
                 return
             changed = result if isinstance(result, Request) else request
-            await app(*passed_on(changed, receive), send)
+            await app(*forwarded(changed, receive), send)
 
         return wrapped
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 from fastapi import APIRouter, FastAPI
 from handrail_container.engine.asgi.api_routes import api_routes
-from handrail_container.engine.vllm.routes import by_payload
+from handrail_container.engine.vllm.routes import routes_by_payload
 
 
 async def answer() -> None: ...
@@ -49,6 +49,6 @@ def test_a_body_chooses_among_routes_that_are_nested(caplog: pytest.LogCaptureFi
     of_pooling.post("/embeddings")(answer)
     app.include_router(of_chat)
     app.include_router(of_pooling)
-    assert by_payload(app) == {"messages": "/v1/chat/completions", "input": "/v1/embeddings"}
+    assert routes_by_payload(app) == {"messages": "/v1/chat/completions", "input": "/v1/embeddings"}
     assert "no route of the engine's takes a body with 'prompt': it has none of /v1/completions" in caplog.messages
     assert len(caplog.messages) == 5

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from handrail_container.engine.asked import MOST_ITEMS, require_modest
+from handrail_container.engine.asked import MOST_ITEMS, require_within_bounds
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
 
 BOUNDS = RequestBounds(grammar=1000, answers=8, repeated=1_500_000)
@@ -65,7 +65,7 @@ SCHEMA = {"json": {"properties": {f"p{i}": {"type": "string", "description": "d"
 )
 def test_what_is_more_than_an_honest_client_asks_for_is_400(asked: dict[str, Any], words: str) -> None:
     with pytest.raises(TooMuchAsked, match=words) as refused:
-        require_modest(SimpleNamespace(**asked), asked, BOUNDS)
+        require_within_bounds(SimpleNamespace(**asked), asked, BOUNDS)
     assert refused.value.status_code == 400
 
 
@@ -96,7 +96,7 @@ def test_what_is_more_than_an_honest_client_asks_for_is_400(asked: dict[str, Any
     ],
 )
 def test_what_an_honest_client_asks_for_passes(asked: dict[str, Any]) -> None:
-    require_modest(SimpleNamespace(**asked), asked, BOUNDS)
+    require_within_bounds(SimpleNamespace(**asked), asked, BOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_an_honest_client_asks_for_passes(asked: dict[str, Any]) -> None:
 )
 def test_what_no_engine_can_take_is_the_clients_fault(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(TooMuchAsked, match=words):
-        require_modest(SimpleNamespace(), {"prompt": "hi", **fields}, BOUNDS)
+        require_within_bounds(SimpleNamespace(), {"prompt": "hi", **fields}, BOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_what_no_engine_can_take_is_the_clients_fault(fields: dict[str, Any], wo
     ],
 )
 def test_what_an_engine_can_take_is_left_to_it(body: Any) -> None:
-    require_modest(SimpleNamespace(), body, BOUNDS)
+    require_within_bounds(SimpleNamespace(), body, BOUNDS)

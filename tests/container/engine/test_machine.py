@@ -130,8 +130,8 @@ def test_a_cluster_that_answers_has_gpus_of_its_own() -> None:
 
 def test_this_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
-    there = machine.look(3)
+    there = machine.detect_machine(3)
     assert (there.gpus, there.ray_address) == (3, "head:6379")
     assert there.shared_memory > 0
     monkeypatch.setattr(machine, "_SHARED_MEMORY", tmp_path / "none")
-    assert machine.look(None).shared_memory == 0
+    assert machine.detect_machine(None).shared_memory == 0

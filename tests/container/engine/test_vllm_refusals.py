@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from handrail_container.engine.vllm.refusals import blamed, mentioned, refused
+from handrail_container.engine.vllm.refusals import flags_at_fault, flags_in_message, refused
 from pydantic import BaseModel, ValidationError
 
 FLAGS = {"MAX_MODEL_LEN": "999999", "DTYPE": "auto", "CONFIG": "a.yaml"}
@@ -44,7 +44,7 @@ def test_a_check_of_pydantics_is_told_without_its_frame() -> None:
 
     with pytest.raises(ValidationError) as raised:
         Config.model_validate({"max_model_len": "x"})
-    assert mentioned(FLAGS, raised.value) == ["MAX_MODEL_LEN"]
+    assert flags_in_message(FLAGS, raised.value) == ["MAX_MODEL_LEN"]
     assert "validation error" not in refused(FLAGS, ["MAX_MODEL_LEN"], raised.value)
 
 
@@ -58,13 +58,13 @@ def test_a_check_of_pydantics_is_told_without_its_frame() -> None:
     ],
 )
 def test_a_reason_names_the_flags_it_is_about(said: str, names: list[str]) -> None:
-    assert mentioned(FLAGS, ValueError(said)) == names
+    assert flags_in_message(FLAGS, ValueError(said)) == names
 
 
 def test_to_blame_is_what_the_others_pass_without() -> None:
     def passes(flags: Mapping[str, str]) -> bool:
         return "a" not in flags and not {"b", "c"} <= flags.keys()
 
-    assert blamed({"a": "1", "d": "2"}, passes) == ["a"]
-    assert blamed({"b": "1", "c": "2", "d": "3"}, passes) == ["b", "c"]
-    assert blamed({"a": "1", "b": "1", "c": "2"}, passes) == []
+    assert flags_at_fault({"a": "1", "d": "2"}, passes) == ["a"]
+    assert flags_at_fault({"b": "1", "c": "2", "d": "3"}, passes) == ["b", "c"]
+    assert flags_at_fault({"a": "1", "b": "1", "c": "2"}, passes) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from handrail_container.process.exits import SettingsError
-from handrail_container.ray.plan import options, unmet
+from handrail_container.ray.plan import missing_resources, options
 from handrail_container.settings import environment
 
 
@@ -74,7 +74,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Any:
     def lack(there: dict[str, float], **variables: str) -> list[str]:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        return unmet(environment.read(), there)
+        return missing_resources(environment.read(), there)
 
     return lack
 

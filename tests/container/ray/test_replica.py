@@ -217,7 +217,7 @@ def test_settings_reach_another_process(monkeypatch: pytest.MonkeyPatch, tmp_pat
     given = {"HANDRAIL_API_KEY": "key", "SM_VLLM_SEED": "1", "TRUSS_SECRET_A": "b", "LOG_LEVEL": "ERROR"}
     for name, value in {**given, "UNRELATED": "x"}.items():
         monkeypatch.setenv(name, value)
-    passed = environment.to_pass_on(environment.read(model_path=tmp_path, engine="echo"))
+    passed = environment.variables_for_replica(environment.read(model_path=tmp_path, engine="echo"))
     assert passed == {**given, "HANDRAIL_ENGINE": "echo", "SAGEMAKER_MODEL_PATH": str(tmp_path)}
 
 
@@ -225,5 +225,5 @@ def test_the_command_lines_word_reaches_it_too(monkeypatch: pytest.MonkeyPatch, 
     """Where it is what would be so anyway, and the environment says otherwise."""
     monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "9000")
     monkeypatch.setenv("HANDRAIL_RAY_GPUS", "")
-    passed = environment.to_pass_on(environment.read(model_path=tmp_path, port=8080))
+    passed = environment.variables_for_replica(environment.read(model_path=tmp_path, port=8080))
     assert (passed["SAGEMAKER_BIND_TO_PORT"], passed["HANDRAIL_RAY_GPUS"]) == ("8080", "")

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine.asgi.api_routes import api_routes
-from handrail_container.engine.asked import require_modest
+from handrail_container.engine.asked import require_within_bounds
 from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds, TooMuchAsked
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Direct:
 def _parsed(route: _Route, body: bytes, bounds: RequestBounds) -> Any:
     document = json.loads(body)
     asked = route.schema.validate_python(document)
-    require_modest(asked, document, bounds)
+    require_within_bounds(asked, document, bounds)
     return asked
 
 
@@ -142,7 +142,7 @@ def _parsed_large(route: _Route, body: bytes, bounds: RequestBounds) -> Any:
     except ValidationError as refused:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_url=False)]
         raise RequestValidationError(errors, body=document) from None
-    require_modest(asked, document, bounds)
+    require_within_bounds(asked, document, bounds)
     return asked
 
 

@@ -38,7 +38,7 @@ def parse(model: str, variables: Mapping[str, str]) -> Namespace:
     _apply_defaults(parser, args, flags)
     if vllm("current_platform").is_cpu():
         _suit_cpu(args)
-    if unfit := list(machine.problems(_parallel(args), machine.look(_gpus(), _numa_nodes()))):
+    if unfit := list(machine.problems(_parallel(args), machine.detect_machine(_gpus(), _numa_nodes()))):
         raise SettingsError(*unfit)
     return args
 
@@ -135,7 +135,7 @@ def _parse_together(parser: Any, model: str, flags: Mapping[str, str]) -> Namesp
     try:
         return parsed(flags)
     except Exception as error:  # any exception of vLLM's parser, its checks or a plugin is a refusal of the flags
-        raise SettingsError(refusals.refused(flags, refusals.blamed(flags, passes), error)) from error
+        raise SettingsError(refusals.refused(flags, refusals.flags_at_fault(flags, passes), error)) from error
 
 
 def _import_plugins(args: Namespace) -> None:

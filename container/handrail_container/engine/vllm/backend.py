@@ -27,7 +27,7 @@ from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.places import Places
 from handrail_container.engine.vllm.prespawned import Spare
 from handrail_container.process.exits import EngineDeadError, EngineStartError, SettingsError, StartError
-from handrail_container.process.garbage import collected_later, kept
+from handrail_container.process.garbage import collection_paused, freeze_objects
 from handrail_container.process.threads import in_thread
 from handrail_container.settings.vllm_flags import engine_flags
 
@@ -83,7 +83,7 @@ class VllmBackend:
             self._spare = prespawned.start(self._flags)
 
     def prepare(self) -> None:
-        with collected_later():
+        with collection_paused():
             self._args, self.variables = arguments.parse(self._model, self._flags), arguments.variables()
 
     async def start(self, app: FastAPI) -> None:
@@ -99,7 +99,7 @@ class VllmBackend:
             raise self._config_error(refused.__cause__ or refused) from refused.__cause__
         except Exception as error:  # any exception of vLLM's is a failed start
             raise self._start_error(error) from error
-        self.routes_by_payload = routes.by_payload(app)
+        self.routes_by_payload = routes.routes_by_payload(app)
         self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
         self._engine.attach(self.client, app.state, self.variables)
         self.adapters.attach(self.client, app.state.openai_serving_models)
@@ -139,7 +139,7 @@ class VllmBackend:
                 await self._first(self.client.encode, vllm("PoolingParams")(task=task))
         except Exception as error:  # any exception of vLLM's means that it does not answer
             raise self._start_error(error) from error
-        kept()
+        freeze_objects()
 
     async def _first(self, ask: Callable[..., Any], params: Any) -> None:
         prompt = await self._engine.rendered({"prompt_token_ids": [1]})
@@ -150,7 +150,7 @@ class VllmBackend:
     def _config_error(self, error: BaseException) -> StartError:
         """SettingsError if vLLM's reason names flags that were set; else the model or the machine is at fault."""
         flags = engine_flags(self._flags)
-        if names := refusals.mentioned(flags, error):
+        if names := refusals.flags_in_message(flags, error):
             return SettingsError(refusals.refused(flags, names, error))
         return self._start_error(error)
 
@@ -162,7 +162,7 @@ class VllmBackend:
         if self.client is None or self._stopped:
             raise EngineDeadError("the engine is not running")
         if self.client.errored:
-            raise EngineDeadError(f"the engine died: {root_cause.death(self.client, self._causes)}")
+            raise EngineDeadError(f"the engine died: {root_cause.cause_of_death(self.client, self._causes)}")
         if self._progress is not None and await self._progress.is_stalled():
             raise EngineDeadError(
                 f"the engine hangs: requests run, and nothing came of it for {self._stall_s:g} s (HANDRAIL_STALL_S)"

@@ -25,7 +25,7 @@ def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spar
         engine_args, config = _configured(args)
         if not wanted():
             return None
-        with _executor(args, config), prespawned.instead(ready, config):
+        with _executor(args, config), prespawned.using_spare(ready, config):
             return vllm("AsyncLLM").from_vllm_config(
                 config,
                 usage_context=vllm("UsageContext").OPENAI_API_SERVER,

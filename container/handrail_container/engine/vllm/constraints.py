@@ -1,5 +1,7 @@
-"""Structured outputs, validated beside the event loop and once: vLLM validates them on it, for each prompt anew, and a
-regular expression may take it a second."""
+"""Validates structured outputs in a thread, and each of them once.
+
+vLLM validates them on the event loop, and again for each prompt. One regular expression may take a second.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _AT_ONCE = 2
 
 
 class Constraints:
-    """`most` is HANDRAIL_MAX_GRAMMAR_SIZE."""
+    """The validation of structured outputs. `most` is the largest cost of one, from HANDRAIL_MAX_GRAMMAR_SIZE."""
 
     def __init__(self, client: Any, most: int) -> None:
         self._client = client
@@ -27,7 +29,11 @@ class Constraints:
         self._known: OrderedDict[str, asyncio.Task[Any]] = OrderedDict()
 
     async def validate(self, params: Any) -> None:
-        """Leaves vLLM nothing to validate of what `params` constrain. Raises vLLM's own complaint."""
+        """Validate the structured outputs of `params`, so that vLLM does not validate them again.
+
+        Equal outputs are validated once; the last _REMEMBERED are remembered. Raises vLLM's own VLLMValidationError,
+        also if the outputs cost more than `most`.
+        """
         outputs = getattr(params, "structured_outputs", None)
         if outputs is None:
             return
@@ -58,10 +64,10 @@ class Constraints:
 
 
 def _heard(task: asyncio.Task[Any]) -> None:
-    """Its error is the client's, who may have left."""
+    """Mark the error as retrieved: it is raised to the client's task, which may have been cancelled."""
     if not task.cancelled():
         task.exception()
 
 
 def _nothing(*given: Any) -> None:
-    """In place of what has been done."""
+    """Replaces vLLM's validation, which has been done."""

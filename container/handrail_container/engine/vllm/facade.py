@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from handrail_container.engine.asgi.enveloped import FAILED_EVENT, failure_of_event
-from handrail_container.engine.asked import require_modest
+from handrail_container.engine.asked import require_within_bounds
 from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds
 from handrail_container.engine.texts import require_short
 from handrail_container.engine.token_usage import state_of_call
@@ -98,7 +98,7 @@ class VllmEngine(Engine):
         return {**body, "model": chosen or self._state.openai_serving_models.model_name()}
 
     async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
-        lora = self._adapters.of_request()
+        lora = self._adapters.current_lora_request()
         try:
             rendered = await self.rendered(prompt)
             params = self._params(sampling_params)
@@ -138,7 +138,7 @@ async def _validated(schema: TypeAdapter[Any], body: dict[str, Any], bounds: Req
 
     def validated() -> Any:
         asked = schema.validate_python(body)
-        require_modest(asked, body, bounds)
+        require_within_bounds(asked, body, bounds)
         return asked
 
     return await run_in_threadpool(validated) if holds_more(body, _MANY) else validated()

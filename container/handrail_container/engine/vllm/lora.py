@@ -49,7 +49,7 @@ class VllmAdapters(Adapters):
         states = self._client.output_processor.request_states.values()
         return sum(state.lora_name == name for state in states)
 
-    def of_request(self) -> Any:
+    def current_lora_request(self) -> Any:
         """vLLM's object for the adapter that the request was sent to; None for the base model."""
         name = asked.get()
         if name is None or self.is_base(name):

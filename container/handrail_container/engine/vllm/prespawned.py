@@ -22,7 +22,7 @@ from typing import Any
 
 from handrail_container.engine.vllm import child, cpu_environment, environment, processes
 from handrail_container.engine.vllm.names import NAMES, PRELOADED, WORKERS, vllm
-from handrail_container.process.garbage import collected_later
+from handrail_container.process.garbage import collection_paused
 
 log = logging.getLogger("handrail")
 
@@ -100,7 +100,7 @@ def start(flags: Mapping[str, str]) -> Spare | None:
 
 
 @contextlib.contextmanager
-def instead(spare: Spare | None, config: Any) -> Iterator[None]:
+def using_spare(spare: Spare | None, config: Any) -> Iterator[None]:
     """Within, vLLM gets `spare` when it would spawn an identical process. An unused spare is killed at the end."""
     if spare is None:
         yield
@@ -147,7 +147,7 @@ def _import_and_wait(receiver: Connection) -> None:
     child.end_with_parent()
     began_with = set(os.environ)
     logging.disable(logging.CRITICAL)  # the server imports the same modules and logs the same lines
-    with collected_later():
+    with collection_paused():
         _import()
     logging.disable(logging.NOTSET)
     try:

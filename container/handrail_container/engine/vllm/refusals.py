@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import ValidationError
 
-from handrail_container.engine.vllm.root_cause import said
+from handrail_container.engine.vllm.root_cause import in_one_line
 from handrail_container.settings.vllm_flags import OPTION, PREFIX
 
 #: The text of argparse and vLLM before the complaint itself.
@@ -25,19 +25,19 @@ def refused(flags: Mapping[str, str], names: Iterable[str], error: BaseException
     return f"{f'{to_blame} is refused by vLLM' if to_blame else 'vLLM refuses these flags'}: {_complaint(error)}"
 
 
-def blamed(flags: Mapping[str, str], passes: Callable[[Mapping[str, str]], bool]) -> list[str]:
+def flags_at_fault(flags: Mapping[str, str], passes: Callable[[Mapping[str, str]], bool]) -> list[str]:
     """Each flag without which the others pass: it is wrong by itself, or conflicts with another."""
     return [name for name in flags if passes({other: flags[other] for other in flags if other != name})]
 
 
-def mentioned(flags: Mapping[str, str], error: BaseException) -> list[str]:
+def flags_in_message(flags: Mapping[str, str], error: BaseException) -> list[str]:
     """The flags that the error names: as variables, or by a name with an underscore, which is no ordinary word."""
     words = set(re.findall(r"\w+", _complaint(error).upper()))
     return [name for name in flags if f"{PREFIX}{name}" in words or ("_" in name and name in words)]
 
 
 def _complaint(error: BaseException) -> str:
-    text = said(error) if isinstance(error, ValidationError) else str(error) or type(error).__name__
+    text = in_one_line(error) if isinstance(error, ValidationError) else str(error) or type(error).__name__
     return _NOISE.sub("", _JSON.sub("JSON", _in_variables(_BEFORE.sub("", text))))
 
 

@@ -24,7 +24,7 @@ def root_cause(error: BaseException) -> str:
     chain = [error]
     while (earlier := _earlier(chain[-1])) and earlier not in chain:
         chain.append(earlier)
-    first, *explained = (said(link) for link in reversed(chain[-2:]))
+    first, *explained = (in_one_line(link) for link in reversed(chain[-2:]))
     return f"{explained[0]} ({first})" if explained and first not in explained[0] else first
 
 
@@ -32,7 +32,7 @@ def _earlier(error: BaseException) -> BaseException | None:
     return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def said(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
     """An exception in one line."""
     if isinstance(error, ValidationError):
         return "; ".join(map(_complaint, error.errors()))
@@ -70,7 +70,7 @@ def start_failure(error: BaseException, path: Path, client: Any = None) -> str:
     return _VLLM_HINT.sub("", whole)
 
 
-def death(client: Any, path: Path) -> str:
+def cause_of_death(client: Any, path: Path) -> str:
     """Why the engine died while serving."""
     if cause := recorded(path):
         return cause

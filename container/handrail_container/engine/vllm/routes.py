@@ -57,7 +57,7 @@ def pooling_task(client: Any, tasks: tuple[str, ...]) -> str | None:
     return task
 
 
-def by_payload(app: FastAPI) -> dict[str, str]:
+def routes_by_payload(app: FastAPI) -> dict[str, str]:
     """Maps a key of a body to its route; the first key that the body has decides. Only routes that this model has."""
     there = {route.path for route in api_routes(app)}
     chosen = {key: next((path for path in paths if path in there), None) for key, paths in _BY_KEY.items()}

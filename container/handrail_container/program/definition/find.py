@@ -66,7 +66,7 @@ def find(place: DefinitionSource, defaults: Defaults, open_runner: OpenRunner) -
         return _offer(path, faults=(missing,), is_chosen=is_chosen)
     from handrail_container.program.definition.reading import read  # imports PyYAML, which most servers do not need
 
-    known = references.of_folder(path.parent, place.environment, place.secrets_path)
+    known = references.folder_references(path.parent, place.environment, place.secrets_path)
     try:
         document = read(path, known)
     except DefinitionRefused as fault:

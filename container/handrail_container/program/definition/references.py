@@ -80,7 +80,7 @@ class References:
         return value
 
 
-def of_folder(folder: Path, environment: Mapping[str, str], secrets_path: Path) -> References:
+def folder_references(folder: Path, environment: Mapping[str, str], secrets_path: Path) -> References:
     """The references of a definition in `folder`."""
     of_file = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
     return References({**of_file, **environment}, (secrets_path, RUN_SECRETS))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail_container.process.exits import ExitCode, StartError
-from handrail_container.settings.environment import beside
+from handrail_container.settings.environment import environment_for
 
 #: The model directory's path in the container.
 _THERE = "/opt/ml/model"
@@ -28,7 +28,7 @@ def check(directory: Path, environment: Mapping[str, str], say: Callable[[str], 
     """Check the directory; warnings and open questions go to `say`. Raises CheckRefused."""
     command = [sys.executable, "-P", "-m", "handrail_container", "check", str(directory), "--json", "--elsewhere"]
     here = {name: _here(value, directory) for name, value in environment.items()}
-    done = subprocess.run(command, env=beside(here), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment_for(here), capture_output=True, text=True, check=False)
     report = _read(done.stdout)
     if report is None:
         raise CheckRefused(ExitCode.SCRIPT, f"`handrail check {directory}` ended with {done.returncode}: {done.stderr}")

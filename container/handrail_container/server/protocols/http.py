@@ -77,12 +77,18 @@ class LimitedProtocol(RequestReader):
         self._head_bytes = 0
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        if self.headers and (fault := self._over_limit()):  # trailers: `_feed` sees only those of an unfinished request
+            self._fault = fault
+            raise RequestRefused
+        super().on_message_complete()
+
     def is_sending(self, scope: Scope) -> bool:
         """Whether that request's body is still being received, and reading is not paused."""
         cycle = self.cycle
         return cycle is not None and cycle.scope is scope and cycle.more_body and not self.flow.read_paused
 
-    def look(self, now: float) -> None:
+    def check_timeouts(self, now: float) -> None:
         """Called about once a second: close connections past their head, keep-alive or write timeout."""
         unread, is_busy = self.transport.get_write_buffer_size(), self._is_busy()
         if is_busy and self.flow.read_paused and self._has_closed():

@@ -47,7 +47,7 @@ class Patience:
         """Cut the connection after `seconds`, but not before a slow client has read the rest of our output."""
         self._ends_at = self._clock + seconds
 
-    def look(self, now: float, unread: int, *, is_open: bool, is_read: bool) -> Due:
+    def check(self, now: float, unread: int, *, is_open: bool, is_read: bool) -> Due:
         self._clock += min(now - self._looked_at, _LONGEST_LOOK_S)
         self._looked_at = now
         if not unread or unread != self._unread:

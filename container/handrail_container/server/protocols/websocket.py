@@ -270,10 +270,10 @@ class SocketProtocol(asyncio.Protocol):
             self._refuse(_STOPPING)
         self.transport.close()
 
-    def look(self, now: float) -> None:
+    def check_timeouts(self, now: float) -> None:
         """Called about once a second: disconnect a client past its timeout, and send pings that are due."""
         unread, is_open = self.transport.get_write_buffer_size(), self.stage is SocketStage.OPEN
-        due = self._patience.look(now, unread, is_open=is_open, is_read=self._is_reading)
+        due = self._patience.check(now, unread, is_open=is_open, is_read=self._is_reading)
         if due is Due.CUT:
             self._inbox.cut(_LOST)
             self.transport.abort()
