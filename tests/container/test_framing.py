@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psutil
 import pytest
 from handrail_container.http.explain import explain_ours
+from handrail_container.http.framing import fault_of_head
 from handrail_container.routes.endpoint import Endpoint
 from handrail_container.server import listener as listeners
 from handrail_container.server.listener import Listener, bind
 from handrail_container.server.protocols.connection import Connection
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -326,3 +328,20 @@ async def test_a_stop_answers_what_is_held(monkeypatch: pytest.MonkeyPatch) -> N
         run.may_answer.set()
         assert (await client.answer())[2] == b"waited"
         assert (await client.answer())[2] == b"pong"
+
+
+@pytest.mark.parametrize("piece", [b"\\", rb"\1", rb"\""])
+def test_cookies_that_are_let_through_are_parsed_in_time(piece: bytes) -> None:
+    """By the parser that FastAPI uses for every request: from each escape on, it looks for two kinds of them."""
+    longest = cookie = b'a=""'
+    while _is_let_through(cookie):
+        longest, cookie = cookie, cookie[:-1] + piece * 100 + b'"'
+    assert len(longest) < 20_000
+    began = time.thread_time()
+    assert cookie_parser(longest.decode())["a"]
+    assert time.thread_time() - began < 0.5
+
+
+def _is_let_through(cookie: bytes) -> bool:
+    headers = [(b"host", b"x"), (b"cookie", cookie)]
+    return fault_of_head("1.1", headers, dict(headers)) is None

@@ -34,6 +34,7 @@ _CLOSED = getattr(select, "POLLRDHUP", 0)
 
 _INVALID = Failure(400, "this is not a request of HTTP/1.1")
 _LARGE_HEAD = Failure(431, f"the request's line and headers are larger than {MAX_HEAD_BYTES >> 10} KiB")
+_EMPTY_LINES = Failure(400, f"there are more than {MAX_HEAD_BYTES >> 10} KiB of empty lines before a request")
 _MANY_HEADERS = Failure(431, f"there are more than {MAX_HEADERS} headers")
 _LONG_TARGET = Failure(414, f"the path and the query are longer than {MAX_TARGET_BYTES >> 10} KiB")
 
@@ -64,6 +65,8 @@ class LimitedProtocol(RequestReader):
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             if not self._is_refused and (self._is_in_head() or self._is_unfinished()):
                 self._refuse(self._over_limit() or _LARGE_HEAD)
+            elif not (self._is_refused or self._is_waiting()):
+                self._refuse(_EMPTY_LINES)  # a parser skips any number of them
         elif self.flow.read_paused and not (self.pipeline or self._is_unfinished() or self.transport.is_closing()):
             self.flow.resume_reading()  # uvicorn would pause until the body is asked for, and miss a disconnect
 
