@@ -55,15 +55,16 @@ class Example:
 
     def ready(self, patience_s: float = 4 * PATIENCE_S) -> Example:
         deadline = time.monotonic() + patience_s
-        while not self._is_ready():
-            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output}"
-            assert time.monotonic() < deadline, f"not ready:\n{self.output}"
-            time.sleep(0.1)
+        with httpx.Client(trust_env=False, verify=False) as client:
+            while not self._is_ready(client):
+                assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output}"
+                assert time.monotonic() < deadline, f"not ready:\n{self.output}"
+                time.sleep(0.05)
         return self
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, client: httpx.Client) -> bool:
         try:
-            return httpx.get(f"{self.url}/ping", trust_env=False).status_code == 200
+            return client.get(f"{self.url}/ping").status_code == 200
         except httpx.TransportError:
             return False
 
