@@ -37,6 +37,8 @@ from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
 from handrail_container.routes.endpoint import Admits, Endpoint, GateParts, Routes, SocketEndpoint, no_socket
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.execution_parameters import parameters
+from handrail_container.routes.inputs.answering import Inputs
+from handrail_container.routes.inputs.dialect import DIALECTS, TGIS, has_tgis
 from handrail_container.routes.ping import bounded, unhealthy
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
@@ -76,7 +78,9 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in program.routes.items()}
     is_strict = settings.model_routes == "strict" and any(model.hides_engine for model in program.models)
     behind = _own_or(own, no_such_route if is_strict else of_engine) if own or is_strict else of_engine
-    by_payload = DefaultInvocation(behind, backend.routes_by_payload, backend.adapters)
+    by_payload = DefaultInvocation(
+        behind, backend.routes_by_payload, backend.adapters, DIALECTS[settings.inputs_dialect]
+    )
     invocation = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
     invocation = _surrounded(invocation, wrappers, settings)
     invocation = replace(invocation, app=sent_to_adapters(invocation.app, backend.adapters))
@@ -90,6 +94,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         EXECUTION: ours(parameters(settings), ("GET",)),
         ADAPTERS: of_adapters,
     }
+    tgis, known = _of_tgi(backend, program, settings, behind), _paths(app)
+    endpoints |= {path: _laned(one, lanes.invocations) for path, one in tgis.items() if path not in known}
     prefixes = {
         "/v1/": _laned(_surrounded(engine, wrappers, settings), lanes.engine),
         "": _laned(engine, lanes.engine),
@@ -104,7 +110,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         neighbours = Neighbours(health, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {**{path: ours(app, ()) for path, app in model.prefixes(neighbours).items()}, **prefixes}
     sockets = _sockets(program, backend, settings, gate.engine_bounds)
-    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
+    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, known)
 
 
 def _is_behind_model(program: Program, settings: Settings) -> bool:
@@ -207,6 +213,15 @@ def _of_models(program: Program, settings: Settings) -> dict[str, Endpoint]:
         )
         for path, handler in program.routes.items()
     }
+
+
+def _of_tgi(backend: Backend, program: Program, settings: Settings, engine: ASGIApp) -> dict[str, Endpoint]:
+    paths, found = backend.routes_by_payload, {}
+    for path, dialect in TGIS.items() if has_tgis(program, paths) else ():
+        inputs = replace(ours(Inputs(engine, paths, backend.adapters, dialect), ("POST",)), handler=ENGINE)
+        surrounded = _surrounded(replace(inputs, is_the_engines=True), program.around.wrappers, settings)
+        found[path] = replace(surrounded, app=sent_to_adapters(surrounded.app, backend.adapters))
+    return found
 
 
 def _own_or(own: Mapping[str, ASGIApp], other: ASGIApp) -> ASGIApp:

@@ -1,0 +1,38 @@
+"""The errors of the shape: 400, with the field, its value, and what is taken."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from handrail_container.http.envelope import to_json
+
+#: Characters of a value in a message.
+_SHOWN = 60
+
+
+def refused(message: str) -> HTTPException:
+    """400, as of all that the engine refuses. TGI says 422 and LMI 424: no client was found that tells them apart."""
+    return HTTPException(400, message)
+
+
+def unknown(field: str, kind: str, known: Collection[str]) -> HTTPException:
+    close = difflib.get_close_matches(field, known, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return refused(f"{kind} {field!r:.60} is unknown. {hint}Known are {', '.join(known)}")
+
+
+def malformed(error: ValidationError, field: str) -> HTTPException:
+    """The first problem that pydantic has found in the object `field`."""
+    problem = error.errors(include_url=False)[0]
+    where = ".".join((field, *map(str, problem["loc"][:1])))
+    return refused(f"{where} is {shown(problem['input'])}: {problem['msg']}")
+
+
+def shown(value: Any) -> str:
+    text = to_json(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
