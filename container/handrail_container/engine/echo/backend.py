@@ -28,9 +28,13 @@ from handrail_container.engine.echo.openai import (
     answer_of,
     chunk_events,
     joined,
+    prompts_of,
+    texts_of,
 )
 
 S = TypeVar("S", bound=BaseModel)
+#: The most answers of one request, as many as embeddings.
+MOST_ANSWERS = 8192
 
 
 class EchoEngine(Engine):
@@ -63,7 +67,9 @@ class EchoEngine(Engine):
             return await self._create_other(operation, body, state)
         asked = _parsed(_SCHEMAS[operation], body)
         served = EchoAnswer(operation, body["request_id"], body["model"], asked)
-        first, *others = asked.texts()
+        if (count := len(prompts_of(asked)) * (asked.n or 1)) > MOST_ANSWERS:
+            raise HTTPException(400, f"{count:,} answers are asked for, and {MOST_ANSWERS:,} are allowed")
+        first, *others = texts_of(asked)
         answers = [self._answer_to(first, asked.limit(), body, state)]
         for text in others:  # each answer counts for itself
             answers.append(self._answer_to(text, asked.limit(), body, token_usage.state_of_call(request)))

@@ -32,15 +32,10 @@ class OpenAIRequest(BaseModel):
     stream: bool = False
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None
-    n: int | None = None
+    n: int | None = Field(None, ge=1)
     logprobs: bool | int | None = None
     prompt_logprobs: int | None = None
     return_token_ids: bool | None = None
-
-    @property
-    def answers(self) -> int:
-        """How many answers each prompt gets."""
-        return self.n or 1
 
 
 class ChatMessage(BaseModel):
@@ -61,10 +56,6 @@ class ChatRequest(OpenAIRequest):
             return " ".join(str(part.get("text", "")) for part in content)
         return content or ""
 
-    def texts(self) -> list[str]:
-        """The text that each answer echoes."""
-        return [self.text()] * self.answers
-
     def limit(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
 
@@ -80,13 +71,21 @@ class BatchChatRequest(OpenAIRequest):
 class CompletionRequest(OpenAIRequest):
     prompt: Any
 
-    def texts(self) -> list[str]:
-        """The text that each answer echoes: those of one prompt one after the other."""
-        is_list = isinstance(self.prompt, list) and bool(self.prompt) and not isinstance(self.prompt[0], int)
-        return [prompt_text(one) for one in (self.prompt if is_list else [self.prompt]) for _ in range(self.answers)]
-
     def limit(self) -> int | None:
         return 16 if self.max_tokens is None else self.max_tokens  # OpenAI's default for completions
+
+
+def prompts_of(asked: ChatRequest | CompletionRequest) -> list[Any]:
+    """Each of them gets `n` answers."""
+    if isinstance(asked, ChatRequest):
+        return [asked.text()]
+    is_list = isinstance(asked.prompt, list) and bool(asked.prompt) and not isinstance(asked.prompt[0], int)
+    return asked.prompt if is_list else [asked.prompt]
+
+
+def texts_of(asked: ChatRequest | CompletionRequest) -> list[str]:
+    """The text that each answer echoes: those of one prompt one after the other."""
+    return [prompt_text(prompt) for prompt in prompts_of(asked) for _ in range(asked.n or 1)]
 
 
 class Usage(BaseModel):
@@ -232,6 +231,6 @@ def _reason(served: EchoAnswer, output: RequestOutput) -> str:
 
 
 def _usage(served: EchoAnswer, outputs: list[RequestOutput]) -> Usage:
-    prompt = sum(len(output.prompt_token_ids) for output in outputs[:: served.asked.answers])
+    prompt = sum(len(output.prompt_token_ids) for output in outputs[:: served.asked.n or 1])
     completion = sum(len(output.outputs[0].token_ids) for output in outputs)
     return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)

@@ -16,7 +16,7 @@ from handrail_container.engine.lora import Adapters
 from handrail_container.http.envelope import Failure, to_json
 from handrail_container.routes.asked_at import accepted, as_json, require_json
 from handrail_container.routes.inputs.answers import answer
-from handrail_container.routes.inputs.dialect import InputsDialect
+from handrail_container.routes.inputs.dialect import InputsDialect, generates
 from handrail_container.routes.inputs.reading import InputsRequest, read
 from handrail_container.routes.inputs.refusals import refused
 from handrail_container.routes.inputs.streams import LINES, NOT_OPENAIS, SSE, TokenStream, not_openais
@@ -47,7 +47,7 @@ class Inputs:
     async def answer(self, payload: dict[str, Any], request: Request, send: Send) -> None:
         """`payload` has `inputs`. Raises HTTPException."""
         types = accepted(request)
-        if types == [SSE] and self._dialect.streams is None:
+        if types == [SSE] and self._dialect.streams is None and generates(self._paths):
             payload = {"stream": True, **payload}
         asked = read(payload, self._dialect, self._paths)
         chosen = request.state.adapter or asked.adapter

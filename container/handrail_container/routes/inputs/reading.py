@@ -148,7 +148,7 @@ def _is_conversation(given: Any) -> bool:
 
 def _require_streamable(parameters: InputsParameters, *, is_many: bool) -> None:
     if is_many:
-        raise refused("'inputs' has several prompts, and a stream has one answer: send one, or leave 'stream' out")
+        raise refused("'inputs' has several prompts, and a stream has one answer: send one, or ask for no stream")
     if parameters.answers > 1:
         raise refused(f"parameters.best_of or n is {parameters.answers}, and a stream has one answer: leave it out")
     if parameters.decoder_input_details:

@@ -16,7 +16,7 @@ _SHOWN = 60
 
 
 def refused(message: str) -> HTTPException:
-    """400, as of all that the engine refuses. TGI says 422 and LMI 424: no client was found that tells them apart."""
+    """400, as of all that the engine refuses. TGI says 422 and LMI 424; their clients do not act on the difference."""
     return HTTPException(400, message)
 
 
