@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -87,6 +88,17 @@ def test_what_is_asked_of_the_engine_is_weighed_by_it() -> None:
     several = asked([[{"role": "user", "content": "a"}]] * 3, parameters={"stop": ["x" * 100]}).body
     with pytest.raises(TooMuchAsked, match="3 prompts"):
         require_modest(None, several, RequestBounds(repeated=2_000))
+
+
+def test_a_large_mistake_is_refused_at_once() -> None:
+    """A million wrong items, a name or a value of megabytes: the message has the beginning."""
+    began = time.process_time()
+    assert "parameters.stop is" in refusal("a", parameters={"stop": [1] * 1_000_000})
+    assert "is unknown" in refusal("a", parameters={"x" * 10_000_000: 1})
+    assert "is unknown" in refusal("a", **{"x" * 10_000_000: 1})
+    assert len(refusal([1] * 1_000_000)) < 500
+    assert len(refusal({"x" * 1_000_000: {"y": {"z": {"deep": [["x" * 10_000_000]]}}}})) < 500
+    assert time.process_time() - began < 1.5  # a tenth of it on an idle machine
 
 
 def test_the_model_is_that_of_the_adapter_or_the_body() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from handrail.core.first_error import at_first_error
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from handrail_container.routes.inputs.dialect import InputsDialect
 from handrail_container.routes.inputs.refusals import malformed, refused, shown, unknown
@@ -70,6 +71,8 @@ class InputsParameters(BaseModel):
         return bool(self.details or self.decoder_input_details)
 
 
+#: Ends at the first problem: a list may have as many as it has items.
+_SCHEMA: TypeAdapter[InputsParameters] = at_first_error(TypeAdapter(InputsParameters))
 #: Every name that is taken.
 KNOWN = (*InputsParameters.model_fields, *PASSED)
 
@@ -88,7 +91,7 @@ def read_parameters(given: Any) -> tuple[InputsParameters, dict[str, Any]]:
             raise unknown(name, "the parameter", KNOWN)
     passed = {name: asked.pop(name) for name in PASSED if name in asked}
     try:
-        return InputsParameters.model_validate(asked), passed
+        return _SCHEMA.validate_python(asked), passed
     except ValidationError as error:
         raise malformed(error, "parameters") from None
 
