@@ -17,9 +17,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.conftest import Launch
-from tests.container.test_leaving import SLOW, leaves, metric, stops_within_a_second
+from tests.container.test_adapters import SOURCE
+from tests.container.test_leaving import SLOW, leaves, metric
+from tests.container.test_leaving import running as running_on
 from tests.container.test_server import Engine, engine, running
-from tests.servers import SCRIPTS, Served
+from tests.servers import SCRIPTS, Served, eventually
 
 __all__ = ["engine"]  # a fixture
 PATHS = {"messages": "/v1/chat/completions", "prompt": "/v1/completions"}
@@ -98,13 +100,16 @@ async def test_a_model_that_embeds(engine: Engine, tmp_path: Path) -> None:
         assert (await served.http.post("/generate", json={"inputs": "one"})).status_code == 404
 
 
-def test_an_adapter_of_the_body_or_of_the_header(echo: Served) -> None:
+def test_an_adapter_of_the_body_or_of_the_header(serving: Launch) -> None:
     """The header comes first, as for any body: the platform routed the request by it."""
-    assert message(post(echo, "/generate", {"inputs": "a", "parameters": {"adapter_id": "x"}}), 404)
-    header = {"X-Amzn-SageMaker-Adapter-Identifier": "y"}
-    assert "'y'" in message(
-        post(echo, "/invocations", {"inputs": "a", "parameters": {"adapter_id": "x"}}, **header), 404
-    )
+    echo = serving(HANDRAIL_ADAPTERS_PATH=str(Path(SOURCE).parent))
+    assert post(echo, "/adapters", {"name": "poet", "src": SOURCE}).status_code == 200
+    assert post(echo, "/generate", {"inputs": "a", "parameters": {"adapter_id": "poet"}}).status_code == 200
+    body = {"inputs": "a", "parameters": {"adapter_id": "x"}}
+    assert "'x'" in message(post(echo, "/generate", body), 404)
+    header = "X-Amzn-SageMaker-Adapter-Identifier"
+    assert "'y'" in message(post(echo, "/invocations", body, **{header: "y"}), 404)
+    assert post(echo, "/invocations", body, **{header: "poet"}).json() == {"generated_text": "a"}
 
 
 def test_a_client_that_leaves_ends_its_request(launch: Launch) -> None:
@@ -112,7 +117,7 @@ def test_a_client_that_leaves_ends_its_request(launch: Launch) -> None:
     served = launch(SCRIPTS, CUSTOM_SCRIPT_FILENAME="tells_what_runs.py", **SLOW).ready()
     for body, reads in (({"inputs": "two words"}, b""), ({"inputs": "two words", "stream": True}, b"two")):
         leaves(served, "/invocations", body, reads)
-        stops_within_a_second(served)
+        eventually(lambda: not running_on(served), "the engine to stop", 30)
     assert metric(served, 'handrail_invocations_total{outcome="cancelled"}') == 2
 
 

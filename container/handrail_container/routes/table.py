@@ -39,6 +39,7 @@ from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.execution_parameters import parameters
 from handrail_container.routes.inputs.answering import Inputs
 from handrail_container.routes.inputs.dialect import DIALECTS, TGIS, has_tgis
+from handrail_container.routes.keep_alive import keeping_alive
 from handrail_container.routes.ping import bounded, unhealthy
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
@@ -110,7 +111,14 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         neighbours = Neighbours(health, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {**{path: ours(app, ()) for path, app in model.prefixes(neighbours).items()}, **prefixes}
     sockets = _sockets(program, backend, settings, gate.engine_bounds)
-    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, known)
+    below = {f"{ADAPTERS}/": of_adapters, **prefixes}
+    return Routes(_kept_alive(endpoints, settings), _kept_alive(below, settings), sockets, known)
+
+
+def _kept_alive(endpoints: Mapping[str, Endpoint], settings: Settings) -> Mapping[str, Endpoint]:
+    if (silence_s := settings.sse_keep_alive_s) is None:
+        return endpoints
+    return {path: replace(one, app=keeping_alive(one.app, silence_s)) for path, one in endpoints.items()}
 
 
 def _is_behind_model(program: Program, settings: Settings) -> bool:
