@@ -25,6 +25,7 @@ not listed here stops the start; the message suggests the nearest name. `scripts
 _SECTIONS = {
     "ServerSettings": "The program and the server",
     "PluginSettings": "Plugins",
+    "DialectSettings": "Request shapes",
     "LimitSettings": "Limits and times",
     "RaySettings": "Replicas on Ray",
 }

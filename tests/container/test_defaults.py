@@ -70,7 +70,7 @@ def test_a_stream_is_server_sent_events(echo: Served) -> None:
 @pytest.mark.parametrize(
     ("payload", "got"),
     [
-        ({"inputs": "x", "parameters": {}}, "an object with 'inputs', 'parameters'"),
+        ({"instances": ["x"], "parameters": {}}, "an object with 'instances', 'parameters'"),
         ({}, "an object with no keys"),
         (["prompt"], "a JSON array"),
         ([], "a JSON array"),

@@ -87,7 +87,7 @@ async def test_an_untyped_handler_takes_any_json() -> None:
 
 async def test_the_engine_is_described_where_it_answers(tmp_path: Path) -> None:
     operation = post(await document(tmp_path))
-    assert [one["required"] for one in body(operation)["anyOf"]] == [["messages"], ["prompt"], ["input"]]
+    assert [one["required"] for one in body(operation)["anyOf"]] == [["messages"], ["prompt"], ["input"], ["inputs"]]
     assert operation["responses"]["200"]["content"].keys() == {"application/json", "text/event-stream"}
 
 

@@ -28,6 +28,7 @@ from handrail_container.http.explain import explain_ours
 from handrail_container.http.json_bounds import NO_BOUNDS, JsonBounds
 from handrail_container.process.steady import Steady
 from handrail_container.routes.endpoint import Endpoint, Routes
+from handrail_container.routes.inputs.dialect import AT_ROOT
 from handrail_container.routes.session_store import Sessions
 
 _ALIAS = "/sync/v1/"
@@ -109,6 +110,8 @@ class Gate:
         if path.startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
             path = scope["path"] = path.removeprefix("/sync")
             scope["raw_path"] = path.encode()
+        elif path == "/" and self._is_for_engine(scope):
+            path = scope["path"] = AT_ROOT
         scope["app"] = self._application
         requests = self.requests
         requests.count += 1
@@ -138,6 +141,11 @@ class Gate:
                 self._access.note(exchange)
         finally:
             requests.count -= 1
+
+    def _is_for_engine(self, scope: Scope) -> bool:
+        """Whether a request to `/` is one of TGI's clients, for whom there is an endpoint once the server is ready."""
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        return is_post and (AT_ROOT in self._opened.endpoints or not self.lifecycle.is_ready)
 
     def route(self, scope: Scope) -> str:
         """The name of a request's route, one of few: clients cannot cause new names."""

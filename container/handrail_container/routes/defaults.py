@@ -17,6 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from handrail_container.engine.backend import Backend
 from handrail_container.engine.lora import Adapters
 from handrail_container.process.exits import EngineDeadError
+from handrail_container.routes.asked_at import accepted, as_json, at, require_json
+from handrail_container.routes.inputs.answering import Inputs
+from handrail_container.routes.inputs.dialect import InputsDialect
+from handrail_container.routes.inputs.reading import takes_inputs
+from handrail_container.routes.inputs.streams import SSE
 
 #: The same form as in vLLM's and LMI's containers, among other attributes.
 _ROUTE = re.compile(r"(?:^|[\s,;])route=(/[^\s,;?]*)")
@@ -24,9 +29,6 @@ _ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 #: Keys of payloads that can be streamed.
 _STREAMED = {"messages", "prompt"}
 _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
-
-#: Content types of SageMaker's batch transform, with many records in a body.
-_OF_BATCHES = frozenset({"text/csv", "application/jsonlines", "application/x-jsonlines", "application/jsonl"})
 
 
 class DefaultPing:
@@ -54,25 +56,33 @@ class DefaultPing:
 class DefaultInvocation:
     """Calls the engine's route for the payload: `messages` is a chat, `prompt` a completion, `input` an embedding, …
 
+    `inputs` is the shape of TGI and LMI, which `routes/inputs` translates.
+
     `route=/v1/…` in SageMaker's Custom-Attributes names a route directly, for any body. A client that accepts only
     events gets a stream, unless its body sets `stream`.
     """
 
-    def __init__(self, application: ASGIApp, routes_by_payload: Mapping[str, str], adapters: Adapters) -> None:
+    def __init__(
+        self, application: ASGIApp, routes_by_payload: Mapping[str, str], adapters: Adapters, dialect: InputsDialect
+    ) -> None:
         self._application = application
         self._routes = routes_by_payload
         self._adapters = adapters
+        self._inputs = Inputs(application, routes_by_payload, adapters, dialect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         asked = _ROUTE.search(request.headers.get(_ATTRIBUTES, "")) if self._routes else None
         if asked is not None:
-            await self._application(_at(scope, asked[1]), receive, send)
+            await self._application(at(scope, asked[1]), receive, send)
             return
-        _require_json(request.headers.get("content-type"))
+        require_json(request.headers.get("content-type"))
         payload, body = await request.json(), await request.body()
+        if self._routes and isinstance(payload, dict) and "inputs" in payload:
+            await self._inputs.answer(payload, request, send)
+            return
         path, asked_for = self._route(payload), dict[str, Any]()
-        if _accepts_events_alone(request) and _STREAMED & payload.keys() and "stream" not in payload:
+        if accepted(request) == [SSE] and _STREAMED & payload.keys() and "stream" not in payload:
             asked_for["stream"] = True
         adapter = request.state.adapter
         if adapter is not None:  # overrides the body's `model`: the platform routed the request by it
@@ -80,7 +90,7 @@ class DefaultInvocation:
             asked_for["model"] = adapter
         if asked_for:
             body = json.dumps({**payload, **asked_for}).encode()
-        await self._application(_as_json(scope, path, len(body)), replay(body, receive), send)
+        await self._application(as_json(scope, path, len(body)), replay(body, receive), send)
 
     def _route(self, payload: Any) -> str:
         if not self._routes:
@@ -90,38 +100,13 @@ class DefaultInvocation:
         for key, path in self._routes.items():
             if isinstance(payload, dict) and key in payload:
                 return path
-        shapes = " or ".join(f'{{"{key}": …}} ({path})' for key, path in self._routes.items())
-        raise HTTPException(400, f"/invocations takes {shapes}; this is {_described(payload)}")
+        shapes = [f'{{"{key}": …}} ({path})' for key, path in self._routes.items()]
+        if takes_inputs(self._routes):
+            shapes.append('{"inputs": …} (as TGI and LMI)')
+        raise HTTPException(400, f"/invocations takes {' or '.join(shapes)}; this is {_described(payload)}")
 
 
 def _described(payload: Any) -> str:
     if isinstance(payload, dict):
         return f"an object with {', '.join(map(repr, payload)) or 'no keys'}"
     return f"a JSON {_JSON_TYPES[type(payload)]}"
-
-
-def _require_json(content_type: str | None) -> None:
-    """Refuse other content types. A body without one is taken for JSON, since SageMaker clients may omit it. The types
-    of a batch transform get 415, other types 400."""
-    media_type = (content_type or "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise HTTPException(
-            415 if media_type in _OF_BATCHES else 400,
-            f"the content type is {media_type!r}, and the engine takes JSON, one object a request: send "
-            "'Content-Type: application/json'. A handler of model.py may take any other",
-        )
-
-
-def _accepts_events_alone(request: Request) -> bool:
-    accepted = request.headers.get("accept") or request.headers.get("x-amzn-sagemaker-accept") or ""
-    return [kind.partition(";")[0].strip().lower() for kind in accepted.split(",")] == ["text/event-stream"]
-
-
-def _as_json(scope: Scope, path: str, length: int) -> Scope:
-    headers = [(name, value) for name, value in scope["headers"] if name not in (b"content-type", b"content-length")]
-    headers += [(b"content-type", b"application/json"), (b"content-length", str(length).encode())]
-    return {**_at(scope, path), "headers": headers}
-
-
-def _at(scope: Scope, path: str) -> Scope:
-    return {**scope, "path": path, "raw_path": path.encode()}

@@ -18,6 +18,8 @@ from handrail.resolve import Program
 
 from handrail_container.routes.beside_model import HARMLESS
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
+from handrail_container.routes.inputs.dialect import TGIS, has_tgis
+from handrail_container.routes.inputs.reading import takes_inputs
 
 #: Schemas of the engine's payloads, used if its routes do not describe them.
 _PAYLOADS: dict[str, dict[str, Any]] = {
@@ -35,6 +37,21 @@ _PAYLOADS: dict[str, dict[str, Any]] = {
         "examples": [{"input": QUESTION}],
     },
 }
+#: The shape of TGI and LMI, which `routes/inputs` reads.
+_INPUTS: dict[str, Any] = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {"inputs": ANYTHING, "parameters": {"type": "object"}, "stream": STREAM},
+    "examples": [{"inputs": QUESTION, "parameters": {"max_new_tokens": 64}}],
+}
+_OF_TGI = Contract(
+    operation(
+        "The engine answers, as Text Generation Inference does.",
+        "The text, or its stream.",
+        {"application/json": ANYTHING, "text/event-stream": ANYTHING},
+        requestBody=body(_INPUTS),
+    )
+)
 _PING_METHODS = ("GET", "POST", "HEAD")
 _ANY_TYPE: dict[str, Any] = {"*/*": ANYTHING}
 _JSON: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
@@ -85,6 +102,8 @@ def contracts(source: ApiSource, engine: Mapping[str, Any]) -> dict[str, dict[st
     """Contracts of the program's handlers, by path and method; `engine` holds the OpenAPI paths of the engine."""
     invocation = {"post": _invocation(source, engine)}
     found = {"/invocations": invocation, "/predict": invocation}
+    if has_tgis(source.program, source.payloads):
+        found |= {path: {"post": _surrounded(_OF_TGI, source.program)} for path in TGIS if path not in engine}
     ping = source.program.resolutions[Slot.PING].handler
     if ping is not None:
         found["/ping"] = {method.lower(): _pinged(ping, method) for method in _PING_METHODS}
@@ -120,6 +139,8 @@ def _by_payload(payloads: Mapping[str, str], engine: Mapping[str, Any]) -> Contr
     if not payloads:
         return Contract(operation("There is no handler, and the engine `none` has no default.", "Nothing.", _ANY_TYPE))
     shapes = [_schema_at(path, engine) or _PAYLOADS.get(key, {}) for key, path in payloads.items()]
+    if takes_inputs(payloads):
+        shapes.append(_INPUTS)
     media_types = {"application/json": ANYTHING, "text/event-stream": ANYTHING}  # tools read events one by one
     words = ("The engine answers, by payload.", "The engine's answer, or its stream.")
     return Contract(operation(*words, media_types, requestBody=body({"anyOf": shapes})))

@@ -37,6 +37,9 @@ from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
 from handrail_container.routes.endpoint import Admits, Endpoint, GateParts, Routes, SocketEndpoint, no_socket
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.execution_parameters import parameters
+from handrail_container.routes.inputs.answering import Inputs
+from handrail_container.routes.inputs.dialect import DIALECTS, TGIS, has_tgis
+from handrail_container.routes.keep_alive import keeping_alive
 from handrail_container.routes.ping import bounded, unhealthy
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
@@ -72,8 +75,10 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     bounds = RequestBounds(settings.max_grammar_size, settings.max_n, repeated=settings.max_repeated_chars)
     engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
     reachable = no_such_route if _is_strict(program, settings) else engine
-    invocation = _invocations(program, backend, settings, gate, reachable)
+    behind = _own_or(_own_routes(program, settings), reachable)
+    invocation = _invocations(program, backend, settings, gate, behind)
     adapters = _adapters(backend, program, settings)
+    known = _paths(app)
     endpoints = {
         Slot.PING.path: _ping(program, backend, settings),
         Slot.INVOCATION.path: invocation,
@@ -84,12 +89,15 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         **dict.fromkeys(_generating_paths(program, settings), invocation),
         **_of_models(program, settings, gate.lanes.engine),
     }
+    tgis = _tgis(backend, program, settings, behind)
+    endpoints |= {path: _laned(one, gate.lanes.invocations) for path, one in tgis.items() if path not in known}
     prefixes = {
         f"{ADAPTERS}/": adapters,
         **_prefixes_of_models(program, backend, invocation, reachable),
         **_prefixes_of_engine(engine, program, settings, gate.lanes.engine),
     }
-    return Routes(endpoints, prefixes, _sockets(program, backend, settings, gate.engine_bounds), _paths(app))
+    sockets = _sockets(program, backend, settings, gate.engine_bounds)
+    return Routes(_kept_alive(endpoints, settings), _kept_alive(prefixes, settings), sockets, known)
 
 
 def _is_strict(program: Program, settings: Settings) -> bool:
@@ -97,10 +105,15 @@ def _is_strict(program: Program, settings: Settings) -> bool:
     return settings.model_routes == "strict" and any(model.hides_engine for model in program.models)
 
 
+def _own_routes(program: Program, settings: Settings) -> dict[str, ASGIApp]:
+    """The `/v1` routes that a Model answers itself, with nothing around them."""
+    return {path: answering(one.app, explain_handler(one, settings)) for path, one in program.routes.items()}
+
+
 def _invocations(program: Program, backend: Backend, settings: Settings, gate: GateParts, engine: ASGIApp) -> Endpoint:
     """The endpoint of /invocations: its handler, and what stands around it, from the inside out."""
-    own = {path: answering(handler.app, explain_handler(handler, settings)) for path, handler in program.routes.items()}
-    by_payload = DefaultInvocation(_own_or(own, engine), backend.routes_by_payload, backend.adapters)
+    dialect = DIALECTS[settings.inputs_dialect]
+    by_payload = DefaultInvocation(engine, backend.routes_by_payload, backend.adapters, dialect)
     endpoint = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
     endpoint = _surrounded(endpoint, program.around.wrappers, settings)
     endpoint = replace(endpoint, app=sent_to_adapters(endpoint.app, backend.adapters))
@@ -132,6 +145,12 @@ def _prefixes_of_engine(app: ASGIApp, program: Program, settings: Settings, lane
         return {"": ours(no_such_route, ())}
     engine = _engine(app, program, settings)
     return {"/v1/": _laned(_surrounded(engine, program.around.wrappers, settings), lane), "": _laned(engine, lane)}
+
+
+def _kept_alive(endpoints: Mapping[str, Endpoint], settings: Settings) -> Mapping[str, Endpoint]:
+    if (silence_s := settings.sse_keep_alive_s) is None:
+        return endpoints
+    return {path: replace(one, app=keeping_alive(one.app, silence_s)) for path, one in endpoints.items()}
 
 
 def _is_behind_model(program: Program, settings: Settings) -> bool:
@@ -230,6 +249,15 @@ def _of_models(program: Program, settings: Settings, lane: Admits) -> dict[str, 
     own = {path: _of_handler(handler, ("POST",), settings) for path, handler in program.routes.items()}
     wrapped = {path: _surrounded(endpoint, program.around.wrappers, settings) for path, endpoint in own.items()}
     return {path: _laned(replace(endpoint, outlives_client=outlives), lane) for path, endpoint in wrapped.items()}
+
+
+def _tgis(backend: Backend, program: Program, settings: Settings, engine: ASGIApp) -> dict[str, Endpoint]:
+    paths, found = backend.routes_by_payload, {}
+    for path, dialect in TGIS.items() if has_tgis(program, paths) else ():
+        inputs = replace(ours(Inputs(engine, paths, backend.adapters, dialect), ("POST",)), handler=ENGINE)
+        surrounded = _surrounded(replace(inputs, is_the_engines=True), program.around.wrappers, settings)
+        found[path] = replace(surrounded, app=sent_to_adapters(surrounded.app, backend.adapters))
+    return found
 
 
 def _own_or(own: Mapping[str, ASGIApp], other: ASGIApp) -> ASGIApp:

@@ -14,6 +14,7 @@ from handrail.core.slots import Slot, WrapperSlot
 from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from handrail_container.settings.dialects import DialectSettings
 from handrail_container.settings.field import variable
 from handrail_container.settings.limits import LimitSettings
 from handrail_container.settings.plugins import PluginSettings
@@ -282,7 +283,7 @@ class ServerSettings(BaseSettings):
         return {role: value for role, value in given.items() if value}
 
 
-class Settings(RaySettings, LimitSettings, PluginSettings, ServerSettings):
+class Settings(RaySettings, LimitSettings, DialectSettings, PluginSettings, ServerSettings):
     """All settings."""
 
 

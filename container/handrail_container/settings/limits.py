@@ -102,6 +102,13 @@ class LimitSettings(BaseSettings):
     stream_timeout_s: float = variable(
         "HANDRAIL_STREAM_TIMEOUT_S", 480, "Seconds to the end of a stream, from the request on.", gt=0
     )
+    sse_keep_alive_s: float | None = variable(
+        "HANDRAIL_SSE_KEEP_ALIVE_S",
+        None,
+        "Seconds of silence in a stream of server-sent events after which it gets a comment; SageMaker ends a stream "
+        "that is silent for 60 s. After the first comment the time of a stream holds. Unset: no comments.",
+        gt=0,
+    )
     cancel_on_disconnect: bool | None = variable(
         "HANDRAIL_CANCEL_ON_DISCONNECT",
         None,

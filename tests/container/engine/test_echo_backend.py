@@ -118,3 +118,39 @@ def test_tokenize_has_its_route(serving: Launch) -> None:
     assert answer["count"] == len(answer["tokens"]) == 3
     assert answer["tokens"][1] == answer["tokens"][2]
     assert http.post("/tokenize", json={}).json()["count"] == 0
+
+
+async def test_each_prompt_has_its_answers(backend: EchoBackend) -> None:
+    """`n` of them, in order; their tokens are counted together, the prompt's once."""
+    answer = await backend.facade.completions(model_input={"prompt": ["a b", "c"], "n": 2})
+    assert [(choice.index, choice.text) for choice in answer.choices] == [(0, "a b"), (1, "a b"), (2, "c"), (3, "c")]
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (3, 6)
+    assert (await backend.facade.completions(model_input={"prompt": [1, 2]})).choices[0].text == "[1, 2]"
+
+
+@pytest.mark.parametrize(("n", "says"), [(9000, "9,000 answers are asked for"), (0, "n: ")])
+async def test_answers_have_a_bound(backend: EchoBackend, n: int, says: str) -> None:
+    with pytest.raises(HTTPException, match=says):
+        await backend.facade.chat_completions(model_input={"messages": [{"role": "user", "content": "a"}], "n": n})
+
+
+async def test_a_stream_has_all_answers(backend: EchoBackend) -> None:
+    """One after the other."""
+    body = {"messages": [{"role": "user", "content": "a b"}], "n": 2, "stream": True}
+    answer = await backend.facade.chat_completions(model_input=body)
+    events = [
+        json.loads(event.removeprefix(b"data: ")) async for event in answer.body_iterator if b"[DONE]" not in event
+    ]
+    told = [(choice["index"], choice["delta"]["content"]) for event in events for choice in event["choices"]]
+    assert told == [(0, ""), (0, "a"), (0, " b"), (1, ""), (1, "a"), (1, " b")]
+
+
+def test_several_conversations_have_a_route(serving: Launch) -> None:
+    """As vLLM's, without streams."""
+    path, served = "/v1/chat/completions/batch", serving()
+    messages = [[{"role": "user", "content": text}] for text in ("a b", "c")]
+    answer = served.http.post(path, json={"messages": messages}).json()
+    assert [(one["index"], one["message"]["content"]) for one in answer["choices"]] == [(0, "a b"), (1, "c")]
+    assert answer["usage"] == {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
+    for wrong in ({"stream": True}, {"n": 2}, {"messages": []}):
+        assert served.http.post(path, json={"messages": messages, **wrong}).status_code == 400

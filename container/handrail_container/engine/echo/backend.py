@@ -19,16 +19,22 @@ from handrail_container.engine.echo import apis
 from handrail_container.engine.echo.client import EchoClient, Pace, RequestOutput, token_ids
 from handrail_container.engine.echo.lora import EchoAdapters
 from handrail_container.engine.echo.openai import (
+    BATCH,
     ROUTES,
+    BatchChatRequest,
     ChatRequest,
     CompletionRequest,
     EchoAnswer,
     answer_of,
     chunk_events,
+    joined,
+    prompts_of,
+    texts_of,
 )
 
 S = TypeVar("S", bound=BaseModel)
-_Prompted = ChatRequest | CompletionRequest | apis.ResponsesRequest
+#: The most answers of one request, as many as embeddings.
+MOST_ANSWERS = 8192
 
 
 class EchoEngine(Engine):
@@ -61,14 +67,19 @@ class EchoEngine(Engine):
             return await self._create_other(operation, body, state)
         asked = _parsed(_SCHEMAS[operation], body)
         served = EchoAnswer(operation, body["request_id"], body["model"], asked)
-        outputs = self._outputs(asked, body, state)
+        if (count := len(prompts_of(asked)) * (asked.n or 1)) > MOST_ANSWERS:
+            raise HTTPException(400, f"{count:,} answers are asked for, and {MOST_ANSWERS:,} are allowed")
+        first, *others = texts_of(asked)
+        answers = [self._answer_to(first, asked.limit(), body, state)]
+        for text in others:  # each answer counts for itself
+            answers.append(self._answer_to(text, asked.limit(), body, token_usage.state_of_call(request)))
         if asked.stream:
-            return chunk_events(served, outputs)
-        return answer_of(served, await _last(outputs))
+            return chunk_events(served, answers)
+        return answer_of(served, [await _last(outputs) for outputs in answers])
 
     async def _create_other(self, operation: str, body: dict[str, Any], state: token_usage.State) -> Any:
         asked = _parsed(apis.SCHEMAS[operation], body)
-        outputs = self._outputs(asked, body, state)
+        outputs = self._answer_to(asked.text(), asked.limit(), body, state)
         if asked.stream:
             return apis.events(operation, body, body["model"], outputs)
         return apis.answer(operation, body, body["model"], await _last(outputs))
@@ -80,10 +91,10 @@ class EchoEngine(Engine):
             raise HTTPException(404, f"The model `{name}` does not exist.")
         return name or given or self._model
 
-    def _outputs(
-        self, asked: _Prompted, body: dict[str, Any], state: token_usage.State
+    def _answer_to(
+        self, text: str, limit: int | None, body: dict[str, Any], state: token_usage.State
     ) -> AsyncIterator[RequestOutput]:
-        outputs = self._client.generate(asked.text(), {"max_tokens": asked.limit()}, body["request_id"])
+        outputs = self._client.generate(text, {"max_tokens": limit}, body["request_id"])
         return token_usage.counted(self._adapters.counted(str(body["model"]), outputs), state)
 
 
@@ -137,6 +148,7 @@ class EchoBackend:
         await asyncio.sleep(self.client.pace.load_s)
         for operation, path in {**ROUTES, **apis.ROUTES}.items():
             app.add_api_route(path, self._endpoint(operation), methods=["POST"], response_model=None)
+        app.add_api_route(BATCH, self._batch, methods=["POST"], response_model=None)
         app.add_api_route("/v1/models", self._models, methods=["GET"])
         app.add_api_route("/tokenize", self._tokenize, methods=["POST"])
 
@@ -156,6 +168,15 @@ class EchoBackend:
             return await call(request=request, model_input=body)
 
         return endpoint
+
+    async def _batch(self, body: dict[str, Any], request: Request) -> Any:
+        """A chat for each conversation, as vLLM's route: its choices are theirs."""
+        conversations = _parsed(BatchChatRequest, body).messages
+        answers = [
+            await self.facade.chat_completions(request, {**body, "messages": [one.model_dump() for one in messages]})
+            for messages in conversations
+        ]
+        return joined(answers)
 
     async def _models(self) -> dict[str, Any]:
         of_adapters = [{"id": name, "parent": self._model} for name in self.adapters.loaded()]

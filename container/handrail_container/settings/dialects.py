@@ -1,0 +1,19 @@
+"""The settings that say how requests in the shape of another server are answered."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic_settings import BaseSettings
+
+from handrail_container.settings.field import variable
+
+
+class DialectSettings(BaseSettings):
+    inputs_dialect: Literal["lmi", "tgi"] = variable(
+        "HANDRAIL_INPUTS_DIALECT",
+        "lmi",
+        'How the default `/invocations` answers `{"inputs": …}` where the originals differ. `lmi`: one text with an '
+        "object, streams as JSON lines, at most 30 tokens. `tgi`: one text with a list, streams as server-sent events, "
+        "at most 100 tokens, the prompt before the text, greedy without sampling parameters.",
+    )
