@@ -55,8 +55,8 @@ class ToolkitFlow:
         self._model: Any = None
         self._engine: BlockingEngine
         self._properties: Mapping[str, Any] = {}
-        last = next(functions[n] for n in ("transform_fn", "output_fn", "predict_fn") if n in functions)
-        self._look = Remarks(last.name, last.signature.where).look
+        self._last = next(functions[n] for n in ("transform_fn", "output_fn", "predict_fn") if n in functions)
+        self._look = Remarks(self._last.name, self._last.signature.where).look
 
     async def begin(self, engine: BlockingEngine, properties: Mapping[str, Any]) -> None:
         """Run the functions that load the model. Called in the event loop, before the first request."""
@@ -81,12 +81,13 @@ class ToolkitFlow:
                 response = await self._answer(self._asked(request, body))
                 await response(scope, receive, send)
 
-    def part_of(self, error: BaseException) -> Part | None:
-        """The function that raised `error`: the first of the script's that its traceback enters."""
+    def part_of(self, error: BaseException) -> Part:
+        """The function that raised `error`: the first of the script's that its traceback enters. An error of none is
+        of what the last one returned."""
         codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
         by_code = {code_of(one.function): one for one in reversed([*self._functions.values()])}
-        found = next((by_code[code] for code in codes if code in by_code), None)
-        return Part(found.name, found.function) if found else None
+        found = next((by_code[code] for code in codes if code in by_code), self._last)
+        return Part(found.name, found.function)
 
     def _asked(self, request: Request, body: bytes) -> Arrival:
         media = MediaType(request.headers.get("content-type"))

@@ -17,6 +17,7 @@ from handrail.core.hooks import is_cancelled
 from handrail.core.slots import Slot
 from handrail.core.tracebacks import fault_line, message_of, user_traceback
 from handrail.core.whole_model import Problem, Start, WholeModel
+from handrail.styles.inference_toolkit.decoding import LibraryMissing
 from handrail.styles.inference_toolkit.flow import ToolkitFlow
 from handrail.styles.inference_toolkit.functions import Function
 from handrail.styles.inference_toolkit.stand_in import problem_of
@@ -60,9 +61,8 @@ class ToolkitModel(WholeModel):
         except BaseException as error:  # a script may raise anything
             if is_cancelled(error):
                 raise
-            part = self._flow.part_of(error)
             raise LoadFailed(
-                f"{fault_line(error, self._script)} {part.name if part else 'model_fn'} failed: "
+                f"{fault_line(error, self._script)} {self._flow.part_of(error).name} failed: "
                 f"{type(error).__name__}: {message_of(error)}",
                 user_traceback(error, self._script.parent),
             ) from error
@@ -77,6 +77,8 @@ class ToolkitModel(WholeModel):
         }
 
     def explain(self, error: BaseException) -> Problem | None:
+        if isinstance(error, LibraryMissing):
+            return Problem(500, str(error), "handler_error")
         return problem_of(error)
 
     def rows(self) -> list[str]:

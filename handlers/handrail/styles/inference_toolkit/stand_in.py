@@ -17,7 +17,7 @@ PACKAGE = "sagemaker_inference"
 
 class UnsupportedFormatError(Exception):
     def __init__(self, content_type: Any, **_: Any) -> None:
-        super().__init__(f"Content type {content_type} is not supported: write input_fn or output_fn for it.")
+        super().__init__(f"Content type {content_type} is not supported: write input_fn or output_fn for it")
 
 
 class BaseInferenceToolkitError(Exception):
@@ -36,8 +36,8 @@ class GenericInferenceToolkitError(BaseInferenceToolkitError):
 
 def problem_of(error: BaseException) -> Problem | None:
     """The answer to an error of the toolkit's classes, those of the real package or these; None for any other."""
-    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] in (PACKAGE, __package__)}
-    names |= {cls.__name__ for cls in type(error).__mro__ if cls.__module__ == __name__}
+    known = (PACKAGE, f"{PACKAGE}.errors", __name__)
+    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__ in known}
     if "UnsupportedFormatError" in names:
         return Problem(415, " ".join(str(error).split()))
     status = getattr(error, "status_code", None)
