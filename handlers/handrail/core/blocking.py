@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from handrail.core.engine import Engine
 
-_DONE = "[DONE]"
+_DONE = b"[DONE]"
 _METHODS = {"chat": "chat_completions", "generate": "completions", "embed": "embeddings"}
 
 
@@ -156,12 +156,12 @@ def _result(call: Future[Any]) -> Any:
 
 async def _chunks(events: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """The JSON of each server-sent event. Raises RuntimeError for an event that is an error."""
-    rest = ""
+    rest = b""
     async for piece in events:
-        *whole, rest = (rest + (piece if isinstance(piece, str) else bytes(piece).decode())).split("\n\n")
-        for event in whole:
-            data = event.removeprefix("data:").strip()
-            if data and data != _DONE:
+        *whole, rest = (rest + (piece.encode() if isinstance(piece, str) else piece)).split(b"\n\n")
+        for line in (line for event in whole for line in event.splitlines()):
+            data = line.removeprefix(b"data:").strip()
+            if line.startswith(b"data:") and data != _DONE:
                 yield _checked(json.loads(data))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator, Sequence
 from email.message import Message
 
@@ -33,11 +32,11 @@ class MediaType:
     def decoded(self, body: bytes) -> str:
         """The body as text. Raises HTTPException."""
         try:
-            return codecs.decode(body, self.charset)
-        except LookupError:
-            raise HTTPException(415, f"the charset {self.charset!r} is not known: send utf-8") from None
-        except (UnicodeDecodeError, ValueError, TypeError) as error:  # TypeError: a codec that is none of text
+            return body.decode(self.charset)
+        except UnicodeDecodeError as error:
             raise HTTPException(400, f"the body is not {self.charset}: {error}") from None
+        except (LookupError, ValueError):  # ValueError: a name with a NUL in it
+            raise HTTPException(415, f"the charset {self.charset!r} is not known: send utf-8") from None
 
 
 def accepted(header: str) -> list[str]:
