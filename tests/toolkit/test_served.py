@@ -114,6 +114,23 @@ async def test_a_function_of_c_is_called(put: Put) -> None:
     assert await answer(put("of_c"), [1, 2]) == [2, 4]
 
 
+async def test_the_description_says_what_is_taken(put: Put) -> None:
+    """What is answered may be anything."""
+    contents = []
+    for name in ("doubles", "three_steps"):
+        async with serving(put(name)) as client:
+            told = (await client.get("/openapi.json")).json()["paths"]["/invocations"]["post"]
+        contents.append((len(told["requestBody"]["content"]), list(told["responses"]["200"]["content"])))
+    assert contents == [(5, ["*/*"]), (1, ["*/*"])]
+
+
+async def test_a_status_without_a_body_ends_a_stream(put: Put) -> None:
+    """Before it has begun."""
+    async with serving(put("streams_nothing")) as client:
+        got = await client.post("/invocations", json=[1])
+    assert (got.status_code, got.content) == (204, b"")
+
+
 def check(folder: Path, **given: Any) -> Any:
     return check_program(model_path=folder, **{"engine": "echo", **given})
 

@@ -119,6 +119,9 @@ class ToolkitFlow:
     async def _response(self, result: Any, asked: Arrival) -> Response:
         """The answer, with the status and the headers of the context."""
         body, kind = _told(result)
+        status, _ = asked.context.get_response_status(0)
+        if status in _EMPTY:
+            return Response(status_code=status)
         headers = dict(asked.context.get_response_headers(0))
         kind = kind or headers.pop("content-type", None)
         if is_stream(body) or isinstance(body, Response):
@@ -127,9 +130,6 @@ class ToolkitFlow:
         else:
             response, own = self._whole(body)
             headers["content-type"] = kind or own or one_of(asked.accept, self._default_accept)
-        status, _ = asked.context.get_response_status(0)
-        if status in _EMPTY:
-            return Response(status_code=status)
         response.status_code = response.status_code if status == 200 else status
         response.headers.update(headers)
         return response

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
@@ -17,11 +17,14 @@ from handrail.core.hooks import is_cancelled
 from handrail.core.slots import Slot
 from handrail.core.tracebacks import fault_line, message_of, user_traceback
 from handrail.core.whole_model import Problem, Start, WholeModel
-from handrail.styles.inference_toolkit.decoding import LibraryMissing
+from handrail.styles.inference_toolkit.decoding import TAKEN, LibraryMissing
 from handrail.styles.inference_toolkit.flow import ToolkitFlow
 from handrail.styles.inference_toolkit.functions import Function
 from handrail.styles.inference_toolkit.stand_in import problem_of
 from handrail.styles.inference_toolkit.surroundings import ToolkitSurroundings
+
+if TYPE_CHECKING:
+    from handrail.core.contract import Contract
 
 #: Requests that run at once in threads where SAGEMAKER_MODEL_SERVER_WORKERS is not set: vLLM's usual batch.
 THREADS = 256
@@ -80,6 +83,16 @@ class ToolkitModel(WholeModel):
         if isinstance(error, LibraryMissing):
             return Problem(500, str(error), "handler_error")
         return problem_of(error)
+
+    def contract(self) -> Contract:
+        """What the answering function returns says little: it may be encoded, or go through `output_fn`."""
+        from handrail.core.contract import ANYTHING, contract_of  # imports FastAPI's OpenAPI, rarely needed
+
+        contract = contract_of(self.handlers[Slot.INVOCATION], Slot.INVOCATION.path)
+        kinds = TAKEN if {"input_fn", "transform_fn"}.isdisjoint(self._functions) else ("*/*",)
+        contract.operation["requestBody"] = {"content": dict.fromkeys(kinds, ANYTHING)}
+        contract.operation["responses"]["200"]["content"] = {"*/*": ANYTHING}
+        return contract
 
     def rows(self) -> list[str]:
         return [
