@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from handrail_container.server.serving import StartRefused
 from handrail_container.settings.fields import Settings
 
 from tests.conftest import Launch
-from tests.servers import SCRIPTS
+from tests.servers import SCRIPTS, eventually
 from tests.toolkit.in_process import serving
 
 CHAT = {"messages": [{"role": "user", "content": "one two three"}]}
@@ -281,9 +283,14 @@ async def test_a_load_that_fails_names_the_function(put: Put) -> None:
         await answer(put("load_fails"), [1])
 
 
-def test_a_real_server(launch: Launch, put: Put) -> None:
-    """A client that leaves ends the engine's request, for which a thread waits."""
-    folder = put("asks_the_engine")
-    served = launch(folder, HANDRAIL_ECHO_ITL_MS="0").ready()
-    assert served.http.post("/invocations", json=CHAT).json() == {"generated_text": "one two three"}
+def test_a_client_that_leaves_ends_what_its_thread_waits_for(launch: Launch, put: Put, tmp_path: Path) -> None:
+    """And `/invocations` is answered on a real server as in here."""
+    served = launch(put("notes_how_it_ends"), HANDRAIL_ECHO_ITL_MS="20000").ready()
+    note = tmp_path / "note"
+    with socket.create_connection(("127.0.0.1", served.port)) as client:
+        body = json.dumps({"note": str(note)})
+        head = f"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        client.sendall(f"{head}\r\n\r\n{body}".encode())
+        eventually(lambda: note.exists() and note.read_text() == "asking", "the script to ask the engine")
+    eventually(lambda: note.read_text() == "ClientDisconnect", "the script's call to end")
     assert "/invocations is answered by predict_fn" in served.stderr
