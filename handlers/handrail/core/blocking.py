@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,15 +30,16 @@ class Asking:
         self._lock = Lock()
 
     @contextmanager
-    def holding(self, call: Future[Any]) -> Iterator[None]:
-        """`call` is cancelled at the end of the request. Raises ClientDisconnect if the request has ended."""
+    def calling(self, work: Callable[[], Coroutine[Any, Any, Any]], loop: asyncio.AbstractEventLoop) -> Iterator[Any]:
+        """Run `work` on the loop; it is cancelled at the end of the request. Raises ClientDisconnect if the request has
+        ended."""
         with self._lock:
             if self._is_over:
-                call.cancel()
                 raise ClientDisconnect
+            call = asyncio.run_coroutine_threadsafe(work(), loop)
             self._calls.add(call)
         try:
-            yield
+            yield call
         finally:
             with self._lock:
                 self._calls.discard(call)
@@ -107,7 +108,8 @@ class BlockingEngine:
         asking = _ASKING.get() or Asking()
         if body.get("stream"):
             return self._streamed(name, body, asking)
-        return self._wait(self._answer(name, body, asking), asking)
+        with asking.calling(lambda: self._answer(name, body, asking), self._loop) as call:
+            return _result(call)
 
     def _require_thread(self, name: str) -> None:
         try:
@@ -123,11 +125,6 @@ class BlockingEngine:
     async def _answer(self, name: str, body: dict[str, Any], asking: Asking) -> Any:
         return await getattr(self.engine, _METHODS[name])(asking.request, body)
 
-    def _wait(self, work: Coroutine[Any, Any, Any], asking: Asking) -> Any:
-        call = asyncio.run_coroutine_threadsafe(work, self._loop)
-        with asking.holding(call):
-            return _result(call)
-
     def _streamed(self, name: str, body: dict[str, Any], asking: Asking) -> Iterator[Any]:
         chunks: SimpleQueue[Any] = SimpleQueue()
 
@@ -136,9 +133,8 @@ class BlockingEngine:
             async for chunk in _chunks(response.body_iterator):
                 chunks.put(chunk)
 
-        call = asyncio.run_coroutine_threadsafe(pour(), self._loop)
-        call.add_done_callback(chunks.put)  # the call itself is the last item, also if it is cancelled
-        with asking.holding(call):
+        with asking.calling(pour, self._loop) as call:
+            call.add_done_callback(chunks.put)  # the call itself is the last item, also if it is cancelled
             try:
                 while (chunk := chunks.get()) is not call:
                     yield chunk
