@@ -241,6 +241,20 @@ def test_a_class_model_in_a_script_of_its_own_wins(put: Put) -> None:
     assert f"hides SageMaker's inference toolkit, {folder}/code/inference.py" in report.program.warnings[0]
 
 
+def test_a_truss_comes_before_it(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the environment names the script."""
+    folder = put("doubles", model__model="net")
+    (folder / "model" / "model.py").write_text("class Model:\n    def predict(self, x): ...\n")
+    (folder / "config.yaml").write_text("model_name: mine\n")
+    report = check(folder)
+    assert (report.program.answering.title, report.program.script) == ("Model", folder / "model" / "model.py")
+    assert "hides SageMaker's inference toolkit" in report.program.warnings[0]
+    monkeypatch.setenv("SAGEMAKER_PROGRAM", "inference.py")
+    report = check(folder)
+    assert report.program.answering.title == "Toolkit"
+    assert "hides class Model at" in report.program.warnings[0]
+
+
 def test_a_class_model_that_model_fn_makes_does_not(put: Put) -> None:
     folder = put("doubles")
     with (folder / "code" / "inference.py").open("a") as script:

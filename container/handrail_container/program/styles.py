@@ -41,6 +41,12 @@ class Truss(TrussStyle):
 class InferenceToolkit(ToolkitStyle):
     """A `code/inference.py` for SageMaker's inference toolkit."""
 
+    def prepare(self, directory: ModelDirectory) -> str | None:
+        """As ever, but a Truss's script comes before it."""
+        script, config = super().prepare(directory), find_config(directory.path)
+        is_truss = isinstance(config, TrussConfig) and (config.folder / config.script).is_file()
+        return None if is_truss else script
+
     def surroundings(self, directory: ModelDirectory) -> ToolkitSurroundings:
         return toolkit_surroundings(directory.settings)
 
