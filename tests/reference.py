@@ -24,6 +24,7 @@ not listed here stops the start; the message suggests the nearest name. `scripts
 #: By the class that has the fields.
 _SECTIONS = {
     "ServerSettings": "The program and the server",
+    "ToolkitSettings": "Scripts for SageMaker's inference toolkit",
     "PluginSettings": "Plugins",
     "DialectSettings": "Request shapes",
     "LimitSettings": "Limits and times",

@@ -194,7 +194,7 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
             require_no_server(path)
         module = loader.load(path)
     except HandlerFault as fault:
-        return Script(path), explained(fault, path)
+        return Script(path), explained(fault, path, [style.name for style in sources.styles])
     return Script(path, module, tuple(loader.marks)), None
 
 
@@ -204,11 +204,11 @@ def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> 
 
 
 def _verdict(sources: Sources, found: _Found) -> Verdict:
-    """Whether the script is another server's. A script that failed to load, or that is a style's, is not judged."""
-    if found.load_fault or found.is_script_of_style:
+    """Whether the script, or a file beside it, is another server's. A script that failed to load is not judged."""
+    if found.load_fault:
         return Verdict()
     facts = (sources.model_path, found.script.path, found.has_run, found.is_known, found.is_answered)
-    return judge(Surveyed(*facts, sources.program, sources.refuses_foreign))
+    return judge(Surveyed(*facts, sources.program, sources.refuses_foreign, is_served=found.is_script_of_style))
 
 
 def _settle_all(found: _Found, verdict: Verdict) -> _Settled:

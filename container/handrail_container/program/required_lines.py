@@ -11,9 +11,11 @@ from typing import Any
 
 from handrail.core.errors import ScriptMissing
 from handrail.core.script import find_script
+from handrail.styles.inference_toolkit.files import locate
 from handrail.styles.truss.config import TrussConfig
 
 from handrail_container.program.config_yaml import find_config
+from handrail_container.program.styles import toolkit_surroundings
 from handrail_container.settings.fields import Settings
 
 _FILE = "requirements.txt"
@@ -56,9 +58,9 @@ class Required:
 
 
 def required(settings: Settings) -> Required:
-    """The requirements of the file beside the script, and of a Truss's `requirements` and `requirements_file`."""
-    beside = _beside_script(settings) / _FILE
-    found = Required((beside,)) if beside.is_file() else Required()
+    """The requirements of the file beside the script, of that beside a script for SageMaker's inference toolkit, and
+    of a Truss's `requirements` and `requirements_file`."""
+    found = _of_folder(_beside_script(settings)) + _of_toolkit(settings)
     config = find_config(settings.model_path)
     if not isinstance(config, TrussConfig):  # an unreadable file is reported when the script is loaded
         return found
@@ -79,6 +81,16 @@ def _beside_script(settings: Settings) -> Path:
     except ScriptMissing:  # reported when the script is loaded
         script = None
     return script.parent if script is not None else settings.model_path
+
+
+def _of_folder(folder: Path) -> Required:
+    path = folder / _FILE
+    return Required((path,)) if path.is_file() else Required()
+
+
+def _of_toolkit(settings: Settings) -> Required:
+    script = locate(settings.model_path, toolkit_surroundings(settings))
+    return _of_folder(script.parent) if script is not None else Required()
 
 
 def _lines(text: str, path: Path) -> Iterator[Line]:

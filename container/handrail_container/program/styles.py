@@ -7,6 +7,8 @@ from handrail.core.whole_model import ModelDirectory, Offer
 from handrail.styles.definition.runner import Runner
 from handrail.styles.definition.snippet import Snippet
 from handrail.styles.definition.style import DefinitionStyle
+from handrail.styles.inference_toolkit.style import ToolkitStyle
+from handrail.styles.inference_toolkit.surroundings import ToolkitSurroundings
 from handrail.styles.truss.config import TrussConfig
 from handrail.styles.truss.style import TrussStyle
 from handrail.styles.truss.surroundings import Surroundings
@@ -15,6 +17,7 @@ from handrail_container.program import engine_config
 from handrail_container.program.config_yaml import find_config
 from handrail_container.program.definition import find as definitions
 from handrail_container.settings.environment import process_environment
+from handrail_container.settings.fields import Settings
 
 
 class Truss(TrussStyle):
@@ -33,6 +36,30 @@ class Truss(TrussStyle):
             settings.redactor,
             engine_config.read(settings).lacking,
         )
+
+
+class InferenceToolkit(ToolkitStyle):
+    """A `code/inference.py` for SageMaker's inference toolkit."""
+
+    def prepare(self, directory: ModelDirectory) -> str | None:
+        """As ever, but a Truss's script comes before it."""
+        script, config = super().prepare(directory), find_config(directory.path)
+        is_truss = isinstance(config, TrussConfig) and (config.folder / config.script).is_file()
+        return None if is_truss else script
+
+    def surroundings(self, directory: ModelDirectory) -> ToolkitSurroundings:
+        return toolkit_surroundings(directory.settings)
+
+
+def toolkit_surroundings(settings: Settings) -> ToolkitSurroundings:
+    return ToolkitSurroundings(
+        settings.sagemaker_program,
+        settings.submit_directory,
+        settings.model_server_workers,
+        settings.default_accept,
+        settings.engine != "none",
+        process_environment(),
+    )
 
 
 class RunInference(DefinitionStyle):

@@ -19,6 +19,7 @@ from handrail_container.settings.field import variable
 from handrail_container.settings.limits import LimitSettings
 from handrail_container.settings.plugins import PluginSettings
 from handrail_container.settings.ray import RaySettings
+from handrail_container.settings.toolkit import ToolkitSettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -47,7 +48,7 @@ class ServerSettings(BaseSettings):
     sagemaker_program: str | None = variable(
         "SAGEMAKER_PROGRAM",
         None,
-        "The script of SageMaker's own toolkits: never run, but not passed over in silence either.",
+        "The script for SageMaker's inference toolkit. Unset: `code/inference.py`.",
     )
     foreign_script: Literal["refuse", "warn"] = variable(
         "HANDRAIL_FOREIGN_SCRIPT",
@@ -283,7 +284,7 @@ class ServerSettings(BaseSettings):
         return {role: value for role, value in given.items() if value}
 
 
-class Settings(RaySettings, LimitSettings, DialectSettings, PluginSettings, ServerSettings):
+class Settings(RaySettings, LimitSettings, DialectSettings, PluginSettings, ToolkitSettings, ServerSettings):
     """All settings."""
 
 

@@ -1,4 +1,4 @@
-"""The table of recognised dialects (scripts of other servers). Remove a row once its dialect is served.
+"""The table of recognised dialects (scripts of other servers). A row whose dialect is served names its style.
 
 docs/compatibility/dialects.md has a section for each `anchor`.
 """
@@ -21,7 +21,8 @@ _STEPS = ("load", "preprocess", "postprocess")
 class Dialect:
     """`name` is the server, `instead` the advice; `places` are files that are inspected besides the script.
 
-    `files` are files that only this server has; `settings_files` hold its settings and no code.
+    `files` are files that only this server has; `settings_files` hold its settings and no code. `style` serves such
+    scripts, where nothing else answers and it is not left out.
     """
 
     name: str
@@ -31,15 +32,26 @@ class Dialect:
     places: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     settings_files: tuple[str, ...] = ()
+    style: str = ""
 
 
 DIALECTS = (
     Dialect(
         "SageMaker's inference toolkit",
         "sagemaker",
-        f"{_WRITE} input_fn, predict_fn and output_fn do; the engine stands for what model_fn loads",
-        (Functions(("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")),),
+        "It is served where nothing else answers /invocations and the style inference_toolkit is not left out. "
+        f"{_WRITE} input_fn, predict_fn and output_fn do, or take the other handler away",
+        (
+            Functions(("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")),
+            Bases(
+                tuple(
+                    f"sagemaker_inference:{name}"
+                    for name in ("DefaultHandlerService", "DefaultInferenceHandler", "Transformer")
+                )
+            ),
+        ),
         ("code/inference.py", "inference.py"),
+        style="inference_toolkit",
     ),
     Dialect(
         "Hugging Face's Inference Endpoints",

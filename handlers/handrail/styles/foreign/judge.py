@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -56,7 +56,8 @@ class Verdict:
 @dataclass(frozen=True)
 class Surveyed:
     """Facts about the directory after its script has run: `runs` says whether a file has run, `is_known` whether the
-    script defines anything of ours, `is_answered` whether /invocations has a handler."""
+    script defines anything of ours, `is_answered` whether /invocations has a handler, `is_served` whether a style
+    serves the script."""
 
     model_path: Path
     script: Path | None
@@ -65,6 +66,7 @@ class Surveyed:
     is_answered: bool
     program: str | None = None
     is_refused: bool = True
+    is_served: bool = False
 
 
 def judge(surveyed: Surveyed) -> Verdict:
@@ -92,10 +94,12 @@ def require_no_server(path: Path) -> None:
             )
 
 
-def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
-    """`fault` with further advice, if the script that failed to import is another server's."""
+def explained(fault: HandlerFault, path: Path | None, styles: Collection[str] = ()) -> HandlerFault:
+    """`fault` with further advice, if the script that failed to import is another server's, and none of `styles`
+    would serve it."""
     is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
-    foreign_files = _recognised(path, _sure) if path is not None and is_of_script else []
+    recognised = _recognised(path, _sure) if path is not None and is_of_script else []
+    foreign_files = [one for one in recognised if one.dialect.style not in styles]
     if not foreign_files:
         return fault
     more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in foreign_files)
@@ -105,10 +109,15 @@ def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
 
 
 def _of_script(surveyed: Surveyed) -> list[ForeignFile]:
-    """The dialects of the script. Unsure signs count only if /invocations has no handler."""
+    """The dialects of the script, but for that in which it is served. Unsure signs count only if /invocations has no
+    handler."""
     if surveyed.script is None:
         return []
-    return _recognised(surveyed.script, _sure if surveyed.is_answered else _any)
+    found = _recognised(surveyed.script, _sure if surveyed.is_answered else _any)
+    if not surveyed.is_served:
+        return found
+    others = [foreign_file for foreign_file in found if not foreign_file.dialect.style]
+    return others if len(others) < len(found) else []  # else a plugin serves it, and which dialect is not known
 
 
 def _sure(foreign_file: ForeignFile) -> bool:
@@ -164,7 +173,7 @@ def _unread_program(surveyed: Surveyed, foreign_files: list[ForeignFile]) -> lis
         return []
     name = path.relative_to(surveyed.model_path) if path.is_relative_to(surveyed.model_path) else path
     return [
-        f"{_PROGRAM} is {surveyed.program!r}, which Handrail does not read, so that {path} does not run. Write "
+        f"{_PROGRAM} is {surveyed.program!r}, and {path} does not run: another file is the script. Write "
         f"CUSTOM_SCRIPT_FILENAME={name}"
     ]
 
@@ -172,7 +181,7 @@ def _unread_program(surveyed: Surveyed, foreign_files: list[ForeignFile]) -> lis
 def _missing_program(surveyed: Surveyed) -> list[str]:
     if not surveyed.program or _program(surveyed) is not None:
         return []
-    return [f"{_PROGRAM} is {surveyed.program!r}, and there is no such file; Handrail reads CUSTOM_SCRIPT_FILENAME"]
+    return [f"{_PROGRAM} is {surveyed.program!r}, and there is no such file in code/ of {surveyed.model_path}"]
 
 
 def _settings_files(model_path: Path) -> list[str]:

@@ -1,0 +1,5 @@
+def model_fn(model_dir):
+    return {}
+
+
+def predict_fn(data, model): ...

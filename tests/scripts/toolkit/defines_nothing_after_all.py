@@ -1,0 +1,4 @@
+if not __name__:
+
+    def predict_fn(data, model):
+        return "never"

@@ -1,0 +1,3 @@
+class Net:
+    def forward(self, data):
+        return "forward"

@@ -1,0 +1,5 @@
+from sagemaker_inference import errors
+
+
+def predict_fn(data, model):
+    raise errors.BaseInferenceToolkitError("bad", "the status is no number", "")

@@ -1,0 +1,6 @@
+def model_fn(model_dir):
+    return {}
+
+
+def predict_fn(data, model):
+    return f"<{data}>"
