@@ -56,7 +56,7 @@ class ToolkitFlow:
         self._engine: BlockingEngine
         self._properties: Mapping[str, Any] = {}
         self._last = next(functions[n] for n in ("transform_fn", "output_fn", "predict_fn") if n in functions)
-        self._look = Remarks(self._last.name, self._last.signature.where).look
+        self._look = Remarks(self._last.name, self._last.signature.where).check
 
     async def begin(self, engine: BlockingEngine, properties: Mapping[str, Any]) -> None:
         """Run the functions that load the model. Called in the event loop, before the first request."""
