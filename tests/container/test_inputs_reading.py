@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from handrail_container.engine.asked import require_modest
+from handrail_container.engine.asked import require_within_bounds
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
 from handrail_container.routes.inputs.dialect import DIALECTS, GENERATE, GENERATE_STREAM, InputsDialect
 from handrail_container.routes.inputs.parameters import KNOWN, REFUSED
@@ -82,12 +82,12 @@ def test_the_prompts_are_the_engine_s(texts: list[str]) -> None:
 def test_what_is_asked_of_the_engine_is_weighed_by_it() -> None:
     """As any other request: prompts, answers, and what each repeats."""
     body = asked(["one", "two"], parameters={"best_of": 3, "stop": ["x" * 100]}).body
-    require_modest(None, body, RequestBounds(repeated=10_000_000))
+    require_within_bounds(None, body, RequestBounds(repeated=10_000_000))
     with pytest.raises(TooMuchAsked, match="2 prompts"):
-        require_modest(None, body, RequestBounds(repeated=2_000))
+        require_within_bounds(None, body, RequestBounds(repeated=2_000))
     several = asked([[{"role": "user", "content": "a"}]] * 3, parameters={"stop": ["x" * 100]}).body
     with pytest.raises(TooMuchAsked, match="3 prompts"):
-        require_modest(None, several, RequestBounds(repeated=2_000))
+        require_within_bounds(None, several, RequestBounds(repeated=2_000))
 
 
 def test_a_large_mistake_is_refused_at_once() -> None:
