@@ -18,6 +18,8 @@ from tests.bench.table import Chart, Series, Table, verdict
 from tests.compat.launchers import ROOT
 from tests.servers import PATIENCE_S
 
+pytestmark = pytest.mark.slow
+
 BARS = Chart("CPU", "µs", [Series("CPU", [("Handrail", 2.0), ("another", 4.0)])])
 LINES = Chart("Memory", "MB", [Series("a < b", [(1, 10.0), (100, 20.0)])], is_log=True)
 TABLE = Table(

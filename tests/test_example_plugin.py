@@ -13,6 +13,8 @@ import pytest
 from tests.examples import EXAMPLES
 from tests.servers import environment, eventually, free_port
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = EXAMPLES / "plugin"
 SOURCE = PLUGIN / "handrail_runpod.py"
 

@@ -14,6 +14,8 @@ from tests.conftest import Launch
 from tests.examples import EXAMPLES, NAMES, Example, commands
 from tests.servers import eventually, free_port, listens, run
 
+pytestmark = pytest.mark.slow
+
 #: One calls vLLM itself, so it runs in the vllm tier only, and one is of the ray tier; one has a test of its own.
 ELSEWHERE = {"rag", "ray", "multi_step"}
 

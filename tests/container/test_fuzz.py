@@ -26,6 +26,8 @@ from tests.fuzz.mutations import mutations
 from tests.fuzz.planted import FAULTS
 from tests.fuzz.steps import Attack, Hear, Send
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 

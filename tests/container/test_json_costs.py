@@ -17,6 +17,8 @@ from tests.container.heart import Heart
 from tests.container.test_server import running
 from tests.servers import SCRIPTS
 
+pytestmark = pytest.mark.slow
+
 #: Of one turn of the loop. It is 0.25 s without what a busy machine and coverage's trace add.
 MOST_S = 2.5
 SIZE = 1_000_000

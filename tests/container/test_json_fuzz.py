@@ -21,6 +21,8 @@ from tests.container.heart import Heart, Memory
 from tests.container.test_server import running
 from tests.servers import PATIENCE_S, SCRIPTS
 
+pytestmark = pytest.mark.slow
+
 #: Of one turn of the loop. A tenth of it is usual; a busy machine and coverage's trace take three times as long.
 MOST_S = 0.75
 #: Beside twenty times the body's bytes.

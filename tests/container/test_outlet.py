@@ -22,6 +22,8 @@ from handrail_container.process.outlet import Outlet
 
 from tests.servers import HANDRAIL, environment, eventually, free_port, listens
 
+pytestmark = pytest.mark.slow
+
 MOST = 200_000
 #: More than a pipe holds.
 MUCH = b"x" * 99_999 + b"\n"

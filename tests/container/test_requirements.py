@@ -21,6 +21,8 @@ from handrail_container.settings.fields import Settings
 from tests.conftest import Launch
 from tests.servers import run
 
+pytestmark = pytest.mark.slow
+
 #: On no index; the version of the wheels below.
 NAME, VERSION = "handrail-test-cake", "1.5"
 SCRIPT = (

@@ -17,6 +17,8 @@ from tests.container.test_requirements import NAME, target, throw_away, wheels
 from tests.container.test_server import running
 from tests.servers import run
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["target", "throw_away", "wheels"]
 
 MODEL = "class Model:\n    def predict(self, value):\n        return value\n"

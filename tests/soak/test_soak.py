@@ -10,6 +10,8 @@ from tests.soak.client import Ask, Client, Lost, Refused
 from tests.soak.restarts import Restarts
 from tests.soak.soak import Size, Soak
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_mixed_load_leaves_nothing_behind() -> None:
     """Nothing grew, nothing was lost, and `/metrics` counts as the clients do."""

@@ -20,6 +20,8 @@ from tests.aws import ROLE, Aws
 from tests.container.deploy.conftest import NEEDED, Deploy
 from tests.servers import HANDRAIL, PATIENCE_S, environment, eventually
 
+pytestmark = pytest.mark.slow
+
 NOTHING: dict[str, list[str]] = {"models": [], "configs": [], "endpoints": []}
 RESOURCE = "endpoint/demo/variant/AllTraffic"
 

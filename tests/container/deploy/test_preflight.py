@@ -10,6 +10,8 @@ import pytest
 from tests.aws import Aws
 from tests.container.deploy.conftest import Deploy
 
+pytestmark = pytest.mark.slow
+
 NOTHING: dict[str, list[str]] = {"models": [], "configs": [], "endpoints": []}
 
 

@@ -9,6 +9,8 @@ from handrail_container.sagemaker.deploy.rehearsal import CheckRefused, check
 
 from tests.container.deploy.conftest import Deploy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("script", "code", "said"),

@@ -19,6 +19,8 @@ from tests.container.emulate.conftest import SCRIPT, Emulate
 from tests.emulated import Emulated
 from tests.servers import SCRIPTS, eventually, run
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "x-amzn-sagemaker-"
 
 

@@ -16,6 +16,8 @@ from tests.conftest import Launch
 from tests.container.emulate.conftest import SCRIPT, Emulate
 from tests.servers import SCRIPTS, eventually
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_dead_container_is_unavailable(start: Emulate) -> None:
     """The request that killed it has a model error, the next ones a 503; stopping is still clean."""

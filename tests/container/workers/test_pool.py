@@ -14,6 +14,8 @@ from handrail_container.program.workers.pool import WorkerPool
 from tests.container.workers.conftest import MakePool, workers_alive
 from tests.servers import eventually
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("echo", "raise", "sleep", "exit")
 
 

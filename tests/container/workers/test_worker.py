@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from tests.container.workers.conftest import SNIPPETS, MakePool, in_model_yaml, snippet, workers_alive
 from tests.servers import eventually
 
+pytestmark = pytest.mark.slow
+
 SHORT_S = 0.3
 
 
