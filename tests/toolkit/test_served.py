@@ -190,6 +190,20 @@ def test_the_folder_may_be_elsewhere(tmp_path: Path, put: Put, monkeypatch: pyte
     assert check(tmp_path / "empty").program.script == folder / "code" / "inference.py"
 
 
+@pytest.mark.parametrize("program", ["serve", "serve.py"])
+def test_a_program_that_is_found_is_not_missing(
+    tmp_path: Path, put: Put, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """In code/, and in a folder of its own."""
+    folder = put(code__serve="doubles")
+    monkeypatch.setenv("SAGEMAKER_PROGRAM", program)
+    assert check(folder).program.warnings == ()
+    (tmp_path / "empty").mkdir()
+    assert "there is no such file in code/" in check(tmp_path / "empty").program.warnings[0]
+    monkeypatch.setenv("SAGEMAKER_SUBMIT_DIRECTORY", str(folder / "code"))
+    assert check(tmp_path / "empty").program.warnings == ()
+
+
 def test_its_requirements_are_installed(put: Put) -> None:
     folder = put("doubles")
     for place in ("", "code"):

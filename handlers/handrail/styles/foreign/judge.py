@@ -159,11 +159,16 @@ def _is_read(path: Path, surveyed: Surveyed) -> bool:
 
 
 def _program(surveyed: Surveyed) -> Path | None:
-    """The file that SageMaker's toolkits would run."""
+    """The file that SageMaker's toolkits would run; its name may be that of a module."""
     if not surveyed.program:
         return None
-    places = [surveyed.model_path / "code" / surveyed.program, surveyed.model_path / surveyed.program]
+    names = (surveyed.program, _of_module(surveyed.program))
+    places = [folder / name for folder in (surveyed.model_path / "code", surveyed.model_path) for name in names]
     return next((path for path in places if path.is_file()), None)
+
+
+def _of_module(program: str) -> str:
+    return f"{program.removesuffix('.py').replace('.', '/')}.py"
 
 
 def _unread_program(surveyed: Surveyed, foreign_files: list[ForeignFile]) -> list[str]:
@@ -181,6 +186,8 @@ def _unread_program(surveyed: Surveyed, foreign_files: list[ForeignFile]) -> lis
 def _missing_program(surveyed: Surveyed) -> list[str]:
     if not surveyed.program or _program(surveyed) is not None:
         return []
+    if surveyed.script is not None and surveyed.script.name == Path(_of_module(surveyed.program)).name:
+        return []  # in a folder of its own
     return [f"{_PROGRAM} is {surveyed.program!r}, and there is no such file in code/ of {surveyed.model_path}"]
 
 
