@@ -17,6 +17,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
+from handrail.core.unions import TRIES, around
+
 #: Pairs of an object that are validated at once, and so the most errors that are collected for one object.
 _PIECE = 100
 #: The most different values with equal hashes in one set or object.
@@ -60,27 +62,20 @@ def cheaper(schema: dict[str, Any]) -> dict[str, Any]:
     """
     kind = schema.get("type")
     if kind == "dict":
-        return _around(schema, _cheaper_dict)
+        return around(schema, _cheaper_dict)
     if kind in ("set", "frozenset") and not _is_safe(schema.get("items_schema")):
-        return _around(schema, _cheaper_set)
+        return around(schema, _cheaper_set)
     if kind == "json":
-        return _around(schema, lambda inner: core_schema.no_info_before_validator_function(_bounded_json, inner))
+        return around(schema, lambda inner: core_schema.no_info_before_validator_function(_bounded_json, inner))
     if kind == "model" and (schema.get("config") or {}).get("extra_fields_behavior") == "forbid":
-        return _around(schema, _fewer_keys)
+        return around(schema, _fewer_keys)
     return schema
 
 
 def is_costly(refused: ValidationError) -> bool:
     """Whether an error is about cost: pydantic's own schema might accept the input, after a long time."""
     errors = refused.errors(include_url=False, include_context=False, include_input=False)
-    return any(error["type"] in (_ALIKE, _LARGE_JSON) for error in errors)
-
-
-def _around(schema: dict[str, Any], make: Callable[[Any], Any]) -> dict[str, Any]:
-    """`make(schema)` under the schema's `ref`, so that references lead to the outer schema."""
-    name = schema.get("ref")
-    made: dict[str, Any] = make({key: value for key, value in schema.items() if key != "ref"})
-    return {**made, "ref": name} if name else made
+    return any(error["type"] in (_ALIKE, _LARGE_JSON, TRIES) for error in errors)
 
 
 def _is_safe(schema: Any) -> bool:
