@@ -7,14 +7,16 @@ body would take seconds.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
-from handrail.core.costly import cheaper, is_costly
-from handrail.core.schemas import rebuilt
+from handrail.core import ahead, json_budget
+from handrail.core.costly import bounded_json, cheaper, is_costly, too_deep
+from handrail.core.json_budget import JsonBudget
+from handrail.core.schemas import nodes, rebuilt
 from handrail.core.unions import Recursion, counting
 
 #: Where a route of FastAPI has its fields: a query or a header may hold JSON, too.
@@ -33,12 +35,14 @@ def at_first_error(adapter: TypeAdapter[Any], whole_up_to: int = 0, *, yields: b
     """
     schema = adapter.core_schema
     recursion = Recursion(schema)
-    fast = SchemaValidator(_failing_fast(schema, recursion, yields=yields), _use_prebuilt=False)
-    if whole_up_to:
-        whole = SchemaValidator(_complete(schema, recursion), _use_prebuilt=False) if recursion else adapter.validator
-        adapter.validator = cast("SchemaValidator", _TwoStep(fast, whole, whole_up_to))
-    else:
-        adapter.validator = fast
+    make = functools.partial(_failing_fast, schema, recursion)
+    if not whole_up_to:
+        adapter.validator = _compiled(make(yields))
+        return adapter
+    has_json = any(node.schema.get("type") == "json" for node in nodes(schema))
+    whole = _compiled(_complete(schema, recursion)) if recursion or has_json else adapter.validator
+    stepped = _TwoStep(_compiled(make(yields)), lambda: _compiled(make(True)), whole, whole_up_to)
+    adapter.validator = cast("SchemaValidator", stepped)
     return adapter
 
 
@@ -56,20 +60,35 @@ def route_at_first_error(route: Any, whole_up_to: int = 0) -> None:
 class _TwoStep:
     """A validator that stops early, and validates small invalid input again with the complete one for all errors."""
 
-    def __init__(self, fast: Any, whole: Any, whole_up_to: int) -> None:
+    def __init__(self, fast: Any, yielding: Callable[[], Any], whole: Any, whole_up_to: int) -> None:
         self._fast = fast
+        self._yielding = functools.cache(yielding)
         self._whole = whole
         self._whole_up_to = whole_up_to
 
     def validate_python(self, value: Any, **given: Any) -> Any:
+        if done := ahead.found(self, value, given):
+            if done.error:
+                raise done.error
+            return done.result
+        return self._validated(self._fast, value, given)
+
+    def validate_in_thread(self, value: Any, **given: Any) -> Any:
+        """The same, and lets other threads run in between."""
+        return self._validated(self._yielding(), value, given)
+
+    def _validated(self, fast: Any, value: Any, given: dict[str, Any]) -> Any:
         try:
-            return self._fast.validate_python(value, **given)
+            return fast.validate_python(value, **given)
         except ValidationError as refused:
             if holds_more(value, self._whole_up_to) or is_costly(refused):
                 raise
             few = refused
+        except RecursionError as error:
+            raise (too_deep(error) or error) from None
         try:
-            return self._whole.validate_python(value, **given)
+            with json_budget.spending(JsonBudget(self._whole_up_to, self._whole_up_to)):
+                return self._whole.validate_python(value, **given)
         except ValidationError as refused:
             raise (few if is_costly(refused) else refused) from None
 
@@ -100,7 +119,7 @@ def _fields(dependant: Any) -> Iterator[Any]:
         yield from _fields(below)
 
 
-def _failing_fast(schema: Any, recursion: Recursion, *, yields: bool = False) -> Any:
+def _failing_fast(schema: Any, recursion: Recursion, yields: bool) -> Any:
     def failing(original: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
         if inner.get("type") in _LISTS:
             inner["fail_fast"] = True
@@ -113,12 +132,30 @@ def _failing_fast(schema: Any, recursion: Recursion, *, yields: bool = False) ->
 
 
 def _complete(schema: Any, recursion: Recursion) -> Any:
-    """The schema with all of its errors, but for those of unions that contain themselves."""
-    return _counting(rebuilt(schema, functools.partial(recursion.bounded, by_tags=False)), recursion)
+    """The schema with all of its errors, but for those of unions that contain themselves; JSON in it is counted."""
+
+    def counted(original: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+        if inner.get("type") == "json":
+            return bounded_json(inner)
+        return recursion.bounded(original, inner, by_tags=False)
+
+    return _counting(rebuilt(schema, counted), recursion)
 
 
 def _counting(schema: Any, recursion: Recursion) -> Any:
+    if any(node.schema.get("type") == "json" for node in nodes(schema)):
+        schema = core_schema.no_info_wrap_validator_function(_spending, schema)
     return counting(schema) if recursion else schema
+
+
+def _spending(given: Any, validate: Callable[[Any], Any]) -> Any:
+    """One budget for all JSON of a validation, or that of its request."""
+    with json_budget.spending():
+        return validate(given)
+
+
+def _compiled(schema: Any) -> SchemaValidator:
+    return SchemaValidator(schema, _use_prebuilt=False)
 
 
 def _as_it_is(value: Any) -> Any:
