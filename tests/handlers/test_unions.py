@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union
 
@@ -11,7 +12,7 @@ import pytest
 from handrail.core.first_error import at_first_error
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, RootModel, Tag, TypeAdapter, ValidationError
+from pydantic import BaseModel, Discriminator, Field, RootModel, Tag, TypeAdapter, ValidationError
 from typing_extensions import TypeAliasType, TypedDict
 
 
@@ -183,6 +184,24 @@ def test_what_people_write_is_valid_as_before(value: Any) -> None:
         assert at_first_error(TypeAdapter(kind), whole_up_to).validate_python(value) == TypeAdapter(
             kind
         ).validate_python(value)
+
+
+def test_items_that_are_validated_as_a_handler_comes_to_them() -> None:
+    adapter = at_first_error(TypeAdapter(Iterable[Numbers]))
+    items = adapter.validate_python([{"a": 1}, nested(50, {"a": 1}, a=1)])
+    assert next(items) == Whole(a=1)
+    with pytest.raises(ValidationError, match="give the union a discriminator"):
+        next(items)
+
+
+def test_members_under_one_tag() -> None:
+    def tag(value: Any) -> str:
+        return "numbers"
+
+    kind: Any = Annotated[Annotated[Numbers, Tag("numbers")] | Annotated[int, Tag("int")], Discriminator(tag)]
+    for whole_up_to in (0, 256):
+        with pytest.raises(ValidationError, match="give the union a discriminator"):
+            at_first_error(TypeAdapter(kind), whole_up_to).validate_python(nested(50, {"a": 1}, a=1))
 
 
 def test_many_equal_values_are_not_one() -> None:

@@ -59,7 +59,7 @@ class Tries:
             raise TooManyTries
 
 
-_tries: ContextVar[Tries] = ContextVar("_tries")
+_tries: ContextVar[Tries | None] = ContextVar("_tries", default=None)
 
 
 class Recursion:
@@ -101,17 +101,7 @@ class Recursion:
 
 def counting(schema: Any) -> Any:
     """`schema`, the outermost, whose every validation counts for itself."""
-
-    def counted(given: Any, validate: Callable[[Any], Any]) -> Any:
-        before = _tries.set(Tries())
-        try:
-            return validate(given)
-        except TooManyTries:
-            raise PydanticCustomError(TRIES, _MESSAGE) from None
-        finally:
-            _tries.reset(before)
-
-    return core_schema.no_info_wrap_validator_function(counted, schema)
+    return core_schema.no_info_wrap_validator_function(_counted, schema)
 
 
 def around(schema: dict[str, Any], make: Callable[[Any], Any]) -> dict[str, Any]:
@@ -125,8 +115,21 @@ def _target(node: Node) -> str:
     return node.schema["schema_ref"] if node.schema.get("type") == "definition-ref" else ""
 
 
+def _counted(given: Any, validate: Callable[[Any], Any]) -> Any:
+    before = _tries.set(Tries())
+    try:
+        return validate(given)
+    except TooManyTries:
+        raise PydanticCustomError(TRIES, _MESSAGE) from None
+    finally:
+        _tries.reset(before)
+
+
 def _tried(given: Any, validate: Callable[[Any], Any]) -> Any:
-    _tries.get().add(given)
+    tries = _tries.get()
+    if tries is None:  # an item of an Iterable, which is validated when the handler comes to it
+        return _counted(given, lambda value: _tried(value, validate))
+    tries.add(given)
     try:
         return validate(given)
     except ValidationError as refused:
