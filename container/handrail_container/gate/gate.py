@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from handrail.core.json_budget import BOUNDS
 from starlette.types import Receive, Scope, Send
 
 from handrail_container.gate.access import AccessLog
@@ -225,6 +226,7 @@ class Gate:
         try:
             try:
                 bounds = self.engine_bounds if endpoint.is_the_engines else self._json_bounds
+                exchange.scope["state"][BOUNDS] = bounds
                 limited = self.bodies.limited(exchange, receive, bounds)
                 await endpoint.app(exchange.scope, limited, exchange.send)
                 if not exchange.is_complete:

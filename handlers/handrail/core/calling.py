@@ -9,10 +9,11 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handrail.core import json_budget
+from handrail.core.ahead import LargeBodyRoute
 from handrail.core.answers import JsonAnswer, is_plain, is_stream, send_json, to_response
 from handrail.core.engine import Engine
 from handrail.core.errors import SignatureRefused
@@ -149,12 +150,18 @@ def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
     positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
     endpoint.__signature__ = inspect.Signature([_for_fastapi(a) for a in signature.arguments])  # type: ignore[attr-defined]
     try:
-        route = APIRoute(slot.path, endpoint, response_model=None, response_class=JsonAnswer)
+        route = LargeBodyRoute(slot.path, endpoint, response_model=None, response_class=JsonAnswer)
     except Exception as error:  # FastAPI raises errors of its own, of pydantic, and assertions
         cause = "".join(str(error).splitlines()[:1]) or type(error).__name__
         raise SignatureRefused(f"{signature.where} {signature.text}: {cause}. {ACCEPTED}") from error
     route_at_first_error(route, _WHOLE)
-    return AsyncExitStackMiddleware(route.app)
+    answer = AsyncExitStackMiddleware(route.app)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        json_budget.begin(scope.get("state", {}))
+        await answer(scope, receive, send)
+
+    return app
 
 
 def _for_fastapi(argument: Argument) -> inspect.Parameter:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
+from handrail.core import json_budget
+from handrail.core.json_budget import LARGE_JSON
+from handrail.core.unions import TRIES, around
+
 #: Pairs of an object that are validated at once, and so the most errors that are collected for one object.
 _PIECE = 100
 #: The most different values with equal hashes in one set or object.
@@ -25,10 +30,9 @@ _MOST_ALIKE = 60
 _SAFE = ("str", "bytes", "bool", "none", "literal", "enum")
 #: Types of which every value is valid.
 _RIGHT = ("any",)
-#: The most objects and arrays, and the most values, of JSON in a string.
-_MOST_OBJECTS = 100_000
-_MOST_VALUES = 1_000_000
-_ALIKE, _LARGE_JSON = "alike", "json_too_large"
+_ALIKE = "alike"
+#: Python's compiler of regular expressions.
+_COMPILERS = ("re._parser", "re._compiler")
 #: The most keys of an object that are validated, plus ten for each field, if unknown keys are forbidden.
 _MOST_KEYS = 1_000
 
@@ -60,27 +64,34 @@ def cheaper(schema: dict[str, Any]) -> dict[str, Any]:
     """
     kind = schema.get("type")
     if kind == "dict":
-        return _around(schema, _cheaper_dict)
+        return around(schema, _cheaper_dict)
     if kind in ("set", "frozenset") and not _is_safe(schema.get("items_schema")):
-        return _around(schema, _cheaper_set)
+        return around(schema, _cheaper_set)
     if kind == "json":
-        return _around(schema, lambda inner: core_schema.no_info_before_validator_function(_bounded_json, inner))
+        return bounded_json(schema)
     if kind == "model" and (schema.get("config") or {}).get("extra_fields_behavior") == "forbid":
-        return _around(schema, _fewer_keys)
+        return around(schema, _fewer_keys)
     return schema
+
+
+def too_deep(error: RecursionError) -> ValidationError | None:
+    """The error for a regular expression of the client's that Python cannot compile; None for any other recursion."""
+    frames = traceback.walk_tb(error.__traceback__)
+    if not any(frame.f_globals.get("__name__") in _COMPILERS for frame, _ in frames):
+        return None
+    told = PydanticCustomError("pattern_too_deep", "A regular expression in it is nested too deeply")
+    return ValidationError.from_exception_data("body", [{"type": told, "loc": (), "input": None}])
+
+
+def bounded_json(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema around `schema`, of JSON in a string, that counts it first."""
+    return around(schema, lambda inner: core_schema.no_info_before_validator_function(json_budget.counted, inner))
 
 
 def is_costly(refused: ValidationError) -> bool:
     """Whether an error is about cost: pydantic's own schema might accept the input, after a long time."""
     errors = refused.errors(include_url=False, include_context=False, include_input=False)
-    return any(error["type"] in (_ALIKE, _LARGE_JSON) for error in errors)
-
-
-def _around(schema: dict[str, Any], make: Callable[[Any], Any]) -> dict[str, Any]:
-    """`make(schema)` under the schema's `ref`, so that references lead to the outer schema."""
-    name = schema.get("ref")
-    made: dict[str, Any] = make({key: value for key, value in schema.items() if key != "ref"})
-    return {**made, "ref": name} if name else made
+    return any(error["type"] in (_ALIKE, LARGE_JSON, TRIES) for error in errors)
 
 
 def _is_safe(schema: Any) -> bool:
@@ -147,18 +158,6 @@ def _watched() -> Iterator[None]:
 
 def _looked_at(value: Any) -> Any:
     _alike.get().add(value)
-    return value
-
-
-def _bounded_json(value: Any) -> Any:
-    text = value.decode(errors="replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
-    opened = text.count("[") + text.count("{")
-    if opened > _MOST_OBJECTS or opened + text.count(",") + text.count(":") > _MOST_VALUES:
-        raise PydanticCustomError(
-            _LARGE_JSON,
-            "JSON in a string may have {objects} objects and arrays, and {values} values",
-            {"objects": _MOST_OBJECTS, "values": _MOST_VALUES},
-        )
     return value
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from handrail.core import json_budget
+from handrail.core.ahead import LARGE
+from handrail.core.threads import run_in_threadpool
 from handrail.styles.truss.methods import Method
 
 
@@ -26,7 +29,11 @@ async def read(method: Method, request: Request) -> Any:
     value = await request.json()
     if method.model is None:
         return value
+    json_budget.begin(request.scope.get("state", {}))
+    is_large = len(await request.body()) > LARGE
     try:
+        if is_large:
+            return await run_in_threadpool(cast("Any", method.model.validator).validate_in_thread, value)
         return method.model.validate_python(value)
     except ValidationError as error:
         raise RequestValidationError(
