@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
-from handrail_container.engine.log_probabilities import USUAL_TOKENS, limit_length, of_answer
+from handrail_container.engine.log_probabilities import USUAL_TOKENS, of_answer
 from handrail_container.http.json_bounds import JsonBounds, TooMuchJson, UnusualNumbers, require_bounded_together
 
 #: The most items of one list or object among the repeated fields. The largest useful ones have hundreds.
@@ -72,13 +72,11 @@ def require_within_bounds(asked: Any, body: Any, bounds: RequestBounds) -> None:
     """Check one request against `bounds`.
 
     `asked` is the request as the engine's own model has parsed it, `body` the client's JSON. Raises TooMuchAsked if the
-    request asks for too much, or has a value that no engine can take. A chat that asks for log probabilities and
-    sets no length gets one.
+    request asks for too much, or has a value that no engine can take.
     """
     read = _read(body if isinstance(body, dict) else {})
     for complaint in (*_complaints(asked, read, bounds), *_faults(read.repeated)):
         raise TooMuchAsked(complaint)
-    limit_length(asked, bounds.logprobs // max(1, read.prompts))
 
 
 def require_parsable(body: Any, bounds: JsonBounds) -> None:

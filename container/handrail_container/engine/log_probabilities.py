@@ -32,16 +32,6 @@ def of_prompt(params: Any, tokens: int) -> int:
     return 0 if alternatives is None else (getattr(params, "n", None) or 1) * tokens * (_count(alternatives) + 1)
 
 
-def limit_length(asked: Any, most: int) -> None:
-    """Set the length of a chat's answer that has none, so that it has at most `most` log probabilities."""
-    if hasattr(asked, "max_completion_tokens") and not _is_set(asked) and (each := of_answer(asked)):
-        asked.max_completion_tokens = max(1, most * USUAL_TOKENS // each)
-
-
-def _is_set(asked: Any) -> bool:
-    return any(getattr(asked, name, None) is not None for name in _LENGTHS)
-
-
 def _tokens(asked: Any) -> int:
     given = (getattr(asked, name, None) for name in _LENGTHS)
     return int(next((length for length in given if length is not None), USUAL_TOKENS))

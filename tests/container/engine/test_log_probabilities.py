@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from handrail_container.engine.asked import require_within_bounds
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked, require_few_logprobs
-from handrail_container.engine.log_probabilities import limit_length, of_answer, of_prompt
+from handrail_container.engine.log_probabilities import of_answer, of_prompt
 
 INCLUDED = ["message.output_text.logprobs"]
 
@@ -52,29 +52,6 @@ def test_those_of_a_prompt_are_bounded() -> None:
         TooMuchAsked, match="the prompt has 1,100 log probabilities, and HANDRAIL_MAX_LOGPROBS allows 1"
     ):
         require_few_logprobs(1_100, 1_000)
-
-
-@pytest.mark.parametrize(
-    ("asked", "length"),
-    [
-        ({"logprobs": True, "top_logprobs": 20}, 4_761),
-        ({"logprobs": True, "top_logprobs": 4, "n": 2}, 10_000),
-        ({"logprobs": True, "max_tokens": 7}, None),
-        ({"logprobs": False}, None),
-        ({"logprobs": True, "stream": True}, None),
-    ],
-)
-def test_a_chat_without_a_length_gets_one(asked: dict[str, Any], length: int | None) -> None:
-    """Not if it asks for no log probabilities, or for a stream, or has one."""
-    request = SimpleNamespace(**{"max_completion_tokens": None, **asked})
-    limit_length(request, 100_000)
-    assert request.max_completion_tokens == length
-
-
-def test_a_request_that_knows_no_such_length_gets_none() -> None:
-    request = SimpleNamespace(logprobs=5)
-    limit_length(request, 100_000)
-    assert vars(request) == {"logprobs": 5}
 
 
 @pytest.mark.parametrize(
