@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fastapi import HTTPException
-
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
-from handrail_container.http.json_bounds import NO_BOUNDS, require_bounded
+from handrail_container.engine.log_probabilities import USUAL_TOKENS, of_answer
+from handrail_container.http.json_bounds import JsonBounds, TooMuchJson, UnusualNumbers, require_bounded_together
 
 #: The most items of one list or object among the repeated fields. The largest useful ones have hundreds.
 MOST_ITEMS = 10_000
@@ -57,6 +56,7 @@ _NOT_A_TEMPLATES = frozenset(
 #: Larger integers fit neither into an engine's arrays nor into the messages between its processes.
 _MOST_NUMBER = 2**63
 _LONG_NUMBER = re.compile(r"\s*[+-]?[0-9_]{20,}\s*")
+#: Of brackets in the arguments of a tool call. Python's parser of JSON fails at a thousand.
 _MOST_DEPTH = 200
 
 
@@ -75,8 +75,19 @@ def require_within_bounds(asked: Any, body: Any, bounds: RequestBounds) -> None:
     request asks for too much, or has a value that no engine can take.
     """
     read = _read(body if isinstance(body, dict) else {})
-    for complaint in (*_complaints(asked, read, bounds), *_faults(read.repeated), *_deep_arguments(body)):
+    for complaint in (*_complaints(asked, read, bounds), *_faults(read.repeated)):
         raise TooMuchAsked(complaint)
+
+
+def require_parsable(body: Any, bounds: JsonBounds) -> None:
+    """Check the JSON in strings of a body, the arguments of all its tool calls together: an engine parses each.
+
+    The engine's own model may do so while it validates the body. Raises TooMuchAsked.
+    """
+    try:
+        require_bounded_together(_arguments(body), bounds._replace(depth=min(bounds.depth, _MOST_DEPTH)))
+    except (TooMuchJson, UnusualNumbers) as refused:
+        raise TooMuchAsked(f"the 'arguments' of tool calls, JSON in strings, have {refused.has}") from None
 
 
 def _complaints(asked: Any, body: _Body, bounds: RequestBounds) -> Iterator[str]:
@@ -100,6 +111,12 @@ def _complaints(asked: Any, body: _Body, bounds: RequestBounds) -> Iterator[str]
         size = body.texts * (abs(int(alternatives)) + 1) * each
         if size > MOST_ALTERNATIVES:
             yield f"log probabilities of prompts are {size:,} {together}, and {MOST_ALTERNATIVES:,} are allowed"
+    if (probabilities := count * of_answer(asked)) > bounds.logprobs:
+        yield (
+            f"the answer may have {probabilities:,} log probabilities {together}, and HANDRAIL_MAX_LOGPROBS allows "
+            f"{bounds.logprobs:,}: ask for fewer tokens (an answer without max_tokens counts as {USUAL_TOKENS:,}), "
+            "alternatives or answers, or for a stream"
+        )
     if named := _NOT_A_TEMPLATES.intersection(getattr(asked, "chat_template_kwargs", None) or ()):
         yield f"'chat_template_kwargs' has {', '.join(sorted(named))}, which no template knows: leave it out"
     times = count * each * (_BEAM if getattr(asked, "use_beam_search", False) else 1)
@@ -174,21 +191,10 @@ def _is_text(given: str) -> bool:
     return True
 
 
-def _deep_arguments(body: Any) -> Iterator[str]:
-    """The arguments of tool calls that are nested too deeply: they are JSON in a string, which an engine parses."""
-    messages = body.get("messages") if isinstance(body, dict) else None
-    for message in messages if isinstance(messages, list) else ():
-        calls = message.get("tool_calls") if isinstance(message, dict) else None
-        for call in calls if isinstance(calls, list) else ():
-            function = call.get("function") if isinstance(call, dict) else None
-            arguments = function.get("arguments") if isinstance(function, dict) else None
-            if isinstance(arguments, str) and _is_deep(arguments):
-                yield f"'arguments' of a tool call have brackets more than {_MOST_DEPTH} deep"
-
-
-def _is_deep(document: str) -> bool:
-    try:
-        require_bounded(document, NO_BOUNDS._replace(depth=_MOST_DEPTH))
-    except HTTPException:
-        return True
-    return False
+def _arguments(value: Any) -> Iterator[str]:
+    """All texts below the key `arguments`, wherever an API has its tool calls."""
+    if isinstance(value, dict) and isinstance(text := value.get("arguments"), str):
+        yield text
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(inner, (dict, list)):
+            yield from _arguments(inner)

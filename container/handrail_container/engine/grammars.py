@@ -13,6 +13,8 @@ from fastapi import HTTPException
 
 from handrail_container.engine import expressions, schemas
 from handrail_container.engine.expressions import MOST_DEPTH, NO_END, depth
+from handrail_container.http.json_bounds import NO_BOUNDS as NO_JSON_BOUNDS
+from handrail_container.http.json_bounds import JsonBounds
 
 _SETTING = "HANDRAIL_MAX_GRAMMAR_SIZE"
 #: How deep brackets may be in each other, in a language of its own.
@@ -37,12 +39,15 @@ class TooMuchAsked(HTTPException, ValueError):
 
 class RequestBounds(NamedTuple):
     """`grammar`: the size of one; `answers`: the largest `n`; `text`: characters of one, None for what the model's
-    context says; `repeated`: characters that all prompts of one request repeat together."""
+    context says; `repeated`: characters that all prompts of one request repeat together; `logprobs`: log probabilities
+    of an answer that is not a stream; `json`: the JSON of all arguments of tool calls together."""
 
     grammar: int = sys.maxsize
     answers: int = sys.maxsize
     text: int | None = sys.maxsize
     repeated: int = sys.maxsize
+    logprobs: int = sys.maxsize
+    json: JsonBounds = NO_JSON_BOUNDS
 
 
 NO_BOUNDS = RequestBounds()
@@ -63,6 +68,12 @@ def require_few(n: int | None, most: int) -> None:
     """Raises TooMuchAsked where one request asks for more than `most` answers."""
     if n is not None and n > most:
         raise TooMuchAsked(f"n is {n:,}, and HANDRAIL_MAX_N allows {most:,}")
+
+
+def require_few_logprobs(count: int, most: int) -> None:
+    """Raises TooMuchAsked if a prompt would have more than `most` log probabilities."""
+    if count > most:
+        raise TooMuchAsked(f"the prompt has {count:,} log probabilities, and HANDRAIL_MAX_LOGPROBS allows {most:,}")
 
 
 def _size(given: Any, measure: Callable[[str], int], most: int) -> int:

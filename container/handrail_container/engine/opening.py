@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handrail_container.engine.backend import Backend
+from handrail_container.engine.grammars import RequestBounds
+from handrail_container.http.json_bounds import JsonBounds
 from handrail_container.program import engine_config
 from handrail_container.program.plugins import engine_opener, flags_of_styles
 from handrail_container.settings.fields import Settings
@@ -23,6 +25,18 @@ class Opening:
     flags: dict[str, str]
     model: str | None
     fallback_model: Path | None
+
+
+def request_bounds(settings: Settings) -> RequestBounds:
+    """What one request may ask of an engine."""
+    return RequestBounds(
+        settings.max_grammar_size,
+        settings.max_n,
+        settings.max_text_chars,
+        settings.max_repeated_chars,
+        settings.max_logprobs,
+        JsonBounds(settings.max_json_values, settings.max_json_objects, settings.max_json_depth),
+    )
 
 
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:

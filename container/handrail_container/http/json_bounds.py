@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from fastapi import HTTPException
@@ -46,14 +47,15 @@ class TooMuchJson(HTTPException):
     other exception for invalid JSON."""
 
     def __init__(self, has: str, setting: str, limit: int, status: int = 413) -> None:
-        message = f"the body has {has}, and {setting} allows {limit:,}"
-        super().__init__(status, message, headers={"Connection": "close"})
+        self.has = f"{has}, and {setting} allows {limit:,}"
+        super().__init__(status, f"the body has {self.has}", headers={"Connection": "close"})
 
 
 class UnusualNumbers(HTTPException):
     """A document has numbers that take a parser seconds: 400."""
 
     def __init__(self, has: str) -> None:
+        self.has = has
         super().__init__(400, f"the body has {has}", headers={"Connection": "close"})
 
 
@@ -64,8 +66,22 @@ def require_bounded(document: bytes | str, bounds: JsonBounds) -> None:
     JsonCount(bounds).add(document.encode(errors="replace") if isinstance(document, str) else document)
 
 
+def require_bounded_together(documents: Iterable[str], bounds: JsonBounds) -> None:
+    """Check several documents: together they may have as many values and objects as `bounds` allows one document.
+
+    Short documents are counted, too. Raises TooMuchJson, UnusualNumbers.
+    """
+    count = JsonCount(bounds)
+    for document in documents:
+        number = document.lstrip()[: _MOST_DIGITS + 1].removeprefix("-")[:_MOST_DIGITS]
+        if len(number) == _MOST_DIGITS and not number.strip("0123456789."):  # JsonCount passes a number alone
+            raise UnusualNumbers(f"a number of {_MOST_DIGITS} digits or more")
+        count.begin()
+        count.add(document.encode(errors="replace"))
+
+
 class JsonCount:
-    """The count of one document, which arrives in pieces.
+    """The count of one document, which arrives in pieces, or of several.
 
     A document that does not begin as an object or an array is not counted, nor is what follows its end: a parser does
     not read that far.
@@ -86,9 +102,14 @@ class JsonCount:
 
     def __init__(self, bounds: JsonBounds) -> None:
         self._bounds = bounds
+        self._values = self._objects = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the next document. Its values and objects are added to those of the documents before it."""
         self._first = b""
         self._has_begun = self._is_over = self._is_wide = self._is_string = self._is_escaping = False
-        self._depth = self._values = self._objects = 0
+        self._depth = 0
 
     def add(self, body: bytes) -> None:
         """Count the next piece. Raises TooMuchJson, UnusualNumbers."""

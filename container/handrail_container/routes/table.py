@@ -22,7 +22,7 @@ from handrail_container.engine.asgi.direct import direct
 from handrail_container.engine.asgi.ending import ending
 from handrail_container.engine.asgi.enveloped import enveloped
 from handrail_container.engine.backend import Backend
-from handrail_container.engine.grammars import RequestBounds
+from handrail_container.engine.opening import request_bounds
 from handrail_container.http.answer import answering
 from handrail_container.http.envelope import Explain
 from handrail_container.http.explain import explain_handler, explain_model, explain_ours, explain_wrapper
@@ -72,8 +72,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
 
     Raises SignatureRefused if a middleware class cannot be made.
     """
-    bounds = RequestBounds(settings.max_grammar_size, settings.max_n, repeated=settings.max_repeated_chars)
-    engine = enveloped(direct(app, ending(app), backend.direct_paths, bounds), backend.variables)
+    engine = enveloped(direct(app, ending(app), backend.direct_paths, request_bounds(settings)), backend.variables)
     reachable = no_such_route if _is_strict(program, settings) else engine
     behind = _own_or(_own_routes(program, settings), reachable)
     invocation = _invocations(program, backend, settings, gate, behind)

@@ -70,6 +70,14 @@ class LimitSettings(BaseSettings):
         "text that all share, such as a query, an eighth; more is 400.",
         ge=10_000,
     )
+    max_logprobs: int = variable(
+        "HANDRAIL_MAX_LOGPROBS",
+        90_000,
+        "The most log probabilities in the answer to one request: tokens of the answer, times `top_logprobs` and one, "
+        "times `n`, times its prompts; and those of a prompt. More is 400. An answer whose request sets no length "
+        "counts as 4,096 tokens. Streams have no such limit.",
+        ge=1_000,
+    )
     max_bodies_mb: float = variable(
         "HANDRAIL_MAX_BODIES_MB",
         1024,

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from handrail_container.engine.asked import MOST_ITEMS, require_within_bounds
+from handrail_container.engine.asked import MOST_ITEMS, require_parsable, require_within_bounds
 from handrail_container.engine.grammars import RequestBounds, TooMuchAsked
+from handrail_container.http.json_bounds import JsonBounds
 
 BOUNDS = RequestBounds(grammar=1000, answers=8, repeated=1_500_000)
 CHAT = [{"role": "user", "content": "hi"}]
@@ -112,7 +113,6 @@ def test_what_an_honest_client_asks_for_passes(asked: dict[str, Any]) -> None:
         ({"session_id": "\ud800"}, "'session_id' has half"),
         ({"vllm_xargs": {"\ud800": 1}}, "'vllm_xargs' has half"),
         ({"kv_transfer_params": {"a": "\ud800"}}, "'kv_transfer_params' has half"),
-        ({"messages": [{"tool_calls": [{"function": {"arguments": "[" * 5_000}}]}]}, "more than 200 deep"),
     ],
 )
 def test_what_no_engine_can_take_is_the_clients_fault(fields: dict[str, Any], words: str) -> None:
@@ -135,10 +135,56 @@ def test_what_no_engine_can_take_is_the_clients_fault(fields: dict[str, Any], wo
                 {"tool_calls": [7, {"function": 7}, {"function": {"arguments": "{}"}}]},
             ]
         },
-        {"messages": [{"tool_calls": 7}, {"tool_calls": [{"function": {"arguments": 7}}]}]},
         {"messages": 7},
         [7],
     ],
 )
 def test_what_an_engine_can_take_is_left_to_it(body: Any) -> None:
     require_within_bounds(SimpleNamespace(), body, BOUNDS)
+
+
+def calls(arguments: Any, times: int = 1) -> list[dict[str, Any]]:
+    return [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": arguments}}] * times}]
+
+
+JSON = JsonBounds(values=11_000, objects=5_000, depth=300)
+PARTS: list[tuple[Any, int, str]] = [
+    ('{"a":' + "[" * 201 + "]" * 201 + "}", 1, "brackets more than 200 deep"),
+    ('{"a":' + "9" * 400 + "}", 1, "a number of 400 digits or more"),
+    ('{"a":' + "1" * 200 + "." + "9" * 200 + "}", 1, "a number of 400 digits or more"),
+    (" " * 9 + "-" + "9" * 5_000, 1, "a number of 400 digits or more"),
+    ("9" * 70_000 + ".5", 1, "a number of 400 digits or more"),
+    ('{"a":[{},{}]}', 1_300, "5,\\d+ objects and arrays or more, and HANDRAIL_MAX_JSON_OBJECTS allows 5,000"),
+    ('{"a":[0,1,2,3]}', 2_000, "HANDRAIL_MAX_JSON_VALUES allows 11,000"),
+    ('{"a":[' + "{}," * 5_100 + "{}]}", 1, "HANDRAIL_MAX_JSON_OBJECTS"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "times", "words"), PARTS)
+def test_the_arguments_of_all_tool_calls_are_bounded_together(arguments: str, times: int, words: str) -> None:
+    """Wherever an API has them."""
+    messages = calls(arguments, times)
+    items = [{"type": "function_call", "arguments": arguments}] * times
+    one_by_one = [message for _ in range(times) for message in calls(arguments)]
+    for body in ({"messages": messages}, {"messages": [messages]}, {"messages": one_by_one}, {"input": items}):
+        with pytest.raises(TooMuchAsked, match=f"the 'arguments' of tool calls, JSON in strings, have .*{words}"):
+            require_parsable(body, JSON)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": calls('{"a": [1, 2, {"b": null}]}', 500)},
+        {"messages": calls('"' + "9" * 5_000 + '"')},
+        {"messages": calls("\ud800 no JSON" * 1_000)},
+        {"messages": calls({"a": 1}) + calls(None) + calls("") + calls("{}")},
+        {"messages": calls('{"a":' + "[" * 199 + "]" * 199 + "}", 20)},
+        {"messages": calls("-" + "1" * 399)},
+        {"messages": calls("1" * 300 + " no JSON" * 20)},
+        {"messages": 7, "tools": [{"arguments": 7}, "arguments"]},
+        ["arguments"],
+        7,
+    ],
+)
+def test_arguments_that_an_engine_parses_at_once_pass(body: Any) -> None:
+    require_parsable(body, JSON)

@@ -126,6 +126,15 @@ async def test_more_answers_than_are_allowed_are_not_asked_for(paths: list[str],
     assert (b"HANDRAIL_MAX_N allows 8" in sent[1]["body"]) is (status == 400)
 
 
+@pytest.mark.parametrize("size", [10, 100_000], ids=["small", "large"])
+async def test_json_in_strings_is_counted_before_a_model_parses_it(size: int) -> None:
+    app = engine()
+    given = {"text": "x" * size, "names": [{"arguments": "[" * 300}]}
+    sent, raised, _ = await told(direct(app, app, [USUAL]), json.dumps(given).encode(), path=USUAL)
+    assert (sent[0]["status"], raised) == (400, "")
+    assert b"brackets more than 200 deep" in sent[1]["body"]
+
+
 async def test_what_is_small_is_looked_at_where_it_is() -> None:
     seen.clear()
     app = engine()

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from handrail_container.engine.vllm import facade, named_files, names, streams
+from handrail_container.engine.vllm import answers, facade, named_files, names, streams
 
 FOLDER = Path(names.__file__).parent
 LISTED = {name.path.rpartition(".")[2] for name in (*names.NAMES.values(), *names.MEMBERS)}
@@ -70,3 +70,4 @@ def test_flags_whose_names_are_worked_out_are_in_the_table_too() -> None:
     operations = facade.OPERATIONS.values()
     assert {one.serving for one in operations} | {one.method for one in operations} <= LISTED
     assert {name for pair in streams.GENERATORS.items() for name in pair} <= LISTED
+    assert answers.BUILDERS.keys() | {method for method, _ in answers.BUILDERS.values()} <= LISTED

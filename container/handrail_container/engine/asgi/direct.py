@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine.asgi.api_routes import api_routes
-from handrail_container.engine.asked import require_within_bounds
+from handrail_container.engine.asked import require_parsable, require_within_bounds
 from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds, TooMuchAsked
 
 log = logging.getLogger(__name__)
@@ -128,6 +128,7 @@ class Direct:
 
 def _parsed(route: _Route, body: bytes, bounds: RequestBounds) -> Any:
     document = json.loads(body)
+    require_parsable(document, bounds.json)
     asked = route.schema.validate_python(document)
     require_within_bounds(asked, document, bounds)
     return asked
@@ -136,6 +137,7 @@ def _parsed(route: _Route, body: bytes, bounds: RequestBounds) -> Any:
 def _parsed_large(route: _Route, body: bytes, bounds: RequestBounds) -> Any:
     """Raises FastAPI's validation error itself: FastAPI would block the event loop as long to find it again."""
     document = json.loads(body)
+    require_parsable(document, bounds.json)
     try:
         # as FastAPI does: it changes error texts
         asked = route.schema.validate_python(document, from_attributes=True)

@@ -15,7 +15,8 @@ from typing import Any
 from fastapi import FastAPI
 from handrail.core.engine import Engine
 
-from handrail_container.engine.grammars import RequestBounds, require_few
+from handrail_container.engine.grammars import RequestBounds, require_few, require_few_logprobs
+from handrail_container.engine.log_probabilities import of_prompt
 from handrail_container.engine.texts import bound_texts, most_characters
 from handrail_container.engine.turns import Turns
 from handrail_container.engine.vllm import arguments, build, prespawned, processes, refusals, root_cause, routes
@@ -111,7 +112,8 @@ class VllmBackend:
 
         def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
             require_few(getattr(params, "n", None), most.answers)
-            return generate(prompt, params, *given, **named)
+            require_few_logprobs(of_prompt(params, _tokens(prompt)), most.logprobs)
+            return constraints.followed(generate(prompt, params, *given, **named), params)
 
         async def add_in_turn(request_id: str, prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
             await constraints.validate(params)
@@ -182,6 +184,12 @@ class VllmBackend:
             client.shutdown(timeout=_GRACE_S)
         processes.kill(self._others)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _tokens(prompt: Any) -> int:
+    """The number of tokens of a prompt that vLLM has rendered; 0 if it is of another form."""
+    decoder = prompt.get("decoder_prompt", prompt) if isinstance(prompt, Mapping) else {}
+    return len(decoder.get("prompt_token_ids") or ())
 
 
 def _keep_last_slot_empty(client: Any) -> None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import dataclasses
 import json
 from collections import OrderedDict
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from handrail_container.engine.grammars import TooMuchAsked, require_compilable
@@ -17,6 +20,8 @@ from handrail_container.process.threads import in_thread
 
 _REMEMBERED = 64
 _AT_ONCE = 2
+#: Between which vLLM chooses for each request, in its order.
+_COMPILERS = ("xgrammar", "guidance")
 
 
 class Constraints:
@@ -47,6 +52,37 @@ class Constraints:
         params.structured_outputs = await asyncio.shield(known)
         with contextlib.suppress(AttributeError):  # parameters that take no attribute are validated twice
             params._validate_structured_outputs = _nothing
+
+    def followed(self, outputs: AsyncGenerator[Any], params: Any) -> AsyncGenerator[Any]:
+        """The engine's `outputs`, with a VLLMValidationError in place of one that failed at its first token.
+
+        That is the only sign of structured outputs that pass vLLM's validation and that its engine cannot follow.
+        """
+        return outputs if getattr(params, "structured_outputs", None) is None else self._followed(outputs, params)
+
+    async def _followed(self, outputs: AsyncGenerator[Any], params: Any) -> AsyncGenerator[Any]:
+        async with contextlib.aclosing(outputs):
+            async for output in outputs:
+                if any(one.finish_reason == "error" and len(one.token_ids) <= 1 for one in output.outputs):
+                    raise vllm("VLLMValidationError")(await in_thread(lambda: self._reason(params), "grammar"))
+                yield output
+
+    def _reason(self, params: Any) -> str:
+        """Why the engine cannot follow the structured outputs of `params`.
+
+        With the backend `auto`, vLLM validates each request for the compiler that suits it, but an engine compiles all
+        grammars with the compiler of its first.
+        """
+        config = copy.copy(self._client.vllm_config.structured_outputs_config)
+        reason = "structured outputs: the engine cannot follow them: no text matches, or it cannot compile them"
+        for compiler in _COMPILERS if config.backend == "auto" else ():
+            config.backend = compiler
+            again = vllm("SamplingParams")(structured_outputs=dataclasses.replace(params.structured_outputs))
+            try:
+                again._validate_structured_outputs(self._client.model_config, config, self._client.renderer.tokenizer)
+            except Exception as refused:  # noqa: BLE001  whatever a compiler raises is its reason
+                return f"{reason}: {compiler}: {str(refused).strip()}"
+        return reason
 
     async def _beside(self, params: Any) -> Any:
         async with self._places:

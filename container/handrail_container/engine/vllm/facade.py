@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from handrail_container.engine.asgi.enveloped import FAILED_EVENT, failure_of_event
-from handrail_container.engine.asked import require_within_bounds
+from handrail_container.engine.asked import require_parsable, require_within_bounds
 from handrail_container.engine.grammars import NO_BOUNDS, RequestBounds
 from handrail_container.engine.texts import require_short
 from handrail_container.engine.token_usage import state_of_call
@@ -137,6 +137,7 @@ async def _validated(schema: TypeAdapter[Any], body: dict[str, Any], bounds: Req
     """`body` validated; a large one in a thread, off the event loop."""
 
     def validated() -> Any:
+        require_parsable(body, bounds.json)
         asked = schema.validate_python(body)
         require_within_bounds(asked, body, bounds)
         return asked

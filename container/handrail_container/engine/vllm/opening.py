@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from handrail_container.engine.grammars import RequestBounds
-from handrail_container.engine.opening import Opening
+from handrail_container.engine.opening import Opening, request_bounds
 from handrail_container.engine.vllm.backend import VllmBackend
 from handrail_container.program.weights import find_model
 
@@ -13,8 +12,5 @@ def open_vllm(asked: Opening) -> VllmBackend:
     settings = asked.settings
     flags = {name: value for name, value in asked.flags.items() if name != "SM_VLLM_MODEL"}
     model = find_model(settings, asked.fallback_model, asked.model)
-    bounds = RequestBounds(
-        settings.max_grammar_size, settings.max_n, settings.max_text_chars, settings.max_repeated_chars
-    )
     is_strict = settings.model_names == "strict"
-    return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, bounds=bounds)
+    return VllmBackend(model, flags, settings.stall_s, is_strict=is_strict, bounds=request_bounds(settings))

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from handrail.core.first_error import route_at_first_error
 
 from handrail_container.engine.asgi.api_routes import api_routes
+from handrail_container.engine.vllm.answers import build_in_threads
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.streams import lighten
 
@@ -37,6 +38,7 @@ async def attach(app: FastAPI, client: Any, args: Any, tasks: tuple[str, ...]) -
     vllm("init_exception_handler")(app)
     await vllm("init_app_state")(client, app.state, args, tasks)
     lighten(app.state)
+    build_in_threads(app.state)
     for route in api_routes(app):
         route_at_first_error(getattr(route, "original_route", route))
 
