@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from handrail.core import ahead, json_budget
+from handrail.core.collection import PAUSE
 from handrail.core.costly import bounded_json, cheaper, is_costly, too_deep
 from handrail.core.json_budget import JsonBudget
 from handrail.core.schemas import nodes, rebuilt
@@ -75,7 +76,8 @@ class _TwoStep:
 
     def validate_in_thread(self, value: Any, **given: Any) -> Any:
         """The same, and lets other threads run in between."""
-        return self._validated(self._yielding(), value, given)
+        with PAUSE:
+            return self._validated(self._yielding(), value, given)
 
     def _validated(self, fast: Any, value: Any, given: dict[str, Any]) -> Any:
         try:
