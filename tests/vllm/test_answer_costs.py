@@ -48,7 +48,6 @@ async def asked(server: Running, path: str, body: dict[str, Any]) -> httpx.Respo
     """The answer; the loop has turned all the while."""
     async with Heart().beating() as heart:
         answer = await server.http.post(path, json=body)
-    print(f"{path} {str(body)[:90]} {answer.status_code} worst {heart.worst_s:.3f} s", flush=True)
     assert heart.worst_s < MOST_S
     return answer
 
