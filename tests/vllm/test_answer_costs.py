@@ -48,7 +48,6 @@ async def asked(server: Running, path: str, body: dict[str, Any]) -> httpx.Respo
     """The answer; the loop has turned all the while."""
     async with Heart().beating() as heart:
         answer = await server.http.post(path, json=body)
-    print(f"{path} {str(body)[:90]} {answer.status_code} worst {heart.worst_s:.3f} s", flush=True)
     assert heart.worst_s < MOST_S
     return answer
 
@@ -106,6 +105,7 @@ async def test_a_chat_of_the_responses_api_may_have_them(server: Running) -> Non
         (CHAT, {"messages": SAID, "n": 11, "logprobs": True, "top_logprobs": 20, **LONG}),
         (CHAT, {"messages": SAID, "n": 2, "logprobs": True, "top_logprobs": 20}),
         (CHAT, {"messages": SAID, "n": 100, "logprobs": True, "top_logprobs": 20, **LONG}),
+        (CHAT, {"messages": SAID, "n": 100, "logprobs": True, "top_logprobs": 20, "stream": True, **LONG}),
         (BATCH, {"messages": [SAID] * 11, "logprobs": True, "top_logprobs": 20, **LONG}),
         (COMPLETIONS, {"prompt": ["a"] * 2, "n": 100, "logprobs": 20, **LONG}),
         (COMPLETIONS, {"prompt": "hi " * 440, "n": 10, "prompt_logprobs": 20}),

@@ -40,7 +40,7 @@ class TooMuchAsked(HTTPException, ValueError):
 class RequestBounds(NamedTuple):
     """`grammar`: the size of one; `answers`: the largest `n`; `text`: characters of one, None for what the model's
     context says; `repeated`: characters that all prompts of one request repeat together; `logprobs`: log probabilities
-    of an answer that is not a stream; `json`: the JSON of all arguments of tool calls together."""
+    of an answer, half of those of a stream; `json`: the JSON of all arguments of tool calls together."""
 
     grammar: int = sys.maxsize
     answers: int = sys.maxsize

@@ -14,16 +14,19 @@ _INCLUDED = "message.output_text.logprobs"
 
 
 def of_answer(asked: Any) -> int:
-    """The most log probabilities of all answers to one prompt; 0 for a stream, which sends them as they come.
+    """The most log probabilities of all answers to one prompt; half of them for a stream.
 
-    `asked` is the request as the engine's own model has parsed it. A stream of the Responses API, whose requests have
-    `include`, has them again in its last event.
+    A stream sends them as they come, but the engine's client keeps them until its end, and the garbage collector runs
+    through them. A stream of the Responses API, whose requests have `include`, has them again in its last event.
+
+    `asked` is the request as the engine's own model has parsed it.
     """
     alternatives = _alternatives(asked)
-    is_sent_whole = not getattr(asked, "stream", False) or hasattr(asked, "include")
-    if alternatives is None or not is_sent_whole:
+    if alternatives is None:
         return 0
-    return (getattr(asked, "n", None) or 1) * _tokens(asked) * (alternatives + 1)
+    count = (getattr(asked, "n", None) or 1) * _tokens(asked) * (alternatives + 1)
+    is_sent_whole = not getattr(asked, "stream", False) or hasattr(asked, "include")
+    return count if is_sent_whole else count // 2
 
 
 def of_prompt(params: Any, tokens: int) -> int:

@@ -75,7 +75,7 @@ class LimitSettings(BaseSettings):
         90_000,
         "The most log probabilities in the answer to one request: tokens of the answer, times `top_logprobs` and one, "
         "times `n`, times its prompts; and those of a prompt. More is 400. An answer whose request sets no length "
-        "counts as 4,096 tokens. Streams have no such limit.",
+        "counts as 4,096 tokens. A stream may have twice as many.",
         ge=1_000,
     )
     max_bodies_mb: float = variable(

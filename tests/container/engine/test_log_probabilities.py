@@ -28,7 +28,7 @@ INCLUDED = ["message.output_text.logprobs"]
         ({"max_tokens": 10, "max_completion_tokens": 20, "logprobs": True, "top_logprobs": 4}, 100),
         ({"max_tokens": 10, "logprobs": -1}, 500_010),
         ({"max_tokens": 10, "logprobs": True, "logprob_token_ids": [1, 2, 3]}, 40),
-        ({"max_tokens": 10, "logprobs": True, "top_logprobs": 4, "stream": True}, 0),
+        ({"max_tokens": 10, "logprobs": True, "top_logprobs": 4, "stream": True}, 25),
         ({"max_output_tokens": 10, "include": INCLUDED, "top_logprobs": 4}, 50),
         ({"max_output_tokens": 10, "include": INCLUDED, "top_logprobs": 4, "stream": True}, 50),
         ({"max_output_tokens": 10, "include": None, "top_logprobs": 4}, 0),
@@ -60,6 +60,7 @@ def test_those_of_a_prompt_are_bounded() -> None:
         ({"prompt": ["hi"] * 10, "max_tokens": 100, "logprobs": 20, "n": 5}, "105,000"),
         ({"prompt": "hi", "max_tokens": 400, "logprobs": 20, "n": 100}, "840,000"),
         ({"messages": [], "logprobs": True, "top_logprobs": 20, "n": 2}, "172,032"),
+        ({"messages": [], "logprobs": True, "top_logprobs": 20, "n": 3, "stream": True}, "129,024"),
         ({"messages": [[{}]] * 30, "logprobs": True, "top_logprobs": 20, "max_tokens": 400}, "252,000"),
     ],
 )
@@ -74,7 +75,7 @@ def test_more_than_are_allowed_are_400(asked: dict[str, Any], count: str) -> Non
         {"messages": [], "logprobs": True, "top_logprobs": 20, "max_tokens": 4_096},
         {"messages": [], "logprobs": True, "top_logprobs": 20},
         {"messages": [], "logprobs": True, "top_logprobs": 5, "n": 4},
-        {"messages": [], "logprobs": True, "top_logprobs": 20, "n": 100, "stream": True},
+        {"messages": [], "logprobs": True, "top_logprobs": 20, "n": 2, "stream": True},
         {"prompt": ["hi"] * 100, "max_tokens": 16, "logprobs": 5, "n": 10},
     ],
 )

@@ -65,7 +65,7 @@ def _defer(serving: Any, held: CollectionHeld) -> None:
         return
 
     def deferred(*given: Any, **named: Any) -> Any:
-        is_large = len(given) > 1 and len(given[0]) * of_answer(given[1]) > _MANY
+        is_large = len(given) > 1 and _is_large(given[1], given[0])
         return _Unbuilt(lambda: build(*given, **named)) if is_large else build(*given, **named)
 
     async def created(*given: Any, **named: Any) -> Any:
@@ -125,7 +125,9 @@ def _needs_loop(serving: Any, request: Any) -> bool:
 
 
 def _is_large(request: Any, results: Any) -> bool:
-    return (len(results) if isinstance(results, list) else 1) * of_answer(request) > _MANY
+    """Whether there may be many log probabilities. How many tokens a prompt has is not known here."""
+    has_prompts = getattr(request, "prompt_logprobs", None) is not None
+    return has_prompts or (len(results) if isinstance(results, list) else 1) * of_answer(request) > _MANY
 
 
 async def _last(results: Any) -> Any:
