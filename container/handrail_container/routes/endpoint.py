@@ -61,14 +61,31 @@ class Endpoint:
     is_the_engines: bool = False
 
 
+class Finds(Protocol):
+    """Endpoints that are found by the request, and not by its path alone."""
+
+    def endpoint(self, scope: Scope) -> Endpoint | None: ...
+
+    def socket(self, scope: Scope) -> SocketEndpoint | None: ...
+
+
+class FindsNothing:
+    def endpoint(self, scope: Scope) -> Endpoint | None:
+        return None
+
+    def socket(self, scope: Scope) -> SocketEndpoint | None:
+        return None
+
+
 class Routes(NamedTuple):
     """Endpoints by path, endpoints by prefix (the first match wins), and WebSockets by path. `paths` are the known
-    paths below the prefixes."""
+    paths below the prefixes. `applications` are asked between the paths and the prefixes."""
 
     endpoints: Mapping[str, Endpoint]
     prefixes: Mapping[str, Endpoint]
     sockets: Mapping[str, SocketEndpoint]
     paths: frozenset[str] = frozenset()
+    applications: Finds = FindsNothing()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from handrail_container.http.origins import Origins
 from handrail_container.routes.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.routes.adapters import PATH as ADAPTERS
 from handrail_container.routes.adapters import AdapterRoutes, sent_to_adapters
+from handrail_container.routes.applications import Applications, of_models
 from handrail_container.routes.beside_model import beside_model
 from handrail_container.routes.chat_socket import ChatSocket
 from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
@@ -62,6 +63,8 @@ _LONG = 64
 SOCKET = "/v1/websocket"
 
 PING_METHODS = ("GET", "POST", "HEAD")
+#: Prefixes below which the engine answers.
+_OF_ENGINE = ("/v1/", "")
 
 
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: GateParts) -> Routes:
@@ -104,7 +107,24 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         neighbours = Neighbours(health, answering(invocation.app, invocation.explain), of_engine)
         prefixes = {**{path: ours(app, ()) for path, app in model.prefixes(neighbours).items()}, **prefixes}
     sockets = _sockets(program, backend, settings, gate.engine_bounds)
-    return Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
+    found = Routes(endpoints, {f"{ADAPTERS}/": of_adapters, **prefixes}, sockets, _paths(app))
+    return _with_applications(found, app, program, settings, lanes.invocations)
+
+
+def _with_applications(found: Routes, app: FastAPI, program: Program, settings: Settings, lane: Admits) -> Routes:
+    """The routes with those of the models' applications before them, but for the slots'."""
+
+    def serve(handler: Handler) -> Endpoint:
+        return _laned(_surrounded(_of_handler(handler, (), settings), program.around.wrappers, settings), lane)
+
+    served = of_models(program.models, serve)
+    if not served:
+        return found
+    below = tuple(prefix for prefix in found.prefixes if prefix not in _OF_ENGINE)
+    applications = Applications(served, app.routes, below)
+    endpoints = {path: one for path, one in found.endpoints.items() if not applications.hides(path, "http")}
+    sockets = {path: one for path, one in found.sockets.items() if not applications.hides(path, "websocket")}
+    return found._replace(endpoints=endpoints, sockets=sockets, applications=applications)
 
 
 def _is_behind_model(program: Program, settings: Settings) -> bool:
@@ -177,15 +197,22 @@ def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpo
     if model is None or resolution.handler is None:
         return endpoint
     explain, outlives = explain_model(model, resolution.handler, settings), model.outlives_client
+    if model.application is not None:
+        endpoint = replace(endpoint, methods=())  # which it takes is the application's to say
     return replace(endpoint, explain=explain, outlives_client=outlives and settings.cancel_on_disconnect is None)
 
 
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
     resolution, pre_post = program.resolutions[Slot.PING], program.around.pre_post
-    if resolution.winner.rung is Rung.STYLE:
+    health = DefaultPing(backend, _without_ping(program))
+    own = [m for m in program.models if m.answers_ping and m.handlers.get(Slot.PING) is resolution.handler]
+    if resolution.handler is not None and own:
+        app = health.before(resolution.handler.app)
+        ping = replace(_of_handler(resolution.handler, PING_METHODS, settings), app=app)
+    elif resolution.winner.rung is Rung.STYLE:
         ping = ours(DefaultPing(backend, program.models), PING_METHODS)
     else:
-        ping = _endpoint(resolution, DefaultPing(backend, _without_ping(program)), PING_METHODS, settings)
+        ping = _endpoint(resolution, health, PING_METHODS, settings)
     if resolution.handler is not None:
         ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
     if pre_post:

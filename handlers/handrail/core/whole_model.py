@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from handrail.core.calling import Handler
 from handrail.core.engine import Engine
@@ -36,6 +37,17 @@ class Neighbours(NamedTuple):
     health: ASGIApp
     invocations: ASGIApp
     engine: ASGIApp
+
+
+class Claim(IntEnum):
+    """How well the routes of a model's application know a request."""
+
+    NOTHING = 0
+    #: Only a mount that takes each path below its own.
+    REST = 1
+    #: Its path, with another method.
+    PATH = 2
+    REQUEST = 3
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,10 @@ class WholeModel:
     also_at: tuple[str, ...] = ()
     #: Templates of paths below its `prefixes` at which that handler answers, as `/v1/models/{name}:predict`.
     templates: tuple[str, ...] = ()
+    #: An application whose routes answer at their own paths, before the engine's; `claim` says which they are.
+    application: Handler | None = None
+    #: Its handler of /ping is asked once the engine is healthy; `is_healthy` is asked otherwise.
+    answers_ping = False
     #: HANDRAIL_MODEL_ROUTES applies to it: it may check what the engine's own routes would not.
     hides_engine = False
     #: Its requests run to their end although their clients have left.
@@ -94,6 +110,10 @@ class WholeModel:
     async def is_healthy(self, *, is_fresh: bool = False) -> bool:
         """Whether it can answer; within two seconds. Where `is_fresh`, it is asked anew."""
         return True
+
+    def claim(self, scope: Scope) -> Claim:
+        """How well its `application` knows a request, or a WebSocket."""
+        return Claim.NOTHING
 
     def prefixes(self, neighbours: Neighbours) -> Mapping[str, ASGIApp]:
         """What answers below a path."""
