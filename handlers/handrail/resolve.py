@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +118,8 @@ def resolve(sources: Sources) -> Program:
     around = resolve_around(sources, loader, script)
     is_known = _is_known(offered, script, around) or any(offer.model or offer.faults for offer in offers)
     is_served = script.path is not None and any(offer.script == script.path for offer in offers)
-    verdict = (
-        Verdict()
-        if script_fault or is_served
-        else judge(_surveyed(sources, script, loader, offered, is_known=is_known))
-    )
+    surveyed = _surveyed(sources, script, loader, offered, is_known=is_known)
+    verdict = Verdict() if script_fault else judge(replace(surveyed, is_served=is_served))
     script_fault = script_fault or verdict.fault
     resolutions = {slot: _settle(slot, candidates, script_fault) for slot, candidates in offered.items()}
     served = Served.of(offers, {slot: resolution.winner.found for slot, resolution in resolutions.items()})

@@ -113,10 +113,11 @@ async def later(tasks: BackgroundTasks):
 
 
 @app.get("/waits")
-async def waits(request: Request):
-    while not await request.is_disconnected():
-        await asyncio.sleep(0.01)
-    LIFE.append("seen that the client left")
+async def waits():
+    try:
+        await asyncio.Event().wait()
+    finally:
+        LIFE.append("its client left")
 
 
 router = APIRouter(prefix="/shop", dependencies=[Depends(customer)])

@@ -45,8 +45,8 @@ def hidden_routes(claim: Callable[[Scope], Claim], name: str, rows: Iterable[Row
     for whose, known in (("vLLM's", ENGINES), ("Handrail's", _OURS)):
         for method, path in known:
             if claim(asked(path, method)) is Claim.REQUEST:
-                row = next((str(row) for row in rows if row.path == path), f"a route of {name}")
-                yield f"{method} {path}: {row} hides {whose}"
+                own = (f"{row.name} ({row.where})" for row in rows if row.path == path)
+                yield f"{method} {path}: {next(own, f'a route of {name}')} hides {whose}"
     if claim(asked(_METRICS)) is Claim.REQUEST:
         yield (
             f"GET {_METRICS}: Handrail's answers, and hides that of {name}: it has all metrics of prometheus_client's "

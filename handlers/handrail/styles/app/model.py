@@ -78,7 +78,7 @@ class AppModel(WholeModel):
     def unasked(self) -> list[str]:
         """Why the engine answers /invocations, and what to write."""
         posts = ", ".join(row.path for row in self._posts) or "none"
-        where, name, _, _ = self.named
+        name, where = self.named.name, self.named.where
         return [
             f"the engine answers {_INVOCATIONS}, as no route of {name} ({where}) is plainly the one for it. Its POST "
             f'routes: {posts}. Write @{name}.post("{_INVOCATIONS}"), or set {SETTING} to the path of one'
@@ -98,7 +98,13 @@ class AppModel(WholeModel):
 
     def data(self) -> dict[str, Any]:
         rows = [
-            {"path": row.path, "methods": list(row.methods), "websocket": row.is_socket, "where": _where(row.endpoint)}
+            {
+                "path": row.path,
+                "methods": list(row.methods),
+                "websocket": row.is_socket,
+                "name": row.name,
+                "where": row.where,
+            }
             for row in self.rows_of
         ]
         return {"name": self.named.name, "where": self.named.where, "invocation": self.invocation, "routes": rows}
@@ -116,7 +122,7 @@ class AppModel(WholeModel):
         if asked is not None:
             if not self._answers(asked, "POST"):
                 posts = ", ".join(row.path for row in self._posts if row.takes_no_name) or "none"
-                where, name, _, _ = self.named
+                name, where = self.named.name, self.named.where
                 raise SettingFault(
                     f"{SETTING} is {asked!r}, and {name} ({where}) has no POST route there, but: {posts}."
                 )
@@ -144,8 +150,8 @@ class AppModel(WholeModel):
         return next(fitting, None)
 
     def _handler(self, row: routes.Row | None, app: ASGIApp) -> Handler:
-        endpoint = row.endpoint if row is not None else self.app
-        return Handler(endpoint, self._signature(endpoint), app, self._application.part_of)
+        endpoint = row.endpoint if row is not None else None
+        return Handler(endpoint or self.app, self._signature(endpoint), app, self._application.part_of)
 
     def _signature(self, endpoint: Any) -> Signature:
         """What is said of a route. Its parameters are FastAPI's to read."""
@@ -153,7 +159,3 @@ class AppModel(WholeModel):
         if text is None:
             return Signature(self.named.name, self.named.where, self.named.name, ())
         return Signature(endpoint.__name__, definition(endpoint), text, ())
-
-
-def _where(endpoint: Any) -> str:
-    return definition(endpoint) if hasattr(endpoint, "__name__") else type(endpoint).__name__

@@ -68,9 +68,16 @@ class Row(NamedTuple):
 
     def __str__(self) -> str:
         kind = "WebSocket" if self.is_socket else ", ".join(self.methods) or "mount"
-        name = getattr(self.endpoint, "__name__", "")
-        where = f"{name}  {definition(self.endpoint)}" if name else type(self.endpoint).__name__
-        return f"{kind} {self.path}: {where}"
+        return f"{kind} {self.path}: {self.name}  {self.where}".rstrip()
+
+    @property
+    def name(self) -> str:
+        return getattr(self.endpoint, "__name__", type(self.endpoint).__name__)
+
+    @property
+    def where(self) -> str:
+        """`file:line` of a function; "" for what is mounted."""
+        return definition(self.endpoint) if hasattr(self.endpoint, "__name__") else ""
 
 
 def listed(routes: Iterable[Any], prefix: str = "") -> Iterator[Row]:

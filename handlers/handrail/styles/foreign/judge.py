@@ -16,7 +16,9 @@ from handrail.styles.foreign.outline import Outline, outline
 from handrail.styles.foreign.tells import Sign
 from handrail.styles.truss.methods import ENDPOINTS
 
-_SETTING = "HANDRAIL_FOREIGN_SCRIPT=warn"
+_SETTING = "HANDRAIL_ALLOW_UNUSED=true"
+#: Files of a directory that are looked at, where nothing in it serves.
+_MOST_FILES = 32
 _PROGRAM = "SAGEMAKER_PROGRAM"
 
 
@@ -56,7 +58,8 @@ class Verdict:
 @dataclass(frozen=True)
 class Surveyed:
     """Facts about the directory after its script has run: `runs` says whether a file has run, `is_known` whether the
-    script defines anything of ours, `is_answered` whether /invocations has a handler."""
+    script defines anything of ours, `is_answered` whether /invocations has a handler, `is_served` whether the script is
+    a whole model."""
 
     model_path: Path
     script: Path | None
@@ -65,6 +68,7 @@ class Surveyed:
     is_answered: bool
     program: str | None = None
     is_refused: bool = True
+    is_served: bool = False
 
 
 def judge(surveyed: Surveyed) -> Verdict:
@@ -83,13 +87,14 @@ def judge(surveyed: Surveyed) -> Verdict:
 
 def require_no_server(path: Path) -> None:
     """Raises ForeignScript if the file starts a server on import, which would never return."""
-    found = outline(path)
-    for call in found.calls if found else ():
-        if not call.is_guarded and any(sign.line == call.line for sign in SERVERS.find(found or Outline(path))):
-            raise ForeignScript(
-                f"{path}:{call.line} starts a server of its own when it is imported, `{call.name}(…)`: write it under "
-                '`if __name__ == "__main__":`, or leave it out'
-            )
+    found = outline(path) or Outline(path)
+    run = [call for call in found.calls if not call.is_guarded]
+    run += [inner for call in run for inner in found.calls_in(call.name)]
+    for sign in SERVERS.find(Outline(path, calls=run)):
+        raise ForeignScript(
+            f"{path}:{sign.line} starts a server of its own when it is imported, {sign.what}: write it under "
+            '`if __name__ == "__main__":`, or leave it out'
+        )
 
 
 def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
@@ -106,7 +111,7 @@ def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
 
 def _of_script(surveyed: Surveyed) -> list[ForeignFile]:
     """The dialects of the script. Unsure signs count only if /invocations has no handler."""
-    if surveyed.script is None:
+    if surveyed.script is None or surveyed.is_served:
         return []
     return _recognised(surveyed.script, _sure if surveyed.is_answered else _any)
 
@@ -138,10 +143,14 @@ def _elsewhere(surveyed: Surveyed) -> list[ForeignFile]:
     """Foreign scripts in files that another server would run."""
     root, program = surveyed.model_path, _program(surveyed)
     places = [root / place for dialect in DIALECTS for place in dialect.places]
+    if surveyed.script is None and not surveyed.is_known:
+        places += sorted([*root.glob("*.py"), *root.glob("code/*.py")])[:_MOST_FILES]
     files = [path for path in dict.fromkeys([*([program] if program else []), *places]) if path.is_file()]
     unread = [path for path in files if not _is_read(path, surveyed)]
     scripts = [foreign_file for path in unread for foreign_file in _recognised(path, _sure)]
-    named = [ForeignFile(d, root / name) for d in DIALECTS for name in d.files if (root / name).is_file()]
+    told = [foreign_file.dialect for foreign_file in scripts]
+    others = [dialect for dialect in DIALECTS if dialect not in told]
+    named = [ForeignFile(d, root / name) for d in others for name in d.files if (root / name).is_file()]
     return [*scripts, *named]
 
 
