@@ -24,6 +24,7 @@ not listed here stops the start; the message suggests the nearest name. `scripts
 #: By the class that has the fields.
 _SECTIONS = {
     "ServerSettings": "The program and the server",
+    "ApplicationSettings": "An application in the script",
     "PluginSettings": "Plugins",
     "LimitSettings": "Limits and times",
     "RaySettings": "Replicas on Ray",

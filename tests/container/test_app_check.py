@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import py_compile
 import shutil
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ def test_the_app_its_routes_and_who_answers_are_told(checked: Any, tmp_path: Pat
     mount = {"path": "/static", "methods": [], "websocket": False, "name": "StaticFiles", "where": ""}
     assert mount in told["routes"]
     assert report.exit_code is ExitCode.CLEAN
+
+
+def test_one_without_documentation_has_no_line_of_it(checked: Any) -> None:
+    assert "documentation:" not in checked("pings.py").to_text()
 
 
 def test_what_it_hides_is_a_warning(checked: Any, tmp_path: Path) -> None:
@@ -118,10 +123,14 @@ def test_custom_app_names_it(checked: Any, tmp_path: Path, name: str, value: str
 
 def test_custom_app_may_name_one_beside_the_script(checked: Any, tmp_path: Path) -> None:
     """A file, with its own lines; an installed module; both go before the script's own `app`."""
+    unknown = {"HANDRAIL_APP_INVOCATION": "/first"}
     shutil.copy(APPS / "beside_handlers.py", tmp_path / "model.py")
     report = checked("two_posts.py", "other.py", CUSTOM_APP="other.py:api", HANDRAIL_APP_INVOCATION="/first")
     assert f"api: FastAPI {tmp_path}/other.py:3" in " ".join(report.to_text().split())
-    report = checked("two_posts.py", "other.py", CUSTOM_APP="tests.scripts.apps.one_post:app")
+    py_compile.compile(str(APPS / "one_post.py"), str(tmp_path / "no_source.pyc"))
+    report = checked("two_posts.py", "other.py", CUSTOM_APP="no_source:app", HANDRAIL_APP_INVOCATION="/generate")
+    assert f"app: FastAPI {tmp_path}/no_source.pyc" in " ".join(report.to_text().split())
+    report = checked("two_posts.py", "other.py", CUSTOM_APP="tests.scripts.apps.one_post:app", **unknown)
     assert [one for one in report.faults if "HANDRAIL_APP_INVOCATION is '/first'" in str(one)]
 
 

@@ -7,15 +7,19 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from handrail_container.process.exits import ExitCode
+from handrail_container.server.server import Server
+from handrail_container.settings.fields import Settings
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.container.test_server import Running, running
-from tests.servers import SCRIPTS
+from tests.servers import SCRIPTS, Served
 
 APPS = SCRIPTS / "apps"
 
@@ -23,8 +27,7 @@ APPS = SCRIPTS / "apps"
 @asynccontextmanager
 async def serving(script: str, **given: Any) -> AsyncIterator[Running]:
     async with running(APPS, HANDRAIL_ENGINE="echo", CUSTOM_SCRIPT_FILENAME=script, **given) as served:
-        while (await served.http.get("/")).json().get("state", "ready") != "ready":
-            await asyncio.sleep(0.01)
+        await served.answers(200)
         yield served
 
 
@@ -134,7 +137,7 @@ async def test_the_gate_is_before_it(capsys: pytest.CaptureFixture[str]) -> None
         assert (await http.get("/waits", headers=key)).json()["error"]["type"] == "timeout"
         large = await http.post("/invocations", content=b"a" * 2000, headers=key)
         assert large.status_code == 413
-        with pytest.raises(Exception, match="401"):
+        with pytest.raises(InvalidStatus, match="401"):
             async with socket_of(served, "/ws/me"):
                 pass
     assert "the lifespan has ended" in capsys.readouterr().out
@@ -155,7 +158,7 @@ async def test_its_websockets(caplog: pytest.LogCaptureFixture) -> None:
                 await connection.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1011
-        with pytest.raises(Exception, match="404"):
+        with pytest.raises(InvalidStatus, match="404"):
             async with socket_of(served, "/nowhere"):
                 pass
     assert f"socket raised ValueError at {APPS / 'whole_app.py'}:" in caplog.text
@@ -176,6 +179,15 @@ async def test_a_ping_of_its_own_is_asked_where_the_engine_is_well() -> None:
         assert (await http.post("/invocations", json={"prompt": "a"})).json()["choices"][0]["text"] == "a"
         await http.put("/ill")
         assert (await http.get("/ping")).status_code == 500
+
+
+async def test_a_page_of_its_own_asks_for_the_key() -> None:
+    """On the path, too, that needs none where it is Handrail's; a health check has none."""
+    async with serving("pings.py", HANDRAIL_API_KEY="secret") as served:
+        assert (await served.answers(401, "/")).json()["error"]["code"] == 401
+        assert (await served.http.get("/", headers={"Authorization": "Bearer secret"})).json() == {"front": "page"}
+        for method, path, status in (("GET", "/ping", 200), ("GET", "/health", 200), ("POST", "/health", 401)):
+            assert (await served.http.request(method, path)).status_code == status
 
 
 async def test_a_mount_at_the_root_comes_last() -> None:
@@ -205,3 +217,75 @@ async def test_handlers_of_higher_rungs_come_first() -> None:
 async def test_it_is_found_elsewhere_by_the_setting() -> None:
     async with serving("named_elsewhere/model.py", CUSTOM_APP="one_post.py:app") as served:
         assert (await served.http.get("/hello/you")).json() == {"hello": "you"}
+
+
+async def test_errors_beside_its_routes_are_named() -> None:
+    """By the function that raised, or the endpoint where only the framework did."""
+    async with serving("middleware_breaks.py") as served:
+        for path, said in (
+            ("/before", "Breaks.__call__ raised ValueError: before any route"),
+            ("/no-answer", "no_answer raised AttributeError"),
+        ):
+            message = (await served.http.get(path)).json()["error"]["message"]
+            assert message.startswith(said), message
+            assert f"{APPS / 'middleware_breaks.py'}:" in message
+        assert (await served.http.get("/after")).text == "null"  # it has been answered
+        assert (await served.http.get("/own")).json() == "the author's own"
+        assert (await served.http.post("/v1/completions", json={"prompt": "d"})).status_code == 200
+
+
+async def test_one_that_cannot_be_described_is_served() -> None:
+    async with serving("cannot_be_described.py") as served:
+        assert (await served.http.post("/invocations")).json() is None
+        assert "post" in (await served.http.get("/openapi.json")).json()["paths"]["/invocations"]
+        message = (await served.http.get("/no-user-frame")).json()["error"]["message"]
+        assert message.startswith("not_callable_as_it_should_be raised TypeError")
+        assert f"({APPS / 'cannot_be_described.py'}:17)" in message
+
+
+async def test_a_start_that_fails_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"SAGEMAKER_MODEL_PATH": APPS, "SAGEMAKER_BIND_TO_PORT": 0, "HANDRAIL_ENGINE": "echo"}
+    server = Server(Settings(CUSTOM_SCRIPT_FILENAME="lifespan_fails.py", **given), "127.0.0.1")
+    assert await server.run() is ExitCode.SCRIPT
+    where = f"{APPS / 'lifespan_fails.py'}:8"
+    assert f"{where} the app failed at its start: SystemExit: no index" in capsys.readouterr().err
+
+
+EDITED = """
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+
+@asynccontextmanager
+async def lifespan(app):
+    print("VERSION begins", flush=True)
+    yield
+    print("VERSION ends", flush=True)
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/VERSION")
+async def version():
+    return "VERSION"
+"""
+
+
+def test_a_reload_replaces_its_routes(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The new one begins before the old one ends; the routes of the old one are gone."""
+    script, log = tmp_path / "model.py", tmp_path_factory.mktemp("logs") / "log"
+    script.write_text(EDITED.replace("VERSION", "first"))
+    served = Served(tmp_path, log, "--watch", HANDRAIL_ENGINE="echo")
+    try:
+        served.ready()
+        assert served.http.get("/first").json() == "first"
+        script.write_text(EDITED.replace("VERSION", "second"))
+        served.says("reloaded in")
+        assert served.http.get("/second").json() == "second"
+        assert served.http.get("/first").status_code == 404
+    finally:
+        served.stop()
+    said = [line for line in served.stdout.splitlines() if "begins" in line or "ends" in line]
+    assert said == ["first begins", "second begins", "first ends", "second ends"]

@@ -131,6 +131,7 @@ def test_an_empty_script_is_one_without_functions(program: Written, text: str) -
         "class Model:\n    def load(self): ...\n    def predict(self, x): ...\n",
         "class Model:\n    def preprocess(self, x): ...\n    async def chat_completions(self, x): ...\n",
         "class EndpointHandlers: ...\n",
+        "calls = {'run': print}\ncalls['run']()\n",
         "def outer():\n    def predict(x): ...\n    import runpod\n    runpod.serverless.start({})\n",
     ],
 )

@@ -189,7 +189,8 @@ class Gate:
 
     def _refusal(self, endpoint: Endpoint | None, exchange: Exchange) -> Failure | None:
         """The error for a request that is not admitted; None if it is."""
-        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers)
+        is_open = endpoint is None or not endpoint.asks_for_key
+        refusal = self.keys.refusal(exchange.scope["path"] if is_open else None, exchange.headers)
         if refusal is not None:
             return refusal
         if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:

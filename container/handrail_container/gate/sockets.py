@@ -84,7 +84,7 @@ class Sockets:
         path = socket.scope["path"]
         endpoint = self.endpoints.get(path) or self.applications.socket(socket.scope)
         headers = dict(socket.scope["headers"])
-        refusal = (self.keys.refusal(path, headers) if self.keys else None) or self.origins.refusal(headers)
+        refusal = (self.keys.refusal(None, headers) if self.keys else None) or self.origins.refusal(headers)
         if refusal is not None:
             await socket.refuse(refusal)
         elif not self._lifecycle.is_ready:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from handrail.core.calling import Handler
@@ -15,11 +16,11 @@ from handrail_container.routes.endpoint import Endpoint, SocketEndpoint
 
 #: Handrail's in any case: what scrapes it asks for the server's metrics.
 _METRICS = "/metrics"
-_ROOT = "/"
+_ROOT, _HEALTH = "/", "/health"
 _SLOTS = frozenset(slot.path for slot in Slot)
 
 
-class Served(NamedTuple):
+class ServedApplication(NamedTuple):
     """The model of an application, and what answers its requests and its WebSockets."""
 
     model: WholeModel
@@ -27,10 +28,15 @@ class Served(NamedTuple):
     socket: SocketEndpoint
 
 
-def of_models(models: Sequence[WholeModel], serve: Callable[[Handler], Endpoint]) -> list[Served]:
+def of_models(models: Sequence[WholeModel], serve: Callable[[Handler], Endpoint]) -> list[ServedApplication]:
     """The applications among the models, each with the endpoint that `serve` makes."""
-    pairs = [(model, model.application, serve(model.application)) for model in models if model.application is not None]
-    return [Served(model, endpoint, SocketEndpoint(own.app, endpoint.explain)) for model, own, endpoint in pairs]
+    served = []
+    for model in models:
+        if model.application is not None:
+            endpoint = replace(serve(model.application), asks_for_key=True)
+            socket = SocketEndpoint(model.application.app, endpoint.explain)
+            served.append(ServedApplication(model, endpoint, socket))
+    return served
 
 
 class Applications:
@@ -38,7 +44,9 @@ class Applications:
     knows, is an application's where neither the engine nor the server (below `prefixes`) has a route for it: its
     middleware may answer, or its own 404."""
 
-    def __init__(self, served: Sequence[Served], engine: Sequence[BaseRoute], prefixes: tuple[str, ...]) -> None:
+    def __init__(
+        self, served: Sequence[ServedApplication], engine: Sequence[BaseRoute], prefixes: tuple[str, ...]
+    ) -> None:
         self._served = served
         self._engine = engine
         self._prefixes = prefixes
@@ -49,7 +57,10 @@ class Applications:
         if path == _METRICS or (path == _ROOT and not claim):
             return None
         is_its_own = claim is Claim.REQUEST or path == _ROOT
-        return served.endpoint if is_its_own or not self._is_others(scope) else None
+        if not is_its_own and self._is_others(scope):
+            return None
+        is_health_check = path == _HEALTH and scope["method"] in ("GET", "HEAD")  # a platform's has no key
+        return replace(served.endpoint, asks_for_key=False) if is_health_check else served.endpoint
 
     def socket(self, scope: Scope) -> SocketEndpoint | None:
         claim, served = self._best(scope)
@@ -60,7 +71,7 @@ class Applications:
         scope = {"type": kind, "method": "GET", "path": path, "headers": [], "root_path": ""}
         return path not in _SLOTS and self._best(scope)[0] >= Claim.PATH
 
-    def _best(self, scope: Scope) -> tuple[Claim, Served]:
+    def _best(self, scope: Scope) -> tuple[Claim, ServedApplication]:
         claims = [(served.model.claim(scope), served) for served in self._served]
         return max(claims, key=lambda one: one[0])
 

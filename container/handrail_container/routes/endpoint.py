@@ -49,7 +49,7 @@ class Endpoint:
     """A route of the container. `explain` turns an exception of `app` into an error; `handler` is the name in the log:
     the user's function, or the engine. `serves_own` admits the container's own processes, such as a snippet's, while
     the server drains: their requests could not finish otherwise. `is_the_engines` applies the engine's stricter bounds
-    on JSON bodies."""
+    on JSON bodies. `asks_for_key` holds on the paths, too, that need no key where they are ours."""
 
     app: ASGIApp
     methods: tuple[str, ...]
@@ -59,6 +59,7 @@ class Endpoint:
     serves_own: bool = False
     outlives_client: bool = False
     is_the_engines: bool = False
+    asks_for_key: bool = False
 
 
 class Finds(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from starlette.types import Scope
 
 from handrail.core.whole_model import Claim
-from handrail.styles.app.routes import Row, asked
+from handrail.styles.app.routes import ListedRoute, asked
 
 #: vLLM's routes that clients know, whichever the model serves.
 ENGINES = (
@@ -40,7 +40,7 @@ _OURS = (("GET", "/adapters"), ("GET", "/execution-parameters"))
 _METRICS = "/metrics"
 
 
-def hidden_routes(claim: Callable[[Scope], Claim], name: str, rows: Iterable[Row]) -> Iterator[str]:
+def hidden_routes(claim: Callable[[Scope], Claim], name: str, rows: Iterable[ListedRoute]) -> Iterator[str]:
     """A warning for each route that is hidden; `rows` are the application's, and `claim` what they take."""
     for whose, known in (("vLLM's", ENGINES), ("Handrail's", _OURS)):
         for method, path in known:

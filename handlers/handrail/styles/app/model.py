@@ -110,11 +110,11 @@ class AppModel(WholeModel):
         return {"name": self.named.name, "where": self.named.where, "invocation": self.invocation, "routes": rows}
 
     @cached_property
-    def rows_of(self) -> list[routes.Row]:
+    def rows_of(self) -> list[routes.ListedRoute]:
         return list(routes.listed(self.app.routes))
 
     @property
-    def _posts(self) -> list[routes.Row]:
+    def _posts(self) -> list[routes.ListedRoute]:
         return [row for row in self.rows_of if "POST" in row.methods]
 
     def _invocation(self, asked: str | None) -> str | None:
@@ -144,12 +144,12 @@ class AppModel(WholeModel):
     def _answers(self, path: str, method: str, kind: str = "http") -> bool:
         return self.claim(routes.asked(path, method, kind)) is Claim.REQUEST
 
-    def _row(self, path: str, method: str = "") -> routes.Row | None:
+    def _row(self, path: str, method: str = "") -> routes.ListedRoute | None:
         """The route of a path; None if it is a template, or of a mount."""
         fitting = (row for row in self.rows_of if row.path == path and (method in row.methods or row.is_socket))
         return next(fitting, None)
 
-    def _handler(self, row: routes.Row | None, app: ASGIApp) -> Handler:
+    def _handler(self, row: routes.ListedRoute | None, app: ASGIApp) -> Handler:
         endpoint = row.endpoint if row is not None else None
         return Handler(endpoint or self.app, self._signature(endpoint), app, self._application.part_of)
 

@@ -49,7 +49,7 @@ def _of_route(route: BaseRoute, match: Match, scope: Scope) -> Claim:
     return Claim.REQUEST if match is Match.FULL else Claim.PATH
 
 
-class Row(NamedTuple):
+class ListedRoute(NamedTuple):
     """A route. `methods` is empty for a WebSocket and for a mount; `endpoint` is the function, or what is mounted."""
 
     path: str
@@ -80,7 +80,7 @@ class Row(NamedTuple):
         return definition(self.endpoint) if hasattr(self.endpoint, "__name__") else ""
 
 
-def listed(routes: Iterable[Any], prefix: str = "") -> Iterator[Row]:
+def listed(routes: Iterable[Any], prefix: str = "") -> Iterator[ListedRoute]:
     """The routes in their order, also those of included routers and of mounted applications."""
     for route in routes:
         included = getattr(route, "effective_route_contexts", None)  # FastAPI 0.137 and later: a whole router
@@ -92,4 +92,4 @@ def listed(routes: Iterable[Any], prefix: str = "") -> Iterator[Row]:
             methods = tuple(sorted(set(getattr(each, "methods", None) or ()) - {"HEAD"}))
             endpoint = getattr(each, "endpoint", None) or getattr(each, "app", None)
             original = getattr(each, "original_route", each)
-            yield Row(path or "/", methods, endpoint, isinstance(original, WebSocketRoute))
+            yield ListedRoute(path or "/", methods, endpoint, isinstance(original, WebSocketRoute))
