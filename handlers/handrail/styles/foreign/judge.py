@@ -100,13 +100,19 @@ def require_no_server(path: Path) -> None:
 def explained(fault: HandlerFault, path: Path | None) -> HandlerFault:
     """`fault` with further advice, if the script that failed to import is another server's."""
     is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
-    foreign_files = _recognised(path, _sure) if path is not None and is_of_script else []
+    foreign_files = _recognised(path, _sure) if path is not None and is_of_script and not _is_served(path) else []
     if not foreign_files:
         return fault
     more = ". ".join(f"{one}, which nothing here calls. {one.advice}" for one in foreign_files)
     told = type(fault)(f"{fault}. Besides, {more}", fault.user_traceback)
     told.__cause__ = fault.__cause__
     return told
+
+
+def _is_served(script: Path) -> bool:
+    """Whether a script has an application that would be served, could it be imported."""
+    made = (outline(script) or Outline(script)).assigned.get("app", "")
+    return made.startswith(("fastapi.", "starlette."))
 
 
 def _of_script(surveyed: Surveyed) -> list[ForeignFile]:
