@@ -73,6 +73,12 @@ def test_what_it_hides_is_a_warning(checked: Any, tmp_path: Path) -> None:
     assert not [one for one in warnings if one.startswith("POST /v1")]
 
 
+def test_a_template_is_no_route_of_a_slot(checked: Any) -> None:
+    """`/{name}` takes /ping as any other name."""
+    report = checked("two_posts.py")
+    assert report.program.resolutions[Slot.PING].handler is None
+
+
 def test_none_of_several_routes_is_taken_by_chance(checked: Any, tmp_path: Path) -> None:
     report = checked("two_posts.py")
     (warning,) = [one for one in report.warnings if "HANDRAIL_APP_INVOCATION" in one]

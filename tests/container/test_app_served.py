@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,8 +26,8 @@ APPS = SCRIPTS / "apps"
 
 
 @asynccontextmanager
-async def serving(script: str, **given: Any) -> AsyncIterator[Running]:
-    async with running(APPS, HANDRAIL_ENGINE="echo", CUSTOM_SCRIPT_FILENAME=script, **given) as served:
+async def serving(script: str, folder: Path = APPS, **given: Any) -> AsyncIterator[Running]:
+    async with running(folder, HANDRAIL_ENGINE="echo", CUSTOM_SCRIPT_FILENAME=script, **given) as served:
         await served.answers(200)
         yield served
 
@@ -221,7 +222,7 @@ async def test_it_is_found_elsewhere_by_the_setting() -> None:
 
 async def test_errors_beside_its_routes_are_named() -> None:
     """By the function that raised, or the endpoint where only the framework did."""
-    async with serving("middleware_breaks.py") as served:
+    async with serving("middleware_breaks.py", Path(os.path.relpath(APPS))) as served:
         for path, said in (
             ("/before", "Breaks.__call__ raised ValueError: before any route"),
             ("/no-answer", "no_answer raised AttributeError"),

@@ -120,34 +120,34 @@ class AppModel(WholeModel):
     def _invocation(self, asked: str | None) -> str | None:
         """The path that answers /invocations. Raises SettingFault."""
         if asked is not None:
-            if not self._answers(asked, "POST"):
+            if self.claim(routes.asked(asked, "POST")) is not Claim.REQUEST:
                 posts = ", ".join(row.path for row in self._posts if row.takes_no_name) or "none"
                 name, where = self.named.name, self.named.where
                 raise SettingFault(
                     f"{SETTING} is {asked!r}, and {name} ({where}) has no POST route there, but: {posts}."
                 )
             return asked
-        if self._answers(_INVOCATIONS, "POST"):
+        if self._row(_INVOCATIONS, "POST"):
             return _INVOCATIONS
         only = self._posts[0] if len(self._posts) == 1 and self._posts[0].takes_no_name else None
         return only.path if only else None
 
     def _handlers(self) -> Iterator[tuple[Slot, Handler]]:
-        if self._answers(_PING, "GET"):
-            yield Slot.PING, self._handler(self._row(_PING, "GET"), self._application.at(_PING, "GET"))
+        ping, stream = self._row(_PING, "GET"), self._row(Slot.STREAM.path)
+        if ping is not None:
+            yield Slot.PING, self._handler(ping, self._application.at(_PING, "GET"))
         if self.invocation is not None:
             row, app = self._row(self.invocation, "POST"), self._application.at(self.invocation)
             yield Slot.INVOCATION, self._handler(row, app)
-        if self._answers(Slot.STREAM.path, "", "websocket"):
-            yield Slot.STREAM, self._handler(self._row(Slot.STREAM.path), self._application)
-
-    def _answers(self, path: str, method: str, kind: str = "http") -> bool:
-        return self.claim(routes.asked(path, method, kind)) is Claim.REQUEST
+        if stream is not None:
+            yield Slot.STREAM, self._handler(stream, self._application)
 
     def _row(self, path: str, method: str = "") -> routes.ListedRoute | None:
-        """The route of a path; None if it is a template, or of a mount."""
-        fitting = (row for row in self.rows_of if row.path == path and (method in row.methods or row.is_socket))
-        return next(fitting, None)
+        """The route of a path, for a WebSocket if there is no method. A template like `/{name}` is none of any path."""
+        fits = (
+            row for row in self.rows_of if row.path == path and (method in row.methods if method else row.is_socket)
+        )
+        return next(fits, None)
 
     def _handler(self, row: routes.ListedRoute | None, app: ASGIApp) -> Handler:
         endpoint = row.endpoint if row is not None else None

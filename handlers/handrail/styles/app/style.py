@@ -51,7 +51,7 @@ class AppStyle(Style):
         except HandlerFault as fault:
             return Offer(f"{VARIABLE}={value}" if value else NAME, faults=(fault,), is_chosen=bool(value))
         script = directory.script.path
-        its_script = script if script == named.path else None
+        its_script = script if script and script.absolute() == named.path else None
         return Offer(label, model, warnings=model.warnings, is_chosen=bool(value), script=its_script)
 
     def _referenced(self, value: str, directory: ModelDirectory) -> tuple[Starlette, Named]:
@@ -93,8 +93,8 @@ def _named(directory: ModelDirectory) -> tuple[Starlette, Named] | None:
 
 
 def _located(name: str, path: Path, directory: ModelDirectory) -> Named:
-    line = _line_of(name, path)
-    folder = directory.path if path.is_relative_to(directory.path) else path.parent
+    path, folder = path.absolute(), directory.path.absolute()
+    line, folder = _line_of(name, path), folder if path.is_relative_to(folder) else path.parent
     return Named(name, f"{path}:{line}" if line else str(path), path, folder)
 
 
