@@ -49,6 +49,8 @@ async def test_its_routes_come_before_the_engines(caplog: pytest.LogCaptureFixtu
         assert chat["mine"]["choices"][0]["text"] == "c"
         assert (await http.post("/v1/completions", json={"prompt": "d"})).json()["choices"][0]["text"] == "d"
         assert (await http.get("/life")).json() == ["begun with EchoClient"]
+        state = await http.get("/state")
+        assert state.json() == ["of a client", state.headers["X-Request-Id"]]
         assert (await http.get("/shop/tea")).json() == {"item": "tea", "url": "/shop/tea"}
         assert (await http.get("/static/one_post.py")).text == (APPS / "one_post.py").read_text()
         assert (await http.get("/of-the-middleware")).json() == {"by": "the middleware"}
@@ -290,3 +292,11 @@ def test_a_reload_replaces_its_routes(tmp_path: Path, tmp_path_factory: pytest.T
         served.stop()
     said = [line for line in served.stdout.splitlines() if "begins" in line or "ends" in line]
     assert said == ["first begins", "second begins", "first ends", "second ends"]
+
+
+async def test_the_script_s_own_middleware_is_around_its_routes() -> None:
+    """Once, also where a route answers `/invocations`; `/ping` is outside."""
+    async with serving("throttled.py") as served:
+        for method, path in (("POST", "/invocations"), ("POST", "/only"), ("GET", "/more"), ("GET", "/docs")):
+            assert (await served.http.request(method, path)).headers["X-Counted"] == "once"
+        assert "X-Counted" not in (await served.http.get("/ping")).headers

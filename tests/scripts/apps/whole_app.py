@@ -17,7 +17,7 @@ LIFE = []
 @asynccontextmanager
 async def lifespan(app):
     LIFE.append(f"begun with {type(app.state.engine_client).__name__}")
-    yield {"loaded": "an index"}
+    yield {"loaded": "an index", "session": "of a client", "request_id": "hidden"}
     LIFE.append("ended")
     print("the lifespan has ended", flush=True)
 
@@ -62,6 +62,11 @@ async def answer(asked: Asked, request: Request, who: Annotated[str, Depends(cus
 @app.post("/v1/chat/completions")
 async def chat(body: dict, engine: Annotated[Engine, Depends(get_engine)]):
     return {"mine": await engine.completions(model_input={"prompt": body["prompt"]})}
+
+
+@app.get("/state")
+async def state(request: Request):
+    return [request.state.session, request.state.request_id]
 
 
 @app.get("/life")

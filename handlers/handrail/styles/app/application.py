@@ -36,11 +36,12 @@ class Application:
         state = scope["state"]
         state["handrail.engine"] = self._engine
         for name, value in self._lifespan.state.items():
-            state.setdefault(name, value)
+            if state.get(name) is None:  # as a session is, where there are none
+                state[name] = value
         try:
             await self.app(scope, receive, send)
         except BaseException as error:
-            vars(error).setdefault(_ENDPOINT, scope.get("endpoint"))
+            vars(error)[_ENDPOINT] = scope.get("endpoint")
             raise
 
     def at(self, path: str, method: str | None = None) -> ASGIApp:
