@@ -300,3 +300,9 @@ async def test_the_script_s_own_middleware_is_around_its_routes() -> None:
         for method, path in (("POST", "/invocations"), ("POST", "/only"), ("GET", "/more"), ("GET", "/docs")):
             assert (await served.http.request(method, path)).headers["X-Counted"] == "once"
         assert "X-Counted" not in (await served.http.get("/ping")).headers
+
+
+async def test_a_model_that_answers_elsewhere_is_served_beside_it() -> None:
+    async with serving("with_a_model_beside.py") as served:
+        assert (await served.http.post("/v1/completions", json={})).json() == {"by": "the Model"}
+        assert (await served.http.get("/more")).json() == {"by": "the app"}
