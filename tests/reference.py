@@ -25,6 +25,7 @@ not listed here stops the start; the message suggests the nearest name. `scripts
 _SECTIONS = {
     "ServerSettings": "The program and the server",
     "ToolkitSettings": "Scripts for SageMaker's inference toolkit",
+    "ApplicationSettings": "An application in the script",
     "PluginSettings": "Plugins",
     "DialectSettings": "Request shapes",
     "LimitSettings": "Limits and times",

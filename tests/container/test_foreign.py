@@ -23,9 +23,12 @@ def test_the_start_is_refused(launch: Launch, tmp_path: Path) -> None:
     assert f"{tmp_path}/model.py:1 has `lambda_handler`" in served.stderr
 
 
-def test_where_the_operator_wants_them_the_defaults_answer(launch: Launch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", [{"HANDRAIL_ALLOW_UNUSED": "true"}, {"HANDRAIL_FOREIGN_SCRIPT": "warn"}])
+def test_where_the_operator_wants_them_the_defaults_answer(
+    launch: Launch, tmp_path: Path, variable: dict[str, str]
+) -> None:
     shutil.copy(FOREIGN / "aws_lambda.py", tmp_path / "model.py")
-    served = launch(tmp_path, HANDRAIL_FOREIGN_SCRIPT="warn").ready()
+    served = launch(tmp_path, **variable).ready()
     answer = httpx.post(f"{served.url}/invocations", json={"prompt": "a b"})
     assert answer.json()["choices"][0]["text"] == "a b"
     assert "WARNING" in served.stderr

@@ -56,6 +56,7 @@ REFUSED = {
     "awaits_in_def": "Write `async def` where `await` is used",
     "comprehends_in_def": "Write `async def` around it",
     "annotates_without_an_import": "Write `from handrail import Engine`",
+    "annotates_a_route_with_engine": "write `engine: Annotated[Engine, Depends(get_engine)]`",
     "annotates_with_nothing": "the annotation 'Ask' of 'ask' names nothing: import it, or define it in the file",
     "breaks_syntax": "SyntaxError: invalid syntax",
     "decorates_a_class": "Answer is a class, not a handler: name one of its methods ('Answer.method')",

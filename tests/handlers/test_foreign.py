@@ -50,7 +50,7 @@ def test_a_script_of_another_server_is_refused(resolved: Resolved, name: str) ->
     program = resolved(f"foreign/{name}")
     (fault,) = program.faults
     assert isinstance(fault, ForeignScript)
-    for said in (*RECOGNISED[name], "docs/compatibility/dialects.md#", "HANDRAIL_FOREIGN_SCRIPT=warn"):
+    for said in (*RECOGNISED[name], "docs/compatibility/dialects.md#", "HANDRAIL_ALLOW_UNUSED=true"):
         assert said in str(fault)
     assert {resolution.fault for resolution in program.resolutions.values()} == {fault}
 
@@ -131,6 +131,7 @@ def test_an_empty_script_is_one_without_functions(program: Written, text: str) -
         "class Model:\n    def load(self): ...\n    def predict(self, x): ...\n",
         "class Model:\n    def preprocess(self, x): ...\n    async def chat_completions(self, x): ...\n",
         "class EndpointHandlers: ...\n",
+        "calls = {'run': print}\ncalls['run']()\n",
         "def outer():\n    def predict(x): ...\n    import runpod\n    runpod.serverless.start({})\n",
     ],
 )
@@ -153,10 +154,16 @@ def elsewhere(model_path: Path, place: Place, file: str, program: str) -> Progra
     return resolve(Sources(model_path))
 
 
-PLACES = [("code/inference.py", "sagemaker"), ("handler.py", "hugging_face"), ("src/handler.py", "runpod_guarded")]
+PLACES = [
+    ("code/inference.py", "sagemaker"),
+    ("handler.py", "hugging_face"),
+    ("src/handler.py", "runpod_guarded"),
+    ("main.py", "web_framework_elsewhere"),
+]
+ALONE = [("1/model.py", "triton"), ("predict.py", "cog_predictor"), ("any_name.py", "litserve_api")]
 
 
-@pytest.mark.parametrize(("file", "program"), [*PLACES, ("1/model.py", "triton"), ("predict.py", "cog_predictor")])
+@pytest.mark.parametrize(("file", "program"), [*PLACES, *ALONE])
 def test_where_it_is_all_there_is_it_is_refused(model_path: Path, place: Place, file: str, program: str) -> None:
     """Without having been run: there is no script of ours."""
     found = elsewhere(model_path, place, file, program)
@@ -171,7 +178,7 @@ def test_beside_a_script_that_answers_it_is_a_warning(model_path: Path, place: P
     assert (found.faults, [str(model_path / file) in warning for warning in found.warnings]) == ((), [True])
 
 
-@pytest.mark.parametrize(("file", "program"), [("app.py", "web_framework_elsewhere"), ("handler.py", "plain_predict")])
+@pytest.mark.parametrize(("file", "program"), [("app.py", "plain_predict"), ("handler.py", "djl_handle")])
 def test_elsewhere_only_what_is_sure_counts(model_path: Path, place: Place, file: str, program: str) -> None:
     assert elsewhere(model_path, place, file, program).faults == ()
 
@@ -185,12 +192,21 @@ def test_a_file_that_the_script_uses_is_not_passed_over(model_path: Path, place:
     assert [warning for warning in found.warnings if "inference.py:" in warning] == []
 
 
-@pytest.mark.parametrize("file", ["MLmodel", "MAR-INF/MANIFEST.json"])
+@pytest.mark.parametrize(
+    "file", ["MLmodel", "MAR-INF/MANIFEST.json", "cog.yaml", "bentofile.yaml", "config.pbtxt", "model-settings.json"]
+)
 def test_a_file_that_only_one_server_has_is_its_sign(model_path: Path, file: str) -> None:
     (model_path / file).parent.mkdir(exist_ok=True)
     (model_path / file).write_text("{}")
     (fault,) = resolve(Sources(model_path)).faults
     assert f"{model_path / file} is of " in str(fault)
+
+
+def test_a_file_and_its_script_are_told_once(model_path: Path, place: Place) -> None:
+    (model_path / "cog.yaml").write_text("predict: predict.py:Anything\n")
+    (fault,) = elsewhere(model_path, place, "predict.py", "cog_predictor").faults
+    assert "predict.py:4 has `class Anything(BasePredictor)`" in str(fault)
+    assert "cog.yaml" not in str(fault)
 
 
 def test_settings_of_another_server_are_a_warning(model_path: Path) -> None:
@@ -224,6 +240,29 @@ def test_a_script_that_would_never_end_its_import_is_not_run(resolved: Resolved,
     assert isinstance(fault, ForeignScript)
     assert str(fault).startswith(f"{model_path}/model.py:10 starts a server of its own when it is imported")
     assert "Besides" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import uvicorn\nserver = uvicorn.Server(uvicorn.Config('a:b'))\nserver.run()\n", 3),
+        ("import asyncio\nimport uvicorn\nasyncio.run(uvicorn.Server(None).serve())\n", 3),
+        ("from flask import Flask\napp = Flask('mine')\napp.run(port=8080)\n", 3),
+        ("def main():\n    import uvicorn\n    uvicorn.run('a:b')\n\n\nmain()\n", 3),
+        ("import litserve as ls\napi: ls.LitServer = ls.LitServer(None)\napi.run()\n", 3),
+    ],
+)
+def test_each_way_to_start_a_server_is_seen(program: Written, text: str, line: int) -> None:
+    (fault,) = program(text).faults
+    assert f"model.py:{line} starts a server of its own when it is imported" in str(fault)
+    guarded = text.splitlines()
+    guarded[-1] = f"if __name__ == '__main__':\n    {guarded[-1]}"
+    assert "starts a server" not in str(program("\n".join(guarded)).faults)
+
+
+def test_a_class_model_whose_methods_nothing_calls_is_refused(program: Written) -> None:
+    (fault,) = program("class Model:\n    def generate(self, prompt): ...\n").faults
+    assert "model.py:1 has `class Model`, as Truss has it" in str(fault)
 
 
 def test_one_that_is_another_server_s_besides_is_told_both(program: Written) -> None:

@@ -193,9 +193,9 @@ def _wrapper_data(wrapper: Wrapper) -> dict[str, str]:
 
 
 def _models(program: Program) -> dict[str, Any]:
-    """Data of each served model. The keys `model` (a Truss) and `definition` are always present, None if unused."""
+    """Data of each served model. The keys of our own styles (a Truss is `model`) are always present, None if unused."""
     served = {model.title.lower(): dict(model.data()) for model in program.models}
-    return {"model": None, "definition": None, **served}
+    return {"model": None, "definition": None, "app": None, **served}
 
 
 def _plugin(plugin: Plugin) -> str:

@@ -103,7 +103,7 @@ class Gate:
         self.requests = InFlight(self.requests)
         self._application = application
         self._opened = routes
-        self.sockets.endpoints = routes.sockets
+        self.sockets.endpoints, self.sockets.applications = routes.sockets, routes.applications
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Every coroutine on a request's way costs time, so there are few.
@@ -125,7 +125,7 @@ class Gate:
             exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
             self._exchanges.add(exchange)
             try:
-                endpoint = self._opened.endpoints.get(path) or self._endpoint_for(path)
+                endpoint = self._opened.endpoints.get(path) or self._endpoint_for(scope)
                 refusal = self._refusal(endpoint, exchange)
                 if endpoint is None or refusal is not None:
                     await exchange.fail(refusal or self.lifecycle.refusal())
@@ -191,14 +191,15 @@ class Gate:
         self._answering.add(answering)
         answering.add_done_callback(self._answering.discard)
 
-    def _endpoint_for(self, path: str) -> Endpoint | None:
-        below = self._opened.prefixes.items()
-        own = self.endpoints.get(path)
+    def _endpoint_for(self, scope: Scope) -> Endpoint | None:
+        path, below = scope["path"], self._opened.prefixes.items()
+        own = self._opened.applications.endpoint(scope) or self.endpoints.get(path)
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
     def _refusal(self, endpoint: Endpoint | None, exchange: Exchange) -> Failure | None:
         """The error for a request that is not admitted; None if it is."""
-        refusal = self.keys.refusal(exchange.scope["path"], exchange.headers)
+        is_open = endpoint is None or not endpoint.asks_for_key
+        refusal = self.keys.refusal(exchange.scope["path"] if is_open else None, exchange.headers)
         if refusal is not None:
             return refusal
         if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:

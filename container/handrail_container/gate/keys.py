@@ -41,8 +41,8 @@ class Keys:
         """Whether the request is from a process of this server."""
         return hmac.compare_digest(_given(headers), self._own)
 
-    def refusal(self, path: str, headers: Mapping[bytes, bytes]) -> Failure | None:
-        """The error for a request without a valid key; None if it has one or needs none."""
+    def refusal(self, path: str | None, headers: Mapping[bytes, bytes]) -> Failure | None:
+        """The error for a request without a valid key; None if it has one or needs none. It needs one at None."""
         return None if not self._keys or path in self._public or not self.is_stranger(headers) else _REFUSAL
 
     def is_stranger(self, headers: Mapping[bytes, bytes]) -> bool:

@@ -36,7 +36,7 @@ from handrail_container.gate.metrics import open_websockets, websockets
 from handrail_container.http.envelope import Failure, error_response, request_id_of
 from handrail_container.http.origins import Origins
 from handrail_container.process import log_lines
-from handrail_container.routes.endpoint import SocketEndpoint
+from handrail_container.routes.endpoint import Finds, FindsNothing, SocketEndpoint
 
 logger = logging.getLogger("handrail.access")
 
@@ -54,6 +54,7 @@ class Sockets:
 
     def __init__(self, lifecycle: Lifecycle, access_log: str) -> None:
         self.endpoints: Mapping[str, SocketEndpoint] = {}
+        self.applications: Finds = FindsNothing()
         self.keys: Keys | None = None
         self.origins = Origins()
         #: Most WebSockets that may be open.
@@ -81,9 +82,9 @@ class Sockets:
 
     async def _admit(self, socket: Socket) -> None:
         path = socket.scope["path"]
-        endpoint = self.endpoints.get(path)
+        endpoint = self.endpoints.get(path) or self.applications.socket(socket.scope)
         headers = dict(socket.scope["headers"])
-        refusal = (self.keys.refusal(path, headers) if self.keys else None) or self.origins.refusal(headers)
+        refusal = (self.keys.refusal(None, headers) if self.keys else None) or self.origins.refusal(headers)
         if refusal is not None:
             await socket.refuse(refusal)
         elif not self._lifecycle.is_ready:

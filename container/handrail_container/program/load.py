@@ -19,6 +19,7 @@ def load_program(settings: Settings) -> Program:
     compat.install()
     engine_config.set_variables(settings)
     given = (settings.model_path, settings.script_filename, settings.references, DEFAULT_ALIASES)
-    foreign = (settings.sagemaker_program, settings.foreign_script == "refuse")
+    refuses_foreign = settings.foreign_script == "refuse" and not settings.allow_unused
+    foreign = (settings.sagemaker_program, refuses_foreign)
     found = plugins.find_styles(settings)
     return resolve(Sources(*given, found.styles, *foreign, settings, found.faults))

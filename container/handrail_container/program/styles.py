@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handrail.core.errors import DefinitionRefused
 from handrail.core.whole_model import ModelDirectory, Offer
+from handrail.styles.app.style import AppStyle
 from handrail.styles.definition.runner import Runner
 from handrail.styles.definition.snippet import Snippet
 from handrail.styles.definition.style import DefinitionStyle
@@ -18,6 +19,18 @@ from handrail_container.program.config_yaml import find_config
 from handrail_container.program.definition import find as definitions
 from handrail_container.settings.environment import process_environment
 from handrail_container.settings.fields import Settings
+
+
+class App(AppStyle):
+    """A FastAPI or Starlette application."""
+
+    def reference(self, directory: ModelDirectory) -> str | None:
+        value: str | None = directory.settings.app
+        return value
+
+    def invocation(self, directory: ModelDirectory) -> str | None:
+        value: str | None = directory.settings.app_invocation
+        return value
 
 
 class Truss(TrussStyle):

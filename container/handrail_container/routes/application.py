@@ -14,8 +14,8 @@ from starlette.responses import Response
 from handrail_container.engine.backend import Backend
 from handrail_container.http.envelope import error_response
 from handrail_container.http.explain import BUG, HALF_A_CHARACTER, explain_ours
+from handrail_container.routes.no_such_route import no_such_route
 from handrail_container.routes.openapi import describe
-from handrail_container.routes.table import no_such_route
 
 
 def create_app(backend: Backend) -> FastAPI:

@@ -43,6 +43,19 @@ class DefaultPing:
         self._models = models
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._require_health()
+        await JSONResponse({"status": "healthy"})(scope, receive, send)
+
+    def before(self, app: ASGIApp) -> ASGIApp:
+        """`app`, asked only where all is healthy."""
+
+        async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._require_health()
+            await app(scope, receive, send)
+
+        return asked
+
+    async def _require_health(self) -> None:
         try:
             await self._backend.check_health()
         except EngineDeadError as error:
@@ -50,7 +63,6 @@ class DefaultPing:
         for model in self._models:
             if not await model.is_healthy(is_fresh=self._is_fresh):
                 raise HTTPException(503, model.unhealthy)
-        await JSONResponse({"status": "healthy"})(scope, receive, send)
 
 
 class DefaultInvocation:

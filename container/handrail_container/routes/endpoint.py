@@ -49,7 +49,7 @@ class Endpoint:
     """A route of the container. `explain` turns an exception of `app` into an error; `handler` is the name in the log:
     the user's function, or the engine. `serves_own` admits the container's own processes, such as a snippet's, while
     the server drains: their requests could not finish otherwise. `is_the_engines` applies the engine's stricter bounds
-    on JSON bodies."""
+    on JSON bodies. `asks_for_key` holds on the paths, too, that need no key where they are ours."""
 
     app: ASGIApp
     methods: tuple[str, ...]
@@ -59,16 +59,34 @@ class Endpoint:
     serves_own: bool = False
     outlives_client: bool = False
     is_the_engines: bool = False
+    asks_for_key: bool = False
+
+
+class Finds(Protocol):
+    """Endpoints that are found by the request, and not by its path alone."""
+
+    def endpoint(self, scope: Scope) -> Endpoint | None: ...
+
+    def socket(self, scope: Scope) -> SocketEndpoint | None: ...
+
+
+class FindsNothing:
+    def endpoint(self, scope: Scope) -> Endpoint | None:
+        return None
+
+    def socket(self, scope: Scope) -> SocketEndpoint | None:
+        return None
 
 
 class Routes(NamedTuple):
     """Endpoints by path, endpoints by prefix (the first match wins), and WebSockets by path. `paths` are the known
-    paths below the prefixes."""
+    paths below the prefixes. `applications` are asked between the paths and the prefixes."""
 
     endpoints: Mapping[str, Endpoint]
     prefixes: Mapping[str, Endpoint]
     sockets: Mapping[str, SocketEndpoint]
     paths: frozenset[str] = frozenset()
+    applications: Finds = FindsNothing()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -12,9 +11,7 @@ from handrail.core.calling import Handler
 from handrail.core.ladder import Rung
 from handrail.core.slots import Slot
 from handrail.core.whole_model import Neighbours, WholeModel
-from handrail.resolve import Program, Resolution
-from handrail.wrap.around import Wrapper
-from starlette.exceptions import HTTPException
+from handrail.resolve import Program
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail_container.engine.asgi.api_routes import api_routes
@@ -24,47 +21,35 @@ from handrail_container.engine.asgi.enveloped import enveloped
 from handrail_container.engine.backend import Backend
 from handrail_container.engine.opening import request_bounds
 from handrail_container.http.answer import answering
-from handrail_container.http.envelope import Explain
-from handrail_container.http.explain import explain_handler, explain_model, explain_ours, explain_wrapper
+from handrail_container.http.explain import explain_handler, explain_model, explain_ours
 from handrail_container.http.json_bounds import JsonBounds
 from handrail_container.http.origins import Origins
 from handrail_container.routes.adapter_sources import SAGEMAKER, AdapterSources
 from handrail_container.routes.adapters import PATH as ADAPTERS
 from handrail_container.routes.adapters import AdapterRoutes, sent_to_adapters
+from handrail_container.routes.applications import Applications, of_models
 from handrail_container.routes.beside_model import beside_model
 from handrail_container.routes.chat_socket import ChatSocket
 from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
 from handrail_container.routes.endpoint import Admits, Endpoint, GateParts, Routes, SocketEndpoint, no_socket
+from handrail_container.routes.endpoint_makers import ENGINE, handler_endpoint, laned, ours, slot_endpoint, surrounded
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.execution_parameters import parameters
 from handrail_container.routes.inputs.answering import Inputs
 from handrail_container.routes.inputs.dialect import DIALECTS, TGIS, has_tgis
 from handrail_container.routes.keep_alive import keeping_alive
+from handrail_container.routes.no_such_route import no_such_route
 from handrail_container.routes.ping import bounded, unhealthy
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
 from handrail_container.settings.fields import Settings
 
-#: The handler's name in the log, if the engine answers.
-ENGINE = "engine"
-
-#: Paths suggested to a client for a mistyped path of fewer than `_LONG` characters.
-_OURS = (
-    "/ping",
-    "/health",
-    "/invocations",
-    "/predict",
-    "/metrics",
-    ADAPTERS,
-    EXECUTION,
-    Slot.STREAM.path,
-)
-_ENGINES = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models", "/openapi.json", "/docs")
-_LONG = 64
 #: The path of a Truss Model's WebSocket; without one, connections there are refused with a reason.
 SOCKET = "/v1/websocket"
 
 PING_METHODS = ("GET", "POST", "HEAD")
+#: Prefixes below which the engine answers.
+_OF_ENGINE = ("/v1/", "")
 
 
 def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings, gate: GateParts) -> Routes:
@@ -89,14 +74,15 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         **_of_models(program, settings, gate.lanes.engine),
     }
     tgis = _tgis(backend, program, settings, behind)
-    endpoints |= {path: _laned(one, gate.lanes.invocations) for path, one in tgis.items() if path not in known}
+    endpoints |= {path: laned(one, gate.lanes.invocations) for path, one in tgis.items() if path not in known}
     prefixes = {
         f"{ADAPTERS}/": adapters,
         **_prefixes_of_models(program, backend, invocation, reachable),
         **_prefixes_of_engine(engine, program, settings, gate.lanes.engine),
     }
     sockets = _sockets(program, backend, settings, gate.engine_bounds)
-    return Routes(_kept_alive(endpoints, settings), _kept_alive(prefixes, settings), sockets, known)
+    found = Routes(_kept_alive(endpoints, settings), _kept_alive(prefixes, settings), sockets, known)
+    return _with_applications(found, app, program, settings, gate.lanes.invocations)
 
 
 def _is_strict(program: Program, settings: Settings) -> bool:
@@ -114,9 +100,9 @@ def _invocations(program: Program, backend: Backend, settings: Settings, gate: G
     dialect = DIALECTS[settings.inputs_dialect]
     by_payload = DefaultInvocation(engine, backend.routes_by_payload, backend.adapters, dialect)
     endpoint = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
-    endpoint = _surrounded(endpoint, program.around.wrappers, settings)
+    endpoint = surrounded(endpoint, program.around.wrappers, settings)
     endpoint = replace(endpoint, app=sent_to_adapters(endpoint.app, backend.adapters))
-    return _laned(endpoint, gate.lanes.invocations)
+    return laned(endpoint, gate.lanes.invocations)
 
 
 def _generating_paths(program: Program, settings: Settings) -> tuple[str, ...]:
@@ -143,13 +129,29 @@ def _prefixes_of_engine(app: ASGIApp, program: Program, settings: Settings, lane
     if _is_strict(program, settings):
         return {"": ours(no_such_route, ())}
     engine = _engine(app, program, settings)
-    return {"/v1/": _laned(_surrounded(engine, program.around.wrappers, settings), lane), "": _laned(engine, lane)}
+    return {"/v1/": laned(surrounded(engine, program.around.wrappers, settings), lane), "": laned(engine, lane)}
 
 
 def _kept_alive(endpoints: Mapping[str, Endpoint], settings: Settings) -> Mapping[str, Endpoint]:
     if (silence_s := settings.sse_keep_alive_s) is None:
         return endpoints
     return {path: replace(one, app=keeping_alive(one.app, silence_s)) for path, one in endpoints.items()}
+
+
+def _with_applications(found: Routes, app: FastAPI, program: Program, settings: Settings, lane: Admits) -> Routes:
+    """The routes with those of the models' applications before them, but for the slots'."""
+
+    def serve(handler: Handler) -> Endpoint:
+        return laned(surrounded(handler_endpoint(handler, (), settings), program.around.wrappers, settings), lane)
+
+    served = of_models(program.models, serve)
+    if not served:
+        return found
+    below = tuple(prefix for prefix in found.prefixes if prefix not in _OF_ENGINE)
+    applications = Applications(served, app.routes, below)
+    endpoints = {path: one for path, one in found.endpoints.items() if not applications.hides(path, "http")}
+    sockets = {path: one for path, one in found.sockets.items() if not applications.hides(path, "websocket")}
+    return found._replace(endpoints=endpoints, sockets=sockets, applications=applications)
 
 
 def _is_behind_model(program: Program, settings: Settings) -> bool:
@@ -218,44 +220,47 @@ def _in_session(endpoint: Endpoint, program: Program, settings: Settings, sessio
 
 def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpoint:
     resolution, model = program.resolutions[Slot.INVOCATION], program.answering
-    endpoint = _endpoint(resolution, default, ("POST",), settings)
+    endpoint = slot_endpoint(resolution, default, ("POST",), settings)
     if model is None or resolution.handler is None:
         return endpoint
     explain, outlives = explain_model(model, resolution.handler, settings), model.outlives_client
+    if model.application is not None:
+        endpoint = replace(endpoint, methods=())  # which it takes is the application's to say
     return replace(endpoint, explain=explain, outlives_client=outlives and settings.cancel_on_disconnect is None)
 
 
 def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
     resolution, pre_post = program.resolutions[Slot.PING], program.around.pre_post
-    if resolution.winner.rung is Rung.STYLE:
+    health = DefaultPing(backend, _without_ping(program))
+    own = [m for m in program.models if m.answers_ping and m.handlers.get(Slot.PING) is resolution.handler]
+    if resolution.handler is not None and own:
+        app = health.before(resolution.handler.app)
+        ping = replace(handler_endpoint(resolution.handler, PING_METHODS, settings), app=app)
+    elif resolution.winner.rung is Rung.STYLE:
         ping = ours(DefaultPing(backend, program.models), PING_METHODS)
     else:
-        ping = _endpoint(resolution, DefaultPing(backend, _without_ping(program)), PING_METHODS, settings)
+        ping = slot_endpoint(resolution, health, PING_METHODS, settings)
     if resolution.handler is not None:
         ping = replace(ping, explain=unhealthy(ping.explain, keeps_status=True))
     if pre_post:
-        ping = _surrounded(ping, pre_post, settings, partial(unhealthy, keeps_status=False))
+        ping = surrounded(ping, pre_post, settings, partial(unhealthy, keeps_status=False))
     return bounded(ping) if pre_post or resolution.handler is not None else ping
-
-
-def _laned(endpoint: Endpoint, lane: Admits) -> Endpoint:
-    return replace(endpoint, app=lane.around(endpoint.app))
 
 
 def _of_models(program: Program, settings: Settings, lane: Admits) -> dict[str, Endpoint]:
     """The `/v1` routes that a Model answers itself."""
     outlives = any(model.outlives_client for model in program.models) and settings.cancel_on_disconnect is None
-    own = {path: _of_handler(handler, ("POST",), settings) for path, handler in program.routes.items()}
-    wrapped = {path: _surrounded(endpoint, program.around.wrappers, settings) for path, endpoint in own.items()}
-    return {path: _laned(replace(endpoint, outlives_client=outlives), lane) for path, endpoint in wrapped.items()}
+    own = {path: handler_endpoint(handler, ("POST",), settings) for path, handler in program.routes.items()}
+    wrapped = {path: surrounded(endpoint, program.around.wrappers, settings) for path, endpoint in own.items()}
+    return {path: laned(replace(endpoint, outlives_client=outlives), lane) for path, endpoint in wrapped.items()}
 
 
 def _tgis(backend: Backend, program: Program, settings: Settings, engine: ASGIApp) -> dict[str, Endpoint]:
     paths, found = backend.routes_by_payload, {}
     for path, dialect in TGIS.items() if has_tgis(program, paths) else ():
         inputs = replace(ours(Inputs(engine, paths, backend.adapters, dialect), ("POST",)), handler=ENGINE)
-        surrounded = _surrounded(replace(inputs, is_the_engines=True), program.around.wrappers, settings)
-        found[path] = replace(surrounded, app=sent_to_adapters(surrounded.app, backend.adapters))
+        wrapped = surrounded(replace(inputs, is_the_engines=True), program.around.wrappers, settings)
+        found[path] = replace(wrapped, app=sent_to_adapters(wrapped.app, backend.adapters))
     return found
 
 
@@ -269,41 +274,3 @@ def _own_or(own: Mapping[str, ASGIApp], other: ASGIApp) -> ASGIApp:
         await own.get(scope["path"], other)(scope, receive, send)
 
     return app
-
-
-def _endpoint(resolution: Resolution, default: ASGIApp, methods: tuple[str, ...], settings: Settings) -> Endpoint:
-    if resolution.handler is None:
-        return replace(ours(default, methods), handler=ENGINE, is_the_engines=True)
-    return _of_handler(resolution.handler, methods, settings)
-
-
-def _of_handler(handler: Handler, methods: tuple[str, ...], settings: Settings) -> Endpoint:
-    return Endpoint(handler.app, methods, explain_handler(handler, settings), handler=handler.signature.name)
-
-
-def _surrounded(
-    endpoint: Endpoint,
-    wrappers: tuple[Wrapper, ...],
-    settings: Settings,
-    told: Callable[[Explain], Explain] = lambda explain: explain,
-) -> Endpoint:
-    """`endpoint` inside the user's wrappers, the first outermost. Each wrapper's errors are explained as its own, by
-    `told`."""
-    for wrapper in reversed(wrappers):
-        app = wrapper.wrap(answering(endpoint.app, endpoint.explain))
-        endpoint = replace(endpoint, app=app, explain=told(explain_wrapper(wrapper, settings)))
-    return endpoint
-
-
-def ours(app: ASGIApp, methods: tuple[str, ...], *, is_always_open: bool = False) -> Endpoint:
-    return Endpoint(app, methods, explain_ours, is_always_open)
-
-
-async def no_such_route(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 404, with the nearest known path: clients omit parts of a path, and proxies add slashes."""
-    path: str = scope["path"]
-    engines = {getattr(route, "path", "") for route in getattr(scope.get("app"), "routes", ())}
-    known = [*_OURS, *(each for each in _ENGINES if each in engines)]
-    close = difflib.get_close_matches(path.rstrip("/").lower(), known, n=1, cutoff=0.8) if len(path) < _LONG else []
-    hint = "".join(f": did you mean {each}?" for each in close if each != path)
-    raise HTTPException(404, f"there is no {path}{hint}")

@@ -18,8 +18,8 @@ from handrail_container.gate.lifecycle import Lifecycle
 from handrail_container.http.json_bounds import JsonBounds
 from handrail_container.http.origins import Origins
 from handrail_container.process import extras
+from handrail_container.routes.endpoint_makers import ours
 from handrail_container.routes.session_store import find_sessions
-from handrail_container.routes.table import ours
 from handrail_container.settings.fields import Settings
 
 if TYPE_CHECKING:

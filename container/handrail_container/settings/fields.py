@@ -14,6 +14,7 @@ from handrail.core.slots import Slot, WrapperSlot
 from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from handrail_container.settings.application import ApplicationSettings
 from handrail_container.settings.dialects import DialectSettings
 from handrail_container.settings.field import variable
 from handrail_container.settings.limits import LimitSettings
@@ -54,7 +55,7 @@ class ServerSettings(BaseSettings):
         "HANDRAIL_FOREIGN_SCRIPT",
         "refuse",
         "A script written for another server, where nothing else answers in its place: the start is refused, or the "
-        "default handlers answer and the log says so (`warn`).",
+        "default handlers answer and the log says so (`warn`, as with `HANDRAIL_ALLOW_UNUSED`).",
     )
     ping_handler: str | None = variable(
         "CUSTOM_FASTAPI_PING_HANDLER", None, "A reference to the function that answers `/ping`."
@@ -284,7 +285,9 @@ class ServerSettings(BaseSettings):
         return {role: value for role, value in given.items() if value}
 
 
-class Settings(RaySettings, LimitSettings, DialectSettings, PluginSettings, ToolkitSettings, ServerSettings):
+class Settings(
+    RaySettings, LimitSettings, DialectSettings, PluginSettings, ApplicationSettings, ToolkitSettings, ServerSettings
+):
     """All settings."""
 
 

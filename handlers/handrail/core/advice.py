@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastapi.exceptions import FastAPIError
+
 from handrail.core.engine import Engine
 
 _AWAIT = "It is a coroutine: write `await` before the call that made it"
@@ -111,6 +113,12 @@ ROWS = (
     ),
     _row((AttributeError, TypeError), r"'(?:_Cached)?Request' (?:object|is not)", _BODY),
     _row((AttributeError,), r"has no attribute", _of_engine),
+    _row(
+        (FastAPIError,),
+        r"<class 'handrail\.core\.engine\.Engine'>",
+        "In a route of an app, write `engine: Annotated[Engine, Depends(get_engine)]`: Annotated is from typing, "
+        "Depends from fastapi, get_engine from handrail",
+    ),
     _row((ModuleNotFoundError,), r"No module named 'handrail\.", "Write `from handrail import …`"),
     _row(
         (ModuleNotFoundError,),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail.core import json_budget
@@ -90,9 +90,10 @@ def is_async(function: Any) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
-def engine_of(request: Request) -> Engine:
-    """The engine facade, from the state of the server's application."""
-    engine: Engine = request.app.state.engine
+def get_engine(connection: HTTPConnection) -> Engine:
+    """The engine, for a route of an application of your own: `engine: Annotated[Engine, Depends(get_engine)]`."""
+    state = connection.scope.get("state", {})
+    engine: Engine = state.get("handrail.engine") or connection.app.state.engine
     return engine
 
 
@@ -132,7 +133,7 @@ def _with_request(call: AsyncHandler, signature: Signature) -> AsyncHandler:
 
 
 def _given(source: ArgumentSource, request: Request) -> Any:
-    return request if source is ArgumentSource.REQUEST else engine_of(request)
+    return request if source is ArgumentSource.REQUEST else get_engine(request)
 
 
 def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -> ASGIApp:
@@ -165,7 +166,7 @@ def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
 
 
 def _for_fastapi(argument: Argument) -> inspect.Parameter:
-    annotations = {ArgumentSource.REQUEST: Request, ArgumentSource.ENGINE: Annotated[Engine, Depends(engine_of)]}
+    annotations = {ArgumentSource.REQUEST: Request, ArgumentSource.ENGINE: Annotated[Engine, Depends(get_engine)]}
     parameter = argument.parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
     if argument.source is ArgumentSource.FASTAPI:
         return parameter

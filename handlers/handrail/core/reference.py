@@ -29,23 +29,27 @@ class Reference:
         return f"{self.where}:{self.name}"
 
 
-def parse(setting: str, value: str) -> Reference:
-    """Parse a setting's value. Raises MalformedReference, quoting the value and the accepted forms."""
+def parse(setting: str, value: str, noun: str = "function") -> Reference:
+    """Parse a setting's value, which names a `noun`. Raises MalformedReference, quoting it and the accepted forms."""
     where, colon, name = value.strip().partition(":")
     fault = (
         "it has no colon"
         if not colon
         else "it has more than one colon"
         if ":" in name
-        else f"{name!r} is no name of a function"
+        else f"{name!r} is no name of {_a(noun)}"
         if not _is_dotted(name)
         else f"{where!r} is neither a module nor a file that ends in .py"
         if not (where.endswith(".py") or _is_dotted(where))
         else ""
     )
     if fault:
-        raise MalformedReference(f"{setting} is {value!r}: {fault}. Write {ACCEPTED_FORMS}.")
+        raise MalformedReference(f"{setting} is {value!r}: {fault}. Write {ACCEPTED_FORMS.replace('function', noun)}.")
     return Reference(setting, where, name)
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _is_dotted(name: str) -> bool:

@@ -63,6 +63,12 @@ def inner_line(error: BaseException, folder: Path) -> str:
     return inside[-1] if inside else ""
 
 
+def inner_code(error: BaseException, folder: Path) -> CodeType | None:
+    """The code that this line is of; None if there is none."""
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((code for code in reversed(codes) if _is_theirs(code.co_filename, folder)), None)
+
+
 def message_of(error: BaseException) -> str:
     """The error's message, with advice if there is any."""
     message = _own_message(error)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from handrail.core.calling import Handler
 from handrail.core.engine import Engine
@@ -44,6 +45,17 @@ class Neighbours(NamedTuple):
     health: ASGIApp
     invocations: ASGIApp
     engine: ASGIApp
+
+
+class Claim(IntEnum):
+    """How well the routes of a model's application know a request."""
+
+    NOTHING = 0
+    #: Only a mount that takes each path below its own.
+    REST = 1
+    #: Its path, with another method.
+    PATH = 2
+    REQUEST = 3
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,10 @@ class WholeModel:
     #: Path templates below its `prefixes`, such as `/v1/models/{name}:predict`, that reach the handler of /invocations.
     #: They are described in `/openapi.json`.
     templates: tuple[str, ...] = ()
+    #: An application whose routes answer at their own paths, before the engine's; `claim` says which they are.
+    application: Handler | None = None
+    #: Its handler of /ping is asked once the engine is healthy; `is_healthy` is asked otherwise.
+    answers_ping = False
     #: Whether HANDRAIL_MODEL_ROUTES applies: the model may check requests that the engine's own routes would not check.
     hides_engine = False
     #: Whether a request runs to its end after its client has disconnected.
@@ -114,6 +130,10 @@ class WholeModel:
         An answer may be reused for a moment, unless `is_fresh` is true.
         """
         return True
+
+    def claim(self, scope: Scope) -> Claim:
+        """How well its `application` knows a request, or a WebSocket."""
+        return Claim.NOTHING
 
     def prefixes(self, neighbours: Neighbours) -> Mapping[str, ASGIApp]:
         """ASGI applications by the prefix of the paths that they answer, with any HTTP method."""

@@ -15,6 +15,8 @@ _WRITE = (
     "do in it what"
 )
 _STEPS = ("load", "preprocess", "postprocess")
+#: Names that other servers give to what a Truss calls `predict`.
+_ALIKE = ("__call__", "forward", "generate", "handle", "infer", "inference", "invoke", "run")
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ DIALECTS = (
     Dialect(
         "a web framework",
         "web-framework",
-        "The server is Handrail's: mark the function of /invocations with `@custom_invocation_handler` and that of "
-        "/ping with `@custom_ping_handler`, both from handrail, in place of the framework's decorators",
+        "A FastAPI or Starlette application is served as it is: give it the name `app` in the script, or set "
+        "CUSTOM_APP=file.py:name. Of another framework's, mark the function of /invocations with "
+        "`@custom_invocation_handler` and that of /ping with `@custom_ping_handler`, both from handrail",
         (
             ServedPaths(("/invocations",)),
             Calls(
@@ -99,8 +102,7 @@ DIALECTS = (
                     "bottle:Bottle",
                     "litestar:Litestar",
                     "bedrock_agentcore:BedrockAgentCoreApp",
-                ),
-                sure=False,
+                )
             ),
         ),
         ("app.py", "main.py", "server.py", "serve.py"),
@@ -109,7 +111,7 @@ DIALECTS = (
         "Truss",
         "truss",
         "Give `class Model` a method `predict(self, model_input)`",
-        (Classes(("Model",), sure=False, methods=_STEPS, without=(*ENDPOINTS, "websocket")),),
+        (Classes(("Model",), sure=False, methods=(*_STEPS, *_ALIKE), without=(*ENDPOINTS, "websocket")),),
     ),
     Dialect(
         "NVIDIA Triton",
@@ -117,6 +119,7 @@ DIALECTS = (
         f"{_WRITE} `execute` does; the body is JSON, and not tensors",
         (Classes(("TritonPythonModel",)), Imports(("triton_python_backend_utils",))),
         ("1/model.py",),
+        files=("config.pbtxt",),
     ),
     Dialect(
         "BentoML",
@@ -124,6 +127,7 @@ DIALECTS = (
         f"{_WRITE} the function of `@bentoml.api` does",
         (Decorators(("bentoml:service",)), Calls(("bentoml:Service",))),
         ("service.py",),
+        files=("bentofile.yaml",),
     ),
     Dialect(
         "Cog",
@@ -131,6 +135,7 @@ DIALECTS = (
         f"{_WRITE} `predict` or `run` does; the body has the inputs",
         (Bases(("cog:BasePredictor", "cog:BaseRunner")), Classes(("Predictor",), sure=False, methods=("predict",))),
         ("predict.py", "run.py"),
+        files=("cog.yaml",),
     ),
     Dialect(
         "LitServe",
@@ -158,6 +163,7 @@ DIALECTS = (
         "kserve",
         f"{_WRITE} `predict` does",
         (Bases(("kserve:Model", "mlserver:MLModel")),),
+        files=("model-settings.json",),
     ),
     Dialect(
         "Ray Serve",
@@ -180,4 +186,4 @@ DIALECTS = (
 )
 
 #: Calls that serve until they are stopped: a file that makes one on import is not imported.
-SERVERS = Calls(("runpod:start", "uvicorn:run"))
+SERVERS = Calls(("runpod:start", "uvicorn:run", "uvicorn:serve", "hypercorn:serve", "flask:run", "litserve:run"))

@@ -16,7 +16,9 @@ from handrail.styles.foreign.outline import Outline, outline
 from handrail.styles.foreign.tells import Sign
 from handrail.styles.truss.methods import ENDPOINTS
 
-_SETTING = "HANDRAIL_FOREIGN_SCRIPT=warn"
+_SETTING = "HANDRAIL_ALLOW_UNUSED=true"
+#: Files of a directory that are looked at, where nothing in it serves.
+_MOST_FILES = 32
 _PROGRAM = "SAGEMAKER_PROGRAM"
 
 
@@ -85,20 +87,21 @@ def judge(surveyed: Surveyed) -> Verdict:
 
 def require_no_server(path: Path) -> None:
     """Raises ForeignScript if the file starts a server on import, which would never return."""
-    found = outline(path)
-    for call in found.calls if found else ():
-        if not call.is_guarded and any(sign.line == call.line for sign in SERVERS.find(found or Outline(path))):
-            raise ForeignScript(
-                f"{path}:{call.line} starts a server of its own when it is imported, `{call.name}(…)`: write it under "
-                '`if __name__ == "__main__":`, or leave it out'
-            )
+    found = outline(path) or Outline(path)
+    run = [call for call in found.calls if not call.is_guarded]
+    run += [inner for call in run for inner in found.calls_in(call.name)]
+    for sign in SERVERS.find(Outline(path, calls=run)):
+        raise ForeignScript(
+            f"{path}:{sign.line} starts a server of its own when it is imported, {sign.what}: write it under "
+            '`if __name__ == "__main__":`, or leave it out'
+        )
 
 
 def explained(fault: HandlerFault, path: Path | None, styles: Collection[str] = ()) -> HandlerFault:
     """`fault` with further advice, if the script that failed to import is another server's, and none of `styles`
     would serve it."""
     is_of_script = path is not None and isinstance(fault, ImportFailed | ForeignScript)
-    recognised = _recognised(path, _sure) if path is not None and is_of_script else []
+    recognised = _recognised(path, _sure) if path is not None and is_of_script and not _is_served(path) else []
     foreign_files = [one for one in recognised if one.dialect.style not in styles]
     if not foreign_files:
         return fault
@@ -106,6 +109,12 @@ def explained(fault: HandlerFault, path: Path | None, styles: Collection[str] = 
     told = type(fault)(f"{fault}. Besides, {more}", fault.user_traceback)
     told.__cause__ = fault.__cause__
     return told
+
+
+def _is_served(script: Path) -> bool:
+    """Whether a script has an application that would be served, could it be imported."""
+    made = (outline(script) or Outline(script)).assigned.get("app", "")
+    return made.startswith(("fastapi.", "starlette."))
 
 
 def _of_script(surveyed: Surveyed) -> list[ForeignFile]:
@@ -147,10 +156,14 @@ def _elsewhere(surveyed: Surveyed) -> list[ForeignFile]:
     """Foreign scripts in files that another server would run."""
     root, program = surveyed.model_path, _program(surveyed)
     places = [root / place for dialect in DIALECTS for place in dialect.places]
+    if surveyed.script is None and not surveyed.is_known:
+        places += sorted([*root.glob("*.py"), *root.glob("code/*.py")])[:_MOST_FILES]
     files = [path for path in dict.fromkeys([*([program] if program else []), *places]) if path.is_file()]
     unread = [path for path in files if not _is_read(path, surveyed)]
     scripts = [foreign_file for path in unread for foreign_file in _recognised(path, _sure)]
-    named = [ForeignFile(d, root / name) for d in DIALECTS for name in d.files if (root / name).is_file()]
+    told = [foreign_file.dialect for foreign_file in scripts]
+    others = [dialect for dialect in DIALECTS if dialect not in told]
+    named = [ForeignFile(d, root / name) for d in others for name in d.files if (root / name).is_file()]
     return [*scripts, *named]
 
 

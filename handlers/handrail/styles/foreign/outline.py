@@ -25,21 +25,31 @@ class TopLevelCall:
 
 @dataclass(frozen=True)
 class Outline:
-    """`imported` maps each local name to its dotted origin and line."""
+    """`imported` maps each local name to its dotted origin and line, `assigned` to the call that made its value."""
 
     path: Path
     functions: dict[str, Function] = field(default_factory=dict)
     classes: dict[str, ast.ClassDef] = field(default_factory=dict)
     imported: dict[str, tuple[str, int]] = field(default_factory=dict)
+    assigned: dict[str, str] = field(default_factory=dict)
     calls: list[TopLevelCall] = field(default_factory=list)
 
     def dotted(self, node: ast.expr) -> str:
-        """The dotted name of `node`, as imported; "" if it is no name."""
+        """The dotted name of `node`, as imported; "" if it is no name. What a call makes is `name()`."""
         if isinstance(node, ast.Name):
-            return self.imported.get(node.id, (node.id, 0))[0]
+            return self.assigned.get(node.id) or self.imported.get(node.id, (node.id, 0))[0]
+        if isinstance(node, ast.Call):
+            return f"{self.dotted(node.func)}()"
         if isinstance(node, ast.Attribute):
             return f"{self.dotted(node.value)}.{node.attr}"
         return ""
+
+    def calls_in(self, name: str) -> Iterator[TopLevelCall]:
+        """The calls in the body of a function."""
+        nodes = ast.walk(self.functions[name]) if name in self.functions else ()
+        for node in nodes:
+            if isinstance(node, ast.Call):
+                yield TopLevelCall(self.dotted(node.func), node.lineno, is_guarded=False)
 
     def decorators(self) -> Iterator[tuple[ast.expr, Function | ast.ClassDef]]:
         for node in (*self.functions.values(), *self.classes.values()):
@@ -89,4 +99,14 @@ def _add(found: Outline, statement: ast.stmt, *, is_guarded: bool) -> None:
         for alias in statement.names:
             found.imported[alias.asname or alias.name] = (f"{statement.module or ''}.{alias.name}", statement.lineno)
     elif isinstance(statement, ast.Expr | ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Call):
-        found.calls.append(TopLevelCall(found.dotted(statement.value.func), statement.lineno, is_guarded))
+        _add_call(found, statement, statement.value, is_guarded=is_guarded)
+
+
+def _add_call(found: Outline, statement: ast.stmt, call: ast.Call, *, is_guarded: bool) -> None:
+    """The call, and those that make its arguments, as in `asyncio.run(server.serve())`."""
+    inner = [argument for argument in call.args if isinstance(argument, ast.Call)]
+    for each in (call, *inner):
+        found.calls.append(TopLevelCall(found.dotted(each.func), statement.lineno, is_guarded))
+    for target in getattr(statement, "targets", [getattr(statement, "target", None)]):
+        if isinstance(target, ast.Name):
+            found.assigned[target.id] = found.dotted(call)

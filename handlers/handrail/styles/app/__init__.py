@@ -1,0 +1,1 @@
+"""A FastAPI or Starlette application of the script's, served with its own routes."""

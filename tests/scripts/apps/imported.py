@@ -1,0 +1,1 @@
+from one_post import app  # noqa: F401

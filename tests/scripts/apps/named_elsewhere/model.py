@@ -1,0 +1,6 @@
+from handrail import custom_ping_handler
+
+
+@custom_ping_handler
+def ping():
+    return True

@@ -1,0 +1,13 @@
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+class Model:
+    def completions(self, model_input):
+        return {"by": "the Model"}
+
+
+@app.get("/more")
+async def more():
+    return {"by": "the app"}
