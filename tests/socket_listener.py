@@ -81,7 +81,7 @@ class Listening:
             self._now += 1
             for connection in list(self.connections):
                 if isinstance(connection, SocketProtocol):
-                    connection.look(self._now)
+                    connection.check_timeouts(self._now)
 
     @asynccontextmanager
     async def raw(self, first: bytes = b"") -> AsyncIterator[Raw]:

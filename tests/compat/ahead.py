@@ -37,7 +37,7 @@ def observing(session: pytest.Session, test: Callable[..., object], launcher: La
     its own, starts each server when it is asked for."""
     starts: defaultdict[object, list[Scenario]] = defaultdict(list)
     for item in session.items:
-        if isinstance(item, pytest.Function) and item.originalname == test.__name__:
+        if isinstance(item, pytest.Function) and item.function is test:
             (row,) = item.callspec.params.values()
             starts[row.start].append(row)
 

@@ -1,4 +1,4 @@
-"""User programs leave nothing behind in the interpreter."""
+"""User programs find nothing of others in the interpreter, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _interpreter(tmp_path: Path) -> Iterator[None]:
+    sys.modules.pop("model", None)  # another test's
     path, writes_no_bytecode, modules = list(sys.path), sys.dont_write_bytecode, set(sys.modules)
     yield
     sys.path[:], sys.dont_write_bytecode = path, writes_no_bytecode

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastapi.exceptions import FastAPIError
-
 from handrail.core.engine import Engine
 
 _AWAIT = "It is a coroutine: write `await` before the call that made it"
@@ -114,7 +112,7 @@ ROWS = (
     _row((AttributeError, TypeError), r"'(?:_Cached)?Request' (?:object|is not)", _BODY),
     _row((AttributeError,), r"has no attribute", _of_engine),
     _row(
-        (FastAPIError,),
+        (RuntimeError,),  # FastAPI's own, which is not imported where a snippet's worker needs none of it
         r"<class 'handrail\.core\.engine\.Engine'>",
         "In a route of an app, write `engine: Annotated[Engine, Depends(get_engine)]`: Annotated is from typing, "
         "Depends from fastapi, get_engine from handrail",
