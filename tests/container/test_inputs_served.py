@@ -100,6 +100,14 @@ async def test_a_model_that_embeds(engine: Engine, tmp_path: Path) -> None:
         assert (await served.http.post("/generate", json={"inputs": "one"})).status_code == 404
 
 
+async def test_a_model_that_takes_no_inputs_is_described_without_them(engine: Engine, tmp_path: Path) -> None:
+    engine.routes_by_payload = {"queries": "/v1/score"}
+    async with running(tmp_path) as served:
+        await served.answers(200)
+        refused = (await served.http.post("/invocations", json={"text": "one"})).json()["error"]["message"]
+    assert refused.startswith('/invocations takes {"queries": …} (/v1/score); this is ')
+
+
 def test_an_adapter_of_the_body_or_of_the_header(serving: Launch) -> None:
     """The header comes first, as for any body: the platform routed the request by it."""
     echo = serving(HANDRAIL_ADAPTERS_PATH=str(Path(SOURCE).parent))

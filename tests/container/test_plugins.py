@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from handrail.core.errors import PluginFault, SettingFault
+from handrail.core.whole_model import Claim
 from handrail.resolve import Program
 from handrail_container.cli.check import check_program
 from handrail_container.engine.opening import open_backend
@@ -87,6 +88,12 @@ def test_a_style_of_another_distribution_answers(install: Install, words: Path) 
     assert found.sentences()[1].endswith(": words.txt")
     assert list(found.routes) == ["/count"]
     assert found.answering is found.models[0]
+
+
+def test_a_model_without_an_application_knows_no_request(install: Install, words: Path) -> None:
+    install("counting", STYLE)
+    (model,) = program(words).models
+    assert model.claim({"type": "http", "path": "/count"}) is Claim.NOTHING
 
 
 def test_check_lists_what_is_installed(install: Install, words: Path) -> None:

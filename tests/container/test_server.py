@@ -25,6 +25,7 @@ from handrail_container.process.exits import EngineDeadError, EngineStartError, 
 from handrail_container.server.server import Server
 from handrail_container.settings.fields import Settings
 
+from tests.interpreter import user_programs_forgotten
 from tests.servers import SCRIPTS
 
 
@@ -84,6 +85,13 @@ class Running:
 
 @asynccontextmanager
 async def running(model_path: Path, **given: Any) -> AsyncIterator[Running]:
+    with user_programs_forgotten(model_path):
+        async with _running(model_path, **given) as served:
+            yield served
+
+
+@asynccontextmanager
+async def _running(model_path: Path, **given: Any) -> AsyncIterator[Running]:
     server = Server(Settings(SAGEMAKER_MODEL_PATH=model_path, SAGEMAKER_BIND_TO_PORT=0, **given), "127.0.0.1")
     task = asyncio.create_task(server.run())
     url = f"http://127.0.0.1:{server.port}"

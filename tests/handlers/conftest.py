@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +15,8 @@ from handrail.core.slots import Slot
 from handrail.core.slots import WrapperSlot as Around
 from handrail.resolve import Program, resolve
 from handrail.styles.truss.style import TrussStyle
+
+from tests.interpreter import lies_in
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -37,16 +38,9 @@ def interpreter(tmp_path: Path) -> Iterator[None]:
     sys.dont_write_bytecode = writes_no_bytecode
     for name, module in list(sys.modules.items()):
         is_stand_in = name.partition(".")[0] == PACKAGE
-        if modules.get(name) is not module and (is_stand_in or _lies_in(module, tmp_path)):
+        if modules.get(name) is not module and (is_stand_in or lies_in(module, tmp_path)):
             del sys.modules[name]
     sys.modules.update((name, module) for name, module in modules.items() if name not in sys.modules)
-
-
-def _lies_in(module: ModuleType, folder: Path) -> bool:
-    """Only these are taken out again: a library that was first imported here has to stay."""
-    names = getattr(module, "__dict__", {})  # no `__getattr__` of a user's module is run
-    places = [names.get("__file__") or "", *names.get("__path__", [])]
-    return any(Path(place).is_relative_to(folder) for place in places)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from handrail_container.server.composition import create_gate
 from handrail_container.server.serving import Serving, StartRefused
 from handrail_container.settings.fields import Settings
 
+from tests.interpreter import user_programs_forgotten
 from tests.toolkit.table import Answer, Row
 
 
@@ -38,17 +38,11 @@ async def ask(row: Row, folder: Path) -> Answer:
 @asynccontextmanager
 async def serving(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a ready server, whose settings are `given` by their variables. Raises StartRefused."""
-    modules, path = set(sys.modules), list(sys.path)
-    try:
+    with user_programs_forgotten(folder):
         settings = Settings(**{"SAGEMAKER_MODEL_PATH": folder, "HANDRAIL_ENGINE": "echo", **given})
         async with _serving(settings) as gate, _client(gate) as client:
             client.headers.pop("accept")
             yield client
-    finally:
-        sys.path[:] = path
-        for name in set(sys.modules) - modules:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
-                del sys.modules[name]
 
 
 def _client(gate: Gate) -> httpx.AsyncClient:

@@ -149,14 +149,12 @@ def _scanned(_: tuple[str, ...]) -> dict[str, list[_Found]]:
     every = importlib_metadata.entry_points()
     scanned = {}
     for group in _KINDS:
-        found = {(entry.name, where(entry.dist)): entry for entry in every.select(group=group)}
+        found = {(one.name, where(one.dist)): one for one in every.select(group=group) if one.dist is not None}
         scanned[group] = [_Found(found[key], key[1]) for key in sorted(found)]
     return scanned
 
 
-def _where(distribution: Distribution | None) -> str:
-    if distribution is None:
-        return "a distribution without metadata"
+def _where(distribution: Distribution) -> str:
     metadata = distribution.metadata  # parsed anew each time it is asked for
     return f"{metadata['Name']} {metadata['Version']}"
 
