@@ -47,7 +47,7 @@ def test_serve_run_takes_its_configuration_file(tmp_path: Path) -> None:
     given["RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH"] = "handrail_container.ray:front"
     command = [Path(sysconfig.get_path("scripts"), "serve"), "run", "--address", "local", config]
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=log, stderr=log, preexec_fn=_heed_interrupts)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, trust_env=False) as client:
             eventually(lambda: _is_ready(client), "/ping to be 200", READY_S)
@@ -59,6 +59,11 @@ def test_serve_run_takes_its_configuration_file(tmp_path: Path) -> None:
             process.wait(PATIENCE_S)
         finally:
             process.kill()
+
+
+def _heed_interrupts() -> None:
+    """Tests that a shell has started in the background ignore SIGINT, and what they start would."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _is_ready(client: httpx.Client) -> bool:
