@@ -17,6 +17,8 @@ settings.register_profile("handrail", deadline=None, suppress_health_check=[Heal
 settings.load_profile("handrail")
 
 Launch = Callable[..., Served]
+#: Fixtures of servers that are processes.
+_IN_PROCESSES = frozenset(("launch", "serving", "plain", "observed"))
 
 
 def pytest_collection() -> None:
@@ -31,10 +33,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file that share servers run in one worker of xdist, so that none of their servers starts twice."""
+    """Tests of one file that share servers run in one worker of xdist, so that none of their servers starts twice.
+    Tests that ask a server in a process of its own are slow ones."""
     for item in items:
-        if isinstance(item, pytest.Function) and _shares_with_its_file(item):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        if isinstance(item, pytest.Function):
+            if _shares_with_its_file(item):
+                item.add_marker(pytest.mark.xdist_group(str(item.path)))
+            if not _IN_PROCESSES.isdisjoint(item.fixturenames):
+                item.add_marker(pytest.mark.slow)
 
 
 def _shares_with_its_file(test: pytest.Function) -> bool:

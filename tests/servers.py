@@ -68,6 +68,14 @@ def eventually(happens: Callable[[], object], what: str, patience_s: float = PAT
         time.sleep(_POLL_S)
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or waits for its parent only."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 class Served:
     """A `handrail serve` on a port of 127.0.0.1. Nothing is waited for until it is asked for."""
 

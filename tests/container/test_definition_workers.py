@@ -10,7 +10,7 @@ import psutil
 
 from tests.conftest import Launch
 from tests.container.test_definition_served import CHAT, written
-from tests.servers import Served, eventually
+from tests.servers import Served, eventually, has_ended
 
 
 def test_workers_that_cannot_be_had_again_turn_ping_red(launch: Launch, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_an_edit_is_served_by_new_workers(launch: Launch, tmp_path: Path) -> Non
     (folder / "run.py").write_text("def run_inference(body, environment): return '2'")
     served.says("reloaded in")
     assert served.http.post("/invocations", json=1).json() == 2
-    eventually(lambda: not before.is_running() or before.status() == psutil.STATUS_ZOMBIE, "the old worker to end")
+    eventually(lambda: has_ended(before.pid), "the old worker to end")
     (folder / "run.py").write_text("import nowhere_at_all\ndef run_inference(body, environment): return '3'")
     served.says("the edit was refused")
     assert "failed to import" in served.stderr

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
 from handrail.core.advice import advice
@@ -87,6 +89,13 @@ REMARKED = {
 }
 
 
+@pytest.fixture
+def forgotten_coroutines_go() -> Iterator[None]:
+    """In this test, which expects Python's warning, and not in one to come."""
+    yield
+    gc.collect()
+
+
 async def ask(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """What a client gets of the script."""
     monkeypatch.setenv("CUSTOM_SCRIPT_FILENAME", f"{name}.py")
@@ -96,6 +105,7 @@ async def ask(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return out.getvalue().decode()
 
 
+@pytest.mark.usefixtures("forgotten_coroutines_go")
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", SAYS)
@@ -121,6 +131,7 @@ def test_what_to_write_is_said_of_a_script_that_is_refused(name: str, monkeypatc
         assert "the default handler" not in report.to_text().partition("\n/invocations\n")[2]
 
 
+@pytest.mark.usefixtures("forgotten_coroutines_go")
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ENDS)

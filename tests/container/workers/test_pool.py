@@ -12,7 +12,7 @@ from handrail.styles.definition.runner import Busy, SnippetRaised, TimedOut, Wor
 from handrail_container.program.workers.pool import WorkerPool
 
 from tests.container.workers.conftest import MakePool, workers_alive
-from tests.servers import eventually
+from tests.servers import eventually, has_ended
 
 pytestmark = pytest.mark.slow
 
@@ -132,20 +132,13 @@ async def test_stopping_ends_what_runs_and_what_waits(make_pool: MakePool) -> No
         await pool.run("echo", request_id="r")
 
 
-def _has_ended(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 async def test_an_idle_worker_that_ends_costs_no_request(make_pool: MakePool) -> None:
     pool = make_pool("does_as_told")
     await pool.start()
     pid = int((await pool.run("count", request_id="r")).split()[0])
     process = psutil.Process(pid)
     process.kill()
-    eventually(lambda: _has_ended(process), "it to end")
+    eventually(lambda: has_ended(process.pid), "it to end")
     # The loop has not turned since, and does not know.
     assert int((await pool.run("count", request_id="r")).split()[0]) != pid
 

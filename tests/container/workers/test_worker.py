@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from handrail.core.errors import LoadFailed
 from handrail.styles.definition.runner import NotText, SnippetRaised, TimedOut, WorkerDied
@@ -22,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.container.workers.conftest import SNIPPETS, MakePool, in_model_yaml, snippet, workers_alive
-from tests.servers import eventually
+from tests.servers import eventually, has_ended
 
 pytestmark = pytest.mark.slow
 
@@ -210,11 +209,7 @@ async def test_the_deadline_ends_the_processes_it_started(make_pool: MakePool, t
         await pool.run(f"spawn_and_spin {tmp_path / 'ids'}", request_id="r")
     await pool.stop()
     for pid in json.loads((tmp_path / "ids").read_text()):
-        eventually(lambda pid=pid: not _is_alive(pid), "it to end")
-
-
-def _is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        eventually(lambda pid=pid: has_ended(pid), "it to end")
 
 
 @pytest.mark.parametrize(
@@ -280,10 +275,10 @@ def test_workers_die_with_their_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())
-        assert _is_alive(worker)
+        assert not has_ended(worker)
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        eventually(lambda: not _is_alive(worker), "the worker to end")
+        eventually(lambda: bool(has_ended(worker)), "the worker to end")
 
 
 def test_a_worker_without_a_parent_ends() -> None:
