@@ -186,6 +186,7 @@ def test_it_goes_before_a_class_model_that_it_may_call(checked: Any, tmp_path: P
     assert [one for one in report.warnings if "hides class Model at" in one]
 
 
+@pytest.mark.filterwarnings("ignore:The .root_path. parameter is deprecated")  # of FastAPI 0.165, and still meant
 def test_a_handler_that_hides_its_route_is_told(checked: Any) -> None:
     report = checked("beside_handlers.py")
     assert [one for one in report.warnings if "hides of_the_app, app at" in one]

@@ -209,6 +209,7 @@ async def test_a_mount_at_the_root_comes_last() -> None:
         assert document["paths"]["/invocations"]["post"]["operationId"] == "b_b_post"
 
 
+@pytest.mark.filterwarnings("ignore:The .root_path. parameter is deprecated")  # of FastAPI 0.165, and still meant
 async def test_handlers_of_higher_rungs_come_first() -> None:
     """Each slot by itself; its other routes are its own, with and without the path of its proxy."""
     async with serving("beside_handlers.py") as served:
