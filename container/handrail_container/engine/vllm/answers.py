@@ -46,7 +46,7 @@ def build_in_threads(state: State) -> None:
         own: Any = getattr(serving, method, None)
         place = _place(own, results)
         if place is None:
-            log.debug(
+            log.warning(
                 "vLLM's %s.%s is not as it was: its answers are built on the loop", type(serving).__name__, method
             )
             continue
@@ -61,7 +61,7 @@ def _defer(serving: Any, held: CollectionHeld) -> None:
     build: Any = getattr(serving, _BUILD, None)
     create: Any = getattr(serving, _CREATE, None)
     if _names(build)[:2] != ["final_res_batch", "request"] or not inspect.iscoroutinefunction(create):
-        log.debug("vLLM's %s is not as it was: its answers are built on the loop", type(serving).__name__)
+        log.warning("vLLM's %s is not as it was: its answers are built on the loop", type(serving).__name__)
         return
 
     def deferred(*given: Any, **named: Any) -> Any:

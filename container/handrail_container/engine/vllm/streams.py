@@ -39,7 +39,7 @@ def lighten(state: State) -> None:
         own: Any = getattr(serving, method, None)
         place = _place_of_results(own)
         if place is None:
-            log.debug("vLLM's %s.%s is not as it was: its streams are all its own", type(serving).__name__, method)
+            log.warning("vLLM's %s.%s is not as it was: its streams are all its own", type(serving).__name__, method)
             continue
         setattr(serving, method, _lean(serving, own, place))
 
