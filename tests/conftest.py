@@ -20,6 +20,9 @@ Launch = Callable[..., Served]
 #: Fixtures of servers that are processes.
 _IN_PROCESSES = frozenset(("launch", "serving", "plain", "observed"))
 
+#: Fixtures of servers on vLLM that several files ask.
+_ON_VLLM = ("served", "lora", "quickstart")
+
 
 def pytest_collection() -> None:
     """Nothing of what is imported and collected is garbage: the collector would look at it again and again."""
@@ -37,15 +40,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Tests that ask a server in a process of its own are slow ones."""
     for item in items:
         if isinstance(item, pytest.Function):
-            if _shares_with_its_file(item):
-                item.add_marker(pytest.mark.xdist_group(str(item.path)))
+            if group := _group(item):
+                item.add_marker(pytest.mark.xdist_group(group))
             if not _IN_PROCESSES.isdisjoint(item.fixturenames):
                 item.add_marker(pytest.mark.slow)
 
 
-def _shares_with_its_file(test: pytest.Function) -> bool:
-    definitions = test._fixtureinfo.name2fixturedefs
-    return any(definitions[name][-1].scope == "module" for name in test.fixturenames if name in definitions)
+def _group(test: pytest.Function) -> str | None:
+    """Name of those that share a server with `test`."""
+    known = test._fixtureinfo.name2fixturedefs
+    scopes = {name: known[name][-1].scope for name in test.fixturenames if name in known}
+    on_vllm = [name for name in _ON_VLLM if scopes.get(name) == "session"]
+    return on_vllm[0] if on_vllm else str(test.path) if "module" in scopes.values() else None
 
 
 @pytest.fixture(scope="session")

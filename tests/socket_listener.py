@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-from handrail_container.server import listener as listeners
 from handrail_container.server.listener import Listener, bind
+from handrail_container.server.protocols.timeouts import Timeouts
 from handrail_container.server.protocols.websocket import SocketProtocol
 from starlette.types import ASGIApp
 from websockets.asyncio.client import connect
@@ -104,9 +103,8 @@ class Listening:
 
 @asynccontextmanager
 async def listening(app: ASGIApp, most: float = 1 << 20) -> AsyncIterator[Listening]:
-    listener = Listener(app, most)
-    with pytest.MonkeyPatch.context() as patch, bind("127.0.0.1", 0) as bound:
-        patch.setattr(listeners, "_TICKS_A_LOOK", 1 << 60)
+    listener = Listener(app, most, timeouts=Timeouts(check_ticks=1 << 60))
+    with bind("127.0.0.1", 0) as bound:
         serving = asyncio.create_task(listener.serve(sockets=[bound]))
         try:
             yield Listening(listener, bound.getsockname()[1])

@@ -13,9 +13,9 @@ import pytest
 from handrail_container.http.explain import explain_ours
 from handrail_container.http.framing import fault_of_head
 from handrail_container.routes.endpoint import Endpoint
-from handrail_container.server import listener as listeners
 from handrail_container.server.listener import Listener, bind
 from handrail_container.server.protocols.connection import Connection
+from handrail_container.server.protocols.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from starlette.requests import Request, cookie_parser
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -191,8 +191,8 @@ async def test_what_is_behind_an_answer_is_left_where_its_client_has_gone() -> N
 
 
 @asynccontextmanager
-async def asked(app: ASGIApp) -> AsyncIterator[tuple[Running, Client]]:
-    async with running() as run, run.client() as client:
+async def asked(app: ASGIApp, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> AsyncIterator[tuple[Running, Client]]:
+    async with running(timeouts) as run, run.client() as client:
         run.gate.endpoints["/it"] = Endpoint(app, (), explain_ours)
         yield run, client
 
@@ -318,10 +318,9 @@ async def test_http_1_0_without_a_body_has_none() -> None:
     assert (answer.status, answer.body) == (204, b"")
 
 
-async def test_a_stop_answers_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_answers_what_is_held() -> None:
     """It was read from the socket, and waits behind another."""
-    monkeypatch.setattr(listeners, "_TICKS_A_LOOK", 1)
-    async with asked(echo) as (run, client):
+    async with asked(echo, Timeouts(check_ticks=1)) as (run, client):
         await client.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n" + PING)
         await until(lambda: run.asked)
         run.connection.shutdown()

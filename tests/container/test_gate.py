@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from handrail_container.gate import access as access_log
+from handrail_container.gate.access import AccessLog
 from handrail_container.gate.admission import Lanes
 from handrail_container.gate.gate import Gate
 from handrail_container.gate.lifecycle import Lifecycle, State
@@ -191,12 +191,10 @@ async def test_the_access_log_has_what_its_setting_says(
     assert [" ".join(message.split()[1:3]) for message in access.messages] == logged
 
 
-async def test_a_slow_answer_is_logged_though_it_is_200(
-    access: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_slow_answer_is_logged_though_it_is_200(access: pytest.LogCaptureFixture) -> None:
     """And the line has the request id, to find it by."""
-    monkeypatch.setattr(access_log, "_SLOW_S", 0.0)
     gate = gate_in(State.READY)
+    gate._access = AccessLog("errors", slow_s=0)
     gate.endpoints["/ping"] = endpoint(hello)
     async with client_of(gate) as client:
         await client.get("/ping")

@@ -18,7 +18,6 @@ from handrail_container.engine.echo.client import Pace
 from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.process.exits import EngineDeadError
 from handrail_container.server import composition
-from handrail_container.server import health as module
 from handrail_container.server.health import HealthWatch
 from handrail_container.settings.fields import Settings
 
@@ -52,7 +51,7 @@ class Watched:
             lifecycle.move(state, "")
         self.gate = composition.create_gate(Settings(), lifecycle)
         self.backend = Looked()
-        self.health = HealthWatch(self.backend, self.gate, stall_s=0)
+        self.health = HealthWatch(self.backend, self.gate, stall_s=0, interval_s=0.01)
         self.release = threading.Event()
 
     def hang(self) -> None:
@@ -75,8 +74,7 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
-    monkeypatch.setattr(module, "_INTERVAL_S", 0.01)
+async def watched() -> AsyncIterator[Watched]:
     watched = Watched()
     yield watched
     watched.release.set()

@@ -16,10 +16,9 @@ from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.http.envelope import MAX_BYTES
 from handrail_container.http.explain import explain_ours
 from handrail_container.routes.endpoint import Endpoint
-from handrail_container.server import listener as listeners
 from handrail_container.server.listener import Listener, bind
-from handrail_container.server.protocols import http
 from handrail_container.server.protocols.connection import Connection
+from handrail_container.server.protocols.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from handrail_container.settings.fields import Settings
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -85,12 +84,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Running]:
+async def running(timeouts: Timeouts = DEFAULT_TIMEOUTS) -> AsyncIterator[Running]:
     lifecycle = Lifecycle()
     for state in (State.LOADING, State.WARMING, State.READY):
         lifecycle.move(state, str(state))
     gate = Gate(lifecycle, Lanes(Settings()), max_body_bytes=1e6, access_log="all")
-    listener = Listener(gate)
+    listener = Listener(gate, timeouts=timeouts)
     with bind("127.0.0.1", 0) as listening:
         run = Running(gate, listener, listening.getsockname()[1])
         for app in (run.ping, run.read, run.wait, run.flood, run.stream):
@@ -105,12 +104,8 @@ async def running() -> AsyncIterator[Running]:
             sweeping.cancel()
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits of time that a test can wait for."""
-    monkeypatch.setattr(http, "HEAD_S", 0.2)
-    monkeypatch.setattr(http, "UNREAD_S", 0.2)
-    monkeypatch.setattr(listeners, "_TICKS_A_LOOK", 1)
+#: Times that a test can wait for.
+SHORT = Timeouts(0.2, 0.2, 1)
 
 
 async def until(happens: Callable[[], object]) -> None:
@@ -210,9 +205,9 @@ async def test_the_request_id_of_what_is_refused_is_the_client_s() -> None:
 
 
 @pytest.mark.parametrize(("start", "more"), [(b"G", b""), (b"GET /ping HTTP/1.1\r\nHost: x\r\n", b"X")])
-async def test_a_head_that_never_ends_is_408(short: None, start: bytes, more: bytes) -> None:
+async def test_a_head_that_never_ends_is_408(start: bytes, more: bytes) -> None:
     """Also where a byte comes now and then."""
-    async with running() as run, run.client() as client:
+    async with running(SHORT) as run, run.client() as client:
         await client.send(start)
         trickle = asyncio.create_task(_trickle(client, more))
         status, headers, body = await client.answer()
@@ -228,18 +223,18 @@ async def _trickle(client: Client, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n"])
-async def test_a_client_that_asks_nothing_is_hung_up_on(short: None, data: bytes) -> None:
+async def test_a_client_that_asks_nothing_is_hung_up_on(data: bytes) -> None:
     """Without a word: there is no request to answer. Empty lines are no request either."""
-    async with running() as run, run.client() as client:
+    async with running(SHORT) as run, run.client() as client:
         trickle = asyncio.create_task(_trickle(client, data))
         with suppress(ConnectionResetError):  # what it sent meanwhile was not read
             assert await client.rest() == b""
         trickle.cancel()
 
 
-async def test_a_request_that_takes_its_time_is_not_hung_up_on(short: None) -> None:
+async def test_a_request_that_takes_its_time_is_not_hung_up_on() -> None:
     """Nor is its client, right after it: its time begins anew."""
-    async with running() as run, run.client() as client:
+    async with running(SHORT) as run, run.client() as client:
         await client.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
         await asyncio.sleep(0.6)
         run.may_answer.set()
@@ -248,9 +243,9 @@ async def test_a_request_that_takes_its_time_is_not_hung_up_on(short: None) -> N
         assert (await client.answer())[0] == 200
 
 
-async def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(short: None) -> None:
+async def test_a_client_that_takes_nothing_of_its_answer_is_cut_off() -> None:
     """What is kept for it is let go."""
-    async with running() as run, run.client() as client:
+    async with running(SHORT) as run, run.client() as client:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await client.send(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
         await until(lambda: run.listener.server_state.connections)

@@ -15,6 +15,7 @@ from handrail_container.server.protocols import reading, self_check
 from handrail_container.server.protocols.connection import Connection
 from handrail_container.server.protocols.http import LimitedProtocol
 from handrail_container.server.protocols.self_check import TESTED, protocol_class
+from handrail_container.server.protocols.timeouts import Timeouts
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -76,8 +77,7 @@ def test_another_uvicorn_serves_with_its_own_protocol(
 async def test_requests_are_answered_by_uvicorn_s_own_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the listener's looks at what is open go on, and its stop ends the connection."""
     monkeypatch.setattr(listener, "protocol_class", lambda: HttpToolsProtocol)
-    monkeypatch.setattr(listener, "_TICKS_A_LOOK", 1)
-    async with running() as run, run.client() as client:
+    async with running(Timeouts(check_ticks=1)) as run, run.client() as client:
         for _ in range(2):
             await client.send(PING)
             assert (await client.answer())[0] == 200

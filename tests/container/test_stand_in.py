@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from handrail_container.server import ping_stand_in as module
@@ -20,11 +21,11 @@ from tests.servers import eventually
 class Desk:
     """A stand-in, what it hands over, and clients that come."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: socket.socket, **limits: Any) -> None:
         self.address = listening.getsockname()
         self.handed: list[socket.socket] = []
         self.stack = contextlib.ExitStack()
-        self.standing = StandIn(listening, self._take, lambda method, path: f"{method} {path}!".encode())
+        self.standing = StandIn(listening, self._take, lambda method, path: f"{method} {path}!".encode(), **limits)
 
     def _take(self, connection: socket.socket) -> None:
         self.stack.callback(connection.close)
@@ -45,9 +46,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     with bind("127.0.0.1", 0) as listening:
-        desk = Desk(listening)
+        desk = Desk(listening, **getattr(request, "param", {}))
         with desk.stack:
             yield desk
             desk.standing.end()
@@ -117,10 +118,10 @@ def test_anything_else_is_handed_over_with_every_byte(desk: Desk, opening: bytes
     assert read == opening
 
 
+@pytest.mark.parametrize("desk", [{"head_s": 0.05}], indirect=True)
 @pytest.mark.parametrize("opening", [b"", b"GET /pi", b"GET /ping HTTP/1.1\r\n"])
-def test_whoever_is_slow_is_left_to_the_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch, opening: bytes) -> None:
+def test_whoever_is_slow_is_left_to_the_loop(desk: Desk, opening: bytes) -> None:
     """After a second: it may be anything yet."""
-    monkeypatch.setattr(module, "_HEAD_S", 0.05)
     desk.comes(opening)
     desk.standing.serve(0.01)
     assert desk.handed == []
@@ -149,9 +150,9 @@ def test_a_client_that_leaves_is_forgotten(desk: Desk) -> None:
     assert desk.handed == []
 
 
-def test_no_more_are_held_than_there_is_room_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("desk", [{"most_held": 3}], indirect=True)
+def test_no_more_are_held_than_there_is_room_for(desk: Desk) -> None:
     """Those that come then wait in the socket's queue, and nobody spins over them."""
-    monkeypatch.setattr(module, "MOST_HELD", 3)
     for _ in range(5):
         desk.comes(b"POST /invocations HTTP/1.1\r\n\r\n")
     desk.serves_until(lambda: len(desk.handed) == 3)

@@ -197,8 +197,7 @@ async def test_the_watch_for_edits_goes_on(
         fault()
 
     monkeypatch.setattr(watch, "awatch", edits)
-    monkeypatch.setattr(watch, "_AGAIN_S", 0)
-    watching = asyncio.create_task(watch.on_edit(tmp_path, reload))
+    watching = asyncio.create_task(watch.on_edit(tmp_path, reload, again_s=0))
     while reloads < 6:
         await asyncio.sleep(0)
     watching.cancel()

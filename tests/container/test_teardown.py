@@ -18,7 +18,7 @@ from handrail_container.process import children
 from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
-from handrail_container.server import composition, serving, teardown
+from handrail_container.server import composition, serving
 from handrail_container.server.serving import Serving, StartRefused
 from handrail_container.server.startup import Startup
 from handrail_container.server.teardown import Teardown, ends_within
@@ -49,11 +49,8 @@ class Model:
 """
 
 
-async def test_all_is_ended_the_last_first_though_parts_fail(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_all_is_ended_the_last_first_though_parts_fail(caplog: pytest.LogCaptureFixture) -> None:
     """One raises, one is over its time and heeds its end, one is deaf to it; each is named in the log."""
-    monkeypatch.setattr(teardown, "_HEED_S", 0.05)
     ended, release = list[str](), asyncio.Event()
 
     async def part(name: str) -> None:
@@ -71,7 +68,7 @@ async def test_all_is_ended_the_last_first_though_parts_fail(
             except asyncio.CancelledError:
                 continue
 
-    ends = Teardown()
+    ends = Teardown(heed_s=0.05)
     ends.push("plain", lambda: ended.append("plain"), 1)
     ends.push("last", lambda: part("last"), None)
     for name in ("raises", "is late"):

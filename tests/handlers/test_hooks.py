@@ -133,12 +133,9 @@ async def test_a_parameter_with_a_default_keeps_it(app: Starlette) -> None:
     assert got == ["index"]
 
 
-async def test_an_end_that_hangs_is_left(
-    app: Starlette, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_end_that_hangs_is_left(app: Starlette, caplog: pytest.LogCaptureFixture) -> None:
     """The platform kills a server that does not stop in time."""
-    monkeypatch.setattr(hooks, "STOP_S", 0.01)
-    await hooks.stop([asyncio.Event().wait], app)
+    await hooks.stop([asyncio.Event().wait], app, within_s=0.01)
     assert "took over 0.01 s" in caplog.text
 
 

@@ -22,14 +22,8 @@ CONFIG = TrussConfig(Path("/ml/config.yaml"), {"model_name": "m", "secrets": {"k
 ENGINE = WordEngine()
 
 
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second try comes without a pause."""
-    monkeypatch.setattr(life, "_RETRY_AFTER_S", 0)
-
-
 async def started(cls: type, environment: str | None = None, retries: int = 1) -> Any:
-    alive = Life(cls, CONFIG, Surroundings({}, Path("/nowhere"), environment, retries))
+    alive = Life(cls, CONFIG, Surroundings({}, Path("/nowhere"), environment, retries), retry_after_s=0)
     await alive.start(ENGINE)
     return alive.instance
 
@@ -180,10 +174,10 @@ def test_what_init_cannot_get_is_refused() -> None:
         check_init(fine)
 
 
-def health_of(is_healthy: Any) -> ModelHealth:
+def health_of(is_healthy: Any, **times: float) -> ModelHealth:
     alive = Life(TakesNothing, CONFIG, Surroundings())
     alive.instance = type("Model", (), {"is_healthy": is_healthy})()
-    return ModelHealth(alive)
+    return ModelHealth(alive, **times)
 
 
 @pytest.mark.parametrize(("said", "expected"), [(True, True), (1, True), ("yes", True), (False, False), (None, False)])
@@ -207,37 +201,34 @@ async def test_health_that_raises_is_none(caplog: pytest.LogCaptureFixture) -> N
     assert "RuntimeError: sick" in caplog.text
 
 
-async def test_health_is_asked_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kept_s", "calls"), [(60, 2), (0, 3)])
+async def test_health_is_asked_once_a_second(kept_s: float, calls: int) -> None:
     """Probes at once share an answer; after a second it is asked again."""
     asked = []
-    health = health_of(lambda self: asked.append(1) or True)
+    health = health_of(lambda self: asked.append(1) or True, kept_s=kept_s)
     assert await asyncio.gather(health.is_healthy(), health.is_healthy()) == [True, True]
-    assert await health.is_healthy()
     assert len(asked) == 1
-    await health.is_healthy(is_fresh=True)
-    assert len(asked) == 2
-    monkeypatch.setattr(life, "_HEALTH_KEPT_S", 0)
     await health.is_healthy()
-    assert len(asked) == 3
+    await health.is_healthy(is_fresh=True)
+    assert len(asked) == calls
 
 
-async def test_health_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_health_that_hangs_is_not_waited_for() -> None:
     """Nor asked in another thread while the first is at it."""
-    monkeypatch.setattr(life, "_HEALTH_S", 0.02)
     end, asked = threading.Event(), []
 
     def hangs(self: Any) -> bool:
         asked.append(1)
         return end.wait(30)
 
-    health = health_of(hangs)
+    health = health_of(hangs, within_s=0.02)
     began = time.monotonic()
     assert await health.is_healthy() is False
     assert await health.is_healthy() is False
     assert time.monotonic() - began < 1
     end.set()
-    monkeypatch.setattr(life, "_HEALTH_S", 5)
-    assert await health.is_healthy() is True
+    while not await health.is_healthy():
+        assert time.monotonic() - began < 30
     assert len(asked) == 1
 
 

@@ -19,8 +19,9 @@ _LONGEST = 256
 class AccessLog:
     """`setting` is HANDRAIL_ACCESS_LOG."""
 
-    def __init__(self, setting: str) -> None:
+    def __init__(self, setting: str, slow_s: float = _SLOW_S) -> None:
         self._setting = setting
+        self._slow_s = slow_s
 
     def note(self, exchange: Exchange) -> None:
         """Log a request that was slow or not 2xx, or any if the setting is `all`; a good `/ping` is never logged."""
@@ -32,7 +33,7 @@ class AccessLog:
     def _is_dull(self, exchange: Exchange) -> bool:
         if exchange.has_failed or not 200 <= exchange.status < 300:
             return False
-        return (exchange.took_s < _SLOW_S and self._setting != "all") or exchange.scope["path"] == "/ping"
+        return (exchange.took_s < self._slow_s and self._setting != "all") or exchange.scope["path"] == "/ping"
 
 
 def _fields(exchange: Exchange, seconds: float) -> dict[str, Any]:

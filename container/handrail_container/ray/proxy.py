@@ -65,8 +65,10 @@ class ProxyMiddleware:
     """The middleware, one in each proxy. It retries `/ping` when a replica does not answer, gives each request its
     final id, and passes the session's id on to Serve."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, ping_s: float = _PING_S, one_ping_s: float = _ONE_PING_S) -> None:
         self._app = app
+        self._ping_s = ping_s
+        self._one_ping_s = one_ping_s
         self._has_answered = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +86,8 @@ class ProxyMiddleware:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = request_id_of(dict(scope["headers"]))
-        if not self._has_answered and not await self._asked({**scope, "path": "/ping", "method": "GET"}, _ONE_PING_S):
+        ping = {**scope, "path": "/ping", "method": "GET"}
+        if not self._has_answered and not await self._asked(ping, self._one_ping_s):
             await answer_with(_NO_REPLICA, request_id, send)
             return
         reply = Reply(send)
@@ -93,9 +96,9 @@ class ProxyMiddleware:
         await reply.finish(request_id)
 
     async def _ping(self, scope: Scope, send: Send, request_id: str) -> None:
-        deadline = time.monotonic() + _PING_S
+        deadline = time.monotonic() + self._ping_s
         while (left_s := deadline - time.monotonic()) > 0:
-            answer = await self._asked(scope, min(left_s, _ONE_PING_S))
+            answer = await self._asked(scope, min(left_s, self._one_ping_s))
             for message in answer:
                 await send(message)
             if answer:

@@ -26,10 +26,11 @@ _MOST_PLACES = 5
 class HealthWatch:
     """`stall_s` is HANDRAIL_STALL_S."""
 
-    def __init__(self, backend: Backend, gate: Gate, stall_s: float) -> None:
+    def __init__(self, backend: Backend, gate: Gate, stall_s: float, interval_s: float = _INTERVAL_S) -> None:
         self._backend = backend
         self._gate = gate
         self._stall_s = stall_s
+        self._interval_s = interval_s
         self._is_told = False
         self._engine = Steady("the watch over the engine", EngineDeadError)
         self._threads = Steady("the watch over handlers' threads")
@@ -37,7 +38,7 @@ class HealthWatch:
     async def watch(self) -> NoReturn:
         """Runs until the engine is dead; then raises EngineDeadError."""
         while True:
-            await asyncio.sleep(_INTERVAL_S)
+            await asyncio.sleep(self._interval_s)
             with self._engine:
                 await self._backend.check_health()
             with self._threads:

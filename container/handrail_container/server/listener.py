@@ -10,7 +10,8 @@ import math
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -22,6 +23,7 @@ from handrail_container.process.exits import SettingsError
 from handrail_container.process.steady import Steady
 from handrail_container.server.open_files import OpenFiles
 from handrail_container.server.protocols.self_check import protocol_class
+from handrail_container.server.protocols.timeouts import DEFAULT_TIMEOUTS, Timeouts
 from handrail_container.server.protocols.websocket import SocketProtocol
 
 logger = logging.getLogger("handrail.access")
@@ -31,7 +33,6 @@ _BACKLOG = 2048
 _KEPT_S = 75
 #: Default of the largest message of a WebSocket, in bytes.
 _MAX_MESSAGE = 25 << 20
-_TICKS_A_LOOK = 10
 
 #: Linux's number of the option; Python's socket module has no name for it.
 _SO_ATTACH_FILTER = 26
@@ -67,21 +68,33 @@ def admit_nobody_new(listening: socket.socket) -> None:
         listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_NO_SYN), at))
 
 
+def _with_timeouts(connection: type[HttpToolsProtocol], timeouts: Timeouts) -> Callable[..., HttpToolsProtocol]:
+    """What makes a connection. Uvicorn's own class has no timeouts but that of keep-alive."""
+    make: Callable[..., HttpToolsProtocol] = connection
+    return make if connection is HttpToolsProtocol else partial(make, timeouts=timeouts)
+
+
 class Listener(uvicorn.Server):
     """Uvicorn without its signal handling: the lifecycle decides when to stop, and the exit status."""
 
     def __init__(
-        self, app: ASGIApp, max_message_bytes: float = _MAX_MESSAGE, max_unread_bytes: float = math.inf
+        self,
+        app: ASGIApp,
+        max_message_bytes: float = _MAX_MESSAGE,
+        max_unread_bytes: float = math.inf,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
+        self._check_ticks = timeouts.check_ticks
         self._max_unread_bytes = max_unread_bytes
         self._steady = Steady("the look at open connections")
         self._open_files = OpenFiles()
-        self._connection = protocol_class()
-        looked_at = (self._connection, SocketProtocol)
+        connection = protocol_class()
+        self._connect = _with_timeouts(connection, timeouts)
+        looked_at = (connection, SocketProtocol)
         self._looked_at = tuple(kind for kind in looked_at if hasattr(kind, "check_timeouts"))
         config = uvicorn.Config(
             app,
-            http=self._connection,
+            http=self._connect,  # type: ignore[arg-type]  # uvicorn only calls it
             lifespan="off",
             ws=SocketProtocol,
             ws_max_size=int(max_message_bytes),
@@ -95,7 +108,7 @@ class Listener(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called by uvicorn ten times a second."""
-        if counter % _TICKS_A_LOOK == 0:
+        if counter % self._check_ticks == 0:
             now = time.monotonic()
             for connection in self._of_ours():
                 with self._steady:
@@ -130,7 +143,7 @@ class Listener(uvicorn.Server):
         await loop.connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> HttpToolsProtocol:
-        return self._connection(self.config, self.server_state, self.lifespan.state)
+        return self._connect(self.config, self.server_state, self.lifespan.state)
 
     def close_connections(self) -> None:
         """Add `Connection: close` to the next answer on each connection, which then ends."""

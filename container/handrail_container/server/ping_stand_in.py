@@ -32,10 +32,19 @@ Reply = Callable[[str, str], bytes | None]
 class StandIn:
     """Lasts as long as one stall, in the watchdog's thread. `hand_over` is given each connection left to the loop."""
 
-    def __init__(self, listening: socket.socket, hand_over: Callable[[socket.socket], None], reply: Reply) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        hand_over: Callable[[socket.socket], None],
+        reply: Reply,
+        head_s: float = _HEAD_S,
+        most_held: int = MOST_HELD,
+    ) -> None:
         self._listening = listening
         self._hand_over = hand_over
         self._reply = reply
+        self._head_s = head_s
+        self._most_held = most_held
         self._handed_over = 0
         self._came_at: dict[socket.socket, float] = {}
         self._silent: set[socket.socket] = set()
@@ -63,7 +72,7 @@ class StandIn:
 
     @property
     def _room(self) -> int:
-        return MOST_HELD - self._handed_over - len(self._came_at) - len(self._answered_at)
+        return self._most_held - self._handed_over - len(self._came_at) - len(self._answered_at)
 
     def _wait(self, for_s: float) -> None:
         """Connections with half a head are left out: their unread data would end the wait at once."""
@@ -100,7 +109,7 @@ class StandIn:
             self._hang_up(connection)
         elif _is_whole_ping(head):
             self._answer(connection, head)
-        elif not _may_become_ping(head) or now - self._came_at[connection] > _HEAD_S:
+        elif not _may_become_ping(head) or now - self._came_at[connection] > self._head_s:
             self._leave_to_the_loop(connection)
 
     def _answer(self, connection: socket.socket, head: bytes) -> None:

@@ -22,17 +22,37 @@ class Teardown:
     """Steps, plain or asynchronous, are pushed as each part is started; `run` takes them in reverse order, and a second
     `run` finds none."""
 
-    def __init__(self) -> None:
+    def __init__(self, heed_s: float = _HEED_S) -> None:
+        self._heed_s = heed_s
         self._stack = AsyncExitStack()
 
     def push(self, part: str, step: Step, within_s: float | None) -> None:
         """`part` names the step in the log. `within_s` is its timeout in seconds; None if its own parts have
         timeouts."""
-        self._stack.push_async_callback(_end, part, step, within_s)
+        self._stack.push_async_callback(self._end, part, step, within_s)
 
     async def run(self) -> None:
         """Run all steps. A step's exception is logged and not raised."""
         await self._stack.aclose()
+
+    async def _end(self, part: str, step: Step, within_s: float | None) -> None:
+        """Run one step. A step that ignores its cancellation is abandoned: the process is about to end anyway."""
+
+        async def awaited() -> None:
+            result = step()
+            if isinstance(result, Awaitable):
+                await result
+
+        ending = asyncio.create_task(awaited())
+        done, _ = await asyncio.wait({ending}, timeout=within_s)
+        if not done:
+            logger.error("%s did not end within %g s: it is left as it is", part, within_s)
+            ending.cancel()
+            await asyncio.wait({ending}, timeout=self._heed_s)
+            return
+        error = None if ending.cancelled() else ending.exception()
+        if error is not None:
+            logger.error("%s failed to end", part, exc_info=error)
 
 
 @contextmanager
@@ -50,23 +70,3 @@ def ends_within(seconds: float, code: int) -> Iterator[None]:
 def _give_up(seconds: float, code: int) -> None:
     logger.error("the server has not stopped within %g s: it ends as it is", seconds)
     children.exit_with(code)
-
-
-async def _end(part: str, step: Step, within_s: float | None) -> None:
-    """Run one step. A step that ignores its cancellation is abandoned: the process is about to end anyway."""
-
-    async def awaited() -> None:
-        result = step()
-        if isinstance(result, Awaitable):
-            await result
-
-    ending = asyncio.create_task(awaited())
-    done, _ = await asyncio.wait({ending}, timeout=within_s)
-    if not done:
-        logger.error("%s did not end within %g s: it is left as it is", part, within_s)
-        ending.cancel()
-        await asyncio.wait({ending}, timeout=_HEED_S)
-        return
-    error = None if ending.cancelled() else ending.exception()
-    if error is not None:
-        logger.error("%s failed to end", part, exc_info=error)

@@ -16,7 +16,7 @@ _QUIET_MS = 50
 _AGAIN_S = 1.0
 
 
-async def on_edit(folder: Path, reload: Callable[[], Awaitable[None]]) -> None:
+async def on_edit(folder: Path, reload: Callable[[], Awaitable[None]], again_s: float = _AGAIN_S) -> None:
     """Await `reload` after every edit of code, a definition, a template or requirements below `folder`; never ends.
 
     A fault of the watching itself, such as a removed folder, is logged once, and watching starts again.
@@ -32,4 +32,4 @@ async def on_edit(folder: Path, reload: Callable[[], Awaitable[None]]) -> None:
     while True:
         with watching:
             await reload_each()
-        await asyncio.sleep(_AGAIN_S)
+        await asyncio.sleep(again_s)

@@ -63,16 +63,16 @@ async def start(hooks: Sequence[Hook], app: Starlette) -> None:
             raise HookFailed(message, user_traceback(error, Path(where.rpartition(":")[0]).parent)) from error
 
 
-async def stop(hooks: Sequence[Hook], app: Starlette) -> None:
-    """Run the hooks in reverse, each with a timeout of STOP_S; a failure is logged, and the others still run."""
+async def stop(hooks: Sequence[Hook], app: Starlette, within_s: float = STOP_S) -> None:
+    """Run the hooks in reverse, each within `within_s` seconds; a failure is logged, and the others still run."""
     for hook in reversed(hooks):
         try:
-            async with asyncio.timeout(STOP_S):
+            async with asyncio.timeout(within_s):
                 await _run(hook, app)
         except BaseException as error:  # a hook may raise anything; TimeoutError is our timeout
             if is_cancelled(error):
                 raise
-            logger.exception("%s failed at shutdown, or took over %g s", named(hook), STOP_S)
+            logger.exception("%s failed at shutdown, or took over %g s", named(hook), within_s)
 
 
 async def _run(hook: Hook, app: Starlette) -> None:

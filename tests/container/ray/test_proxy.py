@@ -8,15 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from handrail_container.ray import front, proxy
+from handrail_container.ray import front
 from handrail_container.ray.proxy import ProxyMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-@pytest.fixture(autouse=True)
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy, "_PING_S", 0.3)
-    monkeypatch.setattr(proxy, "_ONE_PING_S", 0.1)
+def around(app: ASGIApp) -> ProxyMiddleware:
+    """With times that a test can wait for."""
+    return ProxyMiddleware(app, ping_s=0.3, one_ping_s=0.1)
 
 
 def scope(path: str, kind: str = "http", **headers: str) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def test_serve_is_given_one_of_these() -> None:
 
 
 async def test_a_replicas_answer_goes_through_with_one_id() -> None:
-    sent = await ask(ProxyMiddleware(replica(start(201, "of-the-handler", "of-serve"), body(b"{}"))), "/invocations")
+    sent = await ask(around(replica(start(201, "of-the-handler", "of-serve"), body(b"{}"))), "/invocations")
     assert sent[0]["status"] == 201
     assert [value for name, value in sent[0]["headers"] if name.lower() == b"x-request-id"] == [b"of-the-handler"]
     assert sent[1]["body"] == b"{}"
@@ -99,25 +98,25 @@ async def test_a_replicas_answer_goes_through_with_one_id() -> None:
 )
 @pytest.mark.parametrize("path", ["/invocations", "/ping"])
 async def test_before_there_is_a_replica_it_is_loading(app: ASGIApp, kind: str, path: str) -> None:
-    sent = await asyncio.wait_for(ask(ProxyMiddleware(app), path, x_request_id="mine"), 5)
+    sent = await asyncio.wait_for(ask(around(app), path, x_request_id="mine"), 5)
     assert answered(sent) == (503, kind)
     assert (b"x-request-id", b"mine") in sent[0]["headers"]
 
 
 async def test_a_replica_that_ends_before_it_answers_is_said() -> None:
-    assert answered(await ask(ProxyMiddleware(replica()), "/invocations")) == (503, "replica_ended")
-    assert answered(await ask(ProxyMiddleware(replica(start(500, "a"), body(b"oh"))), "/x")) == (503, "replica_ended")
+    assert answered(await ask(around(replica()), "/invocations")) == (503, "replica_ended")
+    assert answered(await ask(around(replica(start(500, "a"), body(b"oh"))), "/x")) == (503, "replica_ended")
 
 
 async def test_a_stream_of_events_that_breaks_ends_with_an_error() -> None:
     begun = (start(200, "a", "a", media="text/event-stream"), body(b"data: 1\n\n", more=True))
-    sent = await ask(ProxyMiddleware(replica(*begun)), "/invocations")
+    sent = await ask(around(replica(*begun)), "/invocations")
     assert sent[-1]["body"].startswith(b"event: error\ndata: ")
     assert sent[-1]["more_body"] is False
 
 
 async def test_any_other_answer_that_breaks_is_cut() -> None:
-    sent = await ask(ProxyMiddleware(replica(start(200, "a", "a"), body(b"1", more=True))), "/invocations")
+    sent = await ask(around(replica(start(200, "a", "a"), body(b"1", more=True))), "/invocations")
     assert sent[-1]["more_body"] is True
 
 
@@ -127,7 +126,7 @@ async def test_once_the_application_is_gone_it_loads_again() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await now[0](scope, receive, send)
 
-    one = ProxyMiddleware(app)
+    one = around(app)
     assert (await ask(one, "/invocations"))[0]["status"] == 200
     now[0] = silent
     assert answered(await ask(one, "/ping")) == (503, "loading")
@@ -142,11 +141,11 @@ async def test_another_replica_is_asked_for_a_ping(fails: ASGIApp) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await next(apps)(scope, receive, send)
 
-    assert (await asyncio.wait_for(ask(ProxyMiddleware(app), "/ping"), 3))[0]["status"] == 200
+    assert (await asyncio.wait_for(ask(around(app), "/ping"), 3))[0]["status"] == 200
 
 
 async def test_what_a_replica_says_of_its_health_is_passed_on() -> None:
-    sent = await ask(ProxyMiddleware(says(start(503, "a", "a"), body(b"sick"))), "/health")
+    sent = await ask(around(says(start(503, "a", "a"), body(b"sick"))), "/health")
     assert (sent[0]["status"], sent[1]["body"]) == (503, b"sick")
 
 
@@ -161,7 +160,7 @@ def seen_by_serve(path: str, kind: str = "http", **headers: str) -> Callable[[],
         async def send(message: Message) -> None:
             pass
 
-        await ProxyMiddleware(app)(scope(path, kind, **headers), stays, send)
+        await around(app)(scope(path, kind, **headers), stays, send)
         return dict(scopes[-1]["headers"])
 
     return seen

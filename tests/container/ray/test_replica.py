@@ -14,7 +14,6 @@ import pytest
 from handrail_container.process import children, logs
 from handrail_container.process.exits import EngineDeadError, ExitCode, SettingsError
 from handrail_container.ray.replica import Replica, ReplicaFailed
-from handrail_container.server import health
 from handrail_container.settings import environment
 
 from tests.servers import SCRIPTS
@@ -162,7 +161,6 @@ async def test_an_engine_that_dies_ends_the_process(begun: Begin, monkeypatch: p
     codes: list[int] = []
     monkeypatch.setattr(children, "exit_with", codes.append)
     monkeypatch.setattr(logging, "shutdown", lambda: None)
-    monkeypatch.setattr(health, "_INTERVAL_S", 0.01)
     async with begun() as (replica, http):
         monkeypatch.setattr(replica._backend, "check_health", dead)
         await until(lambda: codes)

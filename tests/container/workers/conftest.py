@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 from handrail.styles.definition.snippet import Snippet
-from handrail_container.program.workers.pool import WorkerPool
+from handrail_container.program.workers.pool import LOAD_LIMIT_S, WorkerPool
 
 from tests.servers import SCRIPTS
 
@@ -28,9 +28,13 @@ async def make_pool() -> AsyncIterator[MakePool]:
     async with AsyncExitStack() as stack:
 
         def make(
-            name: str = "does_as_told", queue_limit: int = 1000, engine_url: str | None = None, **given: Any
+            name: str = "does_as_told",
+            queue_limit: int = 1000,
+            engine_url: str | None = None,
+            load_limit_s: float = LOAD_LIMIT_S,
+            **given: Any,
         ) -> WorkerPool:
-            pool = WorkerPool(snippet(name, **given), queue_limit, engine_url)
+            pool = WorkerPool(snippet(name, **given), queue_limit, engine_url, load_limit_s)
             stack.push_async_callback(pool.stop)
             return pool
 

@@ -52,13 +52,12 @@ def test_a_pipe_that_is_full_keeps_nobody(words: LastWords) -> None:
         os.write(words.sink, large)
 
 
-async def test_a_process_that_is_gone_says_nothing(words: LastWords, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_is_gone_says_nothing(words: LastWords) -> None:
     """Nor is an older crash taken for its answer."""
-    monkeypatch.setattr("handrail_container.program.workers.last_words._POLLS", 2)
     os.write(words.sink, STACK.encode())
-    assert await words.ask(2**22 + 1) is None
+    assert await words.ask(2**22 + 1, polls=2) is None
     words.close()
-    assert await words.ask(2**22 + 1) is None
+    assert await words.ask(2**22 + 1, polls=2) is None
 
 
 async def test_a_coroutine_that_waits_has_no_line(tmp_path: Path) -> None:

@@ -43,13 +43,13 @@ class LastWords:
             self._is_open = False
             os.close(self._source)
 
-    async def ask(self, pid: int) -> str | None:
+    async def ask(self, pid: int, polls: int = _POLLS) -> str | None:
         """`file:line` of the process; None if it does not answer in 0.5 s or is in no file of the snippet's."""
         self._read()
         self._said = b""  # may be from a forked process that crashed
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             os.kill(pid, ASK)
-        for _ in range(_POLLS):
+        for _ in range(polls):
             await asyncio.sleep(_POLL_S)
             if not self._read() and _BEGINNING.encode() in self._said:
                 break

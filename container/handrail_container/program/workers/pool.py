@@ -32,12 +32,16 @@ class _Job:
 
 
 class WorkerPool:
-    """A `Runner`. At most `queue_limit` calls wait. `engine_url` is the base URL of the engine's `/v1`, or None."""
+    """A `Runner`. At most `queue_limit` calls wait. `engine_url` is the base URL of the engine's `/v1`, or None. An
+    import of the snippet takes at most `load_limit_s` seconds."""
 
-    def __init__(self, snippet: Snippet, queue_limit: int, engine_url: str | None) -> None:
+    def __init__(
+        self, snippet: Snippet, queue_limit: int, engine_url: str | None, load_limit_s: float = LOAD_LIMIT_S
+    ) -> None:
         self._snippet = snippet
         self._queue_limit = queue_limit
         self._engine_url = engine_url
+        self._load_limit_s = load_limit_s
         self._slots = [WorkerKeeper(self._start_worker, self._next, self._fail_waiting) for _ in range(snippet.workers)]
         self._keeping: list[asyncio.Task[None]] = []
         self._working: set[asyncio.Task[None]] = set()
@@ -89,7 +93,7 @@ class WorkerPool:
 
     async def _start_worker(self) -> Worker:
         worker = Worker(self._snippet, self._engine_url)
-        await worker.start(LOAD_LIMIT_S)
+        await worker.start(self._load_limit_s)
         return worker
 
     def _take_idle(self) -> Worker | None:

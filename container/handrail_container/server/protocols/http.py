@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from handrail_container.http.envelope import Failure, error_response, request_id_of
 from handrail_container.server.protocols.half_close import end_writing
 from handrail_container.server.protocols.reading import RequestReader, RequestRefused
+from handrail_container.server.protocols.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
 logger = logging.getLogger("handrail.access")
 
@@ -23,10 +24,6 @@ MAX_HEAD_BYTES = 64 * 1024
 #: Bytes of the path and the query.
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS = 200
-#: Seconds from the connection to its first request, and from the start of any request's head to its end.
-HEAD_S = 10.0
-#: Seconds without reading any of its answer after which a client is disconnected.
-UNREAD_S = 60.0
 
 _LINGER_S = 1.0
 #: On Linux `poll` reports a closed peer before its data is read; elsewhere only the next read shows it.
@@ -38,14 +35,13 @@ _EMPTY_LINES = Failure(400, f"there are more than {MAX_HEAD_BYTES >> 10} KiB of 
 _MANY_HEADERS = Failure(431, f"there are more than {MAX_HEADERS} headers")
 _LONG_TARGET = Failure(414, f"the path and the query are longer than {MAX_TARGET_BYTES >> 10} KiB")
 
-_LATE = Failure(408, f"the request's headers had not come within {HEAD_S:g} s")
-
 
 class LimitedProtocol(RequestReader):
     """A `RequestReader` with limits, and with our own errors in place of uvicorn's texts."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, timeouts: Timeouts = DEFAULT_TIMEOUTS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._timeouts = timeouts
         self._chunk_bytes = 0
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
@@ -100,18 +96,20 @@ class LimitedProtocol(RequestReader):
         seen = (self.scope, is_busy, unread)
         if not _are_same(seen, self._seen):
             self._seen, self._seen_at = seen, now
-        elif unread and now - self._seen_at > UNREAD_S:
+        elif unread and now - self._seen_at > self._timeouts.unread_s:
             self.transport.abort()
         elif not unread and not is_busy and now - self._seen_at > self._patience_s():
             self._give_up()
 
     def _patience_s(self) -> float:
-        return self.timeout_keep_alive if self.cycle is not None and not self._is_in_head() else HEAD_S
+        is_kept = self.cycle is not None and not self._is_in_head()
+        return self.timeout_keep_alive if is_kept else self._timeouts.head_s
 
     def _give_up(self) -> None:
         """Answer with 408 if a request's head has begun; else only close the connection."""
         if self._is_in_head():
-            self._refuse(_LATE)
+            late = f"the request's headers had not come within {self._timeouts.head_s:g} s"
+            self._refuse(Failure(408, late))
         else:
             self.transport.close()
 

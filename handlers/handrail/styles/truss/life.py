@@ -41,13 +41,16 @@ class NoLazyData:
 class Life:
     """`instance` is the Model once `start` has returned."""
 
-    def __init__(self, cls: type, config: TrussConfig, surroundings: Surroundings) -> None:
+    def __init__(
+        self, cls: type, config: TrussConfig, surroundings: Surroundings, retry_after_s: float = _RETRY_AFTER_S
+    ) -> None:
         self.instance: Any = None
         self._cls = cls
         self._config = config
         self._secrets = surroundings.secrets(config)
         self._environment = surroundings.named()
         self._retries = surroundings.load_retries
+        self._retry_after_s = retry_after_s
         self._hidden = surroundings.redactor
         self._lacking = surroundings.lacking
 
@@ -68,7 +71,7 @@ class Life:
                 return await self._attempt("load", load)
             except LoadFailed as failed:
                 logger.warning("%s; it is tried again, %d more at most", failed, left)
-            await asyncio.sleep(_RETRY_AFTER_S)
+            await asyncio.sleep(self._retry_after_s)
         return await self._attempt("load", load)
 
     def _keywords(self, engine: Engine) -> dict[str, Any]:
@@ -138,17 +141,19 @@ async def _call(function: Callable[..., Any], *args: Any) -> Any:
 class ModelHealth:
     """Calls the Model's `is_healthy`: one call at a time, with a timeout shorter than a probe's."""
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Life, within_s: float = _HEALTH_S, kept_s: float = _HEALTH_KEPT_S) -> None:
         self._life = life
+        self._within_s = within_s
+        self._kept_s = kept_s
         self._asked: asyncio.Task[bool] | None = None
         self._answered_at = 0.0
 
     async def is_healthy(self, *, is_fresh: bool = False) -> bool:
         """The Model's health; a result up to a second old is reused, unless `is_fresh`."""
-        is_old = is_fresh or time.monotonic() - self._answered_at > _HEALTH_KEPT_S
+        is_old = is_fresh or time.monotonic() - self._answered_at > self._kept_s
         if self._asked is None or (self._asked.done() and is_old):
             self._asked = asyncio.create_task(self._ask())
-        done, _ = await asyncio.wait({self._asked}, timeout=_HEALTH_S)
+        done, _ = await asyncio.wait({self._asked}, timeout=self._within_s)
         return bool(done) and self._asked.result()
 
     async def _ask(self) -> bool:
