@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import statistics
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parents[1]
 HANDLERS = ROOT / "handlers" / "handrail"
 CONTAINER = ROOT / "container" / "handrail_container"
 EXAMPLES = ROOT / "examples"
+#: One worker parses the files, and no other does.
+pytestmark = pytest.mark.xdist_group("architecture")
+
 PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 MARKERS = [line.partition(":")[0] for line in PYTEST["markers"]]
 #: Programs that a document gives, to the letter.
@@ -35,12 +39,18 @@ def sources(*roots: Path) -> list[Path]:
     return sorted(path for root in roots for path in root.rglob("*.py") if not any(map(path.is_relative_to, QUOTED)))
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), path)
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """The top-level package of everything a file imports, wherever in it and by whatever means it does."""
+    return frozenset(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

@@ -10,17 +10,15 @@ from contextlib import asynccontextmanager
 
 import psutil
 import pytest
-from handrail_container.http.explain import explain_ours
 from handrail_container.http.framing import fault_of_head
-from handrail_container.routes.endpoint import Endpoint
 from handrail_container.server.listener import Listener, bind
 from handrail_container.server.protocols.connection import Connection
-from handrail_container.server.protocols.timeouts import DEFAULT_TIMEOUTS, Timeouts
+from handrail_container.server.protocols.timeouts import Timeouts
 from starlette.requests import Request, cookie_parser
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.container.test_protocol import PING, Client, Running, running, until
+from tests.container.test_protocol import PING, asked, until
 from tests.wire import corpus
 from tests.wire.answers import Answer, echo, said_to, taken_apart
 from tests.wire.corpus import CASES, SOCKETS, Split
@@ -188,13 +186,6 @@ async def test_what_is_behind_an_answer_is_left_where_its_client_has_gone() -> N
     async with listening(answer) as (port, _):
         await said_to(port, [TINY + corpus.SMUGGLED])
     assert asked_for == ["/"]
-
-
-@asynccontextmanager
-async def asked(app: ASGIApp, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> AsyncIterator[tuple[Running, Client]]:
-    async with running(timeouts) as run, run.client() as client:
-        run.gate.endpoints["/it"] = Endpoint(app, (), explain_ours)
-        yield run, client
 
 
 def answers(status: int, *headers: tuple[bytes, bytes], body: bytes = b"hello") -> ASGIApp:

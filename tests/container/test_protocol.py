@@ -22,7 +22,7 @@ from handrail_container.server.protocols.timeouts import DEFAULT_TIMEOUTS, Timeo
 from handrail_container.settings.fields import Settings
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.socket_listener import PATIENCE_S
 from tests.socket_listener import Raw as Client
@@ -102,6 +102,14 @@ async def running(timeouts: Timeouts = DEFAULT_TIMEOUTS) -> AsyncIterator[Runnin
             listener.should_exit = True
             await serving
             sweeping.cancel()
+
+
+@asynccontextmanager
+async def asked(app: ASGIApp, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> AsyncIterator[tuple[Running, Client]]:
+    """A client of a server whose `/it` is `app`."""
+    async with running(timeouts) as run, run.client() as client:
+        run.gate.endpoints["/it"] = Endpoint(app, (), explain_ours)
+        yield run, client
 
 
 #: Times that a test can wait for.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -13,27 +11,16 @@ import pytest
 from handrail_container.gate.exchange import Exchange
 from handrail_container.http.answer import answering
 from handrail_container.http.explain import explain_ours
-from handrail_container.routes.endpoint import Endpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from tests.conftest import Launch
-from tests.container.test_protocol import PING, Client, Running, running, short, until
-
-__all__ = ["short"]  # a fixture
+from tests.container.test_protocol import PING, SHORT, Client, Running, asked, until
 
 CHUNKED = b"POST /it HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
 LENGTH = {"content-length": "5"}
 SEEN: ContextVar[str] = ContextVar("SEEN", default="nothing")
-
-
-@asynccontextmanager
-async def asked(app: ASGIApp) -> AsyncIterator[tuple[Running, Client]]:
-    """A client of a server whose `/it` is `app`."""
-    async with running() as run, run.client() as client:
-        run.gate.endpoints["/it"] = Endpoint(app, (), explain_ours)
-        yield run, client
 
 
 def start(status: int = 200, **headers: str) -> Message:
@@ -134,9 +121,9 @@ async def test_a_request_that_waited_behind_another_has_its_own_context() -> Non
 @pytest.mark.parametrize(
     ("header", "size"), [(b"Reads: yes", 60_000), (b"Reads: yes", 300_000), (b"Reads-Not: x", 150_000)]
 )
-async def test_a_client_that_leaves_is_noticed_however_large_its_body(short: None, size: int, header: bytes) -> None:
+async def test_a_client_that_leaves_is_noticed_however_large_its_body(size: int, header: bytes) -> None:
     """And whether or not somebody has read it: uvicorn stops reading beyond 64 KiB."""
-    async with asked(hold) as (run, client):
+    async with asked(hold, SHORT) as (run, client):
         head = b"POST /it HTTP/1.1\r\nHost: x\r\n%b\r\nContent-Length: %d\r\n\r\n" % (header, size)
         await client.send(head + b"b" * size)
         await until(lambda: run.gate.requests.total)

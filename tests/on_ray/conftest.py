@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from handrail_container.engine import ray_cluster
 
+from tests.compat.launchers import Launcher
+from tests.compat.on_ray import on_a_cluster
 from tests.servers import SCRIPTS, Served, eventually
 
 READY_S = 240.0
@@ -18,6 +20,21 @@ READY_S = 240.0
 def _needs_ray() -> None:
     if not ray_cluster.is_installed():
         pytest.skip("needs Ray Serve: pip install '.[ray]'")
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    """Of servers on a cluster that stays. It takes one of them at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_SERVE_SLOW_STARTUP_WARNING_S", "1")
+        with on_a_cluster() as made:
+            yield made
+
+
+@pytest.fixture
+def address(launcher: Launcher) -> str:
+    """Of that cluster. A server on it starts in a third of the time."""
+    return launcher.environment["RAY_ADDRESS"]
 
 
 def has_all_replicas(served: Served, patience_s: float = READY_S) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.compat.launchers import Launcher
-from tests.compat.on_ray import by_start, differing, on_a_cluster
+from tests.compat.on_ray import by_start, differing
 from tests.compat.scenarios import ALL
 from tests.compat.table import Scenario
 
@@ -15,12 +13,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 #: The fewest starts that most rows share.
 STARTS = by_start(list(ALL))[:4]
-
-
-@pytest.fixture(scope="module")
-def launcher() -> Iterator[Launcher]:
-    with on_a_cluster() as made:
-        yield made
 
 
 @pytest.mark.parametrize("scenarios", STARTS, ids=lambda scenarios: scenarios[0].name)

@@ -88,9 +88,9 @@ def test_a_client_that_leaves_ends_the_work(two: Served) -> None:
     assert " 499 " in line
 
 
-def test_a_stream_comes_piece_by_piece(tmp_path: Path) -> None:
+def test_a_stream_comes_piece_by_piece(tmp_path: Path, address: str) -> None:
     """And SIGTERM lets it end: the drain."""
-    with fleet(tmp_path / "log", HANDRAIL_ECHO_ITL_MS="400") as served:
+    with fleet(tmp_path / "log", HANDRAIL_ECHO_ITL_MS="400", RAY_ADDRESS=address) as served:
         body = {**CHAT, "stream": True}
         began, times = time.monotonic(), []
         with served.http.stream("POST", "/invocations", json=body) as answer:
@@ -105,8 +105,9 @@ def test_a_stream_comes_piece_by_piece(tmp_path: Path) -> None:
         assert served.exit_code() == 0
 
 
-def test_what_takes_longer_than_the_drain_is_told(tmp_path: Path) -> None:
-    with fleet(tmp_path / "log", "who_answers.py", HANDRAIL_DRAIN_S="1") as served, ThreadPoolExecutor(1) as pool:
+def test_what_takes_longer_than_the_drain_is_told(tmp_path: Path, address: str) -> None:
+    given = {"HANDRAIL_DRAIN_S": "1", "RAY_ADDRESS": address}
+    with fleet(tmp_path / "log", "who_answers.py", **given) as served, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(served.http.post, "/invocations", json={"seconds": 50}, headers={"X-Request-Id": "long"})
         eventually(lambda: "\nhandrail_in_flight 1.0" in served.http.get("/metrics").text, "the request")
         served.signal()
@@ -115,8 +116,8 @@ def test_what_takes_longer_than_the_drain_is_told(tmp_path: Path) -> None:
         assert served.exit_code() == 0
 
 
-def test_a_killed_replica_costs_only_what_it_had(tmp_path: Path) -> None:
-    with fleet(tmp_path / "log", "who_answers.py", "--replicas", "2") as served:
+def test_a_killed_replica_costs_only_what_it_had(tmp_path: Path, address: str) -> None:
+    with fleet(tmp_path / "log", "who_answers.py", "--replicas", "2", RAY_ADDRESS=address) as served:
         victim = who(served)
         pings, plain, patient = Load(ping), Load(ask), Load(ask_until_answered)
         loads = [pings, plain, patient]
@@ -145,12 +146,12 @@ def test_a_broken_script_is_refused_before_ray_starts(tmp_path: Path) -> None:
     assert "ray" not in ended.stderr.lower().replace("--ray", "")
 
 
-def test_a_start_up_hook_that_fails_ends_it(tmp_path: Path) -> None:
+def test_a_start_up_hook_that_fails_ends_it(tmp_path: Path, address: str) -> None:
     """Which only a replica runs."""
     (tmp_path / "model.py").write_text(
         "from handrail import on_startup\n\n\n@on_startup\ndef load():\n    raise OSError('no index')\n"
     )
-    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo")
+    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo", RAY_ADDRESS=address)
     assert served.process.wait(READY_S) == 3
     assert "no index" in served.stderr
     assert "IllegalTransition" not in served.stderr
@@ -173,8 +174,9 @@ def test_a_server_that_is_not_ready_yet_ends_at_once(tmp_path: Path) -> None:
     eventually(lambda: not [pid for pid in children if psutil.pid_exists(pid)], "Ray's processes to end")
 
 
-def test_more_than_the_machine_has_is_refused(tmp_path: Path) -> None:
-    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo", HANDRAIL_RAY_CPUS="4096")
+def test_more_than_the_machine_has_is_refused(tmp_path: Path, address: str) -> None:
+    given = {"HANDRAIL_RAY_CPUS": "4096", "RAY_ADDRESS": address}
+    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo", **given)
     assert served.process.wait(READY_S) == 2
     assert "handrail: a replica reserves 4096 CPUs (HANDRAIL_RAY_CPUS), and Ray has " in served.stderr
 

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.compat.on_ray import on_a_cluster
 from tests.on_ray.conftest import READY_S, fleet
 from tests.servers import PATIENCE_S, Served, environment, eventually, free_port, listens, run
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_SERVE_SLOW_STARTUP_WARNING_S", "1")
-        with on_a_cluster() as launcher:
-            yield launcher.environment["RAY_ADDRESS"]
 
 
 def test_a_second_server_leaves_the_first_alone(address: str, tmp_path: Path) -> None:

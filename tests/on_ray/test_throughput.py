@@ -22,10 +22,11 @@ CLIENTS, LENGTHS = 32, tuple(range(6, 15))
 BEFORE_S, WINDOW_S, ENOUGH = 3.0, 12.0, 1.8
 
 
-def words_a_second(log: Path, replicas: int) -> float:
+def words_a_second(log: Path, replicas: int, address: str) -> float:
     """Of what is answered within the window, while more is always asked for than can be answered."""
     log.parent.mkdir(parents=True)
-    with fleet(log, None, "--replicas", str(replicas), **PACE) as served, ThreadPoolExecutor(CLIENTS) as pool:
+    given = {**PACE, "RAY_ADDRESS": address}
+    with fleet(log, None, "--replicas", str(replicas), **given) as served, ThreadPoolExecutor(CLIENTS) as pool:
         begins = time.monotonic() + BEFORE_S
         counts = [pool.submit(ask, served.url, number, begins) for number in range(CLIENTS)]
         return sum(count.result() for count in counts) / WINDOW_S
@@ -44,12 +45,12 @@ def ask(url: str, number: int, begins: float) -> int:
     raise AssertionError("the lengths go round")
 
 
-def gain(logs: Path) -> float:
-    one, two = (words_a_second(logs / str(number) / "log", number) for number in (1, 2))
+def gain(logs: Path, address: str) -> float:
+    one, two = (words_a_second(logs / str(number) / "log", number, address) for number in (1, 2))
     print(f"words a second: {one:.2f} with one replica, {two:.2f} with two, {two / one:.2f} x")
     return two / one
 
 
-def test_two_replicas_do_nearly_twice_as_much(tmp_path: Path) -> None:
+def test_two_replicas_do_nearly_twice_as_much(tmp_path: Path, address: str) -> None:
     """Measured once more where the machine may have had something else to do."""
-    assert gain(tmp_path / "first") >= ENOUGH or gain(tmp_path / "again") >= ENOUGH
+    assert any(gain(tmp_path / name, address) >= ENOUGH for name in ("first", "again"))

@@ -209,7 +209,8 @@ async def test_results_that_end_early_count_as_vllm_counts_them(
     beside = put_beside(served, monkeypatch, path, keep=9)
     text = await answered(served, path, max_tokens=24, stream_options={"include_usage": True})
     assert same(text) == same(beside.own)
-    assert f'"completion_tokens":{len(beside.results)}' in text
+    tokens = sum(len(result.outputs[0].token_ids) for result in beside.results)  # a busy machine puts two into one
+    assert f'"completion_tokens":{tokens}' in text
 
 
 @pytest.mark.parametrize("path", ASKED)
