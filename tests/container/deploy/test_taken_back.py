@@ -5,8 +5,12 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import pytest
+
 from tests.aws import Aws
 from tests.container.deploy.conftest import Deploy
+
+pytestmark = pytest.mark.slow
 
 
 def said(stderr: str) -> list[str]:
