@@ -72,6 +72,17 @@ VALUES: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize("digits", ["1e4299", "1e300000", "1e999999999", "-1e400000"])
+async def test_a_decimal_is_never_longer_than_a_number_may_be(digits: str) -> None:
+    """To write it out takes time that grows with the square of its digits: hours, for ten bytes of a client's."""
+    value = decimal.Decimal(digits)
+    if value.adjusted() < 4300:
+        assert (await answer_to({"it": value})).body == b'{"it":1' + b"0" * 4299 + b"}"
+        return
+    with pytest.raises(ValueError, match=r"a Decimal of [0-9,]+ digits, and a number in JSON has at most 4,300"):
+        await answer_to({"it": value})
+
+
 async def answer_to(value: Any, slot: Slot = Slot.INVOCATION, **sent: Any) -> Answer:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         response = await to_response(value, slot)

@@ -10,6 +10,8 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 
+from handrail.core.charsets import names_slow_charset
+
 from handrail_container.http.envelope import WITHOUT_BODY, Failure
 
 Header = tuple[bytes, bytes]
@@ -19,8 +21,9 @@ _EXPECT = b"expect"
 _CODING = b"transfer-encoding"
 _LENGTH = b"content-length"
 _COOKIE = b"cookie"
+_TYPE = b"content-type"
 #: The request headers that must not be repeated.
-_ONCE = (_HOST, _CODING, b"authorization")
+_ONCE = (_HOST, _CODING, b"authorization", _TYPE, b"origin")
 
 #: Bytes that no header's value may have: a line break would begin another header, or another answer.
 CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
@@ -33,12 +36,17 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 #: with this product, and FastAPI parses the cookies of each request: 7 s for 60 KiB of backslashes, 40 ms for this.
 _MAX_COOKIE_WORK = 20_000_000
 
+#: A type, its charset and a form's boundary have a hundred; parsers take time that grows with the square of more.
+_MAX_TYPE_BYTES = 1024
+
 _OTHER_VERSION = Failure(505, "this server speaks HTTP/1.1 and HTTP/1.0")
 _OLD_VERSION = Failure(400, "this server speaks HTTP/1.1 and HTTP/1.0")
 _NO_HOST = Failure(400, "a request of HTTP/1.1 has a Host header")
 _BAD_HOST = Failure(400, "the Host header is no name or address of a host, with or without a port")
 _OTHER_CODING = Failure(501, "the only Transfer-Encoding that this server knows is 'chunked'")
 _DEAR_COOKIES = Failure(431, "the Cookie header has too many backslashes: send fewer, or shorter cookies")
+_LONG_TYPE = Failure(431, f"the Content-Type header is longer than {_MAX_TYPE_BYTES} bytes")
+_SLOW_CHARSET = Failure(415, "the charset of the Content-Type takes too long to decode: send utf-8")
 _CODING_OF_1_0 = Failure(400, "a request of HTTP/1.0 has no Transfer-Encoding")
 
 
@@ -56,12 +64,21 @@ def fault_of_head(version: str, headers: Sequence[Header], named: Mapping[bytes,
         return _BAD_HOST
     if _COOKIE in named and _cookie_work(headers) > _MAX_COOKIE_WORK:
         return _DEAR_COOKIES
+    kind = named.get(_TYPE)
+    if kind is not None and (fault := _fault_of_type(kind)):
+        return fault
     coding = named.get(_CODING)
     if coding is None:
         return None
     if version == "1.0":
         return _CODING_OF_1_0
     return None if coding.lower() == b"chunked" else _OTHER_CODING
+
+
+def _fault_of_type(value: bytes) -> Failure | None:
+    if len(value) > _MAX_TYPE_BYTES:
+        return _LONG_TYPE
+    return _SLOW_CHARSET if b"charset" in value.lower() and names_slow_charset(value) else None
 
 
 def expects_continue(named: Mapping[bytes, bytes]) -> bool:

@@ -52,8 +52,8 @@ class LimitSettings(BaseSettings):
     max_text_chars: int | None = variable(
         "HANDRAIL_MAX_TEXT_CHARS",
         None,
-        "The most characters of a text that vLLM is to tokenize; more is 400. Where it is not set: 16 for each token "
-        "of the model's context, and 1,000,000 at least.",
+        "The most characters of a text that the engine is to tokenize; more is 400. Where it is not set: 16 for each "
+        "token of the model's context, and 1,000,000 at least.",
         ge=1,
     )
     max_n: int = variable(

@@ -21,10 +21,11 @@ import json.encoder
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from anyio import CancelScope
-from fastapi.encoders import jsonable_encoder
+from fastapi.encoders import decimal_encoder, jsonable_encoder
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Send
 
@@ -37,6 +38,8 @@ _BYTES = bytes | bytearray | memoryview
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 _JSON = (b"content-type", b"application/json")
 _DONE = b"data: [DONE]\n\n"
+#: Digits of an int that Python converts to text.
+_MOST_DIGITS = 4300
 #: How a line of an event stream begins.
 _FIELDS = ("data:", "event:", "id:", "retry:")
 
@@ -125,10 +128,10 @@ def encoded(value: Any) -> Any:
     if inspect.iscoroutine(value):
         value.close()  # else Python would warn of a line of Handrail's on collection
         raise TypeError("it answered with a coroutine, which is not awaited: write `await` before what it returns")
-    numpy, known = sys.modules.get("numpy"), {}
+    numpy, known = sys.modules.get("numpy"), dict[Any, Callable[[Any], Any]]({Decimal: _number})
     if numpy is not None:
         plain: Callable[[Any], Any] = lambda item: item.tolist()  # noqa: E731  the same for both
-        known = {numpy.ndarray: plain, numpy.generic: plain}
+        known |= {numpy.ndarray: plain, numpy.generic: plain}
     try:
         return jsonable_encoder(value, custom_encoder=known)
     except ValueError as error:
@@ -136,6 +139,16 @@ def encoded(value: Any) -> Any:
         if not isinstance(kinds, list):  # raised by the value itself, such as a number out of range
             raise
         raise TypeError(_no_json(value)) from error
+
+
+def _number(value: Decimal) -> int | float:
+    """As FastAPI's encoder has it, but a number that JSON cannot hold is not computed: that takes hours."""
+    if value.is_finite() and value.adjusted() >= _MOST_DIGITS:
+        raise ValueError(
+            f"it answered with a Decimal of {value.adjusted() + 1:,} digits, and a number in JSON has at most "
+            f"{_MOST_DIGITS:,}: return str() of it, or bound the field (`max_digits`, `le`)"
+        )
+    return decimal_encoder(value)
 
 
 def _no_json(value: Any) -> str:

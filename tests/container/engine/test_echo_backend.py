@@ -134,6 +134,24 @@ async def test_answers_have_a_bound(backend: EchoBackend, n: int, says: str) -> 
         await backend.facade.chat_completions(model_input={"messages": [{"role": "user", "content": "a"}], "n": n})
 
 
+async def test_texts_have_a_bound() -> None:
+    """HANDRAIL_MAX_TEXT_CHARS; and one on the prompts of a request, each as often as it is answered."""
+    facade = EchoBackend(Pace(), "echo", most_text=10).facade
+    for body in ({"prompt": "a" * 11}, {"prompt": ["a", "b" * 11]}):
+        with pytest.raises(HTTPException, match="HANDRAIL_MAX_TEXT_CHARS allows 10"):
+            await facade.completions(model_input=body)
+    with pytest.raises(HTTPException, match="HANDRAIL_MAX_TEXT_CHARS allows 10"):
+        facade.tokenize("a" * 11)
+    with pytest.raises(HTTPException, match="25,000,001 characters, each `n` times"):
+        await EchoBackend(Pace(), "echo").facade.completions(model_input={"prompt": "a" * 25_000_001})
+
+
+async def test_an_answer_has_a_bound(backend: EchoBackend) -> None:
+    """Of tokens, as a model's context is one."""
+    body = {"prompt": "a " * 5000, "max_tokens": 5000}
+    assert (await backend.facade.completions(model_input=body)).usage.completion_tokens == 4096
+
+
 async def test_a_stream_has_all_answers(backend: EchoBackend) -> None:
     """One after the other."""
     body = {"messages": [{"role": "user", "content": "a b"}], "n": 2, "stream": True}

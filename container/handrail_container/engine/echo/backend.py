@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from handrail_container.engine import token_usage
 from handrail_container.engine.echo import apis
-from handrail_container.engine.echo.client import EchoClient, Pace, RequestOutput, token_ids
+from handrail_container.engine.echo.client import MOST_TOKENS, EchoClient, Pace, RequestOutput, token_ids
 from handrail_container.engine.echo.lora import EchoAdapters
 from handrail_container.engine.echo.openai import (
     BATCH,
@@ -31,10 +31,13 @@ from handrail_container.engine.echo.openai import (
     prompts_of,
     texts_of,
 )
+from handrail_container.engine.texts import most_characters, require_short
 
 S = TypeVar("S", bound=BaseModel)
 #: The most answers of one request, as many as embeddings.
 MOST_ANSWERS = 8192
+#: The most characters of the prompts of one request, each as often as it is answered.
+_MOST_REPEATED = 25_000_000
 
 
 class EchoEngine(Engine):
@@ -54,6 +57,7 @@ class EchoEngine(Engine):
         return self._client.generate(prompt, sampling_params, uuid.uuid4().hex)
 
     def tokenize(self, text: str) -> list[int]:
+        require_short(text, self._client.most_text)
         return token_ids(text)
 
     async def create(self, operation: str, body: dict[str, Any], request: Request | None) -> Any:
@@ -69,7 +73,12 @@ class EchoEngine(Engine):
         served = EchoAnswer(operation, body["request_id"], body["model"], asked)
         if (count := len(prompts_of(asked)) * (asked.n or 1)) > MOST_ANSWERS:
             raise HTTPException(400, f"{count:,} answers are asked for, and {MOST_ANSWERS:,} are allowed")
-        first, *others = texts_of(asked)
+        texts = texts_of(asked)
+        if (length := sum(map(len, texts))) > _MOST_REPEATED:
+            raise HTTPException(
+                400, f"the prompts have {length:,} characters, each `n` times; at most {_MOST_REPEATED:,} are allowed"
+            )
+        first, *others = texts
         answers = [self._answer_to(first, asked.limit(), body, state)]
         for text in others:  # each answer counts for itself
             answers.append(self._answer_to(text, asked.limit(), body, token_usage.state_of_call(request)))
@@ -106,7 +115,10 @@ _SCHEMAS: dict[str, type[ChatRequest | CompletionRequest]] = {
 
 async def _last(outputs: AsyncIterator[RequestOutput]) -> RequestOutput:
     async with aclosing(outputs):  # type: ignore[type-var]  # an async generator
-        return [output async for output in outputs][-1]
+        last = await anext(outputs)
+        async for output in outputs:
+            last = output
+    return last
 
 
 @functools.cache
@@ -125,8 +137,8 @@ def _parsed(schema: type[S], body: dict[str, Any]) -> S:
 class EchoBackend:
     name = "echo"
 
-    def __init__(self, pace: Pace, model: str, *, is_strict: bool = False) -> None:
-        self.client = EchoClient(pace)
+    def __init__(self, pace: Pace, model: str, *, is_strict: bool = False, most_text: int | None = None) -> None:
+        self.client = EchoClient(pace, most_text=most_characters(most_text, MOST_TOKENS))
         self.adapters = EchoAdapters(model)
         self.facade: Engine = EchoEngine(self.client, model, self.adapters, is_strict=is_strict)
         self.routes_by_payload: Mapping[str, str] = {

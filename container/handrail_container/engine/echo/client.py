@@ -12,7 +12,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from handrail_container.engine.texts import most_characters, require_short
+
 DEFAULT_MAX_TOKENS = 16  # as vLLM's SamplingParams
+#: The most tokens of an answer: each step of one repeats the steps before it.
+MOST_TOKENS = 4096
 #: Matches on stripped text only: trailing white space would be scanned again from each of its positions.
 _WORD = re.compile(r"\s*\S+")
 
@@ -52,6 +56,7 @@ class EchoClient:
     pace: Pace = field(default_factory=Pace)
     errored: bool = False
     running: set[str] = field(default_factory=set)
+    most_text: int = most_characters(None, MOST_TOKENS)
 
     @property
     def is_running(self) -> bool:
@@ -60,15 +65,20 @@ class EchoClient:
     async def generate(
         self, prompt: Any, sampling_params: Any = None, request_id: str = "", **_: Any
     ) -> AsyncIterator[RequestOutput]:
-        """Yield the output so far after every token, as vLLM does; `abort` and closing the generator end it early."""
+        """Yield the output so far after every token, as vLLM does; `abort` and closing the generator end it early.
+        Raises TooMuchAsked if the prompt is longer than `most_text`."""
         text = prompt_text(prompt)
-        ids, words = token_ids(text), tokens(text)[: max_tokens(sampling_params)]
+        require_short(text, self.most_text)
+        ids, words = token_ids(text), tokens(text)[: max_tokens(sampling_params)][:MOST_TOKENS]
+        answer, answered = "", [token_id(word) for word in words]
         self.running.add(request_id)
         try:
             for count in range(1, len(words) + 1):
                 await asyncio.sleep(self.pace.first_token_s if count == 1 else self.pace.between_tokens_s)
                 reason = "stop" if count == len(words) else None if request_id in self.running else "abort"
-                yield RequestOutput(request_id, text, ids, [_completion(words[:count], reason)], reason is not None)
+                answer += words[count - 1]
+                output = CompletionOutput(answer, answered[:count], reason)
+                yield RequestOutput(request_id, text, ids, [output], reason is not None)
                 if reason == "abort":
                     break
         finally:
@@ -79,10 +89,6 @@ class EchoClient:
 
     async def check_health(self) -> None:
         """Always return: an echo does not die."""
-
-
-def _completion(words: list[str], finish_reason: str | None) -> CompletionOutput:
-    return CompletionOutput("".join(words), [token_id(word) for word in words], finish_reason)
 
 
 def tokens(text: str) -> list[str]:

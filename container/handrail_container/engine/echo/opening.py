@@ -11,4 +11,5 @@ def open_echo(asked: Opening) -> EchoBackend:
     settings = asked.settings
     pace = Pace(settings.echo_load_s, settings.echo_ttft_ms / 1000, settings.echo_itl_ms / 1000)
     name = settings.vllm.get("SM_VLLM_MODEL") or asked.model or "echo"
-    return EchoBackend(pace, name, is_strict=settings.model_names == "strict")
+    strict = settings.model_names == "strict"
+    return EchoBackend(pace, name, is_strict=strict, most_text=settings.max_text_chars)

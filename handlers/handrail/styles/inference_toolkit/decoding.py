@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from handrail.styles.inference_toolkit.arrays import check_table, require_bytes, require_room
 from handrail.styles.inference_toolkit.media import CSV, JSON, NPY, NPZ, TEXT, MediaType
 
 TAKEN = (JSON, CSV, NPY, NPZ, TEXT)
@@ -42,15 +43,27 @@ def decode(data: Any, content_type: str | None) -> Any:
 def _json(text: str) -> Any:
     """A list becomes an array, as in the toolkit; an object, a text and a number stay what they are."""
     value = json.loads(text)
-    return numpy("a JSON list").array(value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    library = numpy("a JSON list")
+    if '"' in text:  # an array of texts takes the length of the longest for each
+        items = library.array(value, dtype=object)
+        require_room(items.size * max((len(str(item)) for item in items.flat), default=0), len(text))
+    return library.array(value)
 
 
 def _csv(text: str) -> Any:
+    check_table(text)
     return numpy(CSV).genfromtxt(io.StringIO(text), dtype=None, delimiter=",", encoding="utf-8")
 
 
 def _npy(data: bytes) -> Any:
-    return numpy(NPY).load(io.BytesIO(data), allow_pickle=False)  # to unpickle is to run what the client sends
+    try:
+        array = numpy(NPY).load(io.BytesIO(data), allow_pickle=False)  # to unpickle is to run what the client sends
+    except Exception as error:  # noqa: BLE001  the header is parsed as Python is, whose parser raises many kinds
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    require_bytes(array)
+    return array
 
 
 def _npz(data: bytes) -> Any:
@@ -62,7 +75,10 @@ def _npz(data: bytes) -> Any:
     if {member.filename for member in members} >= _SPARSE:
         return _library("scipy.sparse", "a sparse matrix").load_npz(io.BytesIO(data))
     with numpy(NPZ).load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return dict(arrays)
+        found = dict(arrays)
+    for array in found.values():
+        require_bytes(array)
+    return found
 
 
 def _text(text: str) -> str:

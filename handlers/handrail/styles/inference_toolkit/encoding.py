@@ -13,6 +13,8 @@ from handrail.core.answers import encoded
 from handrail.styles.inference_toolkit.decoding import numpy
 from handrail.styles.inference_toolkit.media import CSV, JSON, NPY, NPZ, TEXT, choose
 
+#: Names of arguments of NumPy's function.
+_TAKEN = frozenset({"file", "allow_pickle"})
 GIVEN = (JSON, CSV, NPY, NPZ, TEXT)
 
 
@@ -44,15 +46,25 @@ def _csv(value: Any) -> str:
 
 def _npy(value: Any) -> bytes:
     stream = io.BytesIO()
-    numpy(NPY).save(stream, value)
+    numpy(NPY).save(stream, _unpickled(NPY, value))
     return stream.getvalue()
 
 
 def _npz(value: Any) -> bytes:
     stream = io.BytesIO()
     arrays = value if isinstance(value, Mapping) else {"arr_0": value}
-    numpy(NPZ).savez(stream, **arrays)
+    if not _TAKEN.isdisjoint(arrays):
+        raise HTTPException(406, f"{NPZ} cannot hold arrays named {' or '.join(sorted(_TAKEN))}: accept another type")
+    numpy(NPZ).savez(stream, **{name: _unpickled(NPZ, array) for name, array in arrays.items()})
     return stream.getvalue()
+
+
+def _unpickled(kind: str, value: Any) -> Any:
+    """As an array. Raises HTTPException (406) for one of Python's objects: a client would have to unpickle it."""
+    array = numpy(kind).asanyarray(value)
+    if array.dtype.hasobject:
+        raise HTTPException(406, f"{kind} holds arrays, and the prediction is a {type(value).__name__}: accept JSON")
+    return array
 
 
 ENCODERS: dict[str, Callable[[Any], Any]] = {JSON: to_json, CSV: _csv, NPY: _npy, NPZ: _npz, TEXT: str}

@@ -7,23 +7,32 @@ from email.message import Message
 
 from starlette.exceptions import HTTPException
 
+from handrail.core.charsets import names_slow_charset
+
 JSON, CSV, TEXT = "application/json", "text/csv", "text/plain"
 NPY, NPZ = "application/x-npy", "application/x-npz"
 OCTETS, ANY = "application/octet-stream", "*/*"
+_LONGEST = 1024
 #: Bodies of these arrive at `input_fn` as text.
 AS_TEXT = (JSON, CSV)
 
 
 class MediaType:
-    """A Content-Type header. `text` is what `input_fn` is told: the type alone, if only a charset follows it."""
+    """A Content-Type header. `text` is what `input_fn` is told: the type alone, if only a charset follows it.
+
+    Raises HTTPException (400) for a long one: its parser takes time that grows with the square.
+    """
 
     def __init__(self, header: str | None) -> None:
+        if header is not None and len(header) > _LONGEST:
+            raise HTTPException(400, f"the Content-Type header is longer than {_LONGEST} characters")
         parsed = Message()
         parsed["content-type"] = header or ""
         parameters = {name.lower(): value for name, value in parsed.get_params([])[1:]}
         self.bare = (header or "").partition(";")[0].strip().lower()
         self.text = header if header is None or parameters.keys() - {"charset"} else self.bare
-        self.charset = parameters.get("charset") or "utf-8"
+        charset = parameters.get("charset") or "utf-8"
+        self.charset: str = charset[-1] if isinstance(charset, tuple) else charset  # `charset*=utf-8''utf-8`
 
     @property
     def is_json(self) -> bool:
@@ -31,6 +40,8 @@ class MediaType:
 
     def decoded(self, body: bytes) -> str:
         """The body as text. Raises HTTPException."""
+        if names_slow_charset(self.charset.encode()):
+            raise HTTPException(415, f"the charset {self.charset!r} takes too long to decode: send utf-8")
         try:
             return body.decode(self.charset)
         except UnicodeDecodeError as error:

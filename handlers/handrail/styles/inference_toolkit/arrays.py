@@ -1,0 +1,56 @@
+"""Bounds on the arrays that a body becomes: some take ten thousand times its bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+#: Bytes of a character in an array of texts.
+_CHARACTER = 4
+#: Bytes that an array of texts may take, or so many times the body's if that is more.
+_TEXTS, _TIMES = 16 * 1024 * 1024, 20
+#: NumPy keeps 170 bytes for a cell of CSV while it reads, and 700 for a column.
+_CELLS, _COLUMNS = 500_000, 10_000
+#: Items and lists in an array without bytes, of which a header can name any number.
+_EMPTY = 1_000_000
+
+
+def require_room(characters: int, body: int) -> None:
+    """Raises HTTPException (413) where an array of texts would take too much. `body` is the body's length."""
+    size, most = characters * _CHARACTER, max(_TEXTS, _TIMES * body)
+    if size > most:
+        raise HTTPException(
+            413,
+            f"the body becomes an array of texts in which each takes the room of the longest: {size:,} bytes, and "
+            f"{most:,} are allowed. Send texts of similar length, or write input_fn",
+        )
+
+
+def check_table(text: str) -> None:
+    """Raises ValueError where lines of CSV have different numbers of columns, HTTPException (413) where the table is
+    too large. NumPy would collect all such lines, or would keep each text with the room of its column's longest."""
+    longest: list[int] = []
+    rows = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        cells = line.partition("#")[0].strip().split(",")
+        if cells == [""]:
+            continue
+        rows += 1
+        if rows == 1:
+            longest = [0] * len(cells)
+        elif len(cells) != len(longest):
+            raise ValueError(f"line {number} has {len(cells)} columns, and the first has {len(longest)}")
+        if len(longest) > _COLUMNS or rows * len(longest) > _CELLS:
+            raise HTTPException(
+                413, f"the CSV has more than {_COLUMNS:,} columns or {_CELLS:,} cells: send less, or write input_fn"
+            )
+        longest = [max(pair) for pair in zip(longest, map(len, cells), strict=True)]
+    require_room(rows * sum(longest), len(text))
+
+
+def require_bytes(array: Any) -> None:
+    """Raises ValueError for an array of no bytes with more items, or lists of none, than can be listed."""
+    if array.nbytes == 0 and math.prod(max(size, 1) for size in array.shape) > _EMPTY:
+        raise ValueError(f"an array of no bytes has the shape {array.shape}")

@@ -1,0 +1,111 @@
+"""Bodies that would become arrays of ten thousand times their bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy
+import pytest
+from handrail.styles.inference_toolkit.decoding import decode
+from handrail.styles.inference_toolkit.encoding import encode
+from handrail.styles.inference_toolkit.media import MediaType
+from starlette.exceptions import HTTPException
+
+JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
+
+
+def refusal(body: Any, kind: str) -> HTTPException:
+    with pytest.raises(HTTPException) as refused:
+        decode(body, kind)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (json.dumps([""] * 5000 + ["x" * 50_000]), JSON),
+        (json.dumps([[1.5, "x" * 50_000]] * 2 + [[2, ""]] * 500), JSON),
+        ("x" * 30_000 + "\n" + "a\n" * 5000, CSV),
+        ("1," * 10_001 + "1", CSV),
+        ("1\n" * 500_001, CSV),
+    ],
+    ids=["texts", "texts and numbers", "column", "columns", "cells"],
+)
+def test_what_would_take_too_much_is_413(body: str, kind: str) -> None:
+    assert refusal(body, kind).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "shape"),
+    [
+        (json.dumps(["a"] * 100 + ["x" * 2000]), (101,)),
+        (json.dumps(["x" * 100] * 5000), (5000,)),
+        (json.dumps(['"']), (1,)),
+        (json.dumps([[], []]), (2, 0)),
+    ],
+)
+def test_texts_of_any_honest_length_are_an_array(body: str, shape: tuple[int, ...]) -> None:
+    assert decode(body, JSON).shape == shape
+
+
+def test_csv_as_numpy_has_it() -> None:
+    """Comments and empty lines are no rows."""
+    assert decode("1,2\n\n# no row\n3,4 # a comment\n", CSV).tolist() == [[1, 2], [3, 4]]
+    assert decode("1,a\n2,bc\n", CSV).tolist() == [(1, "a"), (2, "bc")]
+
+
+def test_lines_of_different_lengths_end_at_the_first() -> None:
+    refused = refusal("1,2\n" + "1\n" * 400_000, CSV)
+    assert (refused.status_code, refused.detail) == (
+        400,
+        "the body is not text/csv: line 2 has 1 columns, and the first has 2",
+    )
+
+
+def npy(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"(" * 9000,
+        b"{" * 9000,
+        b"-" * 9800,
+        b"{'descr': '<f8', 'fortran_order': False, 'shape': (" + b"9" * 4000 + b",)}",
+    ],
+    ids=["brackets", "braces", "signs", "digits"],
+)
+def test_a_header_that_no_parser_takes_is_400(header: bytes) -> None:
+    assert refusal(npy(header), NPY).status_code == 400
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("<f8", "(3000000, 0)"), ("|S0", "(1000000000000,)")])
+def test_arrays_of_nothing_have_a_bound(kind: str, shape: str) -> None:
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    assert "an array of no bytes" in refusal(npy(head), NPY).detail
+
+
+def test_arrays_of_nothing_by_name_have_one_too() -> None:
+    stream = io.BytesIO()
+    numpy.savez(stream, a=numpy.zeros((3_000_000, 0)), b=numpy.zeros(1))
+    assert "an array of no bytes" in refusal(stream.getvalue(), NPZ).detail
+
+
+@pytest.mark.parametrize(
+    ("prediction", "kind"), [({"a": 1}, NPY), ([None], NPY), ({"a": [{}]}, NPZ), ({"file": [1]}, NPZ)]
+)
+def test_no_client_is_given_a_pickle(prediction: Any, kind: str) -> None:
+    with pytest.raises(HTTPException) as refused:
+        encode(prediction, kind, JSON)
+    assert refused.value.status_code == 406
+
+
+def test_a_long_type_and_a_slow_charset_are_refused_where_no_gate_has() -> None:
+    with pytest.raises(HTTPException) as long:
+        MediaType("text/csv; a=" + ";" * 2000)
+    with pytest.raises(HTTPException) as slow:
+        MediaType("text/csv; charset*=utf-8''puny%63ode").decoded(b"a-")
+    assert (long.value.status_code, slow.value.status_code) == (400, 415)
