@@ -75,13 +75,24 @@ def test_what_is_refused_stops_the_start(tmp_path: Path, text: str, problem: str
 
 def test_what_serves_in_place_of_another_engine_is_a_warning(tmp_path: Path) -> None:
     (warning,) = engine_config.read(settings(tmp_path, "option.rolling_batch=lmi-dist")).warnings
-    assert warning == f"{tmp_path}/{FILE}:1 option.rolling_batch: lmi-dist is no more, in LMI neither: vLLM serves"
+    assert warning == f"{tmp_path}/{FILE}:1 option.rolling_batch: LMI has no lmi-dist any more: vLLM serves"
 
 
 def test_gpus_that_lie_idle_are_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On vLLM, and where no flag says how many are used."""
     monkeypatch.setattr(engine_config.gpus, "count", lambda environment: 4)
-    (warning,) = engine_config.read(settings(tmp_path, "option.dtype=fp16")).warnings
+    given = settings(tmp_path, "option.dtype=fp16", HANDRAIL_ENGINE="vllm")
+    (warning,) = engine_config.read(given).warnings
     assert "LMI would use all 4 GPUs" in warning
+    assert engine_config.read(settings(tmp_path, "option.dtype=fp16")).warnings == ()
+    for text, flags in (("option.data_parallel_size=4", {}), ("option.dtype=fp16", ours(TENSOR_PARALLEL_SIZE="1"))):
+        assert engine_config.read(settings(tmp_path, text, HANDRAIL_ENGINE="vllm", **flags)).warnings == ()
+
+
+def test_a_secret_among_the_options_is_hidden(tmp_path: Path) -> None:
+    given = settings(tmp_path, "option.hf_token=sesame")
+    assert engine_config.read(given).lmi.fields[0].note == "SM_VLLM_HF_TOKEN=***"
+    assert given.redactor("open sesame") == "open ***"
 
 
 def test_a_refused_flag_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

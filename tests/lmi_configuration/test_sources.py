@@ -67,6 +67,23 @@ def test_two_keys_that_differ_are_refused(tmp_path: Path) -> None:
     }
 
 
+def test_a_variable_yields_to_the_option_that_it_stands_for(tmp_path: Path) -> None:
+    found = read(tmp_path, OPTION_TENSOR_PARALLEL_SIZE="2", SM_NUM_GPUS="8")
+    assert notes(found)["SM_NUM_GPUS"] == "ignored: OPTION_TENSOR_PARALLEL_SIZE comes first"
+
+
+@pytest.mark.parametrize("value", ["/opt/ml/model/llama", "llama", "./llama/"])
+def test_a_model_may_be_below_the_model_directory(tmp_path: Path, value: str) -> None:
+    (tmp_path / "llama").mkdir()
+    assert read(tmp_path, f"option.model_id={value}").flags == {"SM_VLLM_MODEL": str(tmp_path / "llama")}
+    found = read(tmp_path, f"option.speculative_draft_model={value}").flags["SM_VLLM_SPECULATIVE_CONFIG"]
+    assert f'"model": "{tmp_path}/llama"' in found
+
+
+def test_the_model_directory_is_known_by_its_path_in_the_container(tmp_path: Path) -> None:
+    assert read(tmp_path, "option.model_id=/opt/ml/model").flags == {"SM_VLLM_MODEL": str(tmp_path)}
+
+
 def test_an_empty_value_is_none(tmp_path: Path) -> None:
     assert notes(read(tmp_path, "option.model_id=")) == {"option.model_id": "ignored: it has no value"}
 
@@ -129,13 +146,12 @@ def test_the_script_may_have_another_name(tmp_path: Path) -> None:
 def test_all_gpus_are_those_of_this_machine(tmp_path: Path) -> None:
     found = read(tmp_path, "option.tensor_parallel_degree=max", gpus=8)
     assert found.flags == {"SM_VLLM_TENSOR_PARALLEL_SIZE": "8"}
-    assert found.idle_gpus is None
 
 
 def test_gpus_that_lmi_would_use_are_a_warning(tmp_path: Path) -> None:
-    """Where nothing says how many."""
     assert "LMI would use all 8 GPUs" in str(read(tmp_path, "engine=Python", gpus=8).idle_gpus)
     assert read(tmp_path, "engine=Python", gpus=1).idle_gpus is None
+    assert read(tmp_path, "", gpus=8).idle_gpus is None
 
 
 def test_gpus_are_counted_without_opening_them(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from handrail.core.redaction import is_secret
 from handrail.styles.truss.config import TrussConfig
 
 from handrail_container.process.exits import SettingsError
@@ -21,6 +22,8 @@ from handrail_container.settings.fields import Settings
 
 _PREFIX = "SM_VLLM_"
 _MODEL = "SM_VLLM_MODEL"
+#: The flags that say how many GPUs are used.
+_SHARDING = {f"{_PREFIX}{name}_PARALLEL_SIZE" for name in ("TENSOR", "PIPELINE", "DATA")}
 _BOTH = "config.yaml and serving.properties both configure the engine: where they differ, config.yaml comes first"
 
 
@@ -50,7 +53,8 @@ class EngineConfig:
         of_gpu = f"{', '.join(row.label for row in rows)}: there is no GPU for it" if rows else ""
         of_lmi = [str(row) for row in self.lmi.fields if row.is_warned]
         both = _BOTH if self.fields and any(row.where for row in self.lmi.fields) else ""
-        return tuple(filter(None, (of_gpu, self.lacking, both, *of_lmi, self.lmi.idle_gpus)))
+        idle = None if _SHARDING & (self.flags or {}).keys() else self.lmi.idle_gpus
+        return tuple(filter(None, (of_gpu, self.lacking, both, *of_lmi, idle)))
 
     def named(self, problem: str) -> str:
         """`problem` with the field behind each variable that it names."""
@@ -87,7 +91,10 @@ def _of_lmi(settings: Settings) -> LmiConfig:
     if settings.engine == "none":
         return LmiConfig()
     variables = environment.process_environment()
-    return lmi_config.read(settings.model_path, variables, gpus.count(variables))
+    lmi = lmi_config.read(settings.model_path, variables, gpus.count(variables))
+    for name, value in lmi.flags.items():
+        settings.redactor.hide(value if is_secret(name) else None)
+    return lmi if settings.engine == "vllm" else replace(lmi, idle_gpus=None)
 
 
 def _behind(lmi: LmiConfig, flags: Collection[str], path: Path | None) -> LmiConfig:

@@ -12,9 +12,6 @@ from handrail_container.program.lmi import given, options, server_keys
 from handrail_container.program.lmi.given import OPTION, Given, UnreadableProperties
 from handrail_container.program.lmi.ruling import Place, Ruling
 
-#: Options that say how many GPUs one engine has.
-_SHARDED = {"option.tensor_parallel_degree", "option.tensor_parallel_size", "option.pipeline_parallel_degree"}
-
 
 @dataclass(frozen=True)
 class LmiConfig:
@@ -26,7 +23,7 @@ class LmiConfig:
     dialect: str | None = None
     formatter: str | None = None
     problem: str | None = None
-    #: A sentence on GPUs that LMI would use, and vLLM does not.
+    #: A sentence on GPUs that LMI would use, and vLLM does not where no flag says how many.
     idle_gpus: str | None = None
 
     @property
@@ -47,7 +44,7 @@ def read(folder: Path, environment: Mapping[str, str], gpus: int) -> LmiConfig:
     script = environment.get("CUSTOM_SCRIPT_FILENAME") or "model.py"
     place = Place(folder, script, gpus, {key: one.value for key, one in chosen.items()})
     rulings = [(one, _ruling(one, chosen, place)) for one in found]
-    return _config(list(_without_conflicts(rulings)), set(chosen), gpus)
+    return _config(list(_without_conflicts(rulings)), gpus)
 
 
 def _ruling(one: Given, chosen: Mapping[str, Given], place: Place) -> Ruling:
@@ -69,14 +66,14 @@ def _without_conflicts(rulings: list[tuple[Given, Ruling]]) -> Iterator[tuple[Gi
         asked |= {name: (one, value) for name, value in ruled.flags.items() if name not in asked}
         if not others:
             yield one, ruled
-        elif others[0][1] in ruled.flags.values() or bool(others[0][0].where) != bool(one.where):
+        elif others[0][1] in ruled.flags.values() or others[0][0].source != one.source:
             yield one, replace(ruled, outcome=Outcome.IGNORED, note=f"{others[0][0].label} comes first", flags={})
         else:
             note = f"{one.value!r} is not what {others[0][0].label} says, {others[0][1]}: keep one"
             yield one, replace(ruled, outcome=Outcome.REFUSED, note=note, flags={})
 
 
-def _config(rulings: list[tuple[Given, Ruling]], keys: set[str], gpus: int) -> LmiConfig:
+def _config(rulings: list[tuple[Given, Ruling]], gpus: int) -> LmiConfig:
     fields = tuple(Field(o.name, o.where, r.outcome, r.note, r.flags, is_warned=r.is_warned) for o, r in rulings)
     inputs = {name: value for _, ruled in rulings for name, value in ruled.inputs.items()}
     flags = {name: value for _, ruled in rulings for name, value in ruled.flags.items()}
@@ -84,8 +81,8 @@ def _config(rulings: list[tuple[Given, Ruling]], keys: set[str], gpus: int) -> L
         f"LMI would use all {gpus} GPUs of this machine for the model, and vLLM uses one: set "
         "option.tensor_parallel_degree=max (or OPTION_TENSOR_PARALLEL_DEGREE), or 1"
     )
-    is_idle = gpus > 1 and fields and not keys & _SHARDED
-    return LmiConfig(fields, flags, inputs.get("dialect"), inputs.get("formatter"), idle_gpus=idle if is_idle else None)
+    told = idle if gpus > 1 and fields else None
+    return LmiConfig(fields, flags, inputs.get("dialect"), inputs.get("formatter"), idle_gpus=told)
 
 
 def nearest(name: str) -> str | None:

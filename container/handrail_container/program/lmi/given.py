@@ -24,16 +24,22 @@ class UnreadableProperties(Exception):
 @dataclass(frozen=True)
 class Given:
     """A key of LMI's with its value. `name` is what the operator wrote: the key, or a variable; `where` is the line of
-    the file, empty for a variable."""
+    the file, empty for a variable; `stands_in` marks a variable that counts where its option is not set."""
 
     key: str
     value: str
     name: str
     where: str = ""
+    stands_in: bool = False
 
     @property
     def label(self) -> str:
         return f"{self.where} {self.name}".lstrip()
+
+    @property
+    def source(self) -> tuple[bool, bool]:
+        """Equal for keys that nothing ranks among each other."""
+        return bool(self.where), self.stands_in
 
 
 def collect(folder: Path, environment: Mapping[str, str]) -> list[Given]:
@@ -66,6 +72,8 @@ def _of_environment(environment: Mapping[str, str], *, is_lmi: bool) -> Iterator
         elif name.startswith(lmi.SERVER):
             yield Given(name.removeprefix(lmi.SERVER).lower(), environment[name], name)
     others = lmi.ALWAYS | (lmi.BESIDE_OTHERS if is_lmi or lmi.say_lmi(environment) else {})
-    yield from (Given(key, environment[name], name) for name, key in others.items() if name in environment)
+    for name, key in others.items():
+        if name in environment:
+            yield Given(key, environment[name], name, stands_in=True)
     if environment.get(_MODEL, "").startswith(_NOT_OURS):
-        yield Given("option.model_id", environment[_MODEL], _MODEL)
+        yield Given("option.model_id", environment[_MODEL], _MODEL, stands_in=True)

@@ -21,6 +21,8 @@ from handrail_container.program.lmi.ruling import (
     used,
 )
 
+#: The model directory's path in the container.
+_THERE = "/opt/ml/model"
 _S3 = (
     "is not read here: name the folder as the endpoint's ModelDataSource, which SageMaker puts into /opt/ml/model, and "
     "leave this out"
@@ -79,7 +81,14 @@ def _model_id(value: str, place: Place) -> Ruling:
         return refused(value, _S3)
     if value.startswith("djl://"):
         return refused(value, "is in DJL's zoo, which is not read here: write a directory, or the name on the hub")
-    return mapped({"MODEL": value})
+    return mapped({"MODEL": _directory(value, place) or value})
+
+
+def _directory(value: str, place: Place) -> str | None:
+    """The directory that a value names: below the model directory, also by its path in the container; None if none."""
+    is_below = (value == _THERE or value.startswith(f"{_THERE}/")) and not os.path.isdir(value)
+    path = os.path.join(place.folder, value.removeprefix(_THERE).lstrip("/") if is_below else value)
+    return os.path.abspath(path) if os.path.isdir(path) else None
 
 
 def _degree(value: str, place: Place) -> Ruling:
@@ -104,7 +113,7 @@ def _draft(value: str, place: Place) -> Ruling:
     given = {"num_speculative_tokens": drafts, **({"draft_tensor_parallel_size": size} if size else {})}
     if wrong := next((text for text in given.values() if not text.isdecimal()), None):
         return refused(wrong, "is no number of drafted tokens, or of GPUs: write one")
-    whole = {"model": value, **{name: int(text) for name, text in given.items()}}
+    whole = {"model": _directory(value, place) or value, **{name: int(text) for name, text in given.items()}}
     return mapped({"SPECULATIVE_CONFIG": json.dumps(whole)})
 
 
@@ -171,7 +180,7 @@ RULES: dict[str, Rule] = {
     "output_formatter": one_of(_FORMATTERS, _FORMATTER),
     "rolling_batch": one_of(
         dict.fromkeys(("auto", "vllm", "disable"), _VLLM_BATCHES)
-        | {"lmi-dist": ignored("lmi-dist is no more, in LMI neither: vLLM serves", is_warned=True)},
+        | {"lmi-dist": ignored("LMI has no lmi-dist any more: vLLM serves", is_warned=True)},
         _OTHER_ENGINE,
     ),
     "engine": one_of(
