@@ -138,6 +138,25 @@ def test_a_template_may_be_relative_to_the_model_directory(tmp_path: Path) -> No
     assert read(tmp_path, f"option.chat_template={long}").flags == {"SM_VLLM_CHAT_TEMPLATE": long}
 
 
+@pytest.mark.parametrize(("folder", "text"), [("adapters", ""), ("mine", "\noption.adapters=mine")])
+def test_adapters_of_a_directory_are_loaded(tmp_path: Path, folder: str, text: str) -> None:
+    for name in ("one", "two"):
+        (tmp_path / folder / name).mkdir(parents=True)
+    (tmp_path / folder / "one/adapter_config.json").touch()
+    found = read(tmp_path, f"option.enable_lora=true{text}")
+    module = f'{{"name": "one", "path": "{tmp_path}/{folder}/one"}}'
+    assert found.flags == {"SM_VLLM_ENABLE_LORA": "true", "SM_VLLM_LORA_MODULES": module}
+    assert {row.outcome for row in found.fields} <= {"mapped", "used"}
+    named = read(tmp_path, f"option.enable_lora=true\noption.lora_modules=a=/b{text}")
+    assert named.flags == {"SM_VLLM_ENABLE_LORA": "true", "SM_VLLM_LORA_MODULES": "a=/b"}
+    assert read(tmp_path, "option.enable_lora=false").flags == {"SM_VLLM_ENABLE_LORA": "false"}
+
+
+def test_a_directory_without_adapters_is_a_warning(tmp_path: Path) -> None:
+    row = read(tmp_path, "option.enable_lora=true\noption.adapters=none").fields[1]
+    assert (row.is_warned, row.note) == (True, "there is no adapter (*/adapter_config.json) in that directory")
+
+
 def test_the_script_may_have_another_name(tmp_path: Path) -> None:
     (row,) = read(tmp_path, "option.entryPoint=handle.py", CUSTOM_SCRIPT_FILENAME="handle.py").fields
     assert (row.outcome, row.note) == ("used", "the script")

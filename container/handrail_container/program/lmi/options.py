@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 from handrail_container.program.lmi.ruling import (
     Place,
@@ -53,7 +54,6 @@ _REASONS = {
     "predict_timeout": "HANDRAIL_INVOCATION_TIMEOUT_S and HANDRAIL_STREAM_TIMEOUT_S set the deadlines here",
     "enable_streaming": 'a request asks for a stream, with "stream": true',
     "max_output_size": "answers have no such bound here",
-    "adapters": "name adapters in lora_modules, or have them loaded by POST /adapters",
     "handler": "a handler is found by its mark",
     "input_formatter": "a formatter is found by its mark",
     "modelname": "served_model_name names the model",
@@ -67,6 +67,8 @@ _REASONS = {
     **dict.fromkeys(("paged_attention", "max_sparsity", "max_splits", "decoding_strategy"), _TRANSFORMERS),
     **dict.fromkeys(("use_v2_block_manager", "lora_extra_vocab_size", "long_lora_scaling_factors"), _NO_VLLM),
     **dict.fromkeys(("num_scheduler_steps", "multi_step_stream_outputs", "preemption_mode"), _NO_VLLM),
+    **dict.fromkeys(("guided_decoding_backend", "swap_space", "disable_log_requests"), _NO_VLLM),
+    **dict.fromkeys(("max_seq_len_to_capture", "scheduler_delay_factor", "num_lookahead_slots"), _NO_VLLM),
     **dict.fromkeys(("max_input_len", "max_output_len", "max_num_tokens", "max_beam_width"), _TENSORRT),
     **dict.fromkeys(("use_custom_all_reduce", "kv_cache_free_gpu_mem_fraction", "batch_scheduler_policy"), _TENSORRT),
     **dict.fromkeys(("enable_trt_overlap", "enable_kv_cache_reuse", "smoothquant_alpha", "use_fused_mlp"), _TENSORRT),
@@ -128,6 +130,34 @@ def _beside_draft(value: str, place: Place) -> Ruling:
     return used("part of speculative_config")
 
 
+def _enable_lora(value: str, place: Place) -> Ruling:
+    """With the adapters of the directory that `adapters` names, as LMI loads them."""
+    found = _adapters(place) if value.lower() == "true" and "option.lora_modules" not in place.values else {}
+    modules = " ".join(json.dumps({"name": name, "path": path}) for name, path in found.items())
+    return mapped({"ENABLE_LORA": value, **({"LORA_MODULES": modules} if modules else {})})
+
+
+def _adapters(place: Place) -> dict[str, str]:
+    folder = place.folder / place.values.get("option.adapters", "adapters")
+    return {one.parent.name: str(one.parent.absolute()) for one in sorted(folder.glob("*/adapter_config.json"))}
+
+
+def _beside_lora(value: str, place: Place) -> Ruling:
+    if place.values.get("option.enable_lora", "").lower() != "true":
+        return ignored("enable_lora is not true")
+    if not _adapters(place):
+        return ignored("there is no adapter (*/adapter_config.json) in that directory", is_warned=True)
+    return used("the directory of the adapters that are loaded")
+
+
+def _limits(value: str, place: Place) -> Ruling:
+    """Also in the form that LMI took before vLLM wanted JSON."""
+    if not _LIMITS.fullmatch(value):
+        return mapped({"LIMIT_MM_PER_PROMPT": value})
+    pairs = (one.partition("=") for one in value.split(","))
+    return mapped({"LIMIT_MM_PER_PROMPT": json.dumps({name.strip(): int(most) for name, _, most in pairs})})
+
+
 def _template(value: str, place: Place) -> Ruling:
     """A path may be relative to the model directory."""
     path = os.path.join(place.folder, value)  # may be the text of a template, which no Path could be
@@ -144,6 +174,7 @@ def _entry_point(value: str, place: Place) -> Ruling:
     return refused(value, f"is not looked for: set CUSTOM_SCRIPT_FILENAME={value}, and leave this out")
 
 
+_LIMITS = re.compile(r"\s*\w+=\d+(,\s*\w+=\d+)*")
 _DRAFTS = ("speculative_draft_model", "draft_model_id", "speculative_model")
 _FORMATTERS = {
     "json": used("whole answers, unless a request asks for a stream", formatter="json"),
@@ -155,7 +186,7 @@ _TASK = "is no task of vLLM's that is known here: leave it out, or set runner an
 _POOLED = ("text-embedding", "feature-extraction", "embed", "embedding", "classify", "text-classification", "score")
 
 RULES: dict[str, Rule] = {
-    "model_id": _model_id,
+    **dict.fromkeys(("model_id", "s3url"), _model_id),
     "tensor_parallel_degree": _degree,
     "pipeline_parallel_degree": number("PIPELINE_PARALLEL_SIZE"),
     "max_rolling_batch_size": number("MAX_NUM_SEQS"),
@@ -165,6 +196,9 @@ RULES: dict[str, Rule] = {
     "dtype": _dtype,
     "revision": renamed("REVISION"),
     "chat_template": _template,
+    "enable_lora": _enable_lora,
+    "adapters": _beside_lora,
+    "limit_mm_per_prompt": _limits,
     **dict.fromkeys(_DRAFTS, _draft),
     **dict.fromkeys(("speculative_length", "num_speculative_tokens", "spec_length"), _beside_draft),
     **dict.fromkeys(("draft_model_tp_size", "speculative_draft_tensor_parallel_size"), _beside_draft),
