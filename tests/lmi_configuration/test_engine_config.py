@@ -36,6 +36,19 @@ def test_our_own_variables_come_first(tmp_path: Path) -> None:
     assert found.warnings == ()
 
 
+def test_a_switch_yields_to_its_opposite(tmp_path: Path) -> None:
+    """Of a Truss too: vLLM obeys the last of two."""
+    text = "option.enable_prefix_caching=false"
+    found = engine_config.read(settings(tmp_path, text, **ours(ENABLE_PREFIX_CACHING="true")))
+    assert found.flags == {"SM_VLLM_ENABLE_PREFIX_CACHING": "true"}
+    assert found.lmi.fields[0].note == "SM_VLLM_ENABLE_PREFIX_CACHING comes first"
+    (tmp_path / "config.yaml").write_text("trt_llm: {runtime: {enable_chunked_context: true}}\n")
+    text = "option.enable_chunked_prefill=false"
+    assert engine_config.read(settings(tmp_path, text)).flags == {"SM_VLLM_ENABLE_CHUNKED_PREFILL": "true"}
+    off = engine_config.read(settings(tmp_path, text, **ours(NO_ENABLE_CHUNKED_PREFILL="true")))
+    assert off.flags == {"SM_VLLM_NO_ENABLE_CHUNKED_PREFILL": "true"}
+
+
 def test_a_truss_s_file_comes_before_lmi_s(tmp_path: Path) -> None:
     """And the log warns of two."""
     (tmp_path / "config.yaml").write_text("vllm: {model: org/truss, dtype: half}\n")

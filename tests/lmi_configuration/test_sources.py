@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from handrail_container.program.config_field import Field
 from handrail_container.program.gpus import count
-from handrail_container.program.lmi import config
+from handrail_container.program.lmi import config, options
 from handrail_container.program.lmi.config import LmiConfig
+from hypothesis import given
+from hypothesis import strategies as some
 
 
 def read(folder: Path, text: str | None = None, *, gpus: int = 0, **environment: str) -> LmiConfig:
@@ -192,6 +194,25 @@ def test_gpus_are_counted_without_opening_them(tmp_path: Path) -> None:
 )
 def test_the_nearest_option_is_written_as_the_field_is(name: str, near: str | None) -> None:
     assert config.nearest(name) == near
+
+
+@given(
+    some.lists(some.tuples(some.sampled_from([f"option.{name}" for name in options.RULES]), some.text()), max_size=4),
+    some.integers(0, 2),
+)
+def test_any_value_is_ruled_on(pairs: list[tuple[str, str]], gpus: int) -> None:
+    environment = {f"OPTION_{name.removeprefix('option.').upper()}": value for name, value in pairs}
+    for row in config.read(Path("/nowhere"), environment, gpus).fields:
+        assert row.note
+        assert "\n" not in row.note
+
+
+def test_a_long_value_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    found = read(tmp_path, OPTION_CHAT_TEMPLATE="{{ a }}\n" * 100, OPTION_DTYPE="x" * 1000)
+    assert [len(row.note) < 320 for row in found.fields] == [True, True]
+    assert found.flags["SM_VLLM_CHAT_TEMPLATE"] == "{{ a }}\n" * 100
+    number = read(tmp_path, OPTION_MAX_ROLLING_BATCH_SIZE="9" * 5000)
+    assert number.fields[0].outcome == "refused"
 
 
 def test_a_secret_is_not_shown(tmp_path: Path) -> None:

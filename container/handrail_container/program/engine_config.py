@@ -72,11 +72,11 @@ def read(settings: Settings) -> EngineConfig:
     lmi = _behind(_of_lmi(settings), settings.vllm, None)
     config = find_config(settings.model_path)
     if not isinstance(config, TrussConfig):
-        return EngineConfig((), {**lmi.flags, **settings.vllm}, lmi=lmi, origins=_origins(lmi.fields, lmi.flags))
+        return EngineConfig((), _merged(lmi.flags, settings.vllm), lmi=lmi, origins=_origins(lmi.fields, lmi.flags))
     rows = tuple(truss_flags.fields(config, on_gpu=settings.engine == "vllm" and truss_flags.has_gpu()))
     of_file = truss_flags.engine_flags(list(rows)) | _of_process(config)
     lmi = _behind(lmi, of_file, config.path)
-    asked = {**lmi.flags, **of_file, **settings.vllm}
+    asked = _merged(lmi.flags, of_file, settings.vllm)
     model = asked.pop(_MODEL) if _MODEL in of_file and _MODEL not in settings.vllm else None
     origins = _origins((*rows, *lmi.fields), {n: v for n, v in asked.items() if n not in settings.vllm})
     return EngineConfig(rows, asked, model, system_packages.sentence(config), lmi, origins)
@@ -101,13 +101,27 @@ def _behind(lmi: LmiConfig, flags: Collection[str], path: Path | None) -> LmiCon
     """`lmi` without `flags`, which the environment sets, or the file at `path`."""
 
     def told(row: Field) -> Field:
-        first = [name for name in row.flags if name in flags]
+        first = [other for name in row.flags for other in (name, _opposite(name)) if other in flags]
         if not first:
             return row
         return replace(row, outcome=Outcome.IGNORED, note=f"{path or first[0]} comes first", flags={})
 
-    kept = {name: value for name, value in lmi.flags.items() if name not in flags}
+    kept = {name: value for name, value in lmi.flags.items() if not {name, _opposite(name)} & set(flags)}
     return replace(lmi, fields=tuple(map(told, lmi.fields)), flags=kept)
+
+
+def _merged(*layers: Mapping[str, str]) -> dict[str, str]:
+    """The flags of all, the later over the earlier; a flag goes with its opposite, or vLLM would be given both."""
+    merged: dict[str, str] = {}
+    for layer in layers:
+        merged = {name: value for name, value in merged.items() if _opposite(name) not in layer} | dict(layer)
+    return merged
+
+
+def _opposite(name: str) -> str:
+    """The variable that switches off what `name` switches on, or the other way."""
+    flag = name.removeprefix(_PREFIX)
+    return f"{_PREFIX}{flag.removeprefix('NO_') if flag.startswith('NO_') else f'NO_{flag}'}"
 
 
 def _of_process(config: TrussConfig) -> dict[str, str]:

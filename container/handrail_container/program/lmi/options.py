@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 
 from handrail_container.program.lmi.ruling import (
+    NUMBER,
     Place,
     Rule,
     Ruling,
@@ -113,7 +115,7 @@ def _draft(value: str, place: Place) -> Ruling:
     drafts = _first(place, ("speculative_length", "num_speculative_tokens", "spec_length")) or _DEFAULT_DRAFTS
     size = _first(place, ("draft_model_tp_size", "speculative_draft_tensor_parallel_size"))
     given = {"num_speculative_tokens": drafts, **({"draft_tensor_parallel_size": size} if size else {})}
-    if wrong := next((text for text in given.values() if not text.isdecimal()), None):
+    if wrong := next((text for text in given.values() if not NUMBER.fullmatch(text)), None):
         return refused(wrong, "is no number of drafted tokens, or of GPUs: write one")
     whole = {"model": _directory(value, place) or value, **{name: int(text) for name, text in given.items()}}
     return mapped({"SPECULATIVE_CONFIG": json.dumps(whole)})
@@ -138,8 +140,9 @@ def _enable_lora(value: str, place: Place) -> Ruling:
 
 
 def _adapters(place: Place) -> dict[str, str]:
-    folder = place.folder / place.values.get("option.adapters", "adapters")
-    return {one.parent.name: str(one.parent.absolute()) for one in sorted(folder.glob("*/adapter_config.json"))}
+    folder = _directory(place.values.get("option.adapters") or "adapters", place)
+    found = sorted(Path(folder).glob("*/adapter_config.json")) if folder else []
+    return {one.parent.name: str(one.parent) for one in found}
 
 
 def _beside_lora(value: str, place: Place) -> Ruling:
@@ -174,7 +177,7 @@ def _entry_point(value: str, place: Place) -> Ruling:
     return refused(value, f"is not looked for: set CUSTOM_SCRIPT_FILENAME={value}, and leave this out")
 
 
-_LIMITS = re.compile(r"\s*\w+=\d+(,\s*\w+=\d+)*")
+_LIMITS = re.compile(r"\s*\w+=[0-9]{1,18}(,\s*\w+=[0-9]{1,18})*")
 _DRAFTS = ("speculative_draft_model", "draft_model_id", "speculative_model")
 _FORMATTERS = {
     "json": used("whole answers, unless a request asks for a stream", formatter="json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,10 @@ from handrail.core.redaction import MASK, is_secret
 from handrail_container.program.config_field import Outcome
 
 PREFIX = "SM_VLLM_"
+#: A whole number from 1 on.
+NUMBER = re.compile(r"0*[1-9][0-9]{0,17}")
+#: Characters of a value that are shown.
+_SHOWN = 200
 #: False switches these flags off; vLLM has them on where nobody says.
 _ON = frozenset({"ENABLE_PREFIX_CACHING", "ENABLE_CHUNKED_PREFILL", "ASYNC_SCHEDULING"})
 
@@ -42,7 +47,7 @@ Rule = Callable[[str, Place], Ruling]
 
 def mapped(flags: Mapping[str, str]) -> Ruling:
     variables = {f"{PREFIX}{flag}": value for flag, value in flags.items()}
-    shown = (f"{name}={MASK if is_secret(name) else value}" for name, value in variables.items())
+    shown = (f"{name}={MASK if is_secret(name) else _beginning(value)}" for name, value in variables.items())
     return Ruling(Outcome.MAPPED, ", ".join(shown), variables)
 
 
@@ -60,7 +65,13 @@ def ignored(note: str, *, is_warned: bool = False) -> Ruling:
 
 
 def refused(value: str, instead: str) -> Ruling:
-    return Ruling(Outcome.REFUSED, f"{value!r} {instead}")
+    return Ruling(Outcome.REFUSED, f"{_beginning(value)!r} {instead}")
+
+
+def _beginning(value: str) -> str:
+    """What of a value is shown: one line, of a template as of a number."""
+    line = value.replace("\n", "\\n")
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 
 
 def reason(note: str) -> Rule:
@@ -76,7 +87,7 @@ def number(flag: str, instead: str = "write one") -> Rule:
     """A whole number from 1 on becomes the flag's value."""
 
     def rule(value: str, place: Place) -> Ruling:
-        if not value.isdecimal() or not int(value):
+        if not NUMBER.fullmatch(value):
             return refused(value, f"is no whole number from 1 on: {instead}")
         return mapped({flag: value})
 
