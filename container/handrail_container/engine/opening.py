@@ -54,7 +54,7 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     flags = dict(flags_of_styles(settings))
     of_style = flags.pop(_MODEL, None)
     model = config.model or of_style
-    backend: Backend = opener(Opening(settings, {**flags, **(config.flags or {})}, model, fallback_model))
+    backend: Backend = opener(Opening(settings, engine_config.merged(flags, config.flags or {}), model, fallback_model))
     return backend
 
 

@@ -72,11 +72,11 @@ def read(settings: Settings) -> EngineConfig:
     lmi = _behind(_of_lmi(settings), settings.vllm, None)
     config = find_config(settings.model_path)
     if not isinstance(config, TrussConfig):
-        return EngineConfig((), _merged(lmi.flags, settings.vllm), lmi=lmi, origins=_origins(lmi.fields, lmi.flags))
+        return EngineConfig((), merged(lmi.flags, settings.vllm), lmi=lmi, origins=_origins(lmi.fields, lmi.flags))
     rows = tuple(truss_flags.fields(config, on_gpu=settings.engine == "vllm" and truss_flags.has_gpu()))
     of_file = truss_flags.engine_flags(list(rows)) | _of_process(config)
     lmi = _behind(lmi, of_file, config.path)
-    asked = _merged(lmi.flags, of_file, settings.vllm)
+    asked = merged(lmi.flags, of_file, settings.vllm)
     model = asked.pop(_MODEL) if _MODEL in of_file and _MODEL not in settings.vllm else None
     origins = _origins((*rows, *lmi.fields), {n: v for n, v in asked.items() if n not in settings.vllm})
     return EngineConfig(rows, asked, model, system_packages.sentence(config), lmi, origins)
@@ -110,12 +110,12 @@ def _behind(lmi: LmiConfig, flags: Collection[str], path: Path | None) -> LmiCon
     return replace(lmi, fields=tuple(map(told, lmi.fields)), flags=kept)
 
 
-def _merged(*layers: Mapping[str, str]) -> dict[str, str]:
+def merged(*layers: Mapping[str, str]) -> dict[str, str]:
     """The flags of all, the later over the earlier; a flag goes with its opposite, or vLLM would be given both."""
-    merged: dict[str, str] = {}
+    flags: dict[str, str] = {}
     for layer in layers:
-        merged = {name: value for name, value in merged.items() if _opposite(name) not in layer} | dict(layer)
-    return merged
+        flags = {name: value for name, value in flags.items() if _opposite(name) not in layer} | dict(layer)
+    return flags
 
 
 def _opposite(name: str) -> str:
