@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import httpx
 import psutil
-from handrail_container.settings import fields
+from handrail_container.settings import fields, lmi_variables
 
 from tests import forked
 
@@ -27,12 +27,15 @@ PATIENCE_S = 60
 _POLL_S = 0.01
 _WITHOUT_VLLM = "import sys; sys.modules['vllm'] = None; from handrail_container.cli import main; main()"
 _OURS = ("HANDRAIL_", "CUSTOM_", "SAGEMAKER_", "SM_VLLM_")
+_LMI = (*lmi_variables.PREFIXES, *lmi_variables.ALWAYS, *lmi_variables.BESIDE_OTHERS)
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without what a server would read, and with what is given."""
     known = fields.variables()
-    kept = {name: value for name, value in os.environ.items() if name not in known and not name.startswith(_OURS)}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in known and not name.startswith((*_OURS, *_LMI))
+    }
     return {**kept, "HANDRAIL_LOG_FORMAT": "plain", **given}  # as people read it; that of machines has tests of its own
 
 

@@ -9,7 +9,8 @@ import pytest
 from handrail.styles.truss.config import TrussConfig
 from handrail_container.process.exits import SettingsError
 from handrail_container.program import engine_config, truss_flags
-from handrail_container.program.truss_flags import Field, Outcome, engine_flags, fields
+from handrail_container.program.config_field import Field, Outcome
+from handrail_container.program.truss_flags import engine_flags, fields
 from handrail_container.settings.fields import Settings
 
 

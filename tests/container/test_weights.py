@@ -13,10 +13,10 @@ def settings(model_path: Path, **given: object) -> Settings:
 
 
 def test_the_model_is_the_first_of_five(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """SM_VLLM_MODEL, weights in the directory, what config.yaml names, HF_MODEL_ID, what `--default-model` gives."""
+    """SM_VLLM_MODEL or option.model_id, weights in the directory, what config.yaml names, HF_MODEL_ID, what
+    `--default-model` gives."""
     empty, fallback = tmp_path_factory.mktemp("empty"), Path("/models/demo")
-    named = {"SM_VLLM_<FLAG>": {"SM_VLLM_MODEL": "org/named"}}
-    assert find_model(settings(weights, HF_MODEL_ID="org/hub", **named), fallback) == "org/named"
+    assert find_model(settings(weights, HF_MODEL_ID="org/hub"), fallback, "org/in-config", "org/named") == "org/named"
     assert find_model(settings(weights, HF_MODEL_ID="org/hub"), fallback) == str(weights)
     assert find_model(settings(empty, HF_MODEL_ID="org/hub"), fallback, "org/in-config") == "org/in-config"
     assert find_model(settings(empty, HF_MODEL_ID="org/hub"), fallback) == "org/hub"

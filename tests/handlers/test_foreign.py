@@ -210,7 +210,11 @@ def test_a_file_and_its_script_are_told_once(model_path: Path, place: Place) -> 
 
 
 def test_settings_of_another_server_are_a_warning(model_path: Path) -> None:
+    """`serving.properties` beside the script is read."""
     (model_path / "serving.properties").write_text("option.max_model_len=4096\n")
+    assert resolve(Sources(model_path)).warnings == ()
+    (model_path / "code").mkdir()
+    (model_path / "code/serving.properties").write_text("option.max_model_len=4096\n")
     program = resolve(Sources(model_path))
     assert (program.faults, len(program.warnings)) == ((), 1)
     assert "settings of DJL Serving, which are not read: write vLLM's as SM_VLLM_<FLAG>" in program.warnings[0]

@@ -19,16 +19,16 @@ from handrail.wrap.around import Wrapper
 from handrail_container.cli import check_requirements
 from handrail_container.cli.check_requirements import pip_may_fix
 from handrail_container.cli.check_slots import FOLD, WIDTH, slot_data, table
-from handrail_container.engine.opening import open_backend
+from handrail_container.engine.opening import fields_named, open_backend
 from handrail_container.gate.keys import key_warnings
 from handrail_container.process.exits import ExitCode, SettingsError
 from handrail_container.process.report import exit_code, refusal
 from handrail_container.program import engine_config
+from handrail_container.program.config_field import Field
 from handrail_container.program.engine_config import EngineConfig
 from handrail_container.program.load import load_program
 from handrail_container.program.plugins import Plugin, flags_of_styles, installed
 from handrail_container.program.requirements import Requirements, find
-from handrail_container.program.truss_flags import Field
 from handrail_container.routes.session_store import find_sessions
 from handrail_container.sagemaker.limits import over_limits
 from handrail_container.settings.environment import (
@@ -111,6 +111,7 @@ class Report:
             lines += _section(model.title, model.rows())
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
         lines += _section("config.yaml", map(_field, self.config.fields))
+        lines += _section("LMI's configuration", map(_field, self.config.lmi.fields))
         lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
         lines += _section("plugins", map(_plugin, self.plugins))
@@ -131,7 +132,7 @@ class Report:
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
             **_models(self.program),
             "adapters": {slot.value: one.signature.data() for slot, one in self.program.adapters.items()},
-            "config": [_field_data(row) for row in self.config.fields],
+            "config": [_field_data(row) for row in (*self.config.fields, *self.config.lmi.fields)],
             "session_handlers": {s.value: h.signature.data() for s, h in self.program.session_handlers.items()},
             "plugins": [asdict(plugin) for plugin in self.plugins],
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
@@ -172,7 +173,8 @@ def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhe
         and not is_elsewhere
         and {*(engine_config.read(settings).flags or ()), *dict(flags_of_styles(settings))} - {"SM_VLLM_MODEL"}
     ):
-        backend.prepare()
+        with fields_named(settings):
+            backend.prepare()
 
 
 def _section(title: str, rows: Iterable[str]) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from handrail_container.engine.backend import Backend
 from handrail_container.engine.grammars import RequestBounds
 from handrail_container.http.json_bounds import JsonBounds
+from handrail_container.process.exits import SettingsError
 from handrail_container.program import engine_config
 from handrail_container.program.plugins import engine_opener, flags_of_styles
 from handrail_container.settings.fields import Settings
@@ -18,8 +21,8 @@ _MODEL = "SM_VLLM_MODEL"
 @dataclass(frozen=True)
 class Opening:
     """The arguments of an engine's opener. `flags` are `SM_VLLM_…` variables: the environment's over those of
-    `config.yaml`, over those of styles. `model` is from `config.yaml` or a style, `fallback_model` from the command
-    line."""
+    `config.yaml`, over LMI's, over those of styles; a model among them is served whatever weights there are. `model` is
+    from `config.yaml` or a style, `fallback_model` from the command line."""
 
     settings: Settings
     flags: dict[str, str]
@@ -42,13 +45,24 @@ def request_bounds(settings: Settings) -> RequestBounds:
 def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     """The engine `HANDRAIL_ENGINE` names, not started.
 
-    Raises SettingsError if the engine needs a model and has none, or `config.yaml` asks for something impossible;
+    Raises SettingsError if the engine needs a model and has none, or the configuration asks for something impossible;
     PluginError if the engine is a plugin that cannot be loaded.
     """
     config = engine_config.read(settings)
     engine_config.require_no_problems(config)
     opener = engine_opener(settings)
     flags = dict(flags_of_styles(settings))
-    model = config.model or flags.pop(_MODEL, None)
-    backend: Backend = opener(Opening(settings, {**flags, **(config.flags or {})}, model, fallback_model))
+    of_style = flags.pop(_MODEL, None)
+    model = config.model or of_style
+    backend: Backend = opener(Opening(settings, engine_config.merged(flags, config.flags or {}), model, fallback_model))
     return backend
+
+
+@contextmanager
+def fields_named(settings: Settings) -> Iterator[None]:
+    """Name the fields of the configuration that set the flags which the engine refuses with a SettingsError."""
+    try:
+        yield
+    except SettingsError as refused:
+        named = engine_config.read(settings).named
+        raise SettingsError(*map(named, refused.problems)) from refused

@@ -4,35 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from handrail.styles.truss.config import TrussConfig
 
 from handrail_container.program import docker_server
+from handrail_container.program.config_field import Field, Outcome
 
 _PREFIX = "SM_VLLM_"
-
-
-class Outcome(StrEnum):
-    MAPPED = "mapped"
-    USED = "used"
-    IGNORED = "ignored"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class Field:
-    """Result for one field. `note` is the flag it maps to, its use, why it is ignored, or what to use instead."""
-
-    name: str
-    where: str
-    outcome: Outcome
-    note: str
-    flags: Mapping[str, str] = field(default_factory=dict)
-    needs_gpu: bool = False
 
 
 #: A field's value as flags (without their prefix), or a sentence on why there are none.

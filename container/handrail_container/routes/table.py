@@ -36,7 +36,7 @@ from handrail_container.routes.endpoint_makers import ENGINE, handler_endpoint, 
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.execution_parameters import parameters
 from handrail_container.routes.inputs.answering import Inputs
-from handrail_container.routes.inputs.dialect import DIALECTS, TGIS, has_tgis
+from handrail_container.routes.inputs.dialect import TGIS, has_tgis, of_invocations
 from handrail_container.routes.keep_alive import keeping_alive
 from handrail_container.routes.no_such_route import no_such_route
 from handrail_container.routes.ping import bounded, unhealthy
@@ -97,7 +97,7 @@ def _own_routes(program: Program, settings: Settings) -> dict[str, ASGIApp]:
 
 def _invocations(program: Program, backend: Backend, settings: Settings, gate: GateParts, engine: ASGIApp) -> Endpoint:
     """The endpoint of /invocations: its handler, and what stands around it, from the inside out."""
-    dialect = DIALECTS[settings.inputs_dialect]
+    dialect = of_invocations(settings)
     by_payload = DefaultInvocation(engine, backend.routes_by_payload, backend.adapters, dialect)
     endpoint = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
     endpoint = surrounded(endpoint, program.around.wrappers, settings)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from handrail.resolve import Program
 
 from handrail_container.engine.backend import Backend
+from handrail_container.engine.opening import fields_named
 from handrail_container.gate.gate import Gate
 from handrail_container.gate.keys import key_warnings
 from handrail_container.gate.lifecycle import Lifecycle, State
@@ -46,22 +47,25 @@ class Startup:
             logger.warning("%s", warning)
         program = await in_thread(lambda: load_program(self.settings), "script")
         of_keys, of_vllm = key_warnings(self.settings), vllm_server_warnings(self.settings)
-        configured = (*engine_config.read(self.settings).warnings, *of_keys, *of_vllm)
+        config = engine_config.read(self.settings)
+        configured = (*config.warnings, *of_keys, *of_vllm)
         for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)
         if program.faults:
             raise StartRefused(*program.faults)
-        for sentence in program.sentences():
+        for sentence in (*program.sentences(), *filter(None, (config.lmi.sentence,))):
             logger.info("%s", sentence)
         return program
 
     async def start_engine(self) -> FastAPI:
         """The application with the engine's own routes. Raises StartError."""
         self.lifecycle.step(f"the {self.backend.name} engine's flags are checked", "imports")
-        await in_thread(self._prepare, "engine flags")
+        with fields_named(self.settings):
+            await in_thread(self._prepare, "engine flags")
         self.lifecycle.step(f"the {self.backend.name} engine is starting", "engine")
         app = create_app(self.backend)
-        await self.backend.start(app)
+        with fields_named(self.settings):
+            await self.backend.start(app)
         self.lifecycle.move(State.WARMING, "the first token is awaited", "first token")
         await self.backend.warm_up()
         return app

@@ -10,10 +10,11 @@ from handrail_container.settings.field import variable
 
 
 class DialectSettings(BaseSettings):
-    inputs_dialect: Literal["lmi", "tgi"] = variable(
+    inputs_dialect: Literal["lmi", "tgi"] | None = variable(
         "HANDRAIL_INPUTS_DIALECT",
-        "lmi",
+        None,
         'How the default `/invocations` answers `{"inputs": …}` where the originals differ. `lmi`: one text with an '
         "object, streams as JSON lines, at most 30 tokens. `tgi`: one text with a list, streams as server-sent events, "
-        "at most 100 tokens, the prompt before the text, greedy without sampling parameters.",
+        "at most 100 tokens, the prompt before the text, greedy without sampling parameters. Unset: as LMI's "
+        "`option.tgi_compat` and `option.output_formatter` say, else `lmi`.",
     )

@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from handrail_container.process.exits import SettingsError
 from handrail_container.settings.fields import Settings, variables
+from handrail_container.settings.lmi_variables import is_lmis
 from handrail_container.settings.vllm_flags import variable_warnings
 
 #: Prefixes under which every variable is ours, so that a misspelt one is an error.
@@ -68,9 +69,7 @@ def process_environment() -> Mapping[str, str]:
 
 def environment_for(given: Mapping[str, str]) -> dict[str, str]:
     """The environment of another process, whose settings are `given`: without the settings of this one."""
-    known = variables()
-    kept = {n: v for n, v in os.environ.items() if n not in known and not n.startswith((*OUR_PREFIXES, _VLLM_PREFIX))}
-    return {**kept, **given}
+    return {**{name: value for name, value in os.environ.items() if not _is_read(name)}, **given}
 
 
 def has_sagemaker_variables() -> bool:
@@ -86,7 +85,7 @@ def set_defaults(variables: Mapping[str, str]) -> None:
 
 def variables_for_replica(settings: Settings) -> dict[str, str]:
     """The variables for another process of the same server: these settings, vLLM's, and related ones."""
-    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
+    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON) or is_lmis(name)}
     for field, info in Settings.model_fields.items():
         name, value = _alias(field), getattr(settings, field)
         if field != "vllm" and (value != info.default or name in passed):  # the command line may override it
@@ -108,8 +107,11 @@ def take(given: Mapping[str, Any]) -> None:
 def variables_for_endpoint() -> dict[str, str]:
     """The variables that we read, for an endpoint. Others are left out: a laptop has long ones that do not belong
     there."""
-    ours = (*OUR_PREFIXES, _VLLM_PREFIX)
-    return {n: v for n, v in os.environ.items() if v and (n in variables() or n.startswith(ours))}
+    return {name: value for name, value in os.environ.items() if value and _is_read(name)}
+
+
+def _is_read(name: str) -> bool:
+    return name in variables() or name.startswith((*OUR_PREFIXES, _VLLM_PREFIX)) or is_lmis(name)
 
 
 def without_effect() -> list[str]:

@@ -47,7 +47,7 @@ class Inputs:
     async def answer(self, payload: dict[str, Any], request: Request, send: Send) -> None:
         """`payload` has `inputs`. Raises HTTPException."""
         types = accepted(request)
-        if types == [SSE] and self._dialect.streams is None and generates(self._paths):
+        if self._streams(payload, types):
             payload = {"stream": True, **payload}
         asked = read(payload, self._dialect, self._paths)
         chosen = request.state.adapter or asked.adapter
@@ -61,6 +61,11 @@ class Inputs:
         await self._application(scope, replay(told, request.receive), translated.send)
         if translated.failure is not None:
             raise HTTPException(translated.failure.status, translated.failure.message)
+
+    def _streams(self, payload: Mapping[str, Any], types: list[str]) -> bool:
+        """Whether a request that does not say asks for a stream."""
+        streams_one = self._dialect.streams_one and isinstance(payload["inputs"], str)
+        return (types == [SSE] or streams_one) and self._dialect.streams is None and generates(self._paths)
 
     def _is_sse(self, types: list[str]) -> bool:
         named = [one == SSE for one in types if one == SSE or one in _LINES]

@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 from handrail.core.slots import Slot
 from handrail.resolve import Program
 
+from handrail_container.program import engine_config
+from handrail_container.settings.fields import Settings
+
 
 @dataclass(frozen=True)
 class InputsDialect:
     """`lists_one`: the answer to one text is a list of one. `has_full_text`: an answer begins with its prompt, unless
     the request says otherwise. `samples`: without a sampling parameter, the model's own defaults hold; else it is
-    greedy. `streams`: whether the route streams; None lets the request say."""
+    greedy. `streams`: whether the route streams; None lets the request say, and `streams_one` is what a request for one
+    text asks for where it does not."""
 
     max_new_tokens: int
     lists_one: bool
@@ -21,6 +25,7 @@ class InputsDialect:
     samples: bool
     is_sse: bool
     streams: bool | None = None
+    streams_one: bool = False
 
 
 #: The originals by the value of HANDRAIL_INPUTS_DIALECT.
@@ -35,6 +40,17 @@ GENERATE_STREAM = replace(GENERATE, streams=True)
 AT_ROOT = "/compat_generate"
 #: TGI's routes that are served.
 TGIS = {AT_ROOT: DIALECTS["tgi"], "/generate": GENERATE, "/generate_stream": GENERATE_STREAM}
+
+
+def of_invocations(settings: Settings) -> InputsDialect:
+    """As HANDRAIL_INPUTS_DIALECT says; where it is not set, as LMI's `tgi_compat` and `output_formatter` do."""
+    if settings.inputs_dialect:
+        return DIALECTS[settings.inputs_dialect]
+    asked = engine_config.read(settings).lmi
+    dialect = DIALECTS[asked.dialect or "lmi"]
+    if asked.formatter in (None, "json"):
+        return dialect
+    return replace(dialect, is_sse=asked.formatter == "sse", streams_one=True)
 
 
 def generates(paths: Mapping[str, str]) -> bool:

@@ -17,7 +17,7 @@ _NAMED = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
 #: An image with its registry's host. Without a host it is on Docker Hub, from which SageMaker does not pull.
 _IMAGE = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?/\S+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_MODELS = ("HF_MODEL_ID", "SM_VLLM_MODEL")
+_MODELS = ("HF_MODEL_ID", "SM_VLLM_MODEL", "OPTION_MODEL_ID")
 #: Java's character classes in the models' patterns, and their Python forms.
 _JAVA = {r"\p{L}": r"\w", r"\p{Z}": " ", r"\p{N}": r"\d"}
 #: Advice for a setting whose text does not have the form that AWS requires.

@@ -68,7 +68,7 @@ DIALECTS = (
         f"{_WRITE} `handle` does; formatters are `@input_formatter` and `@output_formatter` from handrail",
         (Imports(("djl_python",)), Functions(("handle",), sure=False, first=("inputs", "input"))),
         ("model.py", "code/model.py"),
-        settings_files=("serving.properties", "code/serving.properties"),
+        settings_files=("code/serving.properties",),
     ),
     Dialect(
         "RunPod",

@@ -1,0 +1,1 @@
+"""The configuration of AWS's LMI container: `serving.properties`, `OPTION_*` and the variables beside them."""
