@@ -1,19 +1,39 @@
-"""Hugging Face's variables of a model on its hub, as the engine has them."""
+"""The model on Hugging Face's hub: its variables, as the engine has them, and what is not fetched."""
 
 from __future__ import annotations
 
 from handrail_container.program.weights import has_weights
-from handrail_container.settings.environment import set_defaults
+from handrail_container.settings.environment import process_environment, set_defaults
 from handrail_container.settings.fields import Settings
 
 
 def flags(settings: Settings) -> dict[str, str]:
     """`SM_VLLM_…` variables for what HF_… variables say."""
     found = {"SM_VLLM_TRUST_REMOTE_CODE": "true"} if settings.hf_trust_remote_code else {}
-    is_of_hub = settings.hf_model_id and "SM_VLLM_MODEL" not in settings.vllm and not has_weights(settings.model_path)
-    if settings.hf_revision and is_of_hub:
+    if settings.hf_revision and _is_of_hub(settings):
         found["SM_VLLM_REVISION"] = settings.hf_revision
     return found
+
+
+def warnings(settings: Settings) -> list[str]:
+    """A sentence for each variable that is set and has no effect."""
+    found, stored = [], process_environment().get("AIP_STORAGE_URI")
+    if settings.hf_revision and not _is_of_hub(settings):
+        found.append(
+            f"HF_REVISION={settings.hf_revision} has no effect: HF_MODEL_ID does not name the model. Write "
+            "SM_VLLM_REVISION, if it is another one of the hub's"
+        )
+    if stored:
+        found.append(
+            f"AIP_STORAGE_URI={stored} is not fetched: put its files into the image at {settings.model_path}, or mount "
+            "them there"
+        )
+    return found
+
+
+def _is_of_hub(settings: Settings) -> bool:
+    is_named = bool(settings.hf_model_id) and "SM_VLLM_MODEL" not in settings.vllm
+    return is_named and not has_weights(settings.model_path)
 
 
 def set_token(settings: Settings) -> None:

@@ -15,7 +15,6 @@ from handrail_container.process.steady import Steady
 #: Most connections that are held during one stall; further ones wait in the socket's backlog.
 MOST_HELD = 512
 _METHODS = ("GET", "HEAD", "POST")
-_OPENINGS = tuple(f"{method} {path}{end}".encode() for method in _METHODS for path in sorted(PATHS) for end in " ?")
 _END_OF_HEAD = b"\r\n\r\n"
 _VERSION = re.compile(rb" HTTP/1\.[01]\Z")
 _LARGEST_HEAD = 16384
@@ -32,10 +31,17 @@ Reply = Callable[[str, str], bytes | None]
 class StandIn:
     """Lasts as long as one stall, in the watchdog's thread. `hand_over` is given each connection left to the loop."""
 
-    def __init__(self, listening: socket.socket, hand_over: Callable[[socket.socket], None], reply: Reply) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        hand_over: Callable[[socket.socket], None],
+        reply: Reply,
+        paths: frozenset[str] = PATHS,
+    ) -> None:
         self._listening = listening
         self._hand_over = hand_over
         self._reply = reply
+        self._openings = tuple(f"{m} {path}{end}".encode() for m in _METHODS for path in sorted(paths) for end in " ?")
         self._handed_over = 0
         self._came_at: dict[socket.socket, float] = {}
         self._silent: set[socket.socket] = set()
@@ -98,9 +104,9 @@ class StandIn:
             head = head or None  # it was closed
         if head is None:
             self._hang_up(connection)
-        elif _is_whole_ping(head):
+        elif _is_whole_ping(head, self._openings):
             self._answer(connection, head)
-        elif not _may_become_ping(head) or now - self._came_at[connection] > _HEAD_S:
+        elif not _may_become_ping(head, self._openings) or now - self._came_at[connection] > _HEAD_S:
             self._leave_to_the_loop(connection)
 
     def _answer(self, connection: socket.socket, head: bytes) -> None:
@@ -134,16 +140,16 @@ class StandIn:
         self._silent.discard(connection)
 
 
-def _is_whole_ping(head: bytes) -> bool:
+def _is_whole_ping(head: bytes, openings: tuple[bytes, ...]) -> bool:
     """Whether `head` is a complete ping. A request line without a version is left to the loop, which refuses it."""
     line = head.partition(b"\r\n")[0]
-    return head.startswith(_OPENINGS) and _END_OF_HEAD in head and _VERSION.search(line) is not None
+    return head.startswith(openings) and _END_OF_HEAD in head and _VERSION.search(line) is not None
 
 
-def _may_become_ping(head: bytes) -> bool:
+def _may_become_ping(head: bytes, openings: tuple[bytes, ...]) -> bool:
     """Whether `head` is the incomplete beginning of a ping."""
     return (
         len(head) < _LARGEST_HEAD
         and _END_OF_HEAD not in head
-        and any(head.startswith(opening) or opening.startswith(head) for opening in _OPENINGS)
+        and any(head.startswith(opening) or opening.startswith(head) for opening in openings)
     )

@@ -19,7 +19,7 @@ from handrail.core.threads import run_in_threadpool
 from handrail.styles.endpoint_handler.decoding import Read, reader, with_query
 from handrail.styles.endpoint_handler.encoding import encode
 from handrail.styles.endpoint_handler.inspection import HandlerClass
-from handrail.styles.endpoint_handler.turns import Turn, CallTurns
+from handrail.styles.endpoint_handler.turns import CallTurns, Turn
 
 
 class EndpointFlow:

@@ -1,4 +1,4 @@
-"""CallTurns of requests: so many at a time, in the order in which they came.
+"""The turns of requests: so many at a time, in the order in which they came.
 
 A turn is over when its call has ended, even if its request has ended before: a thread cannot be stopped, and a handler
 that is called once at a time must not be called beside it.
