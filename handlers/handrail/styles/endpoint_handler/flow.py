@@ -54,11 +54,11 @@ class EndpointFlow:
                 answer = await self._called(turn, read, body, request)
                 if is_stream(answer):  # it goes on in here
                     await (await to_response(answer, Slot.INVOCATION))(scope, receive, send)
-                    return
         finally:
             turn.end()
-        response = await self._response(answer, ", ".join(request.headers.getlist("accept")))
-        await response(scope, receive, send)
+        if not is_stream(answer):
+            response = await self._response(answer, ", ".join(request.headers.getlist("accept")))
+            await response(scope, receive, send)
 
     async def _called(self, turn: Turn, read: Read, body: bytes, request: Request) -> Any:
         """What the handler returns. The body is read in its turn: an image may be far larger than its file."""
