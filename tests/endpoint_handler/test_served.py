@@ -210,6 +210,7 @@ def test_a_class_of_another_name_is_told(put: Put, monkeypatch: pytest.MonkeyPat
 
 def test_variables_that_are_not_read_are_told(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEFAULT_ACCEPT", "image/png")
+    monkeypatch.setenv("UNLOAD_IDLE", "false")
     (warning,) = check(put("echoes")).program.warnings
     assert warning.startswith("DEFAULT_ACCEPT=image/png is not read: ")
 

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from handrail_container.settings.field import variable
 
+LAST_PORT = 65535
 #: Paths of ours that answer something else, or only with GET.
 _OURS = ("/ping", "/health", "/metrics", "/execution-parameters", "/adapters", "/openapi.json", "/docs")
 _INVOCATIONS = ("/invocations", "/predict")
@@ -18,7 +19,11 @@ _PATH = re.compile(r"/[!$&'()*+,;=:@A-Za-z0-9._~/-]*")
 
 class VertexSettings(BaseSettings):
     aip_http_port: int | None = variable(
-        "AIP_HTTP_PORT", None, "Vertex AI's name for `SAGEMAKER_BIND_TO_PORT`, where that is not set.", ge=0, le=65535
+        "AIP_HTTP_PORT",
+        None,
+        "Vertex AI's name for `SAGEMAKER_BIND_TO_PORT`, where that is not set.",
+        ge=0,
+        le=LAST_PORT,
     )
     aip_health_route: str | None = variable(
         "AIP_HEALTH_ROUTE", None, "The path of Vertex AI's health checks, which is answered as `/ping` is."

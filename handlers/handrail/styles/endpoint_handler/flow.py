@@ -46,17 +46,12 @@ class EndpointFlow:
         read = reader(request.headers.get("content-type"), self._task)
         body = await request.body()
         waits = self._turns.are_taken
-        turn = await self._turns.take()
-        try:
+        with await self._turns.take() as turn, asking_for(request):
             if waits and await request.is_disconnected():
                 raise ClientDisconnect
-            with asking_for(request):
-                answer = await self._called(turn, read, body, request)
-                if is_stream(answer):  # it goes on in here
-                    await (await to_response(answer, Slot.INVOCATION))(scope, receive, send)
-        finally:
-            turn.end()
-        if not is_stream(answer):
+            answer = await self._called(turn, read, body, request)
+            if not is_stream(answer):  # a stream is the handler's work to its end
+                turn.end()
             response = await self._response(answer, ", ".join(request.headers.getlist("accept")))
             await response(scope, receive, send)
 
@@ -71,8 +66,8 @@ class EndpointFlow:
         return await answer if inspect.isawaitable(answer) else answer
 
     async def _response(self, answer: Any, accept: str) -> Response:
-        if isinstance(answer, Response):
-            return answer
+        if isinstance(answer, Response) or is_stream(answer):
+            return await to_response(answer, Slot.INVOCATION)
         if answer is None or isinstance(answer, tuple):
             self._look(answer)
         body, kind = await self._encode(answer, accept)

@@ -17,8 +17,11 @@ _UNREAD = {
     "DEFAULT_ACCEPT": _TYPED,
     "DISCARD_LEFT": _LEAVING,
     "UNLOAD_IDLE": "the handler is loaded at the start, and kept",
-    "TASK_ROUTE": "one handler answers, whatever the task",
+    "ENABLE_TASK_ROUTE": "one handler answers, whatever the task",
+    "API_INFERENCE_COMPAT": "what the handler returns is sent as it is",
+    "IGNORE_CUSTOM_HANDLER": "HANDRAIL_PLUGINS_DISABLED=endpoint_handler leaves the handler out",
 }
+_OFF = ("", "0", "false", "no", "off")
 
 
 @dataclass(frozen=True)
@@ -44,5 +47,6 @@ class EndpointSurroundings:
     def unread(self) -> Iterator[str]:
         """A warning for each variable of the toolkit that is set and not read."""
         for name, why in _UNREAD.items():
-            if value := self.environment.get(name):
+            value = self.environment.get(name, "")
+            if value.lower() not in _OFF:
                 yield f"{name}={value} is not read: {why}"

@@ -48,13 +48,19 @@ class CallTurns:
 
 
 class Turn:
-    """The turn of one request."""
+    """The turn of one request, which ends when the context is left, or before."""
 
     def __init__(self, turns: CallTurns) -> None:
         self._turns = turns
         self._loop = asyncio.get_running_loop()
         self._lock = Lock()
         self._is_running = self._is_over = False
+
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.end()
 
     def run(self, function: Callable[..., Any], *given: Any) -> Any:
         """Call the function. Called in a thread; a turn that is over by then calls nothing."""
@@ -72,10 +78,11 @@ class Turn:
                     self._loop.call_soon_threadsafe(self._turns.give_back_late)
 
     def end(self) -> None:
-        """The request is over: the turn is the next one's, once its call has ended. Called in the event loop."""
+        """The turn is the next one's, once its call has ended. Called in the event loop; a second time does nothing."""
         with self._lock:
-            self._is_over, is_running = True, self._is_running
-        if is_running:
+            was_over, self._is_over = self._is_over, True
+            is_running = self._is_running
+        if is_running and not was_over:
             self._turns.leave_behind()
-        else:
+        elif not was_over:
             self._turns.give_back()
