@@ -41,7 +41,7 @@ class StandIn:
         self._listening = listening
         self._hand_over = hand_over
         self._reply = reply
-        self._openings = tuple(f"{m} {path}{end}".encode() for m in _METHODS for path in sorted(paths) for end in " ?")
+        self._openings = openings(paths)
         self._handed_over = 0
         self._came_at: dict[socket.socket, float] = {}
         self._silent: set[socket.socket] = set()
@@ -140,16 +140,21 @@ class StandIn:
         self._silent.discard(connection)
 
 
-def _is_whole_ping(head: bytes, openings: tuple[bytes, ...]) -> bool:
+def openings(paths: frozenset[str]) -> tuple[bytes, ...]:
+    """How a ping begins."""
+    return tuple(f"{method} {path}{end}".encode() for method in _METHODS for path in sorted(paths) for end in " ?")
+
+
+def _is_whole_ping(head: bytes, begins: tuple[bytes, ...]) -> bool:
     """Whether `head` is a complete ping. A request line without a version is left to the loop, which refuses it."""
     line = head.partition(b"\r\n")[0]
-    return head.startswith(openings) and _END_OF_HEAD in head and _VERSION.search(line) is not None
+    return head.startswith(begins) and _END_OF_HEAD in head and _VERSION.search(line) is not None
 
 
-def _may_become_ping(head: bytes, openings: tuple[bytes, ...]) -> bool:
+def _may_become_ping(head: bytes, begins: tuple[bytes, ...]) -> bool:
     """Whether `head` is the incomplete beginning of a ping."""
     return (
         len(head) < _LARGEST_HEAD
         and _END_OF_HEAD not in head
-        and any(head.startswith(opening) or opening.startswith(head) for opening in openings)
+        and any(head.startswith(opening) or opening.startswith(head) for opening in begins)
     )
