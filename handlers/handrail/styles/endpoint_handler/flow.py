@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -20,6 +20,8 @@ from handrail.styles.endpoint_handler.decoding import Read, reader, with_query
 from handrail.styles.endpoint_handler.encoding import encode
 from handrail.styles.endpoint_handler.inspection import HandlerClass
 from handrail.styles.endpoint_handler.turns import CallTurns, Turn
+
+_ENDED: Any = object()
 
 
 class EndpointFlow:
@@ -61,8 +63,11 @@ class EndpointFlow:
         if is_async(self._handler):
             return await self._handler(data)
         if self._found.makes_stream:
-            return self._handler(data)  # only creates the generator
-        answer = await run_in_threadpool(turn.run, self._handler, data)
+            answer = self._handler(data)  # only creates the generator
+        else:
+            answer = await run_in_threadpool(turn.run, self._handler, data)
+        if inspect.isgenerator(answer):
+            return _in_turn(turn, answer)
         return await answer if inspect.isawaitable(answer) else answer
 
     async def _response(self, answer: Any, accept: str) -> Response:
@@ -72,3 +77,12 @@ class EndpointFlow:
             self._look(answer)
         body, kind = await self._encode(answer, accept)
         return Response(body, media_type=kind)
+
+
+def _in_turn(turn: Turn, items: Generator[Any, Any, Any]) -> Iterator[Any]:
+    """The generator, each of whose steps is a call in the turn."""
+    try:
+        while (item := turn.run(next, items, _ENDED)) is not _ENDED:
+            yield item
+    finally:
+        items.close()

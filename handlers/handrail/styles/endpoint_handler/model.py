@@ -53,7 +53,7 @@ class EndpointModel(WholeModel):
         limiter = to_thread.current_default_thread_limiter()
         limiter.total_tokens = max(limiter.total_tokens, self._surroundings.concurrency)
         try:
-            await self._flow.begin(str(self._model_path), self._given(start.engine))
+            await self._flow.begin(str(self._model_path.absolute()), self._given(start.engine))
         except BaseException as error:  # a script may raise anything
             if is_cancelled(error):
                 raise
