@@ -25,6 +25,8 @@ not listed here stops the start; the message suggests the nearest name. `scripts
 _SECTIONS = {
     "ServerSettings": "The program and the server",
     "ToolkitSettings": "Scripts for SageMaker's inference toolkit",
+    "EndpointHandlerSettings": "Handlers of Hugging Face's Inference Endpoints",
+    "VertexSettings": "Vertex AI",
     "ApplicationSettings": "An application in the script",
     "PluginSettings": "Plugins",
     "DialectSettings": "Request shapes",

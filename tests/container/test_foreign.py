@@ -44,12 +44,12 @@ def test_check_names_nobody_who_answers(tmp_path: Path) -> None:
 
 
 def test_what_else_a_served_script_has_is_told(tmp_path: Path) -> None:
-    """Of the three only the toolkit's functions are called."""
+    """Of the two that could be served, only the toolkit's functions are called."""
     shutil.copy(FOREIGN / "three_at_once.py", tmp_path / "model.py")
     report = check_program(model_path=tmp_path, engine="echo")
     assert report.exit_code == 0
     (warning,) = report.program.warnings
-    assert "model.py:13 has `class EndpointHandler`" in warning
+    assert f"hides Hugging Face's Inference Endpoints, {tmp_path}/model.py" in warning
 
 
 def test_the_script_that_the_environment_names_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

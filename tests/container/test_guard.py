@@ -254,3 +254,18 @@ async def test_a_check_that_nobody_has_asked_is_left_to_the_loop(listening: sock
         await turning(watched)
     assert watched.adopted == [ping]
     watched.guard.stop()
+
+
+async def test_the_platform_s_health_route_is_answered_as_ping(listening: socket.socket) -> None:
+    """With GET: a POST there may be anything, and is left to the loop."""
+    watched = Watched(listening)
+    watched.gate.health_route = "/"
+    watched.guard.start()
+    with socket.create_connection(("127.0.0.1", watched.port)) as other, ThreadPoolExecutor(1) as pool:
+        other.sendall(b"POST / HTTP/1.1\r\n\r\n")
+        said = pool.submit(said_on, watched.port, b"GET / HTTP/1.1\r\n\r\n")
+        watched.block_until(said.done)
+        await turning(watched)
+    assert said.result().startswith(b"HTTP/1.1 503 ")
+    assert watched.adopted == [b"POST / HTTP/1.1\r\n\r\n"]
+    watched.guard.stop()

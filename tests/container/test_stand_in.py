@@ -203,7 +203,7 @@ def test_a_ping_without_a_version_is_left_to_the_loop(desk: Desk, target: bytes,
 
 
 @given(
-    st.sampled_from(module._OPENINGS),
+    st.sampled_from(module.openings(module.PATHS)),
     st.lists(st.sampled_from([b" ", b"?", b"\r", b"\n", b"\r\n", b"\0", b"\xff", b"HTTP/1.1", b"/ping", b":"])),
     st.binary(max_size=30),
 )

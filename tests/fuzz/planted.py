@@ -112,8 +112,8 @@ def stops() -> None:
 def guard() -> None:
     """A request line without a version ends the guard's thread."""
 
-    def is_whole_ping(head: bytes) -> bool:
-        return head.startswith(ping_stand_in._OPENINGS) and ping_stand_in._END_OF_HEAD in head
+    def is_whole_ping(head: bytes, begins: tuple[bytes, ...]) -> bool:
+        return head.startswith(begins) and ping_stand_in._END_OF_HEAD in head
 
     def on_answer(self: Any, connection: Any, head: bytes) -> None:
         _method, _target, _version = head.partition(b"\r\n")[0].decode("latin-1").split(" ", 2)

@@ -173,9 +173,7 @@ HEADS = [
     _refused("a bare CR", _request(b"GET /it HTTP/1.1", b"A: b\rC: d"), 400),
     _refused("lines that end with LF", b"GET /it HTTP/1.1\nHost: x\n\n", 400),
     _refused("Authorization twice", _request(b"GET /it HTTP/1.1", b"Authorization: a", b"Authorization: b"), 400),
-    _refused(
-        "Content-Type twice", _request(b"GET /it HTTP/1.1", b"Content-Type: a/b", b"content-type: c/d"), 400
-    ),
+    _refused("Content-Type twice", _request(b"GET /it HTTP/1.1", b"Content-Type: a/b", b"content-type: c/d"), 400),
     _refused("Origin twice", _request(b"GET /it HTTP/1.1", b"Origin: http://a", b"Origin: http://b"), 400),
     _refused("a long Content-Type", _request(b"GET /it HTTP/1.1", b'Content-Type: a/b; c="' + b";" * 2000), 431),
     _refused("a slow charset", _request(b"GET /it HTTP/1.1", b"Content-Type: a/b; Charset=PunyCode"), 415),

@@ -23,7 +23,7 @@ from handrail_container.engine.opening import fields_named, open_backend
 from handrail_container.gate.keys import key_warnings
 from handrail_container.process.exits import ExitCode, SettingsError
 from handrail_container.process.report import exit_code, refusal
-from handrail_container.program import engine_config
+from handrail_container.program import engine_config, hub
 from handrail_container.program.config_field import Field
 from handrail_container.program.engine_config import EngineConfig
 from handrail_container.program.load import load_program
@@ -87,6 +87,7 @@ class Report:
             *over_limits(variables_for_endpoint()),
             *idle,
             *vllm_server_warnings(self.settings),
+            *hub.warnings(self.settings),
         )
 
     @property

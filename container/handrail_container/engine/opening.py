@@ -11,7 +11,7 @@ from handrail_container.engine.backend import Backend
 from handrail_container.engine.grammars import RequestBounds
 from handrail_container.http.json_bounds import JsonBounds
 from handrail_container.process.exits import SettingsError
-from handrail_container.program import engine_config
+from handrail_container.program import engine_config, hub
 from handrail_container.program.plugins import engine_opener, flags_of_styles
 from handrail_container.settings.fields import Settings
 
@@ -48,6 +48,7 @@ def open_backend(settings: Settings, fallback_model: Path | None) -> Backend:
     Raises SettingsError if the engine needs a model and has none, or the configuration asks for something impossible;
     PluginError if the engine is a plugin that cannot be loaded.
     """
+    hub.set_token(settings)
     config = engine_config.read(settings)
     engine_config.require_no_problems(config)
     opener = engine_opener(settings)

@@ -34,6 +34,7 @@ from handrail_container.routes.session_store import Sessions
 
 _ALIAS = "/sync/v1/"
 _NO_REASON = "not now; the reason is told to those who send a key"
+_HEALTH_METHODS = ("GET", "HEAD")
 #: The route's name for unknown paths.
 OTHER = "other"
 #: Seconds between checks of the requests in flight.
@@ -84,6 +85,8 @@ class Gate:
         self.beat_at = time.monotonic()
         #: The answer of `/ping` in place of its own, once no handler could run for HANDRAIL_STALL_S.
         self.stalled: Failure | None = None
+        #: A path besides `/ping` that is answered as it is, with GET.
+        self.health_route = "/ping"
         self._exchanges: set[Exchange] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._opened = Routes({}, {}, {})
@@ -111,7 +114,9 @@ class Gate:
         if path.startswith(_ALIAS):  # as clients of Baseten's gateway write `/v1`
             path = scope["path"] = path.removeprefix("/sync")
             scope["raw_path"] = path.encode()
-        elif path == "/" and self._is_for_engine(scope):
+        elif path == self.health_route and scope.get("method") in _HEALTH_METHODS:
+            path = scope["path"] = "/ping"
+        elif path == "/" and self._is_for_handler(scope):
             path = scope["path"] = AT_ROOT
         scope["app"] = self._application
         requests = self.requests
@@ -143,8 +148,8 @@ class Gate:
         finally:
             requests.count -= 1
 
-    def _is_for_engine(self, scope: Scope) -> bool:
-        """Whether a request to `/` is one of TGI's clients, for whom there is an endpoint once the server is ready."""
+    def _is_for_handler(self, scope: Scope) -> bool:
+        """Whether a request to `/` is to be answered as /invocations: there is an endpoint once the server is ready."""
         is_post = scope["type"] == "http" and scope["method"] == "POST"
         return is_post and (AT_ROOT in self._opened.endpoints or not self.lifecycle.is_ready)
 

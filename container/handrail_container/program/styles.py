@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from handrail.core.errors import DefinitionRefused
 from handrail.core.whole_model import ModelDirectory, Offer
 from handrail.styles.app.style import AppStyle
 from handrail.styles.definition.runner import Runner
 from handrail.styles.definition.snippet import Snippet
 from handrail.styles.definition.style import DefinitionStyle
+from handrail.styles.endpoint_handler.style import EndpointStyle
+from handrail.styles.endpoint_handler.surroundings import EndpointSurroundings
+from handrail.styles.inference_toolkit.files import locate
 from handrail.styles.inference_toolkit.style import ToolkitStyle
 from handrail.styles.inference_toolkit.surroundings import ToolkitSurroundings
 from handrail.styles.truss.config import TrussConfig
@@ -56,12 +61,16 @@ class InferenceToolkit(ToolkitStyle):
 
     def prepare(self, directory: ModelDirectory) -> str | None:
         """As ever, but a Truss's script comes before it."""
-        script, config = super().prepare(directory), find_config(directory.path)
-        is_truss = isinstance(config, TrussConfig) and (config.folder / config.script).is_file()
-        return None if is_truss else script
+        script = super().prepare(directory)
+        return None if has_truss_script(directory.path) else script
 
     def surroundings(self, directory: ModelDirectory) -> ToolkitSurroundings:
         return toolkit_surroundings(directory.settings)
+
+
+def has_truss_script(model_path: Path) -> bool:
+    config = find_config(model_path)
+    return isinstance(config, TrussConfig) and (config.folder / config.script).is_file()
 
 
 def toolkit_surroundings(settings: Settings) -> ToolkitSurroundings:
@@ -73,6 +82,30 @@ def toolkit_surroundings(settings: Settings) -> ToolkitSurroundings:
         settings.engine != "none",
         process_environment(),
     )
+
+
+class EndpointHandler(EndpointStyle):
+    """A `handler.py` for Hugging Face's Inference Endpoints."""
+
+    def prepare(self, directory: ModelDirectory) -> str | None:
+        """As ever, but the script of a Truss or of SageMaker's toolkit comes before it, unless it is chosen."""
+        is_another = has_truss_script(directory.path) or locate(
+            directory.path, toolkit_surroundings(directory.settings)
+        )
+        is_chosen = self.surroundings(directory).is_chosen
+        return super().prepare(directory) if is_chosen or not is_another else None
+
+    def surroundings(self, directory: ModelDirectory) -> EndpointSurroundings:
+        settings = directory.settings
+        return EndpointSurroundings(
+            settings.hf_pipeline_name,
+            settings.hf_module_name,
+            settings.hf_task or "",
+            settings.endpoint_handler_concurrency,
+            settings.engine != "none",
+            settings.stall_s,
+            process_environment(),
+        )
 
 
 class RunInference(DefinitionStyle):

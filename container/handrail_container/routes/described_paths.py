@@ -110,6 +110,8 @@ def contracts(source: ApiSource, engine: Mapping[str, Any]) -> dict[str, dict[st
     answering = source.program.answering
     if answering is not None:
         found |= {path: {"post": _named(invocation["post"], path)} for path in answering.templates}
+    if answering is not None and answering.answers_root:
+        found["/"] = {method: Contract(about) for method, about in fixed_paths()["/"].items()} | invocation
     if answering is not None and source.program.hides_engine and source.model_routes == "predict":
         found |= dict.fromkeys(answering.also_at, invocation)
     return found | {path: {"post": contract_of(handler, path)} for path, handler in source.program.routes.items()}

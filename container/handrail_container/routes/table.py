@@ -36,12 +36,13 @@ from handrail_container.routes.endpoint_makers import ENGINE, handler_endpoint, 
 from handrail_container.routes.execution_parameters import PATH as EXECUTION
 from handrail_container.routes.execution_parameters import parameters
 from handrail_container.routes.inputs.answering import Inputs
-from handrail_container.routes.inputs.dialect import TGIS, has_tgis, of_invocations
+from handrail_container.routes.inputs.dialect import AT_ROOT, TGIS, has_tgis, of_invocations
 from handrail_container.routes.keep_alive import keeping_alive
 from handrail_container.routes.no_such_route import no_such_route
 from handrail_container.routes.ping import bounded, unhealthy
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
+from handrail_container.routes.vertex import vertex_routes
 from handrail_container.settings.fields import Settings
 
 #: The path of a Truss Model's WebSocket; without one, connections there are refused with a reason.
@@ -60,7 +61,8 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     engine = enveloped(direct(app, ending(app), backend.direct_paths, request_bounds(settings)), backend.variables)
     reachable = no_such_route if _is_strict(program, settings) else engine
     behind = _own_or(_own_routes(program, settings), reachable)
-    invocation = _invocations(program, backend, settings, gate, behind)
+    asked = _invocations(program, backend, settings, gate, behind)
+    invocation = laned(asked, gate.lanes.invocations)
     adapters = _adapters(backend, program, settings)
     known = _paths(app)
     endpoints = {
@@ -74,7 +76,10 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         **_of_models(program, settings, gate.lanes.engine),
     }
     tgis = _tgis(backend, program, settings, behind)
-    endpoints |= {path: laned(one, gate.lanes.invocations) for path, one in tgis.items() if path not in known}
+    also = {path: one for path, one in tgis.items() if path not in known} | vertex_routes(
+        asked, program, settings, known
+    )
+    endpoints |= {path: laned(one, gate.lanes.invocations) for path, one in also.items()}
     prefixes = {
         f"{ADAPTERS}/": adapters,
         **_prefixes_of_models(program, backend, invocation, reachable),
@@ -96,20 +101,20 @@ def _own_routes(program: Program, settings: Settings) -> dict[str, ASGIApp]:
 
 
 def _invocations(program: Program, backend: Backend, settings: Settings, gate: GateParts, engine: ASGIApp) -> Endpoint:
-    """The endpoint of /invocations: its handler, and what stands around it, from the inside out."""
+    """The endpoint of /invocations, before its lane: its handler, and what stands around it, from the inside out."""
     dialect = of_invocations(settings)
     by_payload = DefaultInvocation(engine, backend.routes_by_payload, backend.adapters, dialect)
     endpoint = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
     endpoint = surrounded(endpoint, program.around.wrappers, settings)
-    endpoint = replace(endpoint, app=sent_to_adapters(endpoint.app, backend.adapters))
-    return laned(endpoint, gate.lanes.invocations)
+    return replace(endpoint, app=sent_to_adapters(endpoint.app, backend.adapters))
 
 
 def _generating_paths(program: Program, settings: Settings) -> tuple[str, ...]:
-    """The engine's paths that the Model's handler of /invocations answers in place of the engine."""
-    if program.answering is None or not _is_behind_model(program, settings):
+    """The paths that the Model's handler of /invocations answers as well: `POST /`, and the engine's, in its place."""
+    if program.answering is None:
         return ()
-    return program.answering.also_at
+    at_root = (AT_ROOT,) if program.answering.answers_root else ()
+    return (*at_root, *(program.answering.also_at if _is_behind_model(program, settings) else ()))
 
 
 def _prefixes_of_models(

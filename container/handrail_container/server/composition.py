@@ -67,6 +67,7 @@ def create_gate(settings: Settings, lifecycle: Lifecycle) -> Gate:
     settings.redactor.hide(gate.keys.own)
     gate.sockets.origins = Origins(settings.origins)
     gate.sockets.most = settings.max_websockets
+    gate.health_route = settings.aip_health_route or gate.health_route
     gate.sessions = find_sessions(settings)
     gate.endpoints["/metrics"] = ours(metrics, ("GET",), is_always_open=True)
     gate.endpoints["/"] = ours(_about(lifecycle, gate.keys), ("GET", "HEAD"), is_always_open=True)

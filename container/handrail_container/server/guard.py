@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from handrail_container.gate.gate import Gate
-from handrail_container.gate.last_pings import ping_answer, wire
+from handrail_container.gate.last_pings import PATHS, ping_answer, wire
 from handrail_container.http.envelope import Failure, error_response
 from handrail_container.process import children
 from handrail_container.process.blocked_at import place_of
@@ -80,7 +80,8 @@ class Watchdog:
     def _stand_in(self) -> None:
         """Answer pings until the loop runs again. If a turn fails, a new stand-in serves the connections of then."""
         began = self._gate.beat_at
-        stand_in = StandIn(self._door.listening, self._hand_over, self._reply)
+        paths = PATHS | {self._gate.health_route}
+        stand_in = StandIn(self._door.listening, self._hand_over, self._reply, paths)
         try:
             while self._gate.beat_at == began and not self._stopped.is_set():
                 self._end_in_time()
@@ -112,7 +113,9 @@ class Watchdog:
         )
 
     def _reply(self, method: str, path: str) -> bytes | None:
-        said, late_s = self._gate.last_pings.last(path), self._late_s
+        if path not in PATHS and method == "POST":
+            return None  # the platform's health route is a ping with GET alone
+        said, late_s = self._gate.last_pings.last(path if path in PATHS else "/ping"), self._late_s
         if late_s > self._stall_s:
             message = f"the event loop has been blocked for {late_s:.0f} s (HANDRAIL_STALL_S is {self._stall_s:g})"
             said = ping_answer(error_response(Failure(503, message, "stalled"), ""))

@@ -15,7 +15,6 @@ from handrail_container.process.steady import Steady
 #: Most connections that are held during one stall; further ones wait in the socket's backlog.
 MOST_HELD = 512
 _METHODS = ("GET", "HEAD", "POST")
-_OPENINGS = tuple(f"{method} {path}{end}".encode() for method in _METHODS for path in sorted(PATHS) for end in " ?")
 _END_OF_HEAD = b"\r\n\r\n"
 _VERSION = re.compile(rb" HTTP/1\.[01]\Z")
 _LARGEST_HEAD = 16384
@@ -37,12 +36,14 @@ class StandIn:
         listening: socket.socket,
         hand_over: Callable[[socket.socket], None],
         reply: Reply,
+        paths: frozenset[str] = PATHS,
         head_s: float = _HEAD_S,
         most_held: int = MOST_HELD,
     ) -> None:
         self._listening = listening
         self._hand_over = hand_over
         self._reply = reply
+        self._openings = openings(paths)
         self._head_s = head_s
         self._most_held = most_held
         self._handed_over = 0
@@ -107,9 +108,9 @@ class StandIn:
             head = head or None  # it was closed
         if head is None:
             self._hang_up(connection)
-        elif _is_whole_ping(head):
+        elif _is_whole_ping(head, self._openings):
             self._answer(connection, head)
-        elif not _may_become_ping(head) or now - self._came_at[connection] > self._head_s:
+        elif not _may_become_ping(head, self._openings) or now - self._came_at[connection] > self._head_s:
             self._leave_to_the_loop(connection)
 
     def _answer(self, connection: socket.socket, head: bytes) -> None:
@@ -143,16 +144,21 @@ class StandIn:
         self._silent.discard(connection)
 
 
-def _is_whole_ping(head: bytes) -> bool:
+def openings(paths: frozenset[str]) -> tuple[bytes, ...]:
+    """How a ping begins."""
+    return tuple(f"{method} {path}{end}".encode() for method in _METHODS for path in sorted(paths) for end in " ?")
+
+
+def _is_whole_ping(head: bytes, begins: tuple[bytes, ...]) -> bool:
     """Whether `head` is a complete ping. A request line without a version is left to the loop, which refuses it."""
     line = head.partition(b"\r\n")[0]
-    return head.startswith(_OPENINGS) and _END_OF_HEAD in head and _VERSION.search(line) is not None
+    return head.startswith(begins) and _END_OF_HEAD in head and _VERSION.search(line) is not None
 
 
-def _may_become_ping(head: bytes) -> bool:
+def _may_become_ping(head: bytes, begins: tuple[bytes, ...]) -> bool:
     """Whether `head` is the incomplete beginning of a ping."""
     return (
         len(head) < _LARGEST_HEAD
         and _END_OF_HEAD not in head
-        and any(head.startswith(opening) or opening.startswith(head) for opening in _OPENINGS)
+        and any(head.startswith(opening) or opening.startswith(head) for opening in begins)
     )

@@ -16,7 +16,7 @@ from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.process.exits import EngineDeadError, ExitCode, StartError
 from handrail_container.process.report import exit_code, refusal, say
 from handrail_container.process.threads import in_thread
-from handrail_container.program import engine_config, requirements
+from handrail_container.program import engine_config, hub, requirements
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
 from handrail_container.server.serving import Serving, StartRefused
@@ -48,7 +48,7 @@ class Startup:
         program = await in_thread(lambda: load_program(self.settings), "script")
         of_keys, of_vllm = key_warnings(self.settings), vllm_server_warnings(self.settings)
         config = engine_config.read(self.settings)
-        configured = (*config.warnings, *of_keys, *of_vllm)
+        configured = (*config.warnings, *of_keys, *of_vllm, *hub.warnings(self.settings))
         for warning in (*program.warnings, *configured):
             logger.warning("%s", warning)
         if program.faults:

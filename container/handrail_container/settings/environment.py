@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from handrail_container.process.exits import SettingsError
 from handrail_container.settings.fields import Settings, variables
 from handrail_container.settings.lmi_variables import is_lmis
+from handrail_container.settings.script import OTHER_NAMES
 from handrail_container.settings.vllm_flags import variable_warnings
 
 #: Prefixes under which every variable is ours, so that a misspelt one is an error.
@@ -43,7 +44,8 @@ def known(settings: Settings, given: Iterable[str]) -> list[Known]:
     rows = []
     for field, info in Settings.model_fields.items():
         name = str(info.validation_alias)
-        source = "environment" if os.environ.get(name) else "default"
+        is_given = os.environ.get(name) or os.environ.get(OTHER_NAMES.get(name, ""))
+        source = "environment" if is_given else "default"
         if name in on_command_line:
             source = "command line"
         if field != "vllm":

@@ -14,13 +14,12 @@ from handrail.core.slots import Slot, WrapperSlot
 from pydantic import SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from handrail_container.settings.application import ApplicationSettings
 from handrail_container.settings.dialects import DialectSettings
 from handrail_container.settings.field import variable
 from handrail_container.settings.limits import LimitSettings
 from handrail_container.settings.plugins import PluginSettings
 from handrail_container.settings.ray import RaySettings
-from handrail_container.settings.toolkit import ToolkitSettings
+from handrail_container.settings.script import ScriptSettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -285,9 +284,7 @@ class ServerSettings(BaseSettings):
         return {role: value for role, value in given.items() if value}
 
 
-class Settings(
-    RaySettings, LimitSettings, DialectSettings, PluginSettings, ApplicationSettings, ToolkitSettings, ServerSettings
-):
+class Settings(RaySettings, LimitSettings, DialectSettings, PluginSettings, ScriptSettings, ServerSettings):
     """All settings."""
 
 

@@ -97,6 +97,10 @@ class WholeModel:
     #: Paths of the engine's generating routes. With HANDRAIL_MODEL_ROUTES=predict, and `hides_engine`, the model's
     #: handler of /invocations answers them instead of the engine.
     also_at: tuple[str, ...] = ()
+    #: Whether its handler of /invocations answers `POST /`, too.
+    answers_root = False
+    #: Whether that handler takes Vertex AI's `{"instances": […]}` itself: else it is called for each of them.
+    takes_instances = False
     #: Path templates below its `prefixes`, such as `/v1/models/{name}:predict`, that reach the handler of /invocations.
     #: They are described in `/openapi.json`.
     templates: tuple[str, ...] = ()

@@ -58,9 +58,11 @@ DIALECTS = (
     Dialect(
         "Hugging Face's Inference Endpoints",
         "hugging-face",
-        f"{_WRITE} `__call__` does; the engine stands for what `__init__` loads",
+        "At the root of the model directory it is served where nothing else answers /invocations and the style "
+        f"endpoint_handler is not left out. {_WRITE} `__call__` does, or take the other handler away",
         (Classes(("EndpointHandler", "PreTrainedPipeline")),),
         ("handler.py", "code/handler.py", "pipeline.py"),
+        style="endpoint_handler",
     ),
     Dialect(
         "DJL Serving",

@@ -1,0 +1,2 @@
+def answer(text):
+    return text.upper()

@@ -1,0 +1,5 @@
+class Summarizer:
+    def __init__(self, path=""): ...
+
+    def __call__(self, data):
+        return {"summary": data["inputs"]}
