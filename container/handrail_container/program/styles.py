@@ -10,6 +10,8 @@ from handrail.styles.definition.snippet import Snippet
 from handrail.styles.definition.style import DefinitionStyle
 from handrail.styles.inference_toolkit.style import ToolkitStyle
 from handrail.styles.inference_toolkit.surroundings import ToolkitSurroundings
+from handrail.styles.lmi.style import LmiStyle
+from handrail.styles.lmi.surroundings import LmiSurroundings
 from handrail.styles.truss.config import TrussConfig
 from handrail.styles.truss.style import TrussStyle
 from handrail.styles.truss.surroundings import Surroundings
@@ -73,6 +75,20 @@ def toolkit_surroundings(settings: Settings) -> ToolkitSurroundings:
         settings.engine != "none",
         process_environment(),
     )
+
+
+class Lmi(LmiStyle):
+    """A `model.py` for DJL Serving's LMI container."""
+
+    def surroundings(self, directory: ModelDirectory) -> LmiSurroundings:
+        settings = directory.settings
+        is_truss = isinstance(find_config(directory.path), TrussConfig)
+        return LmiSurroundings(
+            process_environment().get("HF_MODEL_ID"),
+            settings.engine != "none",
+            settings.inputs_dialect == "lmi" and "inputs_dialect" in settings.model_fields_set,
+            not is_truss and settings.sagemaker_program is None,
+        )
 
 
 class RunInference(DefinitionStyle):
