@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
@@ -88,41 +88,44 @@ class Event(NamedTuple):
     raw: str
     text: str
     is_error: bool = False
-    is_end: bool = False
 
 
 async def events(response: Response, kind: str) -> AsyncGenerator[Event]:
-    """The events of a stream of server-sent events, or of JSON lines."""
-    separator = b"\n\n" if kind == SSE else b"\n"
-    rest = b""
+    """The events of a stream of server-sent events, or of JSON lines. The last one is `[DONE]`, also where the engine's
+    stream has none."""
+    separator, rest, found = _ENDS[kind].encode(), b"", None
     async for piece in response.body_iterator:  # type: ignore[attr-defined]
         *pieces, rest = (rest + piece).split(separator)
         for event in pieces:
-            if (found := _event(event.decode(), kind)) is not None:
+            if (told := _event(event.decode(), kind)) is not None:
+                found = told
                 yield found
-    if kind == LINES:
-        yield Event("", f"data: {DONE}\n\n", is_end=True)
+    if found is None or found.raw != DONE:
+        yield Event("", _data(DONE))
 
 
 def _event(event: str, kind: str) -> Event | None:
     """None if nothing is in it but a comment."""
-    if kind == LINES:
-        return _of_line(event) if event else None
-    head, _, data = event.partition("data:")
-    raw = data.strip()
+    head, _, raw = ("", "", event) if kind == LINES else event.partition("data:")
+    raw = raw.strip()
     if not raw:
         return None
-    return Event(raw, f"data: {raw}\n\n", is_error=head.startswith("event: error"), is_end=raw == DONE)
+    if raw == DONE:
+        return Event(raw, _data(raw))
+    told: dict[str, Any] = json.loads(raw)
+    if head.startswith("event: error") or told.keys() == {"error"}:
+        return Event(raw, _data(raw), is_error=True)
+    return Event(raw, _data(to_json(_with_choices(told)) if "token" in told else raw))
 
 
-def _of_line(line: str) -> Event:
-    """A line of the answer to `inputs`. The formatter finds its text where OpenAI's completions have it, too."""
-    told: Mapping[str, Any] = json.loads(line)
-    if "token" not in told:
-        return Event(line, line, is_error=True)
+def _with_choices(told: dict[str, Any]) -> dict[str, Any]:
+    """An event of the answer to `inputs`, with its text where OpenAI's completions have it, too."""
     reason = (told.get("details") or {}).get("finish_reason")
-    choice = {"index": 0, "text": told["token"]["text"], "finish_reason": reason}
-    return Event(line, f"data: {to_json({**told, 'choices': [choice]})}\n\n")
+    return {**told, "choices": [{"index": 0, "text": told["token"]["text"], "finish_reason": reason}]}
+
+
+def _data(raw: str) -> str:
+    return f"data: {raw}\n\n"
 
 
 def framed(said: Any, event: Event, kind: str) -> bytes:
@@ -141,6 +144,7 @@ def framed(said: Any, event: Event, kind: str) -> bytes:
 
 
 def _unchanged(event: Event, kind: str) -> bytes:
-    if kind == LINES:
-        return b"" if event.is_end else f"{event.raw}\n".encode()
-    return (f"event: error\n{event.text}" if event.is_error else event.text).encode()
+    text = event.raw if kind == LINES else f"data: {event.raw}"
+    if not event.raw:
+        return b""
+    return (f"event: error\n{text}" if event.is_error and kind == SSE else text).encode() + _ENDS[kind].encode()

@@ -24,7 +24,7 @@ from handrail.styles.inference_toolkit.media import JSON, MediaType
 from handrail.styles.lmi.answers import LINES, SSE, events, framed, whole
 from handrail.styles.lmi.decoding import decode
 from handrail.styles.lmi.marks import HANDLE, INIT, INPUT, OUTPUT, PREDICTION, Function
-from handrail.styles.lmi.messages import Input, input_of, to_json
+from handrail.styles.lmi.messages import Input, input_of, refuse, to_json
 from handrail.styles.lmi.sending import is_output, to_answer
 from handrail.styles.lmi.tokenizers import tokenizer_of
 from handrail.wrap.downstream import Downstream, replay
@@ -149,7 +149,7 @@ class LmiFlow:
     def _payload(self, data: Any, request: Request) -> bytes:
         """The body for the engine."""
         try:
-            return to_json(data).encode()
+            return to_json(data, refuse).encode()
         except (TypeError, ValueError) as error:
             if INPUT not in self._functions:
                 kind = MediaType(request.headers.get("content-type")).bare
@@ -203,6 +203,8 @@ class LmiFlow:
                 if said is None:
                     raise WrongReturn(self._functions[OUTPUT], _NO_PIECE)
                 yield framed(said, event, kind)
+                if event.is_error:
+                    return
 
     def _input(self, headers: Mapping[str, str], body: bytes) -> Input:
         return input_of(headers, body, self._properties, self._engine)

@@ -6,7 +6,7 @@ import csv
 import datetime
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from handrail.core.answers import encoded
@@ -245,15 +245,20 @@ class Output:
         return self
 
 
-def to_json(value: Any) -> str:
-    """JSON in one line. A date is its text, and NaN is refused, as in LMI."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+def to_json(value: Any, default: Callable[[Any], Any] = encoded) -> str:
+    """JSON in one line. A date is its text, and NaN is refused, as in LMI. `default` encodes what is no JSON."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, datetime.datetime):
+            return str(item)
+        return item.tolist() if hasattr(item, "tolist") else default(item)
+
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime.datetime):
-        return str(value)
-    return value.tolist() if hasattr(value, "tolist") else encoded(value)
+def refuse(value: Any) -> Any:
+    """A default that encodes nothing: bytes are no text. Raises TypeError."""
+    raise TypeError(f"a {type(value).__name__} is in it")
 
 
 def input_of(headers: Mapping[str, str], body: bytes, properties: Mapping[str, Any], engine: BlockingEngine) -> Input:

@@ -44,9 +44,9 @@ async def _of_output(output: Any) -> Response:
     if items is not None:
         formatter = getattr(output, "stream_formatter", None)
         return await _streamed(_formatted(_one_by_one(items), formatter), output)
-    headers = _headers(output)
-    kind = headers.pop("content-type", None) or getattr(output, "kind", "application/json")
-    return Response(body_of(output), _status(output), headers, kind)
+    response = Response(body_of(output), _status(output), media_type=getattr(output, "kind", "application/json"))
+    response.headers.update(_headers(output))
+    return response
 
 
 def require_success(output: Any) -> None:
@@ -115,8 +115,7 @@ async def _streamed(items: AsyncGenerator[Any], output: Any) -> Response:
     except BaseException:  # raised before the head is sent, so it gets its status; the generator is closed
         await items.aclose()
         raise
-    kind = headers.pop("content-type", None) or _kind_of(first)
-    response = HandlerStream(begun, items, Framing(kind, _piece, b""))
+    response = HandlerStream(begun, items, Framing(_kind_of(first), _piece, b""))
     response.status_code = status
     response.headers.update(headers)
     return response
