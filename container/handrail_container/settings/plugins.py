@@ -11,8 +11,8 @@ class PluginSettings(BaseSettings):
     style: str | None = variable(
         "HANDRAIL_STYLE",
         None,
-        "The one style of whole models to look for: `app`, `truss`, `definition`, `inference_toolkit`, `lmi`, or that of "
-        "a plugin. Unset: each.",
+        "The one style of whole models to look for: `app`, `truss`, `definition`, `inference_toolkit`, `lmi`, or that "
+        "of a plugin. Unset: each.",
     )
     plugins_disabled: str | None = variable(
         "HANDRAIL_PLUGINS_DISABLED", None, "Plugins to leave out, styles and engines, by their names: `name,name`."

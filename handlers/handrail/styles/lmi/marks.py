@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 HANDLE = "handle"
 #: The functions in the order in which a request passes them, but for the one that makes the model.
 INPUT, PREDICTION, OUTPUT, INIT = "input_formatter", "prediction_handler", "output_formatter", "init_handler"
+_ANSWERING = (HANDLE, PREDICTION, OUTPUT, INPUT)
 _EMPTY = inspect.Parameter.empty
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -88,11 +89,13 @@ class ScriptFunctions:
     by_name: Mapping[str, Function]
     faults: tuple[HandlerFault, ...] = ()
     warnings: tuple[str, ...] = ()
+    #: What would answer, also if its signature is refused.
+    candidate: Any = None
 
     @property
     def answering(self) -> Function | None:
         """The function that is said to answer a request."""
-        return next((self.by_name[name] for name in (HANDLE, PREDICTION, OUTPUT, INPUT) if name in self.by_name), None)
+        return next((self.by_name[name] for name in _ANSWERING if name in self.by_name), None)
 
 
 def marked(module: ModuleType) -> dict[str, list[Any]]:
@@ -129,7 +132,8 @@ def find_functions(module: ModuleType, *, with_handle: bool) -> ScriptFunctions:
             faults.append(fault)
     if HANDLE in found and len(found) > 1:
         faults.append(_beside_handle(found))
-    return ScriptFunctions(found, tuple(faults), tuple(_unused(found)))
+    candidate = next((candidates[name] for name in _ANSWERING if name in candidates), None)
+    return ScriptFunctions(found, tuple(faults), tuple(_unused(found)), candidate)
 
 
 def _two(name: str, values: Sequence[Any]) -> HandlerFault:

@@ -55,7 +55,7 @@ class LmiStyle(Style):
         label, answering = f"DJL Serving's LMI, {path}", functions.answering
         faults = functions.faults or _faults(path, functions, surroundings)
         if faults or answering is None:
-            defined = {} if answering is None else {Slot.INVOCATION: answering.function}
+            defined = {} if functions.candidate is None else {Slot.INVOCATION: functions.candidate}
             return Offer(label, None, faults, functions.warnings, surroundings.is_preferred, defined, path)
         model = LmiModel(path, directory.path, functions.by_name, answering, surroundings)
         return Offer(label, model, (), functions.warnings, surroundings.is_preferred, script=path)
