@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from handrail.core.slots import Slot
 from handrail.core.whole_model import Start, WholeModel
 from handrail.resolve import resolve
 from handrail.styles.lmi import decoding, marks, sending, stand_in
-from handrail.styles.lmi.messages import Input, Output, PairList, input_of, to_json
+from handrail.styles.lmi.messages import Input, LmiOutput, PairList, input_of, to_json
 from handrail.styles.lmi.style import LmiStyle
 from handrail.styles.lmi.tokenizers import tokenizer_of
 from starlette.exceptions import HTTPException
@@ -38,11 +38,11 @@ def _without_the_stand_in() -> Iterator[None]:
         del sys.modules[name]
 
 
-def answers(kind: str, *pieces: str) -> ASGIApp:
+def answers(kind: str, *pieces: str, status: int = 200) -> ASGIApp:
     """An engine that answers with these pieces."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind.encode())]})
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind.encode())]})
         for piece in pieces:
             await send({"type": "http.response.body", "body": piece.encode(), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -92,6 +92,27 @@ async def test_what_the_model_dump_is_without(place: Place, model_path: Path) ->
     place("lmi/dumps_the_answer")
     _, app = await started(model_path, answers("application/json", '{"a": ', "[1]}"))
     assert (await send(app, {"prompt": "a"})).json() == {"dumped": {"a": [1]}, "as_json": '{"a":[1]}'}
+
+
+async def test_an_answer_that_is_an_error_passes(place: Place, model_path: Path) -> None:
+    place("lmi/tells_text")
+    _, app = await started(model_path, answers("application/json", "{}", status=404))
+    answer = await send(app, {"prompt": "a"})
+    assert (answer.status, answer.text) == (404, "{}")
+
+
+async def test_a_helper_stops_at_the_last_chunk() -> None:
+    async def words() -> AsyncIterator[str]:
+        yield "one"
+        yield "two"
+
+    told = stand_in.handle_streaming_response(words(), lambda chunk, end: (chunk, chunk == end), end="one")
+    assert [sending.body_of(output) async for output in told] == [b"one\n"]
+
+
+def test_a_request_of_rolling_batches_has_what_it_is_given() -> None:
+    made = stand_in.TextInput(input_text="a")
+    assert vars(made) == {"request_id": None, "parameters": {}, "input_text": "a"}
 
 
 def engine() -> BlockingEngine:
@@ -172,18 +193,18 @@ def test_an_empty_table_has_no_column() -> None:
     ],
 )
 def test_a_prediction_is_encoded(kind: str | None, given: Any, begins: bytes, told: str) -> None:
-    output = Output()
+    output = LmiOutput()
     decoding.encode(output, given, kind)
     assert sending.body_of(output).startswith(begins)
     assert output.properties == {"Content-Type": told}
 
 
 def test_an_output_says_what_it_is() -> None:
-    output = Output(201, "made").add_as_string("a").add(bytearray(b"b"), key="more").add({"c": 1})
+    output = LmiOutput(201, "made").add_as_string("a").add(bytearray(b"b"), key="more").add({"c": 1})
     assert str(output) == "Output(code=201, message='made', properties={})"
     assert output.content.get_values() == [b"a", b"b", b'{"c":1}']
     assert (sending.body_of(output), output.kind) == (b"a", "application/json")
-    assert sending.body_of(Output()) == b""
+    assert sending.body_of(LmiOutput()) == b""
 
 
 def test_json_as_lmi_has_it() -> None:
@@ -205,11 +226,11 @@ async def test_an_output_of_the_real_package_is_one() -> None:
 
 async def test_a_property_that_is_the_server_s_is_refused() -> None:
     with pytest.raises(ValueError, match="the header 'Content-Length' cannot be set"):
-        await sending.to_answer(Output().add_property("Content-Length", "1"))
+        await sending.to_answer(LmiOutput().add_property("Content-Length", "1"))
 
 
 async def test_an_empty_stream_is_an_empty_answer() -> None:
-    response = await sending.to_answer(Output().add_stream_content(iter(())))
+    response = await sending.to_answer(LmiOutput().add_stream_content(iter(())))
     assert (response.status_code, response.headers["content-type"]) == (200, "application/octet-stream")
 
 

@@ -20,7 +20,7 @@ _FIELDS = ("data:", "event:", "id:", "retry:", ":")
 _MODEL = "lmi"
 
 
-class Answer(dict[str, Any]):
+class EngineAnswer(dict[str, Any]):
     """An object of the answer, such as `answer["choices"][0]["text"]`, or `answer.choices[0].text`."""
 
     def __getattr__(self, name: str) -> Any:
@@ -39,24 +39,24 @@ class Answer(dict[str, Any]):
         return to_json(self)
 
 
-class TextAnswer(Answer):
+class InputsAnswer(EngineAnswer):
     """The answer to `inputs`: `generated_text` and perhaps `details`. `choices[0].text` is the same text."""
 
     @property
-    def choices(self) -> list[TextChoice]:
-        return [TextChoice(self)]
+    def choices(self) -> list[AnsweredText]:
+        return [AnsweredText(self)]
 
     @property
     def model(self) -> str:
         return _MODEL
 
 
-class TextChoice:
+class AnsweredText:
     """The text of an answer to `inputs` as OpenAI's completions have it; what is set is set in the answer."""
 
     index = 0
 
-    def __init__(self, answer: TextAnswer) -> None:
+    def __init__(self, answer: InputsAnswer) -> None:
         self._answer = answer
 
     @property
@@ -74,12 +74,12 @@ class TextChoice:
 
 
 def whole(body: bytes) -> Any:
-    """The answer of a body: an Answer, or a list of them where the request had several texts."""
+    """The answer of a body: an EngineAnswer, or a list of them where the request had several texts."""
     return json.loads(body, object_hook=_object)
 
 
-def _object(found: dict[str, Any]) -> Answer:
-    return TextAnswer(found) if "generated_text" in found and "token" not in found else Answer(found)
+def _object(found: dict[str, Any]) -> EngineAnswer:
+    return InputsAnswer(found) if "generated_text" in found and "token" not in found else EngineAnswer(found)
 
 
 class Event(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from handrail.styles.inference_toolkit.media import CSV, JSON, NPY, OCTETS, TEXT, MediaType
-from handrail.styles.lmi.messages import Input, Output, to_json
+from handrail.styles.lmi.messages import Input, LmiOutput, to_json
 
 FORM = "application/x-www-form-urlencoded"
 ARRAYS = ("tensor/npz", "application/x-npz")
@@ -71,7 +71,7 @@ def _table(text: str, *, has_header: bool) -> Any:
     return {"inputs": [row["inputs"] for row in found] if "inputs" in (rows.fieldnames or ()) else found}
 
 
-def encode(outputs: Output, prediction: Any, content_type: str | None, key: str | None = None) -> None:
+def encode(outputs: LmiOutput, prediction: Any, content_type: str | None, key: str | None = None) -> None:
     """Add a prediction in the form of a content type: JSON, CSV, or NumPy's."""
     kind = MediaType(content_type).bare
     if not kind or "json" in kind:

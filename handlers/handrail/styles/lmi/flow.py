@@ -23,7 +23,7 @@ from handrail.core.tracebacks import code_of
 from handrail.styles.inference_toolkit.media import JSON, MediaType
 from handrail.styles.lmi.answers import LINES, SSE, events, framed, whole
 from handrail.styles.lmi.decoding import decode
-from handrail.styles.lmi.marks import HANDLE, INIT, INPUT, OUTPUT, PREDICTION, Function
+from handrail.styles.lmi.marks import HANDLE, INIT, INPUT, OUTPUT, PREDICTION, LmiFunction
 from handrail.styles.lmi.messages import Input, input_of, refuse, to_json
 from handrail.styles.lmi.sending import is_output, to_answer
 from handrail.styles.lmi.tokenizers import tokenizer_of
@@ -39,7 +39,7 @@ _OF_BODY = (b"content-type", b"content-length", b"transfer-encoding")
 class WrongReturn(TypeError):
     """A function returned what the next step cannot take; `part` is the function."""
 
-    def __init__(self, part: Function, message: str) -> None:
+    def __init__(self, part: LmiFunction, message: str) -> None:
         super().__init__(message)
         self.part = part
 
@@ -54,7 +54,7 @@ class LmiFlow:
     `default` answers as /invocations does without a handler.
     """
 
-    def __init__(self, functions: Mapping[str, Function], answering: Function) -> None:
+    def __init__(self, functions: Mapping[str, LmiFunction], answering: LmiFunction) -> None:
         self._functions = functions
         self._calls = {name: on_loop(one.function) for name, one in functions.items()}
         self._answering = answering

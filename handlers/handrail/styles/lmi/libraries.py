@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from handrail.styles.inference_toolkit.decoding import LibraryMissing
+
 _PACKAGES = {"PIL": "pillow"}
-
-
-class LibraryMissing(ImportError):
-    """A body needs a library that is not installed."""
 
 
 def library(name: str, what: str) -> Any:

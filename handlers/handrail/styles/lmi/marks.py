@@ -25,7 +25,7 @@ _EMPTY = inspect.Parameter.empty
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-class Part(NamedTuple):
+class Form(NamedTuple):
     """What a function is given, by position and by name, and how it is written. `others` are annotations of the forms
     that LMI calls for other engines than vLLM."""
 
@@ -35,22 +35,22 @@ class Part(NamedTuple):
     others: tuple[str, ...] = ()
 
 
-PARTS = {
-    INPUT: Part(
+FORMS = {
+    INPUT: Form(
         ("data",),
         ("tokenizer", "adapter_name", "content_type"),
         "@input_formatter above `def f(data, tokenizer=None, **kwargs)`, which returns the dict",
         ("Input",),
     ),
-    PREDICTION: Part(("data", "model"), (), "@prediction_handler above `def f(data, model)`"),
-    OUTPUT: Part(
+    PREDICTION: Form(("data", "model"), (), "@prediction_handler above `def f(data, model)`"),
+    OUTPUT: Form(
         ("answer",),
         (),
         "@output_formatter above `def f(answer)`, which returns what is sent",
         ("RequestOutput", "TextGenerationOutput"),
     ),
-    INIT: Part(("model_dir",), (), "@init_handler above `def f(model_dir)`, which returns the model"),
-    HANDLE: Part(("inputs",), (), "`async def handle(inputs)`, or `def handle(inputs)`"),
+    INIT: Form(("model_dir",), (), "@init_handler above `def f(model_dir)`, which returns the model"),
+    HANDLE: Form(("inputs",), (), "`async def handle(inputs)`, or `def handle(inputs)`"),
 }
 #: Those that a decorator marks.
 MARKED = (INPUT, PREDICTION, OUTPUT, INIT)
@@ -73,7 +73,7 @@ def decorator(name: str) -> Callable[[F], F]:
 
 
 @dataclass(frozen=True)
-class Function:
+class LmiFunction:
     """A function of the script; `named` are the names under which it takes further arguments."""
 
     name: str
@@ -83,17 +83,17 @@ class Function:
 
 
 @dataclass(frozen=True)
-class ScriptFunctions:
+class LmiFunctions:
     """The script's functions by their part, and what is wrong with them."""
 
-    by_name: Mapping[str, Function]
+    by_name: Mapping[str, LmiFunction]
     faults: tuple[HandlerFault, ...] = ()
     warnings: tuple[str, ...] = ()
     #: What would answer, also if its signature is refused.
     candidate: Any = None
 
     @property
-    def answering(self) -> Function | None:
+    def answering(self) -> LmiFunction | None:
         """The function that is said to answer a request."""
         return next((self.by_name[name] for name in _ANSWERING if name in self.by_name), None)
 
@@ -117,14 +117,14 @@ def has_handle(module: ModuleType) -> bool:
     return callable(vars(module).get(HANDLE))
 
 
-def find_functions(module: ModuleType, *, with_handle: bool) -> ScriptFunctions:
+def find_functions(module: ModuleType, *, with_handle: bool) -> LmiFunctions:
     """Inspect the module's functions. Faults are collected."""
     by_mark = marked(module)
     faults = [_two(name, values) for name, values in by_mark.items() if len(values) > 1]
     candidates = {name: values[0] for name, values in by_mark.items()}
     if with_handle and has_handle(module):
         candidates[HANDLE] = vars(module)[HANDLE]
-    found: dict[str, Function] = {}
+    found: dict[str, LmiFunction] = {}
     for name, function in candidates.items():
         try:
             found[name] = _inspect(name, function)
@@ -133,7 +133,7 @@ def find_functions(module: ModuleType, *, with_handle: bool) -> ScriptFunctions:
     if HANDLE in found and len(found) > 1:
         faults.append(_beside_handle(found))
     candidate = next((candidates[name] for name in _ANSWERING if name in candidates), None)
-    return ScriptFunctions(found, tuple(faults), tuple(_unused(found)), candidate)
+    return LmiFunctions(found, tuple(faults), tuple(_unused(found)), candidate)
 
 
 def _two(name: str, values: Sequence[Any]) -> HandlerFault:
@@ -141,7 +141,7 @@ def _two(name: str, values: Sequence[Any]) -> HandlerFault:
     return Ambiguous(f"@{name} marks {len(values)} functions: {places}. Leave one marked.")
 
 
-def _beside_handle(found: Mapping[str, Function]) -> HandlerFault:
+def _beside_handle(found: Mapping[str, LmiFunction]) -> HandlerFault:
     others = " and ".join(
         f"@{name} marks {one.signature.name} ({one.signature.where})" for name, one in found.items() if name != HANDLE
     )
@@ -151,20 +151,20 @@ def _beside_handle(found: Mapping[str, Function]) -> HandlerFault:
     )
 
 
-def _unused(found: Mapping[str, Function]) -> list[str]:
+def _unused(found: Mapping[str, LmiFunction]) -> list[str]:
     if INIT in found and PREDICTION not in found:
         init = found[INIT].signature
         return [f"{init.name} ({init.where}) makes a model that nothing is given: only a @prediction_handler takes it"]
     return []
 
 
-def _inspect(name: str, function: Any) -> Function:
+def _inspect(name: str, function: Any) -> LmiFunction:
     """Raises SignatureRefused with `file:line`, the signature and the accepted form."""
-    part, where, text = PARTS[name], definition(function), signature_text(function) or _name(function)
+    part, where, text = FORMS[name], definition(function), signature_text(function) or _name(function)
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # written in C: it is called as LMI calls it
-        return Function(name, function, Signature(_name(function), where, text, ()))
+        return LmiFunction(name, function, Signature(_name(function), where, text, ()))
     positional = [one for one in parameters if one.kind not in (*_VARIADIC, inspect.Parameter.KEYWORD_ONLY)]
     is_open = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
     takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
@@ -177,10 +177,10 @@ def _inspect(name: str, function: Any) -> Function:
     names = {one.name for one in by_name if one.kind is not inspect.Parameter.POSITIONAL_ONLY}
     named = tuple(one for one in part.named if takes_any or one in names)
     arguments = tuple(Argument(one, ArgumentSource.INPUT) for one in positional[:1] if name != INIT)
-    return Function(name, function, Signature(_name(function), where, text, arguments), named)
+    return LmiFunction(name, function, Signature(_name(function), where, text, arguments), named)
 
 
-def _refuse_other_form(part: Part, positional: Sequence[inspect.Parameter], where: str, text: str) -> None:
+def _refuse_other_form(part: Form, positional: Sequence[inspect.Parameter], where: str, text: str) -> None:
     """Raises SignatureRefused for a formatter that is written for LMI's rolling batches."""
     annotation = positional[0].annotation if positional else _EMPTY
     known = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
@@ -191,7 +191,7 @@ def _refuse_other_form(part: Part, positional: Sequence[inspect.Parameter], wher
         )
 
 
-def _given(part: Part) -> str:
+def _given(part: Form) -> str:
     by_name = f", and by name {', '.join(part.named)}" if part.named else ""
     return f"{', '.join(part.given)}{by_name}"
 

@@ -160,7 +160,7 @@ _READERS = (
 )
 
 
-class Output:
+class LmiOutput:
     """An answer: `code` is its status, `properties` are its headers, `content` is its body.
 
     `stream_content` is an iterator of its pieces. `failure` is the text of an error that ends it, and `last` says that
@@ -182,26 +182,26 @@ class Output:
     def __str__(self) -> str:
         return f"Output(code={self.code}, message={self.message!r}, properties={self.properties})"
 
-    def set_code(self, code: int) -> Output:
+    def set_code(self, code: int) -> LmiOutput:
         self.code = code
         return self
 
-    def set_message(self, message: str) -> Output:
+    def set_message(self, message: str) -> LmiOutput:
         self.message = message
         return self
 
-    def error(self, error: str, code: int = 424, message: str = "prediction failure") -> Output:
+    def error(self, error: str, code: int = 424, message: str = "prediction failure") -> LmiOutput:
         """Make it an error with a JSON body of its own."""
         self.code, self.message = code, message
         self.content = PairList()
         self.add_property("Content-Type", "application/json")
         return self.add_as_json({"code": code, "message": message, "error": error})
 
-    def add_property(self, key: str, val: Any) -> Output:
+    def add_property(self, key: str, val: Any) -> LmiOutput:
         self.properties[key] = val
         return self
 
-    def add(self, value: Any, key: str | None = None, batch_index: int | None = None) -> Output:
+    def add(self, value: Any, key: str | None = None, batch_index: int | None = None) -> LmiOutput:
         """Add text or bytes as they are, anything else as JSON."""
         if isinstance(value, str):
             self.kind = "text/plain"
@@ -213,26 +213,26 @@ class Output:
             self.add_as_json(value, key)
         return self
 
-    def add_as_json(self, val: Any, key: str | None = None, batch_index: int | None = None) -> Output:
+    def add_as_json(self, val: Any, key: str | None = None, batch_index: int | None = None) -> LmiOutput:
         self.kind = "application/json"
         self.content.add(key, to_json(val).encode("utf-8", "replace"))
         return self
 
-    def add_as_string(self, val: str, key: str | None = None, batch_index: int | None = None) -> Output:
+    def add_as_string(self, val: str, key: str | None = None, batch_index: int | None = None) -> LmiOutput:
         return self.add(str(val), key)
 
-    def add_as_numpy(self, np_list: Any, key: str | None = None, batch_index: int | None = None) -> Output:
+    def add_as_numpy(self, np_list: Any, key: str | None = None, batch_index: int | None = None) -> LmiOutput:
         """Add an array, or the first of a list, in NumPy's own format."""
         stream = io.BytesIO()
         library("numpy", "an array").save(stream, np_list[0] if isinstance(np_list, list) else np_list)
         return self.add(stream.getvalue(), key)
 
-    def add_as_npz(self, np_list: Any, key: str | None = None, batch_index: int | None = None) -> Output:
+    def add_as_npz(self, np_list: Any, key: str | None = None, batch_index: int | None = None) -> LmiOutput:
         stream = io.BytesIO()
         library("numpy", "arrays").savez(stream, *np_list)
         return self.add(stream.getvalue(), key)
 
-    def add_stream_content(self, stream_content: Any, output_formatter: Any = None) -> Output:
+    def add_stream_content(self, stream_content: Any, output_formatter: Any = None) -> LmiOutput:
         """Answer with a stream: an iterator, or an async one, of text, bytes, dicts, or lists of text.
 
         `output_formatter` is called with each item, and returns what is sent of it.
@@ -240,7 +240,7 @@ class Output:
         self.stream_content, self.stream_formatter = stream_content, output_formatter
         return self
 
-    def finalize(self) -> Output:
+    def finalize(self) -> LmiOutput:
         """Nothing is left to do: one request comes at a time."""
         return self
 

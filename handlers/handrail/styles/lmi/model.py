@@ -20,11 +20,11 @@ from handrail.core.presence import ClientLeft
 from handrail.core.slots import Slot
 from handrail.core.tracebacks import explain, fault_line, message_of, user_traceback
 from handrail.core.whole_model import Problem, Start, WholeModel
+from handrail.styles.inference_toolkit.decoding import LibraryMissing
 from handrail.styles.inference_toolkit.model import THREADS
 from handrail.styles.lmi.decoding import TAKEN
 from handrail.styles.lmi.flow import LmiFlow
-from handrail.styles.lmi.libraries import LibraryMissing
-from handrail.styles.lmi.marks import HANDLE, INIT, PREDICTION, Function
+from handrail.styles.lmi.marks import HANDLE, INIT, PREDICTION, LmiFunction
 from handrail.styles.lmi.surroundings import LmiSurroundings
 from handrail.wrap.downstream import StreamCut
 
@@ -46,8 +46,8 @@ class LmiModel(WholeModel):
         self,
         script: Path,
         model_path: Path,
-        functions: Mapping[str, Function],
-        answering: Function,
+        functions: Mapping[str, LmiFunction],
+        answering: LmiFunction,
         surroundings: LmiSurroundings,
     ) -> None:
         self._script = script

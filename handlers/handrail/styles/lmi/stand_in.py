@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from handrail.styles.lmi import decoding, marks
-from handrail.styles.lmi.messages import Input, Output, PairList, to_json
+from handrail.styles.lmi.messages import Input, LmiOutput, PairList, to_json
 
 PACKAGE = "djl_python"
 
@@ -20,7 +20,7 @@ def install() -> None:
         return
     package = ModuleType(PACKAGE)
     package.__path__ = []
-    vars(package).update(Input=Input, Output=Output)
+    vars(package).update(Input=Input, Output=LmiOutput)
     for name, members in MODULES.items():
         module = ModuleType(f"{PACKAGE}.{name}")
         vars(module).update(members)
@@ -31,7 +31,7 @@ def install() -> None:
 
 def create_non_stream_output(
     data: Any, properties: Mapping[str, Any] | None = None, error: str | None = None, code: int | None = None
-) -> Output:
+) -> LmiOutput:
     """A whole answer as JSON, or an error."""
     output = _output(data, "application/json", error, code)
     for key, value in (properties or {}).items():
@@ -41,15 +41,15 @@ def create_non_stream_output(
 
 def create_stream_chunk_output(
     data: Any, last_chunk: bool = False, error: str | None = None, code: int | None = None
-) -> Output:
+) -> LmiOutput:
     """A piece of a stream of JSON lines, or the error that ends it."""
     output = _output(data, "application/jsonlines", error, code)
     output.last = last_chunk
     return output
 
 
-def _output(data: Any, kind: str, error: str | None, code: int | None) -> Output:
-    output = Output(code or (424 if error else 200))
+def _output(data: Any, kind: str, error: str | None, code: int | None) -> LmiOutput:
+    output = LmiOutput(code or (424 if error else 200))
     output.failure = error
     text = data if isinstance(data, str) else to_json(data)
     return output.add(f"{text}\n" if text else "").add_property("Content-Type", kind)
@@ -60,7 +60,7 @@ async def handle_streaming_response(
     stream_output_formatter: Callable[..., Any],
     accumulate_chunks: bool = False,
     **more: Any,
-) -> AsyncIterator[Output]:
+) -> AsyncIterator[LmiOutput]:
     """Each chunk as an Output: the formatter returns its data and whether it is the last, and with `accumulate_chunks`
     the history that it is given with the next one."""
     history: Any = []
@@ -87,19 +87,13 @@ class TextInput(RequestInput):
     """The same of a text."""
 
 
-class RequestOutput:
-    """An answer in LMI's rolling batches: the name for an annotation."""
-
-
-class TextGenerationOutput(RequestOutput):
-    """The same of a text."""
-
-
-_ROLLING = {one.__name__: one for one in (RequestInput, TextInput, RequestOutput, TextGenerationOutput)}
+#: Names for annotations: the answers of LMI's rolling batches, which are not made here.
+_OUTPUTS = {name: type(name, (), {"__module__": PACKAGE}) for name in ("RequestOutput", "TextGenerationOutput")}
+_ROLLING = {"RequestInput": RequestInput, "TextInput": TextInput, **_OUTPUTS}
 #: The modules of the package, with their names.
 MODULES: dict[str, dict[str, Any]] = {
     "inputs": {"Input": Input},
-    "outputs": {"Output": Output},
+    "outputs": {"Output": LmiOutput},
     "pair_list": {"PairList": PairList},
     "input_parser": {
         **{name: marks.decorator(name) for name in (marks.INPUT, marks.PREDICTION, marks.INIT)},
@@ -108,7 +102,7 @@ MODULES: dict[str, dict[str, Any]] = {
     },
     "output_formatter": {marks.OUTPUT: marks.decorator(marks.OUTPUT), **_ROLLING},
     "request_io": _ROLLING,
-    "encode_decode": {"decode": decoding.decode, "encode": decoding.encode, "Input": Input, "Output": Output},
+    "encode_decode": {"decode": decoding.decode, "encode": decoding.encode, "Input": Input, "Output": LmiOutput},
     "async_utils": {
         one.__name__: one for one in (create_non_stream_output, create_stream_chunk_output, handle_streaming_response)
     },

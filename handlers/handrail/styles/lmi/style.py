@@ -11,7 +11,7 @@ from handrail.core.slots import Slot
 from handrail.core.whole_model import ModelDirectory, Offer, Style
 from handrail.styles.foreign.outline import outline
 from handrail.styles.lmi import stand_in
-from handrail.styles.lmi.marks import INPUT, OUTPUT, ScriptFunctions, find_functions, has_handle, marked
+from handrail.styles.lmi.marks import INPUT, OUTPUT, LmiFunctions, find_functions, has_handle, marked
 from handrail.styles.lmi.model import LmiModel
 from handrail.styles.lmi.surroundings import LmiSurroundings
 
@@ -61,7 +61,7 @@ class LmiStyle(Style):
         return Offer(label, model, (), functions.warnings, surroundings.is_preferred, script=path)
 
 
-def _faults(path: Path, functions: ScriptFunctions, surroundings: LmiSurroundings) -> tuple[HandlerFault, ...]:
+def _faults(path: Path, functions: LmiFunctions, surroundings: LmiSurroundings) -> tuple[HandlerFault, ...]:
     names = functions.by_name.keys()
     if functions.answering is None:
         fault = "has an @init_handler, and nothing that answers: mark a function with @prediction_handler, too"
