@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -99,6 +100,27 @@ async def test_an_answer_that_is_an_error_passes(place: Place, model_path: Path)
     _, app = await started(model_path, answers("application/json", "{}", status=404))
     answer = await send(app, {"prompt": "a"})
     assert (answer.status, answer.text) == (404, "{}")
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/jsonlines"])
+async def test_a_client_that_leaves_ends_the_engine_s_stream(place: Place, model_path: Path, kind: str) -> None:
+    ended = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind.encode())]})
+        body = b'data: {"a": 1}\n\n' if kind == "text/event-stream" else b'{"token": {"text": "a"}}\n'
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                await asyncio.sleep(0)
+        finally:
+            ended.set()
+
+    place("lmi/passes_chunks")
+    _, app = await started(model_path, endless)
+    answer = await send(app, {"prompt": "a"}, leave_after=3)
+    assert ended.is_set()
+    assert len(answer.chunks) >= 3
 
 
 async def test_a_helper_stops_at_the_last_chunk() -> None:

@@ -160,6 +160,14 @@ async def test_both_paths_are_the_script_s(put: Put) -> None:
         assert (await client.post("/predict", json={"question": "why"})).json() == {"answer": "Q: why"}
 
 
+async def test_no_engine_is_needed_where_the_script_answers(put: Put) -> None:
+    for name, told in (("handles", {"said": "a"}), ("predicts", {"prediction": ["a", "ml"]})):
+        async with serving(put(name), HANDRAIL_ENGINE="none") as client:
+            assert (await client.post("/invocations", json={"inputs": "a"})).json() == told
+    async with serving(put("handles_some"), HANDRAIL_ENGINE="none") as client:
+        assert (await client.post("/invocations", json={"inputs": "a"})).status_code == 400
+
+
 async def test_an_adapter_of_the_header_is_told(put: Put) -> None:
     folder = put("names_the_adapter")
     async with serving(folder) as client:

@@ -26,7 +26,7 @@ class LmiStyle(Style):
     """
 
     name = "lmi"
-    priority = -1  # before a script of the toolkit; a definition beside it is served
+    priority = -1  # before a script of the toolkit, and after a Truss
 
     def __init__(self, surroundings: LmiSurroundings | None = None) -> None:
         self._surroundings = surroundings or LmiSurroundings()
