@@ -265,6 +265,18 @@ def test_on_a_terminal_the_answer_ends_its_line(body: bytes, shown: bytes) -> No
     assert out.getvalue() == shown
 
 
+@pytest.mark.parametrize(
+    ("body", "is_answer"),
+    [(b'{"token":1}\n', True), (b'{"token":1}\n{"error":{"code":500}}\n', False), (b"", True)],
+)
+def test_a_stream_of_json_lines_that_ends_with_an_error_has_failed(body: bytes, *, is_answer: bool) -> None:
+    transcript = Transcript(io.BytesIO(), Redactor(), live=False)
+    transcript.began(200, "application/jsonlines")
+    transcript.piece(body)
+    transcript.completed()
+    assert transcript.ended() is is_answer
+
+
 class Closed(io.BytesIO):
     def write(self, _: object) -> int:
         raise BrokenPipeError

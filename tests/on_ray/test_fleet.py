@@ -174,9 +174,8 @@ def test_a_server_that_is_not_ready_yet_ends_at_once(tmp_path: Path) -> None:
     eventually(lambda: not [pid for pid in children if psutil.pid_exists(pid)], "Ray's processes to end")
 
 
-def test_more_than_the_machine_has_is_refused(tmp_path: Path, address: str) -> None:
-    given = {"HANDRAIL_RAY_CPUS": "4096", "RAY_ADDRESS": address}
-    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo", **given)
+def test_more_than_the_machine_has_is_refused(tmp_path: Path) -> None:
+    served = Served(tmp_path, tmp_path / "log", "--ray", "--engine", "echo", HANDRAIL_RAY_CPUS="4096")
     assert served.process.wait(READY_S) == 2
     assert "handrail: a replica reserves 4096 CPUs (HANDRAIL_RAY_CPUS), and Ray has " in served.stderr
 

@@ -17,6 +17,8 @@ from handrail_container.process.report import say
 #: Characters shown of a stage's output.
 _MOST = 2000
 _ERROR_EVENT = b"event: error\n"
+_ERROR_LINE = b'{"error":'
+_LINES = "application/jsonlines"
 _ERROR_STATUS = 400
 
 
@@ -88,8 +90,7 @@ class Transcript:
             self._write(body)
         if self._out.isatty() and not body.endswith(b"\n"):
             self._write(b"\n")
-        has_failed_midway = body.startswith(_ERROR_EVENT) or b"\n" + _ERROR_EVENT in body
-        return self._is_complete and status < _ERROR_STATUS and not has_failed_midway
+        return self._is_complete and status < _ERROR_STATUS and not _has_failed_midway(body, content_type)
 
     def tells(self, form: re.Pattern[str]) -> bool:
         """Whether the answer contains `form`."""
@@ -99,6 +100,13 @@ class Transcript:
         with contextlib.suppress(BrokenPipeError):  # the reader has closed the pipe
             self._out.write(body)
             self._out.flush()
+
+
+def _has_failed_midway(body: bytes, content_type: str) -> bool:
+    """Whether a stream ends with an error: an event, or a line of JSON."""
+    if content_type.startswith(_LINES):
+        return any(line.startswith(_ERROR_LINE) for line in body.splitlines()[-1:])
+    return body.startswith(_ERROR_EVENT) or b"\n" + _ERROR_EVENT in body
 
 
 def _say(line: str) -> None:

@@ -22,6 +22,7 @@ from handrail_container.http.framing import CONTROLS, framed
 _START = "http.response.start"
 _ID = b"x-request-id"
 _LENGTH = b"content-length"
+_LINES = b"application/jsonlines"
 #: Seconds after which a stream that awaits nothing gives the event loop a turn, and the most pieces between two looks
 #: at the clock.
 _TURN_S = 0.001
@@ -62,6 +63,7 @@ class Answer:
         "first_chunk_at",
         "has_failed",
         "is_complete",
+        "is_lines",
         "is_sse",
         "is_streaming",
         "refusal",
@@ -73,7 +75,7 @@ class Answer:
     def __init__(self, send: Send, request_id: str, *, is_head: bool = False, gives_turns: bool = False) -> None:
         self.request_id = request_id
         self.status = self.bytes_out = 0
-        self.is_sse = self.is_streaming = self.is_complete = self.has_failed = False
+        self.is_sse = self.is_lines = self.is_streaming = self.is_complete = self.has_failed = False
         self.first_chunk_at = 0.0
         self.verdict: Failure | None = None
         self.refusal: BaseException | None = None
@@ -159,7 +161,9 @@ class Answer:
         said = b"".join([value for _, value in headers])
         if said.translate(None, CONTROLS) != said:
             raise _unsendable(headers)
-        self.is_sse = named.get(b"content-type", b"").startswith(b"text/event-stream")
+        kind = named.get(b"content-type", b"")
+        self.is_sse = kind.startswith(b"text/event-stream")
+        self.is_lines = kind.startswith(_LINES) and _LENGTH not in named
         length = named.get(_LENGTH)
         self._length = None if length is None or self._is_head else int(length)
         if _ID not in named:
@@ -189,7 +193,8 @@ class Answer:
         return False
 
     async def fail(self, failure: Failure) -> None:
-        """Answer with an error. If the answer has begun, an event stream ends with one; others stay incomplete."""
+        """Answer with an error. If the answer has begun, a stream of events or of JSON lines ends with one; others stay
+        incomplete."""
         failure = self.verdict or failure
         self.has_failed = self.has_failed or not self.is_whole
         if self.status and self.take_back():
@@ -202,9 +207,10 @@ class Answer:
             self.is_complete = True
             self.bytes_out = len(response.body)
             await self._pass({"type": "http.response.body", "body": response.body})
-        elif self.is_sse and not self.is_complete:
+        elif (self.is_sse or self.is_lines) and not self.is_complete:
             self.is_complete, self._is_flowing = True, False
-            body = error_event(error_body(failure, self.request_id))
+            body = error_body(failure, self.request_id)
+            body = error_event(body) if self.is_sse else body + b"\n"
             self.bytes_out += len(body)
             await self._pass({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -15,6 +15,8 @@ from handrail.styles.endpoint_handler.surroundings import EndpointSurroundings
 from handrail.styles.inference_toolkit.files import locate
 from handrail.styles.inference_toolkit.style import ToolkitStyle
 from handrail.styles.inference_toolkit.surroundings import ToolkitSurroundings
+from handrail.styles.lmi.style import LmiStyle
+from handrail.styles.lmi.surroundings import LmiSurroundings
 from handrail.styles.truss.config import TrussConfig
 from handrail.styles.truss.style import TrussStyle
 from handrail.styles.truss.surroundings import Surroundings
@@ -105,6 +107,20 @@ class EndpointHandler(EndpointStyle):
             settings.engine != "none",
             settings.stall_s,
             process_environment(),
+        )
+
+
+class Lmi(LmiStyle):
+    """A `model.py` for DJL Serving's LMI container."""
+
+    def surroundings(self, directory: ModelDirectory) -> LmiSurroundings:
+        settings = directory.settings
+        is_truss = isinstance(find_config(directory.path), TrussConfig)
+        return LmiSurroundings(
+            process_environment().get("HF_MODEL_ID"),
+            settings.engine != "none",
+            settings.inputs_dialect == "lmi",
+            not is_truss and settings.sagemaker_program is None,
         )
 
 

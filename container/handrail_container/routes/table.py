@@ -228,6 +228,7 @@ def _invocation(program: Program, default: ASGIApp, settings: Settings) -> Endpo
     endpoint = slot_endpoint(resolution, default, ("POST",), settings)
     if model is None or resolution.handler is None:
         return endpoint
+    model.meet_default(default)
     explain, outlives = explain_model(model, resolution.handler, settings), model.outlives_client
     if model.application is not None:
         endpoint = replace(endpoint, methods=())  # which it takes is the application's to say

@@ -16,5 +16,6 @@ class DialectSettings(BaseSettings):
         'How the default `/invocations` answers `{"inputs": …}` where the originals differ. `lmi`: one text with an '
         "object, streams as JSON lines, at most 30 tokens. `tgi`: one text with a list, streams as server-sent events, "
         "at most 100 tokens, the prompt before the text, greedy without sampling parameters. Unset: as LMI's "
-        "`option.tgi_compat` and `option.output_formatter` say, else `lmi`.",
+        "`option.tgi_compat` and `option.output_formatter` say, else `lmi`. Where it is set to `lmi`, an exception of "
+        "a script for DJL Serving's LMI is 424.",
     )

@@ -11,7 +11,7 @@ class PluginSettings(BaseSettings):
     style: str | None = variable(
         "HANDRAIL_STYLE",
         None,
-        "The one style of whole models to look for: `app`, `truss`, `definition`, `inference_toolkit`, "
+        "The one style of whole models to look for: `app`, `truss`, `definition`, `inference_toolkit`, `lmi`, "
         "`endpoint_handler`, or that of a plugin. Unset: each.",
     )
     plugins_disabled: str | None = variable(

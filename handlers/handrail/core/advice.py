@@ -54,6 +54,12 @@ def _of_handrail(error: Any, match: re.Match[str]) -> str:
     return f"handrail has no `{match[1]}`.{_nearest(match[1], handrail.__all__)} It has: {', '.join(handrail.__all__)}"
 
 
+def _of_djl(error: Any, match: re.Match[str]) -> str:
+    """A name that the stand-in for DJL Serving's package does not have."""
+    names = [name for name in dir(sys.modules.get(match[2])) if not name.startswith("_")]
+    return f"Of DJL Serving's {match[2]} there are here: {', '.join(names)}"
+
+
 def _undefined(error: BaseException, match: re.Match[str]) -> str:
     """An undefined name, with its import if the module is known."""
     import handrail
@@ -120,6 +126,12 @@ ROWS = (
     _row((ModuleNotFoundError,), r"No module named 'handrail\.", "Write `from handrail import …`"),
     _row(
         (ModuleNotFoundError,),
+        r"No module named 'djl_python\.",
+        "Of DJL Serving there are here: djl_python, and of it inputs, outputs, pair_list, input_parser, "
+        "output_formatter, request_io, encode_decode, async_utils",
+    ),
+    _row(
+        (ModuleNotFoundError,),
         r"No module named '(djl_python|triton_python_backend_utils)",
         "{1} is a part of another server, which no package index has",
     ),
@@ -130,6 +142,7 @@ ROWS = (
     ),
     _row((ImportError,), r"attempted relative import", _absolute),
     _row((ImportError,), r"cannot import name '(\w+)' from 'handrail'", _of_handrail),
+    _row((ImportError,), r"cannot import name '(\w+)' from '(djl_python[\w.]*)'", _of_djl),
     _row((NameError,), r"name '(\w+)' is not defined", _undefined),
     _row((FileNotFoundError,), r"", _not_there),
     _row((SyntaxError,), r"'(await|async \w+)' outside async function", "Write `async def` where `{1}` is used"),

@@ -143,6 +143,12 @@ class WholeModel:
         """ASGI applications by the prefix of the paths that they answer, with any HTTP method."""
         return {}
 
+    def meet_default(self, default: ASGIApp) -> None:
+        """Take the application that answers /invocations where there is no handler: the engine, by payload.
+
+        Called before the first request, for the model that answers /invocations.
+        """
+
     def explain(self, error: BaseException) -> Problem | None:
         """The answer to an exception that the handler of /invocations raised.
 

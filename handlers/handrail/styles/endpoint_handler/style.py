@@ -26,7 +26,7 @@ class EndpointStyle(Style):
     """
 
     name = "endpoint_handler"
-    priority = -2  # any other whole model beside it is served, unless a variable names the handler
+    priority = -3  # any other whole model beside it is served, unless a variable names the handler
 
     def __init__(self, surroundings: EndpointSurroundings | None = None) -> None:
         self._surroundings = surroundings or EndpointSurroundings()

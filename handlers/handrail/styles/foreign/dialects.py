@@ -67,10 +67,12 @@ DIALECTS = (
     Dialect(
         "DJL Serving",
         "djl",
-        f"{_WRITE} `handle` does; formatters are `@input_formatter` and `@output_formatter` from handrail",
+        "It is served where the script imports djl_python and has a marked function or `handle`, nothing else answers "
+        f"/invocations, and the style lmi is not left out. {_WRITE} they do, or take the other handler away",
         (Imports(("djl_python",)), Functions(("handle",), sure=False, first=("inputs", "input"))),
         ("model.py", "code/model.py"),
         settings_files=("code/serving.properties",),
+        style="lmi",
     ),
     Dialect(
         "RunPod",

@@ -26,7 +26,7 @@ class ToolkitStyle(Style):
     """
 
     name = "inference_toolkit"
-    priority = -1  # a Model or a definition beside it is served, unless the toolkit's own file is the script
+    priority = -2  # any other model beside it is served, unless the toolkit's own file is the script
 
     def __init__(self, surroundings: ToolkitSurroundings | None = None) -> None:
         self._surroundings = surroundings or ToolkitSurroundings()

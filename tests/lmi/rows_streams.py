@@ -1,0 +1,138 @@
+"""Rows: streams through an output formatter."""
+
+from __future__ import annotations
+
+from tests.lmi.table import LINES, SSE, Row, chat, stream
+from tests.toolkit.table import Answer
+
+_DONE = "data: [DONE]\n\n"
+
+STREAMS = (
+    Row(
+        "no output formatter",
+        "renames_the_field",
+        Answer(text='"generated_text":"one two"', content_type=LINES),
+        "JSON lines with `index`, `token`, and at last `generated_text`",
+        body=stream(),
+    ),
+    Row(
+        "a formatter is given the text of an event",
+        "adds_to_chunks",
+        Answer(text='"by": "me"', content_type=LINES),
+        "`data: {…}`, for each chunk and at last for `[DONE]`",
+        body=stream(),
+    ),
+    Row(
+        "the text of a chunk of `inputs`",
+        "takes_the_text_of_chunks",
+        Answer(body=b'{"text":"one"}\n{"text":" two"}\n{"end":true}\n', content_type=LINES),
+        "`choices[0].text` of vLLM's chunk",
+        "the same, beside the fields of LMI's line",
+        "A formatter of either kind finds its field.",
+        body=stream(),
+    ),
+    Row(
+        "of `prompt`",
+        "takes_the_text_of_chunks",
+        Answer(
+            body=b'data: {"text":"one"}\n\ndata: {"text":" two"}\n\ndata: {"end":true}\n\n',
+            content_type="text/event-stream; charset=utf-8",
+        ),
+        "a line of JSON for each",
+        "an event for each",
+        "OpenAI's clients, who send `prompt` and `messages`, read events.",
+        body={"prompt": "one two", "stream": True},
+    ),
+    Row(
+        "of `messages`",
+        "adds_to_chunks",
+        Answer(text='"by": "me"', content_type=SSE),
+        "the returned text in a stream of JSON lines",
+        "the same in a stream of events",
+        "OpenAI's clients, who send `prompt` and `messages`, read events.",
+        body=chat(stream=True),
+    ),
+    Row(
+        "`inputs` to a client that accepts events",
+        "takes_the_text_of_chunks",
+        Answer(text='data: {"text":" two"}\n\ndata: {"end":true}\n\n', content_type=SSE),
+        "JSON lines, unless `option.output_formatter=sse`",
+        "events",
+        "`Accept` says what the client reads.",
+        body=stream(),
+        headers={"Content-Type": "application/json", "Accept": "text/event-stream"},
+    ),
+    Row(
+        "a chunk that is returned as it was",
+        "passes_chunks",
+        Answer(text='\n{"index":2,"token":{', content_type=LINES),
+        "`data: {…}` of vLLM among JSON lines",
+        "LMI's own line",
+        "JSON lines stay JSON lines.",
+        body=stream(),
+    ),
+    Row("an event that is returned as it was", "passes_chunks", Answer(text=_DONE), "sent", body=chat(stream=True)),
+    Row(
+        "text of several lines, as events",
+        "tells_lines_of_text",
+        Answer(text="data: a\ndata: b\n\ndata: a\n"),
+        "a broken event",
+        "one event of several lines",
+        "So HTML has events.",
+        body=chat(stream=True),
+    ),
+    Row(
+        "a dropped chunk",
+        "drops_every_chunk",
+        Answer(body=b"", content_type=LINES),
+        "an empty line",
+        "nothing",
+        "A reader of JSON lines fails on an empty one.",
+        body=stream(),
+    ),
+    Row(
+        "bytes",
+        "tells_bytes",
+        Answer(body=b"piece piece piece "),
+        "the stream ends",
+        "sent as they are",
+        "It says what is meant.",
+        body=stream(),
+    ),
+    Row(
+        "nothing for a chunk",
+        "tells_nothing_in_a_stream",
+        Answer(text='{"error":{"message":"tell raised WrongReturn: it returned nothing for a piece of a stream'),
+        "the stream ends",
+        "the stream ends with an error that has its line",
+        "A forgotten `return` is told as one.",
+        body=stream(),
+    ),
+    Row(
+        "a formatter that raises midway",
+        "raises_midway",
+        Answer(text='\n{"error":{"message":"tell raised ValueError: no two ('),
+        "the stream ends with an `error` field",
+        "the same, with the author's line",
+        "Errors have one form.",
+        body=stream(),
+    ),
+    Row(
+        "a formatter that raises midway, as events",
+        "raises_midway",
+        Answer(text='\nevent: error\ndata: {"error":{"message":"tell raised ValueError: no two ('),
+        "the stream ends with an `error` field",
+        "an event `error` with the author's line",
+        "Errors have one form.",
+        body=chat(stream=True),
+    ),
+    Row(
+        "a formatter that raises at the first chunk",
+        "output_raises",
+        Answer(500, text="tell raised ValueError: no answer ("),
+        "200, and a stream that ends with an error",
+        "500",
+        "The status is still to be sent.",
+        body=stream(),
+    ),
+)

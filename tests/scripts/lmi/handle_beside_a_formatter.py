@@ -1,0 +1,10 @@
+from djl_python.output_formatter import output_formatter
+
+
+@output_formatter
+def tell(answer):
+    return answer
+
+
+async def handle(inputs):
+    return None

@@ -1,0 +1,5 @@
+import djl_python  # noqa: F401
+
+
+def handle():
+    return None

@@ -1,0 +1,1 @@
+import djl_python  # noqa: F401

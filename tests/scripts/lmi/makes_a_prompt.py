@@ -1,0 +1,6 @@
+from djl_python.input_parser import input_formatter
+
+
+@input_formatter
+def ask(data, **kwargs):
+    return {"prompt": data["inputs"], "max_tokens": 1}

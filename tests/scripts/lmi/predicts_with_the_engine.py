@@ -1,0 +1,6 @@
+from djl_python.input_parser import prediction_handler
+
+
+@prediction_handler
+def predict(data, model):
+    return {"said": model.generate(data["inputs"]).choices[0].text}

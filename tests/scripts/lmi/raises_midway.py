@@ -1,0 +1,8 @@
+from djl_python.output_formatter import output_formatter
+
+
+@output_formatter
+def tell(chunk):
+    if "two" in chunk:
+        raise ValueError("no two")
+    return chunk

@@ -1,0 +1,9 @@
+from djl_python.input_parser import input_formatter
+
+
+@input_formatter
+def ask(data, **kwargs):
+    return {"inputs": "once"}
+
+
+again = ask
