@@ -17,3 +17,9 @@ class DialectSettings(BaseSettings):
         "object, streams as JSON lines, at most 30 tokens. `tgi`: one text with a list, streams as server-sent events, "
         "at most 100 tokens, the prompt before the text, greedy without sampling parameters.",
     )
+    prefix_aware: Literal["off", "salt"] = variable(
+        "HANDRAIL_PREFIX_AWARE",
+        "off",
+        "What the header `X-Amzn-SageMaker-Prefix-Aware-Id` does beside SageMaker's routing: with `salt`, it is the "
+        "`cache_salt` of a request that has none, and requests with different ids share no cached prefix.",
+    )

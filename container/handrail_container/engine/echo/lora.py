@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from pathlib import Path
 from typing import TypeVar
 
 from handrail_container.engine.lora import Adapters, local, read_config
@@ -29,9 +30,12 @@ class EchoAdapters(Adapters):
     def running(self, name: str) -> int:
         return self._running[name]
 
-    async def add(self, name: str, source: str) -> None:
+    async def find(self, source: str) -> Path:
         folder = local(source)
         await in_thread(lambda: read_config(folder, source), "adapter")
+        return folder
+
+    async def add(self, name: str, folder: Path, source: str) -> None:
         self._sources[name] = str(folder)
 
     async def remove(self, name: str, *, is_idle: bool) -> None:

@@ -1,0 +1,175 @@
+"""Code that LoRA adapters bring: it applies to their requests alone, and comes and goes with them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Launch
+from tests.servers import Served
+
+ADAPTERS = Path(__file__).parents[1] / "adapters"
+HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
+CHAT = {"messages": [{"role": "user", "content": "one two"}]}
+
+
+@pytest.fixture(scope="module")
+def permitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory from which the operator lets adapters' code run."""
+    return tmp_path_factory.mktemp("permitted")
+
+
+@pytest.fixture(scope="module")
+def echo(serving: Launch, permitted: Path) -> Served:
+    return serving(HANDRAIL_ADAPTERS_PATH=f"{ADAPTERS}:{permitted}", HANDRAIL_ADAPTERS_CODE="local")
+
+
+def load(served: Served, name: str, source: Path | None = None) -> httpx.Response:
+    return served.http.post("/adapters", json={"name": name, "src": str(source or ADAPTERS / name)})
+
+
+@contextmanager
+def loaded(served: Served, *names: str) -> Iterator[None]:
+    for name in names:
+        assert load(served, name).text == f"Adapter {name} registered"
+    try:
+        yield
+    finally:
+        for name in names:
+            assert served.http.delete(f"/adapters/{name}?force=true").status_code == 200
+
+
+def invoke(served: Served, adapter: str | None = None, **body: Any) -> httpx.Response:
+    headers = {} if adapter is None else {HEADER: adapter}
+    return served.http.post("/invocations", json={"prompt": "one two", **body}, headers=headers)
+
+
+def text(answer: httpx.Response) -> str:
+    return str(answer.json()["choices"][0]["text"])
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["message"]
+
+
+def chunks(answer: httpx.Response) -> list[dict[str, Any]]:
+    """The data of a stream's events, which ends as it should."""
+    *events, last = answer.text.removesuffix("\n\n").split("\n\n")
+    assert last == "data: [DONE]"
+    return [json.loads(event.removeprefix("data: ")) for event in events]
+
+
+def written(folder: Path, code: str, **files: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "model.py").write_text(code)
+    for stem, more in files.items():
+        (folder / f"{stem}.py").write_text(more)
+    return folder
+
+
+def test_formatters_see_the_adapters_requests_alone(echo: Served) -> None:
+    """Named by the header or by the body, on /invocations and below /v1; modules of equal names are their own."""
+    with loaded(echo, "shouts", "whispers"):
+        assert text(invoke(echo, "shouts")) == "ONE TWO LOUDLY"
+        assert text(invoke(echo, model="shouts")) == "ONE TWO LOUDLY"
+        below = echo.http.post("/v1/completions", json={"prompt": "one two", "model": "shouts"})
+        assert (text(below), below.json()["model"]) == ("ONE TWO LOUDLY", "shouts")
+        whispered = invoke(echo, "whispers").json()
+        assert whispered["choices"][0]["text"] == "one two softly warm-low low"
+        assert whispered["whispered"] is True
+        assert text(invoke(echo)) == text(invoke(echo, model="other")) == text(invoke(echo, "echo")) == "one two"
+        assert "whispered" not in invoke(echo, model="echo").json()
+    assert text(invoke(echo)) == "one two"
+    assert invoke(echo, "shouts").status_code == 404
+
+
+def test_each_chunk_of_a_stream_is_formatted(echo: Served) -> None:
+    with loaded(echo, "shouts"):
+        for answer in (
+            invoke(echo, "shouts", stream=True),
+            echo.http.post("/v1/completions", json={"prompt": "one two", "model": "shouts", "stream": True}),
+        ):
+            texts = [choice["text"] for chunk in chunks(answer) for choice in chunk["choices"]]
+            assert "".join(texts) == "ONE TWO LOUDLY"
+        plain = [choice["text"] for chunk in chunks(invoke(echo, stream=True)) for choice in chunk["choices"]]
+        assert "".join(plain) == "one two"
+
+
+def test_the_inputs_shape_is_formatted_too(echo: Served) -> None:
+    body = {"inputs": "one two", "parameters": {"adapter_id": "shouts"}}
+    with loaded(echo, "shouts"):
+        assert echo.http.post("/invocations", json=body).json()["generated_text"] == "ONE TWO"
+        lines = echo.http.post("/invocations", json={**body, "stream": True}).text.splitlines()
+        assert json.loads(lines[-1])["generated_text"] == "ONE TWO"
+
+
+def test_a_handler_answers_the_adapters_invocations(echo: Served) -> None:
+    """Its calls of the engine go to the adapter, and its faults are told with their line."""
+    with loaded(echo, "answers"):
+        for answer in (invoke(echo, "answers"), invoke(echo, model="answers")):
+            assert answer.json() == {"adapter": "answers", "model": "answers", "text": "one two"}
+        assert text(invoke(echo)) == "one two"
+        status, said = refusal(invoke(echo, "answers", **{"raise": True}))
+        assert (status, said) == (500, f"answer raised ValueError: as asked ({ADAPTERS}/answers/model.py:16)")
+        below = echo.http.post("/v1/completions", json={"prompt": "one two", "model": "answers"})
+        assert text(below) == "one two"
+
+
+def test_formatters_of_requests_are_as_a_scripts(echo: Served) -> None:
+    with loaded(echo, "sees_requests"):
+        assert invoke(echo, "sees_requests").headers["x-adapter"] == "sees_requests"
+        assert "x-adapter" not in invoke(echo).headers
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def input_formatter(data)\n    pass\n", "{at}:1 failed to import: SyntaxError: expected ':'"),
+        ("import helpers\n", "{at}:1 failed to import: RuntimeError: no luck. It was raised at {folder}/helpers.py:1"),
+        ("import sys\nsys.exit(4)\n", "{at}:2 failed to import: SystemExit: it called sys.exit(4)"),
+        ("import nowhere\n", "{at}:1 failed to import: ModuleNotFoundError: No module named 'nowhere'"),
+        (
+            "def output_formatter(data, request):\n    pass\n",
+            "output_formatter, named output_formatter: {at}:1 def output_formatter(data, request): an adapter's output "
+            "formatter takes an answer: output_formatter(data).",
+        ),
+        (
+            "from handrail import input_formatter\n",
+            "{at} defines nothing for the adapter's requests: an adapter's model.py defines input_formatter(data), ",
+        ),
+        (
+            "import handrail\n@handrail.custom_ping_handler\ndef ping(): ...\n",
+            "{at}:3: @custom_ping_handler applies to all requests of the server, and belongs in the model's script",
+        ),
+        ("def custom_sagemaker_ping_handler(): ...\n", "{at}:1: custom_sagemaker_ping_handler applies to all requests"),
+        (
+            "def one(data): ...\ndef two(data): ...\none.is_input_formatter = two.is_input_formatter = True\n",
+            "input_formatter has 2 functions that are marked as is_input_formatter: one ({at}:1) and two ({at}:2). "
+            "Keep one.",
+        ),
+        (
+            "def custom_sagemaker_invocation_handler(one, two): ...\n",
+            "/invocations, named custom_sagemaker_invocation_handler: {at}:1 ",
+        ),
+    ],
+)
+def test_a_fault_leaves_nothing(echo: Served, permitted: Path, code: str, said: str) -> None:
+    """Neither weights nor a name; mended, the adapter is loaded."""
+    folder = written(permitted / "faulty", code, helpers="raise RuntimeError('no luck')\n")
+    told = f"the adapter 'faulty' is not loaded: {said.format(at=folder / 'model.py', folder=folder)}"
+    status, message = refusal(load(echo, "faulty", folder))
+    assert (status, message[: len(told)]) == (424, told)
+    assert echo.http.get("/adapters").json() == {"adapters": []}
+    written(folder, "def output_formatter(data):\n    return {'mended': True}\n")
+    assert load(echo, "faulty", folder).status_code == 200
+    assert invoke(echo, "faulty").json() == {"mended": True}
+    assert echo.http.delete("/adapters/faulty").status_code == 200
+    shutil.rmtree(folder)
