@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import Launch
-from tests.servers import Served
+from tests.servers import Served, run
 
 ADAPTERS = Path(__file__).parents[1] / "adapters"
 HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
@@ -173,3 +173,73 @@ def test_a_fault_leaves_nothing(echo: Served, permitted: Path, code: str, said: 
     assert invoke(echo, "faulty").json() == {"mended": True}
     assert echo.http.delete("/adapters/faulty").status_code == 200
     shutil.rmtree(folder)
+
+
+def test_what_the_operator_has_not_allowed_is_refused(launch: Launch, permitted: Path, tmp_path: Path) -> None:
+    """By default code runs from below the model directory; weights are not loaded without their code in silence."""
+    within = written(tmp_path / "within", "def output_formatter(data):\n    return {'within': True}\n")
+    outside = written(permitted / "outside", "raise RuntimeError('it ran')\n")
+    served = launch(tmp_path, HANDRAIL_ADAPTERS_PATH=str(permitted)).ready()
+    assert load(served, "within", within).status_code == 200
+    assert invoke(served, "within").json() == {"within": True}
+    said = (
+        f"the adapter in {str(outside)!r} has a model.py, and HANDRAIL_ADAPTERS_CODE=model lets it run from below the "
+        "model directory only: set local to let it run from every directory that adapters may be loaded from, or "
+        "ignore to load the weights alone"
+    )
+    assert refusal(load(served, "outside", outside)) == (403, said)
+    assert [one["name"] for one in served.http.get("/adapters").json()["adapters"]] == ["within"]
+
+
+@pytest.mark.parametrize(("setting", "status"), [("refuse", 403), ("ignore", 200)])
+def test_no_code_at_all(launch: Launch, tmp_path: Path, setting: str, status: int) -> None:
+    folder = written(tmp_path / "poet", "raise RuntimeError('it ran')\n")
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    served = launch(tmp_path, HANDRAIL_ADAPTERS_CODE=setting).ready()
+    assert load(served, "poet", folder).status_code == status
+    if setting == "ignore":
+        assert text(invoke(served, "poet")) == "one two"
+        said = (
+            "the adapter poet is loaded without its model.py and chat_template.jinja, and HANDRAIL_ADAPTERS_CODE=ignore"
+        )
+        assert said in served.stderr
+
+
+def test_the_authors_line_is_for_the_log_where_answers_have_no_details(launch: Launch, tmp_path: Path) -> None:
+    folder = written(tmp_path / "poet", "raise RuntimeError('no luck')\n")
+    served = launch(tmp_path, HANDRAIL_ERROR_DETAIL="none").ready()
+    said = "the adapter 'poet' is not loaded: its code is at fault; the log has it"
+    assert refusal(load(served, "poet", folder)) == (424, said)
+    assert f"{folder}/model.py:1 failed to import: RuntimeError: no luck" in served.stderr
+
+
+def modules(name: str, adapter: Path) -> str:
+    return f'{{"name": "{name}", "path": "{adapter}"}}'
+
+
+def test_an_adapter_of_the_start_has_its_code(launch: Launch, tmp_path: Path) -> None:
+    flags = f"loud={ADAPTERS / 'shouts'}"
+    served = launch(tmp_path, SM_VLLM_LORA_MODULES=flags).ready()
+    assert text(invoke(served, "loud")) == "ONE TWO LOUDLY"
+    assert f"the adapter loud: input_formatter: input_formatter ({ADAPTERS}/shouts/model.py:10)" in served.stderr
+    assert served.http.delete("/adapters/loud").status_code == 200
+    assert invoke(served, "loud").status_code == 404
+
+
+def test_a_fault_of_such_code_stops_the_start(launch: Launch, tmp_path: Path) -> None:
+    folder = written(tmp_path / "poet", "def input_formatter(): ...\n")
+    served = launch(tmp_path, SM_VLLM_LORA_MODULES=modules("poet", folder))
+    assert served.exit_code() == 3
+    said = f"the adapter 'poet' of SM_VLLM_LORA_MODULES: input_formatter, named input_formatter: {folder}/model.py:1"
+    assert said in served.stderr
+
+
+def test_check_names_the_code_of_the_start(tmp_path: Path) -> None:
+    given = {"HANDRAIL_ENGINE": "echo", "SM_VLLM_LORA_MODULES": modules("loud", ADAPTERS / "shouts")}
+    found = json.loads(run("check", tmp_path, "--json", **given).stdout)
+    said = f"output_formatter: output_formatter ({ADAPTERS}/shouts/model.py:16), named output_formatter"
+    assert said in found["adapter_code"]["loud"]
+    assert "the adapter loud: input_formatter:" in run("check", tmp_path, **given).stdout
+    folder = written(tmp_path / "poet", "import nowhere\n")
+    checked = run("check", tmp_path, HANDRAIL_ENGINE="echo", SM_VLLM_LORA_MODULES=f"poet={folder}")
+    assert (checked.returncode, "the adapter 'poet' of SM_VLLM_LORA_MODULES" in checked.stdout) == (3, True)

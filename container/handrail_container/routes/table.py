@@ -43,6 +43,7 @@ from handrail_container.routes.inputs.dialect import DIALECTS, TGIS, has_tgis
 from handrail_container.routes.keep_alive import keeping_alive
 from handrail_container.routes.no_such_route import no_such_route
 from handrail_container.routes.ping import bounded, unhealthy
+from handrail_container.routes.prefix_aware import salted
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
 from handrail_container.settings.fields import Settings
@@ -61,6 +62,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused if a middleware class cannot be made.
     """
     engine = enveloped(direct(app, ending(app), backend.direct_paths, request_bounds(settings)), backend.variables)
+    engine = salted(engine) if settings.prefix_aware == "salt" else engine
     reachable = no_such_route if _is_strict(program, settings) else engine
     behind = _own_or(_own_routes(program, settings), reachable)
     invocation = _invocations(program, backend, settings, gate, behind)

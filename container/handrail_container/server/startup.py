@@ -15,7 +15,7 @@ from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.process.exits import EngineDeadError, ExitCode, StartError
 from handrail_container.process.report import exit_code, refusal, say
 from handrail_container.process.threads import in_thread
-from handrail_container.program import engine_config, requirements
+from handrail_container.program import engine_config, requirements, startup_adapters
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
 from handrail_container.server.serving import Serving, StartRefused
@@ -47,12 +47,14 @@ class Startup:
         program = await in_thread(lambda: load_program(self.settings), "script")
         of_keys, of_vllm = key_warnings(self.settings), vllm_server_warnings(self.settings)
         configured = (*engine_config.read(self.settings).warnings, *of_keys, *of_vllm)
-        for warning in (*program.warnings, *configured):
+        adapters = await in_thread(lambda: startup_adapters.load(self.settings), "adapters")
+        for warning in (*program.warnings, *configured, *adapters.warnings):
             logger.warning("%s", warning)
-        if program.faults:
-            raise StartRefused(*program.faults)
-        for sentence in program.sentences():
+        if program.faults or adapters.faults:
+            raise StartRefused(*program.faults, *adapters.faults)
+        for sentence in (*program.sentences(), *adapters.sentences()):
             logger.info("%s", sentence)
+        self.backend.adapters.codes.update(adapters.codes)
         return program
 
     async def start_engine(self) -> FastAPI:

@@ -21,5 +21,6 @@ class DialectSettings(BaseSettings):
         "HANDRAIL_PREFIX_AWARE",
         "off",
         "What the header `X-Amzn-SageMaker-Prefix-Aware-Id` does beside SageMaker's routing: with `salt`, it is the "
-        "`cache_salt` of a request that has none, and requests with different ids share no cached prefix.",
+        "`cache_salt` (its hash) of a body for the engine that has none, and requests with different ids share no "
+        "cached prefix.",
     )

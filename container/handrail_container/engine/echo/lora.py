@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from handrail_container.engine.lora import Adapters, local, read_config
@@ -15,10 +16,11 @@ T = TypeVar("T")
 
 
 class EchoAdapters(Adapters):
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, sources: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`sources` are the adapters that are there from the start."""
         super().__init__()
         self._model = model
-        self._sources: dict[str, str] = {}
+        self._sources = dict(sources)
         self._running: Counter[str] = Counter()
 
     def loaded(self) -> Mapping[str, str]:
