@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import HTTPException
+from handrail.core.script import ISOLATED
+from handrail_container.engine.echo.lora import EchoAdapters
 
 from tests.conftest import Launch
 from tests.servers import Served, run
@@ -243,3 +249,127 @@ def test_check_names_the_code_of_the_start(tmp_path: Path) -> None:
     folder = written(tmp_path / "poet", "import nowhere\n")
     checked = run("check", tmp_path, HANDRAIL_ENGINE="echo", SM_VLLM_LORA_MODULES=f"poet={folder}")
     assert (checked.returncode, "the adapter 'poet' of SM_VLLM_LORA_MODULES" in checked.stdout) == (3, True)
+
+
+def test_a_template_that_jinja_cannot_read_is_refused(echo: Served, permitted: Path) -> None:
+    folder = written(permitted / "templated", "def input_formatter(data): ...\n")
+    (folder / "chat_template.jinja").write_text("{% generation %}{{ messages }}{% endgeneration %}")
+    assert load(echo, "templated", folder).status_code == 200
+    assert echo.http.delete("/adapters/templated").status_code == 200
+    (folder / "chat_template.jinja").write_text("\n{% if %}")
+    said = (
+        f"the adapter 'templated' is not loaded: {folder}/chat_template.jinja has a template that Jinja cannot read: "
+    )
+    status, message = refusal(load(echo, "templated", folder))
+    assert (status, message) == (424, f"{said}line 2: Expected an expression, got 'end of statement block'")
+
+
+def test_the_models_own_formatters_are_replaced_one_by_one(launch: Launch, tmp_path: Path) -> None:
+    """Those that the adapter does not have stay."""
+    (tmp_path / "model.py").write_text(
+        "import handrail\n"
+        "@handrail.input_formatter\n"
+        "async def read(request):\n    request._body = (await request.body()).replace(b'one', b'un')\n"
+        "@handrail.output_formatter\n"
+        "def tell(response):\n    response.headers['X-Told'] = 'model'\n"
+    )
+    written(tmp_path / "poet", "def output_formatter(data):\n    data['told'] = 'poet'\n")
+    served = launch(tmp_path).ready()
+    assert load(served, "poet", tmp_path / "poet").status_code == 200
+    for path in ("/invocations", "/v1/completions"):
+        own, others = (served.http.post(path, json={"prompt": "one two", "model": model}) for model in ("poet", "echo"))
+        assert (text(own), own.json()["told"], "x-told" in own.headers) == ("un two", "poet", False)
+        assert (text(others), "told" in others.json(), others.headers["x-told"]) == ("un two", False, "model")
+
+
+@pytest.mark.parametrize(
+    "body", ['["one"]', '{"parameters": []}', '{"model": 1, "prompt": "shouts"}', '{"x": "\\u0073"}']
+)
+def test_a_body_that_names_no_adapter_is_not_formatted(echo: Served, body: str) -> None:
+    """Even if it has the name, or what may be an escaped one."""
+    before = [echo.http.post(path, content=body).text for path in ("/invocations", "/v1/tokenize")]
+    with loaded(echo, "shouts"):
+        after = [echo.http.post(path, content=body).text for path in ("/invocations", "/v1/tokenize")]
+        models = [model["id"] for model in echo.http.get("/v1/models").json()["data"]]
+    hidden = [re.sub("[0-9a-f-]{32,}", "", one) for one in before]
+    assert (hidden, models) == ([re.sub("[0-9a-f-]{32,}", "", one) for one in after], ["echo", "shouts"])
+
+
+def test_an_escaped_name_is_the_name(echo: Served) -> None:
+    with loaded(echo, "shouts"):
+        body = b'{"prompt": "one two", "model": "\\u0073houts"}'
+        assert text(echo.http.post("/invocations", content=body)) == "ONE TWO LOUDLY"
+
+
+def test_a_formatter_that_fails_is_told_with_its_line(echo: Served, permitted: Path) -> None:
+    """In a stream, too, where other requests are not touched."""
+    folder = written(permitted / "failing", "def output_formatter(data):\n    raise LookupError('no luck')\n")
+    said = f"output_formatter raised LookupError: no luck ({folder}/model.py:2)"
+    assert load(echo, "failing", folder).status_code == 200
+    assert refusal(invoke(echo, "failing")) == (500, said)
+    *_, last = invoke(echo, "failing", stream=True).text.strip().split("\n\n")
+    event, data = last.split("\n")
+    assert (event, json.loads(data.removeprefix("data: "))["error"]["message"]) == ("event: error", said)
+    assert echo.http.delete("/adapters/failing?force=true").status_code == 200
+
+
+def test_a_request_finishes_with_the_code_that_it_began_with(launch: Launch, tmp_path: Path) -> None:
+    """Its adapter is unloaded meanwhile, and loaded anew with other code."""
+    for number in (1, 2):
+        code = "def output_formatter(data):\n    import late\n    data['of'] = late.NUMBER\n"
+        written(tmp_path / f"poet-{number}", code, late=f"NUMBER = {number}\n")
+    served = launch(tmp_path, HANDRAIL_ECHO_TTFT_MS="300", HANDRAIL_ECHO_ITL_MS="300").ready()
+    assert load(served, "poet", tmp_path / "poet-1").status_code == 200
+    body = {"prompt": "one two", "model": "poet", "stream": True}
+    with served.http.stream("POST", "/v1/completions", json=body) as answer:
+        assert served.http.delete("/adapters/poet").status_code == 409
+        assert served.http.delete("/adapters/poet?force=true").status_code == 200
+        assert load(served, "poet", tmp_path / "poet-2").status_code == 200
+        chunks = [json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line.startswith("data: {")]
+    assert {chunk["of"] for chunk in chunks} == {1}
+    assert invoke(served, "poet").json()["of"] == 2
+
+
+def test_loads_and_unloads_of_a_name_are_in_order(echo: Served) -> None:
+    """The adapter that is there has its code, and one that is gone has none."""
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(load, echo, "shouts") for _ in range(8)]
+        asked += [pool.submit(echo.http.delete, "/adapters/shouts?force=true") for _ in range(8)]
+        assert {one.result().status_code for one in asked} <= {200, 400, 404}
+    load(echo, "shouts")
+    assert text(invoke(echo, "shouts")) == "ONE TWO LOUDLY"
+    assert echo.http.delete("/adapters/shouts").status_code == 200
+
+
+class Failing(EchoAdapters):
+    """Its engine loads no weights, and does not let go of any."""
+
+    async def add(self, name: str, folder: Path, source: str) -> None:
+        assert isolated(), "the code is loaded first"
+        if name == "poet":
+            raise HTTPException(500, "no weights")
+        await super().add(name, folder, source)
+
+    async def remove(self, name: str, *, is_idle: bool) -> None:
+        raise HTTPException(500, "no")
+
+
+def isolated() -> list[str]:
+    return [name for name in sys.modules if name.startswith(ISOLATED)]
+
+
+async def test_where_the_weights_fail_the_code_goes_too() -> None:
+    adapters = Failing("echo")
+    with pytest.raises(HTTPException, match="no weights"):
+        await adapters.load("poet", str(ADAPTERS / "shouts"))
+    assert (adapters.codes, isolated()) == ({}, [])
+
+
+async def test_an_adapter_that_cannot_be_unloaded_keeps_its_code() -> None:
+    adapters = Failing("echo")
+    await adapters.load("other", str(ADAPTERS / "shouts"))
+    with pytest.raises(HTTPException):
+        await adapters.unload("other")
+    assert adapters.code("other") is not None
+    adapters.put_code("other", None)
+    assert (adapters.code("other"), isolated()) == (None, [])

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
-from handrail import adapter_code
 from handrail.adapter_code import SCRIPT, TEMPLATE, AdapterCode
 
 from handrail_container.process.threads import in_thread
+from handrail_container.program import adapter_code
 
 log = logging.getLogger("handrail")
 

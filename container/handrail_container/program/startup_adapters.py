@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handrail import adapter_code
 from handrail.adapter_code import SCRIPT, AdapterCode
 from handrail.core.errors import HandlerFault, SettingFault
 
-from handrail_container.program import engine_config
+from handrail_container.program import adapter_code, engine_config
 from handrail_container.program.plugins import flags_of_styles
 from handrail_container.settings.fields import Settings
 from handrail_container.settings.vllm_flags import PREFIX, engine_flags, tokens

@@ -61,7 +61,7 @@ def data_output_formatter(function: Any) -> Wrap:
         elif kind in _LINES:
             response.body_iterator = _pieces(response.body_iterator, b"\n", _line, formats, function)
         elif kind == "application/json":
-            response.body_iterator = _whole(response.body_iterator, formats, function)
+            await _format_whole(response, formats, function)
         return response  # type: ignore[no-any-return]
 
     return around(after)
@@ -111,10 +111,20 @@ def _json(value: Any, function: Any) -> bytes:
         raise WrapperRaised(function) from error
 
 
-async def _whole(pieces: AsyncIterator[bytes], formats: Formats, function: Any) -> AsyncIterator[bytes]:
-    body = b"".join([piece async for piece in pieces])
+async def _format_whole(response: Any, formats: Formats, function: Any) -> None:
+    """Format an answer before any of it is sent: a failing formatter is answered with its own status."""
+    is_one = "body" in vars(response)
+    body = response.body if is_one else b"".join([piece async for piece in response.body_iterator])
     data = await parsed(body)
-    yield body if data is None else _json((await formats([data]))[0], function)
+    told = body if data is None else _json((await formats([data]))[0], function)
+    if is_one:
+        response.body = told
+    else:
+        response.body_iterator = _once(told)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 class _Chunk(NamedTuple):

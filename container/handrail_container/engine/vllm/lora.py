@@ -28,8 +28,17 @@ class VllmAdapters(Adapters):
         self._models: Any = None
         self._adding = asyncio.Lock()
 
-    def attach(self, client: Any, models: Any) -> None:
+    def attach(self, client: Any, models: Any, renderer: Any) -> None:
         self._client, self._models = client, models
+        preprocess_chat = renderer.preprocess_chat
+
+        async def with_its_template(request: Any, messages: Any, **named: Any) -> Any:
+            code = self.codes.get(request.model) if self.codes and request.model else None
+            if code is not None and code.chat_template is not None:
+                named["default_template"] = code.chat_template
+            return await preprocess_chat(request, messages, **named)
+
+        renderer.preprocess_chat = with_its_template
 
     def loaded(self) -> Mapping[str, str]:
         return {name: request.lora_path for name, request in self._models.lora_requests.items()}
