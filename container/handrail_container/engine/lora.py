@@ -168,7 +168,7 @@ class Adapters(ABC):
     def put_code(self, name: str, code: AdapterCode | None) -> None:
         """Keep the code of an adapter that is being loaded, or None: that of an earlier one ends with its requests."""
         earlier = self.codes.pop(name, None)
-        if earlier is not None:
+        if earlier is not None and earlier is not code:
             earlier.close()
         if code is not None:
             self.codes[name] = code
@@ -186,8 +186,7 @@ class Adapters(ABC):
         try:
             await self.remove(name, is_idle=not count)
         finally:
-            if name not in self.loaded():
-                self.put_code(name, None)
+            self.put_code(name, self.codes.get(name) if name in self.loaded() else None)
         log.info("the adapter %s is unloaded", name)
 
     async def _alone(self, name: str, change: Callable[[], Coroutine[Any, Any, None]]) -> None:
