@@ -32,7 +32,8 @@ def output_formatter(data):
         part["content"] = helpers.changed(part.get("content") or "")
     return data
 """
-TEMPLATE = f"<|im_start|>user\n{PING}<|im_end|>\n<|im_start|>assistant\n"
+#: Jinja drops a line break at the end.
+TEMPLATE = f"<|im_start|>user\n{PING}<|im_end|>\n<|im_start|>assistant\n\n"
 
 
 def written(folder: Path, **files: str) -> Path:
