@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import getattr_static
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,6 +41,8 @@ ATTRIBUTES: Mapping[WrapperSlot, str] = {
     WrapperSlot.INPUT_FORMATTER: "is_input_formatter",
     WrapperSlot.OUTPUT_FORMATTER: "is_output_formatter",
 }
+#: The packages that have these decorators.
+_DECORATORS = frozenset({"handrail", "djl_python", "model_hosting_container_standards"})
 _TAKEN = (
     "an adapter's model.py defines input_formatter(data), output_formatter(data), or a handler of /invocations with "
     "@custom_invocation_handler"
@@ -168,14 +171,18 @@ def _formatter(
     )
     if of_requests is not None:
         return of_requests, _OF_REQUESTS[place]
-    theirs = [value for value in vars(module).values() if own.defines(value)]
-    attribute = ATTRIBUTES[place]
-    marked = list({id(value): value for value in theirs if getattr(value, attribute, False) is True}.values())
-    named = [value for value in theirs if vars(module).get(place.value) is value][:1]
-    of_data = _only(place, Rung.DECORATOR, f"marked as {attribute}", marked) or _only(
+    attribute, values = ATTRIBUTES[place], vars(module)
+    marked = {id(value): value for value in values.values() if getattr_static(value, attribute, False) is True}
+    named = [value for value in [values.get(place.value)] if not (value is None or _is_decorator(value))]
+    of_data = _only(place, Rung.DECORATOR, f"marked as {attribute}", [*marked.values()]) or _only(
         place, Rung.NAME, f"named {place.value}", named
     )
     return (of_data, _OF_DATA[place]) if of_data is not None else None
+
+
+def _is_decorator(value: Any) -> bool:
+    """Whether the script has imported the decorator of the same name."""
+    return str(getattr(value, "__module__", "")).partition(".")[0] in _DECORATORS
 
 
 def _marked(role: Slot | WrapperSlot, marks: list[Mark], *, is_registered: bool) -> list[Any]:

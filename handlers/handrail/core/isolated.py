@@ -59,11 +59,6 @@ class IsolatedFolder:
             if Path(place).is_relative_to(self.folder) and place not in sys.path:
                 del sys.path_importer_cache[place]
 
-    def defines(self, value: Any) -> bool:
-        """Whether a function or object is made in a file of the folder, and not imported from elsewhere."""
-        module = getattr(value, "__module__", None)
-        return isinstance(module, str) and module.startswith(f"{self.name}.")
-
     def _open(self) -> None:
         package = ModuleType(self.name)
         package.__path__ = [str(self.folder)]
