@@ -50,7 +50,7 @@ def test_the_best_rung_answers(tmp_path: Path, code: str, name: str | None) -> N
         ("def two(data): ...\ntwo.is_input_formatter = True\nthree = two\n", "marked as is_input_formatter"),
         ("def input_formatter(data): ...\nagain = input_formatter\n", "named input_formatter"),
         (
-            "import functools\ndef f(data, x): ...\ninput_formatter = partial(f, x=1)",
+            "from functools import partial\ndef f(data, x): ...\ninput_formatter = partial(f, x=1)",
             "named input_formatter",
         ),
         (

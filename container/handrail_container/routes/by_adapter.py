@@ -24,7 +24,8 @@ Made = Callable[[AdapterCode], Endpoint]
 
 def by_adapter(endpoint: Endpoint, make: Made, adapters: Adapters) -> Endpoint:
     """`endpoint`, but for requests that name an adapter with code: those get what `make` gives for it. They name it by
-    the header, or as `model` or `parameters.adapter_id` of a JSON body."""
+    the header, or as `model` or `parameters.adapter_id` of a JSON body. `request.state.adapter` is its name, and the
+    state's `handrail.adapter_code` the code, for a handler that has formatters of its own."""
     return replace(endpoint, app=_ByAdapter(endpoint.app, make, adapters))
 
 
@@ -58,7 +59,7 @@ class _ByAdapter:
         if name is None or code is None:
             await self._app(scope, receive, send)
             return
-        app, state["adapter"] = self._of(code), name
+        app, state["adapter"], state["handrail.adapter_code"] = self._of(code), name, code
         with code.in_use():
             if is_held:
                 await app(scope, receive, send)

@@ -54,10 +54,10 @@ class IsolatedFolder:
         _FINDER.folders.pop(self.name, None)
         for name in list(sys.modules):
             if name == self.name or name.startswith(f"{self.name}."):
-                del sys.modules[name]
+                sys.modules.pop(name, None)
         for place in list(sys.path_importer_cache):
             if Path(place).is_relative_to(self.folder) and place not in sys.path:
-                del sys.path_importer_cache[place]
+                sys.path_importer_cache.pop(place, None)
 
     def _open(self) -> None:
         package = ModuleType(self.name)
