@@ -19,7 +19,7 @@ from handrail.core.script import ISOLATED
 from handrail_container.engine.echo.lora import EchoAdapters
 
 from tests.conftest import Launch
-from tests.servers import Served, run
+from tests.servers import Served, eventually, run
 
 ADAPTERS = Path(__file__).parents[1] / "adapters"
 HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
@@ -283,7 +283,7 @@ def test_the_models_own_formatters_are_replaced_one_by_one(launch: Launch, tmp_p
 
 
 @pytest.mark.parametrize(
-    "body", ['["one"]', '{"parameters": []}', '{"model": 1, "prompt": "shouts"}', '{"x": "\\u0073"}']
+    "body", ['["shouts"]', '{"parameters": [], "x": "shouts"}', '{"model": 1, "prompt": "shouts"}', '{"x": "\\u0073"}']
 )
 def test_a_body_that_names_no_adapter_is_not_formatted(echo: Served, body: str) -> None:
     """Even if it has the name, or what may be an escaped one."""
@@ -373,3 +373,16 @@ async def test_an_adapter_that_cannot_be_unloaded_keeps_its_code() -> None:
     assert adapters.code("other") is not None
     adapters.put_code("other", None)
     assert (adapters.code("other"), isolated()) == (None, [])
+
+
+def test_a_reload_of_the_models_script_leaves_it_alone(launch: Launch, tmp_path: Path) -> None:
+    """Also what of it is imported only then."""
+    (tmp_path / "model.py").write_text("def custom_sagemaker_ping_handler():\n    return True\n")
+    code = "def output_formatter(data):\n    import late\n    data['late'] = late.WORD\n"
+    folder = written(tmp_path / "adapters" / "poet", code, late="WORD = 'so late'\n")
+    served = launch(tmp_path, "--watch").ready()
+    assert load(served, "poet", folder).status_code == 200
+    (tmp_path / "model.py").write_text("def custom_sagemaker_ping_handler():\n    return {'edited': True}\n")
+    eventually(lambda: "edited" in served.http.get("/ping").text, "the reload")
+    assert invoke(served, "poet").json()["late"] == "so late"
+    assert "late" not in invoke(served).json()
