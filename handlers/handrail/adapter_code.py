@@ -9,6 +9,9 @@ from inspect import getattr_static
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from starlette.types import ASGIApp
 
 from handrail.core.calling import Handler, adapt
 from handrail.core.errors import Ambiguous, FileMissing, HandlerFault, NameMissing, SignatureRefused
@@ -57,6 +60,8 @@ class AdapterCode:
     handler: Handler | None = None
     formatters: Mapping[WrapperSlot, Wrapper] = field(default_factory=dict)
     chat_template: str | None = None
+    #: By whoever has made one with the code, so that it ends with the code and with its maker.
+    applications: WeakKeyDictionary[Any, ASGIApp] = field(default_factory=WeakKeyDictionary)
     _folder: IsolatedFolder | None = None
     _requests: int = 0
     _is_closed: bool = False
@@ -129,7 +134,7 @@ def _resolved(script: Path, own: IsolatedFolder, module: ModuleType, template: s
     formatters = {place: _wrapper(place, one) for place in _FORMATTERS if (one := _formatter(place, own, module))}
     if handler is None and not formatters:
         raise NameMissing(f"{script} defines nothing for the adapter's requests: {_TAKEN}")
-    return AdapterCode(script, handler, formatters, template, own)
+    return AdapterCode(script, handler, formatters, template, _folder=own)
 
 
 def _require_only_taken(script: Path, own: IsolatedFolder, module: ModuleType) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import re
 import shutil
 import sys
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -17,6 +21,8 @@ import pytest
 from fastapi import HTTPException
 from handrail.core.script import ISOLATED
 from handrail_container.engine.echo.lora import EchoAdapters
+from handrail_container.routes.by_adapter import by_adapter
+from handrail_container.routes.endpoint_makers import ours
 
 from tests.conftest import Launch
 from tests.servers import Served, eventually, run
@@ -339,6 +345,31 @@ def test_loads_and_unloads_of_a_name_are_in_order(echo: Served) -> None:
     load(echo, "shouts")
     assert text(invoke(echo, "shouts")) == "ONE TWO LOUDLY"
     assert echo.http.delete("/adapters/shouts").status_code == 200
+
+
+async def test_nothing_of_the_code_stays_in_memory() -> None:
+    """Once it has answered a request, and is unloaded."""
+    adapters, exchange = EchoAdapters("echo"), SimpleNamespace(request_id="x", is_over=True)
+    scope: dict[str, Any] = {"state": {"adapter": "poet", "handrail.exchange": exchange}, "method": "GET"}
+
+    async def engine(*_: Any) -> None:
+        """Answers nothing."""
+
+    endpoint = by_adapter(ours(engine, ()), lambda code: ours(engine, ()), adapters)
+    await adapters.load("poet", str(ADAPTERS / "shouts"))
+    code = weakref.ref(adapters.codes["poet"])
+    module = weakref.ref(sys.modules[next(name for name in isolated() if name.endswith(".model"))])
+    for _ in range(2):
+        await endpoint.app(scope, no_message, no_message)
+    await adapters.unload("poet")
+    scope.clear()
+    await asyncio.sleep(0)  # the loop lets go of the task that has unloaded it
+    gc.collect()
+    assert (code(), module(), isolated()) == (None, None, [])
+
+
+async def no_message(*_: Any) -> Any:
+    """Neither received nor sent."""
 
 
 class Failing(EchoAdapters):

@@ -41,7 +41,6 @@ class _ByAdapter:
         self._app = app
         self._make = make
         self._adapters = adapters
-        self._made: dict[AdapterCode, ASGIApp] = {}
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if not self._adapters.codes:
@@ -68,11 +67,10 @@ class _ByAdapter:
                 await app(scope, receive, send)
 
     def _of(self, code: AdapterCode) -> ASGIApp:
-        if code not in self._made:
-            endpoint, known = self._make(code), list(self._adapters.codes.values())
-            kept = {one: app for one, app in self._made.items() if one in known}
-            self._made = {**kept, code: answering(endpoint.app, endpoint.explain)}
-        return self._made[code]
+        if self not in code.applications:
+            endpoint = self._make(code)
+            code.applications[self] = answering(endpoint.app, endpoint.explain)
+        return code.applications[self]
 
 
 async def _named(body: bytes, adapters: Adapters) -> str | None:
