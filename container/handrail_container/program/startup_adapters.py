@@ -68,6 +68,17 @@ def load(settings: Settings) -> StartupCode:
     return StartupCode(codes, tuple(faults), (*warnings, *_of_hub(adapters, settings)))
 
 
+def without_code(loaded: Mapping[str, str], codes: Mapping[str, AdapterCode]) -> list[str]:
+    """A sentence for each adapter that the engine has found elsewhere, as in a file of its flags, and that has code."""
+    scripts = {name: Path(path) / SCRIPT for name, path in loaded.items() if name not in codes}
+    return [
+        f"the adapter {name!r} is loaded without its {script}: name the adapter in {_VARIABLE}, or load it with POST "
+        "/adapters"
+        for name, script in scripts.items()
+        if script.is_file()
+    ]
+
+
 def _of_adapter(name: str, fault: HandlerFault) -> HandlerFault:
     told = type(fault)(f"the adapter {name!r} of {_VARIABLE}: {fault}", fault.user_traceback)
     told.__cause__ = fault.__cause__  # an import that requirements may mend

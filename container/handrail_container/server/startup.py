@@ -64,6 +64,10 @@ class Startup:
         self.lifecycle.step(f"the {self.backend.name} engine is starting", "engine")
         app = create_app(self.backend)
         await self.backend.start(app)
+        if self.settings.adapters_code != "ignore":
+            adapters = self.backend.adapters
+            for warning in startup_adapters.without_code(adapters.loaded(), adapters.codes):
+                logger.warning("%s", warning)
         self.lifecycle.move(State.WARMING, "the first token is awaited", "first token")
         await self.backend.warm_up()
         return app
