@@ -97,3 +97,10 @@ def test_the_log_says_it_once(launch: Launch, tmp_path: Path, setting: str) -> N
     ).ready()
     assert "is loaded without its" not in served.stderr
     assert served.stderr.count("does not run: HANDRAIL_ADAPTERS_CODE is ignore") == (setting == "ignore")
+
+
+def test_where_no_code_may_run_an_adapter_of_the_start_that_has_some_stops_it(launch: Launch, tmp_path: Path) -> None:
+    loud = f"loud={ADAPTERS / 'shouts'}"
+    served = launch(tmp_path, SM_VLLM_LORA_MODULES=loud, HANDRAIL_ADAPTERS_CODE="refuse")
+    assert served.exit_code() == 2
+    assert "HANDRAIL_ADAPTERS_CODE is refuse. Set model to let it run, or ignore" in served.stderr
