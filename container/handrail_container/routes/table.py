@@ -200,7 +200,7 @@ def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoin
 
 
 def _sockets(program: Program, backend: Backend, settings: Settings, bounds: JsonBounds) -> dict[str, SocketEndpoint]:
-    chat: ASGIApp = ChatSocket(backend.facade, bounds)
+    chat: ASGIApp = ChatSocket(backend.facade, backend.adapters, bounds)
     if not backend.routes_by_payload:
         chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
     none = no_socket("no WebSocket here: the Model, if there is one, has no method `websocket`")
