@@ -30,6 +30,7 @@ _SECTIONS = {
     "ApplicationSettings": "An application in the script",
     "PluginSettings": "Plugins",
     "DialectSettings": "Request shapes",
+    "AdapterSettings": "LoRA adapters",
     "LimitSettings": "Limits and times",
     "RaySettings": "Replicas on Ray",
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from handrail_container.engine.lora import TRUSTED
 from handrail_container.routes.adapter_sources import SAGEMAKER, AdapterSources
 from starlette.exceptions import HTTPException
 
@@ -114,3 +116,24 @@ def test_more_than_the_most_are_507(guarded: Served, root: Path) -> None:
     assert statuses == [200, 507]
     assert guarded.http.delete("/adapters/poet").status_code == 200
     assert guarded.http.post("/adapters", json={"name": "other", "src": str(root / "other")}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("code_from", "allowed"),
+    [
+        ("refuse", ()),
+        ("ignore", ()),
+        ("model", ("{root}/poet",)),
+        ("local", ("{root}/poet", "/elsewhere/poet")),
+        ("hub", ("{root}/poet", "/elsewhere/poet", "org/name")),
+    ],
+)
+def test_code_runs_from_where_the_operator_says(root: Path, code_from: Any, allowed: tuple[str, ...]) -> None:
+    sources = AdapterSources((root, Path("/elsewhere")), (root,), from_hub=True, code_from=code_from)
+    for source in ("{root}/poet", "/elsewhere/poet", "org/name"):
+        policy = sources.code_policy(source.format(root=root))
+        assert (policy == TRUSTED) is (source in allowed)
+        assert policy.ignores is (code_from == "ignore")
+        assert f"HANDRAIL_ADAPTERS_CODE={code_from}" in policy.refusal or source in allowed or source == "org/name"
+    hub = sources.code_policy("org/name").refusal
+    assert ("set HANDRAIL_ADAPTERS_CODE=hub" in hub) is (code_from in ("model", "local"))

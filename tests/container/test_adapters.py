@@ -274,9 +274,9 @@ class Slow(EchoAdapters):
         super().__init__("echo")
         self.go = asyncio.Event()
 
-    async def add(self, name: str, source: str) -> None:
+    async def add(self, name: str, folder: Path, source: str) -> None:
         await self.go.wait()
-        await super().add(name, source)
+        await super().add(name, folder, source)
 
 
 async def test_a_load_goes_on_where_its_client_leaves() -> None:
@@ -320,6 +320,7 @@ async def test_requests_are_counted_by_adapter() -> None:
 
 async def test_no_engine_has_nothing_to_remove() -> None:
     adapters = NoBackend().adapters
+    await adapters.add("poet", Path(SOURCE), SOURCE)
     await adapters.remove("poet", is_idle=True)
     assert (adapters.is_base("poet"), adapters.running("poet")) == (False, 0)
 

@@ -29,6 +29,11 @@ ADAPTER = str(EXAMPLES / "lora" / "adapter")
 ADAPTER_HEADER = "X-Amzn-SageMaker-Adapter-Identifier"
 
 
+def chat_socket(client: EchoClient) -> ChatSocket:
+    adapters = EchoAdapters("echo")
+    return ChatSocket(EchoEngine(client, "echo", adapters), adapters)
+
+
 def chat(text: str, **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}], **more}
 
@@ -266,6 +271,22 @@ def _model_of_chat(connection: ClientConnection) -> str:
     return str(answer_of(connection, 30)[0]["model"])
 
 
+def test_an_adapter_whose_code_would_not_see_it_is_501(serving: Launch) -> None:
+    """Not answered without its formatters; a template needs to see nothing."""
+    adapters = SCRIPTS.parent / "adapters"
+    served = serving(HANDRAIL_ADAPTERS_PATH=str(adapters), HANDRAIL_ADAPTERS_CODE="local")
+    served.http.post("/adapters", json={"name": "loud", "src": str(adapters / "shouts")}).raise_for_status()
+    said = f"the adapter 'loud' has code, {adapters}/shouts/model.py, which does not see what a WebSocket sends"
+    for headers, body in (({ADAPTER_HEADER: "loud"}, chat("x")), ({}, {**chat("x"), "model": "loud"})):
+        with opened(served, **headers) as connection:
+            connection.send(json.dumps(body))
+            (answer,) = answer_of(connection, 30)
+            assert (answer["error"]["code"], said in answer["error"]["message"]) == (501, True)
+            connection.send(json.dumps({**chat("x"), "model": "loud" if headers else "echo"}))
+            assert ("error" in answer_of(connection, 30)[0]) is bool(headers)
+    served.http.delete("/adapters/loud").raise_for_status()
+
+
 def test_a_header_that_names_no_adapter_is_404(default: Served) -> None:
     """To each message: none is answered by the model itself."""
     with opened(default, **{ADAPTER_HEADER: "nobody"}) as connection:
@@ -296,7 +317,7 @@ async def test_what_a_client_asked_for_ends_with_it() -> None:
 
     scope: Any = {"type": "websocket", "headers": [], "path": PATH, "state": {"request_id": "mine"}}
     with pytest.raises(WebSocketDisconnect) as ended:
-        await ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send)
+        await chat_socket(client)(scope, receive, send)
     assert ended.value.code == 1005
     assert not client.running
 
@@ -316,7 +337,7 @@ async def test_what_waits_for_its_turn_is_bounded_in_bytes() -> None:
         """Nobody is there."""
 
     scope: Any = {"type": "websocket", "headers": [], "path": PATH, "state": {"request_id": "mine"}}
-    talking = asyncio.create_task(ChatSocket(EchoEngine(client, "echo", EchoAdapters("echo")))(scope, receive, send))
+    talking = asyncio.create_task(chat_socket(client)(scope, receive, send))
     await asyncio.sleep(0.5)
     talking.cancel()
     await asyncio.gather(talking, return_exceptions=True)

@@ -66,7 +66,8 @@ def lora(tmp_path_factory: pytest.TempPathFactory, sessions: Path) -> Iterator[E
     """The example `lora`, as vLLM's own suite has its server: the engine's handlers, adapters and sessions."""
     stateful = {"SAGEMAKER_ENABLE_STATEFUL_SESSIONS": "True", "SAGEMAKER_SESSIONS_PATH": str(sessions)}
     log = tmp_path_factory.mktemp("lora") / "log"
-    tests = {"HANDRAIL_ADAPTERS_PATH": str(tmp_path_factory.getbasetemp())}  # where tests write adapters of their own
+    written = str(tmp_path_factory.getbasetemp())  # where tests write adapters of their own
+    tests = {"HANDRAIL_ADAPTERS_PATH": written, "HANDRAIL_ADAPTERS_CODE": "local"}
     with running("lora", log, SM_VLLM_MAX_LORAS=str(ADAPTERS), **tests, **stateful) as example:
         yield example
 

@@ -23,12 +23,13 @@ from handrail_container.engine.opening import fields_named, open_backend
 from handrail_container.gate.keys import key_warnings
 from handrail_container.process.exits import ExitCode, SettingsError
 from handrail_container.process.report import exit_code, refusal
-from handrail_container.program import engine_config, hub
+from handrail_container.program import engine_config, hub, startup_adapters
 from handrail_container.program.config_field import Field
 from handrail_container.program.engine_config import EngineConfig
 from handrail_container.program.load import load_program
 from handrail_container.program.plugins import Plugin, flags_of_styles, installed
 from handrail_container.program.requirements import Requirements, find
+from handrail_container.program.startup_adapters import StartupCode
 from handrail_container.routes.session_store import find_sessions
 from handrail_container.sagemaker.limits import over_limits
 from handrail_container.settings.environment import (
@@ -56,16 +57,18 @@ class Report:
     problems: tuple[str, ...]
     config: EngineConfig = field(default_factory=EngineConfig)
     plugins: tuple[Plugin, ...] = ()
+    adapters: StartupCode = field(default_factory=StartupCode)
 
     @property
     def faults(self) -> tuple[HandlerFault, ...]:
         refused = self.requirements.refused if self.requirements else ()
-        faults = [fault for fault in self.program.faults if not self._may_be_mended(fault)]
+        all_faults = (*self.program.faults, *self.adapters.faults)
+        faults = [fault for fault in all_faults if not self._may_be_mended(fault)]
         return (*map(ProgramFault, refused), *faults)
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        return check_requirements.undecided(self._lacks, self.program.faults)
+        return check_requirements.undecided(self._lacks, (*self.program.faults, *self.adapters.faults))
 
     @property
     def _lacks(self) -> str:
@@ -81,6 +84,7 @@ class Report:
         ]
         return (
             *self.program.warnings,
+            *self.adapters.warnings,
             *self.config.warnings,
             *(self.requirements.warnings if self.requirements else ()),
             *key_warnings(self.settings),
@@ -111,6 +115,7 @@ class Report:
         for model in self.program.models:
             lines += _section(model.title, model.rows())
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
+        lines += _section("code of adapters", self.adapters.sentences())
         lines += _section("config.yaml", map(_field, self.config.fields))
         lines += _section("LMI's configuration", map(_field, self.config.lmi.fields))
         lines += _section("sessions", _steps(self.program))
@@ -133,6 +138,7 @@ class Report:
             "around": [_wrapper_data(wrapper) for wrapper in self.program.around.wrappers],
             **_models(self.program),
             "adapters": {slot.value: one.signature.data() for slot, one in self.program.adapters.items()},
+            "adapter_code": {name: code.sentences() for name, code in self.adapters.codes.items()},
             "config": [_field_data(row) for row in (*self.config.fields, *self.config.lmi.fields)],
             "session_handlers": {s.value: h.signature.data() for s, h in self.program.session_handlers.items()},
             "plugins": [asdict(plugin) for plugin in self.plugins],
@@ -161,9 +167,12 @@ def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = Fa
     chosen = [name for name, value in given.items() if value is not None]
     program, requirements = load_program(settings), find(settings)
     rows = tuple(known(settings, chosen))
-    return Report(
-        settings, rows, program, requirements, problems, engine_config.read(settings), tuple(installed(settings))
+    config, plugins, adapters = (
+        engine_config.read(settings),
+        tuple(installed(settings)),
+        startup_adapters.load(settings),
     )
+    return Report(settings, rows, program, requirements, problems, config, plugins, adapters)
 
 
 def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhere: bool) -> None:

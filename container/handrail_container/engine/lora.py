@@ -14,10 +14,14 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from fastapi import HTTPException
+from handrail.adapter_code import SCRIPT, TEMPLATE, AdapterCode
+
+from handrail_container.process.threads import in_thread
+from handrail_container.program import adapter_code
 
 log = logging.getLogger("handrail")
 
@@ -31,6 +35,17 @@ HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _NAME = re.compile(r"\w[\w.:@+-]{0,255}", re.ASCII)
 
 
+class CodePolicy(NamedTuple):
+    """Whether the `model.py` of an adapter's directory runs. If `refusal` says why not, the adapter is not loaded; with
+    `ignores`, it is loaded without it."""
+
+    refusal: str = ""
+    ignores: bool = False
+
+
+TRUSTED = CodePolicy()
+
+
 class Adapters(ABC):
     """An engine's adapters. Changes to one name run one after another, and continue if their client disconnects."""
 
@@ -39,6 +54,8 @@ class Adapters(ABC):
         self.most = math.inf
         #: Why adapters may not be loaded or unloaded, not even by a script; empty if they may.
         self.locked_reason = ""
+        #: The code of each adapter that has some. An adapter's is here before its weights are loaded.
+        self.codes: dict[str, AdapterCode] = {}
         self._held: Counter[str] = Counter()
         self._loading: set[str] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -56,8 +73,12 @@ class Adapters(ABC):
         """The number of requests that the engine is running with the adapter."""
 
     @abstractmethod
-    async def add(self, name: str, source: str) -> None:
-        """Load an adapter into the engine. Raises HTTPException if it cannot be loaded or the engine takes none."""
+    async def find(self, source: str) -> Path:
+        """The adapter's directory on this machine. Raises HTTPException if there is none that the engine would take."""
+
+    @abstractmethod
+    async def add(self, name: str, folder: Path, source: str) -> None:
+        """Load an adapter into the engine. Raises HTTPException if it cannot be loaded."""
 
     @abstractmethod
     async def remove(self, name: str, *, is_idle: bool) -> None:
@@ -95,25 +116,33 @@ class Adapters(ABC):
             return given
         return asked.get() or (is_base and given) or None
 
+    def code(self, name: str) -> AdapterCode | None:
+        """The code for requests that name `name`; None without any."""
+        code = self.codes.get(name)
+        return code if code is not None and name in self.loaded() else None
+
     def require(self, name: str) -> None:
         """Raises HTTPException (404) if the name is unknown."""
         if not self.knows(name):
             raise HTTPException(404, f"there is no adapter {name!r}: {self._those_loaded()}")
 
-    async def load(self, name: str, source: str) -> None:
-        """Raises HTTPException: 400 if the name or the adapter is refused, 404 if there is no adapter at `source`, 500
-        if its files cannot be read, 501 if there is no engine, 507 if `most` are loaded."""
+    async def load(self, name: str, source: str, code: CodePolicy = TRUSTED) -> None:
+        """Load the adapter's code, if there is any, and its weights. If either fails, neither stays.
+
+        Raises HTTPException: 400 if the name or the adapter is refused, 403 if it has code and `code` refuses that, 404
+        if there is no adapter at `source`, 500 if its files cannot be read, 501 if there is no engine, 507 if `most`
+        are loaded. Raises HandlerFault if its code is at fault."""
         if not _NAME.fullmatch(name):
             raise HTTPException(
                 400, f"{name!r} is no name for an adapter: write letters, digits and . _ : @ + -, 256 at most"
             )
-        await self._alone(name, lambda: self._load(name, source))
+        await self._alone(name, lambda: self._load(name, source, code))
 
     async def unload(self, name: str, *, is_forced: bool = False) -> None:
         """Raises HTTPException: 404 if it is not loaded, 409 if it is in use and not `is_forced`."""
         await self._alone(name, lambda: self._unload(name, is_forced=is_forced))
 
-    async def _load(self, name: str, source: str) -> None:
+    async def _load(self, name: str, source: str, policy: CodePolicy) -> None:
         if self.is_base(name):
             raise HTTPException(400, f"{name!r} is the name of the model itself: choose another for the adapter")
         if name in self.loaded():
@@ -123,10 +152,26 @@ class Adapters(ABC):
             raise HTTPException(507, f"{self.most:g} adapters are loaded: unload one, or set HANDRAIL_MAX_ADAPTERS")
         self._loading.add(name)
         try:
-            await self.add(name, source)
+            folder = await self.find(source)
+            code = await in_thread(lambda: _code(name, folder, policy), "adapter")
+            self.put_code(name, code)
+            await self.add(name, folder, source)
+        except BaseException:
+            self.put_code(name, None)
+            raise
         finally:
             self._loading.discard(name)
         log.info("the adapter %s is loaded from %s", name, self.loaded()[name])
+        for sentence in code.sentences() if code is not None else ():
+            log.info("the adapter %s: %s", name, sentence)
+
+    def put_code(self, name: str, code: AdapterCode | None) -> None:
+        """Keep the code of an adapter that is being loaded, or None: that of an earlier one ends with its requests."""
+        earlier = self.codes.pop(name, None)
+        if earlier is not None and earlier is not code:
+            earlier.close()
+        if code is not None:
+            self.codes[name] = code
 
     async def _unload(self, name: str, *, is_forced: bool) -> None:
         if name not in self.loaded():
@@ -138,7 +183,10 @@ class Adapters(ABC):
                 f"the adapter {name!r} is in use, by {count} of the requests under way: unload it when they are "
                 "answered, or now with ?force=true, which takes it from new ones only",
             )
-        await self.remove(name, is_idle=not count)
+        try:
+            await self.remove(name, is_idle=not count)
+        finally:
+            self.put_code(name, self.codes.get(name) if name in self.loaded() else None)
         log.info("the adapter %s is unloaded", name)
 
     async def _alone(self, name: str, change: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -152,6 +200,17 @@ class Adapters(ABC):
 
     def _those_loaded(self) -> str:
         return f"loaded are {', '.join(map(repr, self.loaded()))}" if self.loaded() else "none is loaded"
+
+
+def _code(name: str, folder: Path, policy: CodePolicy) -> AdapterCode | None:
+    """Raises HandlerFault, HTTPException."""
+    present = [file for file in (SCRIPT, TEMPLATE) if (folder / file).is_file()]
+    if policy == TRUSTED or not present:
+        return adapter_code.load(folder, name)
+    if SCRIPT in present and not policy.ignores:
+        raise HTTPException(403, f"the adapter in {str(folder)!r} has a {SCRIPT}, {policy.refusal}")
+    log.warning("the adapter %s is loaded without its %s, %s", name, " and ".join(present), policy.refusal)
+    return None
 
 
 def local(source: str) -> Path:

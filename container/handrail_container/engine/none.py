@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 from fastapi import FastAPI, HTTPException
@@ -46,12 +47,15 @@ class NoAdapters(Adapters):
     def running(self, name: str) -> int:
         return 0
 
-    async def add(self, name: str, source: str) -> None:
+    async def find(self, source: str) -> Path:
         raise HTTPException(
             501,
             "this server runs without an engine (HANDRAIL_ENGINE=none), and so without adapters: set vllm or echo, or "
             "give the script handlers with @register_load_adapter_handler and @register_unload_adapter_handler",
         )
+
+    async def add(self, name: str, folder: Path, source: str) -> None:
+        """No adapter is found, so none is added."""
 
     async def remove(self, name: str, *, is_idle: bool) -> None:
         """No adapter can be loaded, so none can be removed."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Mapping
 
 from handrail.aws.adapter_header import HEADER
 from handrail.aws.adapter_requests import title, to_load
+from handrail.core.errors import HandlerFault
 from handrail.core.slots import AdapterSlot
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,6 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from handrail_container.engine.lora import Adapters
 from handrail_container.http.origins import Origins
 from handrail_container.routes.adapter_sources import AdapterSources
+from handrail_container.settings.fields import Settings
+
+logger = logging.getLogger("handrail")
 
 PATH = AdapterSlot.LOAD.path
 _HEADER = HEADER.lower().encode()
@@ -25,12 +30,18 @@ class AdapterRoutes:
     """The routes of `/adapters`. `own` are the script's handlers: they replace ours and check the source themselves."""
 
     def __init__(
-        self, adapters: Adapters, own: Mapping[AdapterSlot, ASGIApp], sources: AdapterSources, origins: Origins
+        self,
+        adapters: Adapters,
+        own: Mapping[AdapterSlot, ASGIApp],
+        sources: AdapterSources,
+        origins: Origins,
+        settings: Settings,
     ) -> None:
         self._adapters = adapters
         self._own = own
         self._sources = sources
         self._origins = origins
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path"].removeprefix(PATH).removeprefix("/")
@@ -62,8 +73,20 @@ class AdapterRoutes:
 
     async def _load(self, request: Request) -> Response:
         asked = await to_load(request)
-        await self._adapters.load(asked.name, self._sources.require(asked.src))
+        source = self._sources.require(asked.src)
+        try:
+            await self._adapters.load(asked.name, source, self._sources.code_policy(source))
+        except HandlerFault as fault:
+            raise HTTPException(424, self._told(asked.name, fault)) from fault
         return PlainTextResponse(f"Adapter {title(asked.name, request)} registered")
+
+    def _told(self, name: str, fault: HandlerFault) -> str:
+        """The adapter's author is told the line, by the log and, as HANDRAIL_ERROR_DETAIL allows, by the answer."""
+        hidden = self._settings.redactor
+        logger.error("the adapter %s is not loaded: %s\n%s", name, hidden(str(fault)), hidden(fault.user_traceback))
+        if self._settings.error_detail == "none":
+            return f"the adapter {name!r} is not loaded: its code is at fault; the log has it"
+        return hidden(f"the adapter {name!r} is not loaded: {fault}")
 
     async def _unload(self, name: str, request: Request) -> Response:
         is_forced = request.query_params.get("force", "").lower() in _TRUE

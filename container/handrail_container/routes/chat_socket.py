@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from handrail_container.engine.lora import Adapters
 from handrail_container.http.envelope import error_body
 from handrail_container.http.explain import explain_ours
 from handrail_container.http.inbox import Inbox
@@ -29,8 +30,9 @@ _TAKEN = 'a message is a JSON object with "messages", a chat, or "prompt", a com
 
 
 class ChatSocket:
-    def __init__(self, engine: Engine, bounds: JsonBounds = NO_BOUNDS) -> None:
+    def __init__(self, engine: Engine, adapters: Adapters, bounds: JsonBounds = NO_BOUNDS) -> None:
         self._engine = engine
+        self._adapters = adapters
         self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +58,7 @@ class ChatSocket:
     async def _texts(self, websocket: Stream, message: Message) -> AsyncGenerator[str]:
         try:
             body = _body(message, self._bounds)
+            self._require_no_code(self._adapters.choose(body.get("model"), is_strict=False))
             call = self._engine.chat_completions if "messages" in body else self._engine.completions
             answer = await call(request=websocket, model_input={**body, "stream": True})
             async with aclosing(answer.body_iterator) as pieces:
@@ -64,6 +67,16 @@ class ChatSocket:
         except Exception as error:  # noqa: BLE001  any error of the engine is answered; the socket stays open
             request_id: str = websocket.scope["state"]["handrail.request_id"]
             yield error_body(explain_ours(error, request_id), request_id).decode()
+
+    def _require_no_code(self, name: Any) -> None:
+        """Raises HTTPException for an adapter whose formatters or handler would have to see the messages."""
+        code = self._adapters.code(name) if isinstance(name, str) else None
+        if code is not None and code.script is not None:
+            raise HTTPException(
+                501,
+                f"the adapter {name!r} has code, {code.script}, which does not see what a WebSocket sends: send its "
+                "requests to /invocations",
+            )
 
 
 async def _read(receive: Receive, waiting: Inbox) -> None:

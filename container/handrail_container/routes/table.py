@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from fastapi import FastAPI
+from handrail.adapter_code import AdapterCode
 from handrail.core.calling import Handler
 from handrail.core.ladder import Rung
 from handrail.core.slots import Slot
@@ -19,6 +20,7 @@ from handrail_container.engine.asgi.direct import direct
 from handrail_container.engine.asgi.ending import ending
 from handrail_container.engine.asgi.enveloped import enveloped
 from handrail_container.engine.backend import Backend
+from handrail_container.engine.lora import Adapters
 from handrail_container.engine.opening import request_bounds
 from handrail_container.http.answer import answering
 from handrail_container.http.explain import explain_handler, explain_model, explain_ours
@@ -29,6 +31,7 @@ from handrail_container.routes.adapters import PATH as ADAPTERS
 from handrail_container.routes.adapters import AdapterRoutes, sent_to_adapters
 from handrail_container.routes.applications import Applications, of_models
 from handrail_container.routes.beside_model import beside_model
+from handrail_container.routes.by_adapter import by_adapter, formatted
 from handrail_container.routes.chat_socket import ChatSocket
 from handrail_container.routes.defaults import DefaultInvocation, DefaultPing
 from handrail_container.routes.endpoint import Admits, Endpoint, GateParts, Routes, SocketEndpoint, no_socket
@@ -40,6 +43,7 @@ from handrail_container.routes.inputs.dialect import AT_ROOT, TGIS, has_tgis, of
 from handrail_container.routes.keep_alive import keeping_alive
 from handrail_container.routes.no_such_route import no_such_route
 from handrail_container.routes.ping import bounded, unhealthy
+from handrail_container.routes.prefix_aware import salted
 from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Sessions
 from handrail_container.routes.vertex import vertex_routes
@@ -59,6 +63,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     Raises SignatureRefused if a middleware class cannot be made.
     """
     engine = enveloped(direct(app, ending(app), backend.direct_paths, request_bounds(settings)), backend.variables)
+    engine = salted(engine) if settings.prefix_aware == "salt" else engine
     reachable = no_such_route if _is_strict(program, settings) else engine
     behind = _own_or(_own_routes(program, settings), reachable)
     asked = _invocations(program, backend, settings, gate, behind)
@@ -73,7 +78,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
         EXECUTION: ours(parameters(settings), ("GET",)),
         ADAPTERS: adapters,
         **dict.fromkeys(_generating_paths(program, settings), invocation),
-        **_of_models(program, settings, gate.lanes.engine),
+        **_of_models(program, settings, gate.lanes.engine, backend.adapters),
     }
     tgis = _tgis(backend, program, settings, behind)
     also = {path: one for path, one in tgis.items() if path not in known} | vertex_routes(
@@ -83,7 +88,7 @@ def routes(app: FastAPI, backend: Backend, program: Program, settings: Settings,
     prefixes = {
         f"{ADAPTERS}/": adapters,
         **_prefixes_of_models(program, backend, invocation, reachable),
-        **_prefixes_of_engine(engine, program, settings, gate.lanes.engine),
+        **_prefixes_of_engine(engine, program, settings, gate.lanes.engine, backend.adapters),
     }
     sockets = _sockets(program, backend, settings, gate.engine_bounds)
     found = Routes(_kept_alive(endpoints, settings), _kept_alive(prefixes, settings), sockets, known)
@@ -104,8 +109,14 @@ def _invocations(program: Program, backend: Backend, settings: Settings, gate: G
     """The endpoint of /invocations, before its lane: its handler, and what stands around it, from the inside out."""
     dialect = of_invocations(settings)
     by_payload = DefaultInvocation(engine, backend.routes_by_payload, backend.adapters, dialect)
-    endpoint = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
-    endpoint = surrounded(endpoint, program.around.wrappers, settings)
+    inner = _in_session(_invocation(program, by_payload, settings), program, settings, gate.sessions)
+    wrappers = program.around.wrappers
+
+    def with_code(code: AdapterCode) -> Endpoint:
+        own = inner if code.handler is None else handler_endpoint(code.handler, ("POST",), settings)
+        return surrounded(own, code.around(wrappers), settings)
+
+    endpoint = by_adapter(surrounded(inner, wrappers, settings), with_code, backend.adapters)
     return replace(endpoint, app=sent_to_adapters(endpoint.app, backend.adapters))
 
 
@@ -129,12 +140,14 @@ def _prefixes_of_models(
     return prefixes
 
 
-def _prefixes_of_engine(app: ASGIApp, program: Program, settings: Settings, lane: Admits) -> dict[str, Endpoint]:
+def _prefixes_of_engine(
+    app: ASGIApp, program: Program, settings: Settings, lane: Admits, adapters: Adapters
+) -> dict[str, Endpoint]:
     """The engine on all other paths; the user's wrappers stand around it on `/v1/…` only."""
     if _is_strict(program, settings):
         return {"": ours(no_such_route, ())}
     engine = _engine(app, program, settings)
-    return {"/v1/": laned(surrounded(engine, program.around.wrappers, settings), lane), "": laned(engine, lane)}
+    return {"/v1/": laned(formatted(engine, program, settings, adapters), lane), "": laned(engine, lane)}
 
 
 def _kept_alive(endpoints: Mapping[str, Endpoint], settings: Settings) -> Mapping[str, Endpoint]:
@@ -186,13 +199,14 @@ def _adapters(backend: Backend, program: Program, settings: Settings) -> Endpoin
         slot: answering(handler.app, explain_handler(handler, settings)) for slot, handler in program.adapters.items()
     }
     roots = (settings.model_path, SAGEMAKER, *settings.adapter_roots)
-    sources = AdapterSources(roots, from_hub=settings.adapters_from_hub)
+    from_hub, code_from = settings.adapters_from_hub, settings.adapters_code
+    sources = AdapterSources(roots, (settings.model_path,), from_hub=from_hub, code_from=code_from)
     backend.adapters.most = settings.max_adapters
-    return ours(AdapterRoutes(backend.adapters, own, sources, Origins(settings.origins)), ())
+    return ours(AdapterRoutes(backend.adapters, own, sources, Origins(settings.origins), settings), ())
 
 
 def _sockets(program: Program, backend: Backend, settings: Settings, bounds: JsonBounds) -> dict[str, SocketEndpoint]:
-    chat: ASGIApp = ChatSocket(backend.facade, bounds)
+    chat: ASGIApp = ChatSocket(backend.facade, backend.adapters, bounds)
     if not backend.routes_by_payload:
         chat = no_socket("no stream handler, and the engine `none` has no default: give model.py one")
     none = no_socket("no WebSocket here: the Model, if there is one, has no method `websocket`")
@@ -253,11 +267,11 @@ def _ping(program: Program, backend: Backend, settings: Settings) -> Endpoint:
     return bounded(ping) if pre_post or resolution.handler is not None else ping
 
 
-def _of_models(program: Program, settings: Settings, lane: Admits) -> dict[str, Endpoint]:
+def _of_models(program: Program, settings: Settings, lane: Admits, adapters: Adapters) -> dict[str, Endpoint]:
     """The `/v1` routes that a Model answers itself."""
     outlives = any(model.outlives_client for model in program.models) and settings.cancel_on_disconnect is None
     own = {path: handler_endpoint(handler, ("POST",), settings) for path, handler in program.routes.items()}
-    wrapped = {path: surrounded(endpoint, program.around.wrappers, settings) for path, endpoint in own.items()}
+    wrapped = {path: formatted(endpoint, program, settings, adapters) for path, endpoint in own.items()}
     return {path: laned(replace(endpoint, outlives_client=outlives), lane) for path, endpoint in wrapped.items()}
 
 
@@ -265,7 +279,7 @@ def _tgis(backend: Backend, program: Program, settings: Settings, engine: ASGIAp
     paths, found = backend.routes_by_payload, {}
     for path, dialect in TGIS.items() if has_tgis(program, paths) else ():
         inputs = replace(ours(Inputs(engine, paths, backend.adapters, dialect), ("POST",)), handler=ENGINE)
-        wrapped = surrounded(replace(inputs, is_the_engines=True), program.around.wrappers, settings)
+        wrapped = formatted(replace(inputs, is_the_engines=True), program, settings, backend.adapters)
         found[path] = replace(wrapped, app=sent_to_adapters(wrapped.app, backend.adapters))
     return found
 

@@ -16,7 +16,7 @@ from handrail_container.gate.lifecycle import Lifecycle, State
 from handrail_container.process.exits import EngineDeadError, ExitCode, StartError
 from handrail_container.process.report import exit_code, refusal, say
 from handrail_container.process.threads import in_thread
-from handrail_container.program import engine_config, hub, requirements
+from handrail_container.program import engine_config, hub, requirements, startup_adapters
 from handrail_container.program.load import load_program
 from handrail_container.routes.application import create_app
 from handrail_container.server.serving import Serving, StartRefused
@@ -49,12 +49,14 @@ class Startup:
         of_keys, of_vllm = key_warnings(self.settings), vllm_server_warnings(self.settings)
         config = engine_config.read(self.settings)
         configured = (*config.warnings, *of_keys, *of_vllm, *hub.warnings(self.settings))
-        for warning in (*program.warnings, *configured):
+        adapters = await in_thread(lambda: startup_adapters.load(self.settings), "adapters")
+        for warning in (*program.warnings, *configured, *adapters.warnings):
             logger.warning("%s", warning)
-        if program.faults:
-            raise StartRefused(*program.faults)
-        for sentence in (*program.sentences(), *filter(None, (config.lmi.sentence,))):
+        if program.faults or adapters.faults:
+            raise StartRefused(*program.faults, *adapters.faults)
+        for sentence in (*program.sentences(), *filter(None, (config.lmi.sentence,)), *adapters.sentences()):
             logger.info("%s", sentence)
+        self.backend.adapters.codes.update(adapters.codes)
         return program
 
     async def start_engine(self) -> FastAPI:
@@ -66,6 +68,10 @@ class Startup:
         app = create_app(self.backend)
         with fields_named(self.settings):
             await self.backend.start(app)
+        if self.settings.adapters_code != "ignore":
+            adapters = self.backend.adapters
+            for warning in startup_adapters.without_code(adapters.loaded(), adapters.codes):
+                logger.warning("%s", warning)
         self.lifecycle.move(State.WARMING, "the first token is awaited", "first token")
         await self.backend.warm_up()
         return app

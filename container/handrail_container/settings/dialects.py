@@ -19,3 +19,10 @@ class DialectSettings(BaseSettings):
         "`option.tgi_compat` and `option.output_formatter` say, else `lmi`. Where it is set to `lmi`, an exception of "
         "a script for DJL Serving's LMI is 424.",
     )
+    prefix_aware: Literal["off", "salt"] = variable(
+        "HANDRAIL_PREFIX_AWARE",
+        "off",
+        "What the header `X-Amzn-SageMaker-Prefix-Aware-Id` does beside SageMaker's routing: with `salt`, it is the "
+        "`cache_salt` (its hash) of a body for the engine that has none, and requests with different ids share no "
+        "cached prefix.",
+    )

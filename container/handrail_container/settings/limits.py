@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import field_validator
-from pydantic_settings import BaseSettings
 
+from handrail_container.settings.adapters import AdapterSettings
 from handrail_container.settings.field import variable
 
 #: In place of an origin: pages of any origin.
 ANY = "*"
 
 
-class LimitSettings(BaseSettings):
+class LimitSettings(AdapterSettings):
     """One limit per field; the description names its unit and the result of exceeding it."""
 
     max_body_mb: float = variable(
@@ -132,18 +131,6 @@ class LimitSettings(BaseSettings):
         "The origins of pages, separated by commas, that may open WebSockets and change adapters beside our own; `*` "
         "for any.",
     )
-    adapters_path: str | None = variable(
-        "HANDRAIL_ADAPTERS_PATH",
-        None,
-        "Directories, separated by `:`, below which clients may have LoRA adapters loaded, beside the model directory "
-        "and `/opt/ml`.",
-    )
-    adapters_from_hub: bool = variable(
-        "HANDRAIL_ADAPTERS_FROM_HUB", False, "Whether clients may have LoRA adapters fetched from the hub, by their id."
-    )
-    max_adapters: int = variable(
-        "HANDRAIL_MAX_ADAPTERS", 1000, "LoRA adapters that are loaded at once; one more is 507.", ge=1
-    )
     max_sessions: int = variable(
         "HANDRAIL_MAX_SESSIONS", 10_000, "Sessions that are open at once; one more is 503.", ge=1
     )
@@ -175,10 +162,6 @@ class LimitSettings(BaseSettings):
                     "scheme://host or scheme://host:port without a path, as https://example.com"
                 )
         return value
-
-    @property
-    def adapter_roots(self) -> tuple[Path, ...]:
-        return tuple(Path(one) for one in (self.adapters_path or "").split(":") if one)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from handrail.core.tracebacks import fault_line, inner_line, message_of, user_tr
 
 #: Paths of a script below the model path, tried in order if CUSTOM_SCRIPT_FILENAME is not set.
 DEFAULT_SCRIPTS = ("model.py", "code/model.py")
+#: The beginning of the names of modules that `handrail.core.isolated` imports, which a reload leaves alone.
+ISOLATED = "_handrail_isolated_"
 
 
 def find_script(model_path: Path, filename: str | None, of_style: str | None = None) -> Path | None:
@@ -100,11 +102,11 @@ class Loader:
             except ModuleNotFoundError as error:
                 if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
                     raise FileMissing(f"there is no module {name!r} (no {error.name!r} is installed)") from None
-                raise _import_failed(name, error) from error
+                raise import_failed(name, error) from error
             except BaseException as error:  # a user's module may raise anything
-                if _is_operators(error):
+                if is_operators(error):
                     raise
-                raise _import_failed(name, error) from error
+                raise import_failed(name, error) from error
 
     def _already_imported(self, path: Path) -> ModuleType | None:
         """The file's module under any name: a sibling may have imported it, or a reference as `package.module`."""
@@ -138,9 +140,9 @@ class Loader:
                 spec.loader.exec_module(module)
         except BaseException as error:  # a user's script may raise anything
             sys.modules.pop(name, None)
-            if _is_operators(error):
+            if is_operators(error):
                 raise
-            raise _import_failed(path, error) from error
+            raise import_failed(path, error) from error
         finally:
             spec._initializing = False  # type: ignore[attr-defined]
         if package:
@@ -174,7 +176,7 @@ class Loader:
         self.marks.extend(marks)
 
 
-def _is_operators(error: BaseException) -> bool:
+def is_operators(error: BaseException) -> bool:
     """Whether `error` may be a Ctrl-C, which Python raises in the main thread only; a server imports in another."""
     return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
 
@@ -222,13 +224,13 @@ def unload(folder: Path) -> dict[str, ModuleType]:
     """
     root = folder.resolve()
     files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
-    folders = {name: os.path.dirname(file) for name, file in files.items() if file}
+    folders = {name: os.path.dirname(file) for name, file in files.items() if file and not name.startswith(ISOLATED)}
     below = {parent for parent in set(folders.values()) if Path(parent).resolve().is_relative_to(root)}
     importlib.invalidate_caches()
     return {name: sys.modules.pop(name) for name, parent in folders.items() if parent in below}
 
 
-def _import_failed(what: Path | str, error: BaseException) -> ImportFailed:
+def import_failed(what: Path | str, error: BaseException) -> ImportFailed:
     where = fault_line(error, what) if isinstance(what, Path) else f"module {what!r}"
     cause = "".join(message_of(error).splitlines()[:1])
     if isinstance(error, SystemExit):

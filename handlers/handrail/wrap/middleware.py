@@ -42,7 +42,7 @@ class WrapperRaised(Exception):
 
 def input_formatter(function: Any) -> Wrap:
     """Adapt an input formatter. Raises SignatureRefused if it does not take the request alone."""
-    call = _of_arity(function, 1, "an input formatter takes the request: f(request)")
+    call = of_arity(function, 1, "an input formatter takes the request: f(request)")
 
     def wrap(app: ASGIApp) -> ASGIApp:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,21 +61,21 @@ def input_formatter(function: Any) -> Wrap:
 
 def output_formatter(function: Any) -> Wrap:
     """Adapt an output formatter. Raises SignatureRefused if it does not take the response alone."""
-    call = _of_arity(function, 1, "an output formatter takes the response: f(response)")
+    call = of_arity(function, 1, "an output formatter takes the response: f(response)")
 
     async def after(request: Request, call_next: CallNext) -> Response:
         response = await call_next(request)
         result = await call(response)
         return result if isinstance(result, Response) else response
 
-    return _around(after)
+    return around(after)
 
 
 def middleware(function: Any) -> Wrap:
     """Adapt a middleware of either form. Raises SignatureRefused if it has neither."""
     if inspect.isclass(function):
         return _asgi_class(function)
-    return _around(_of_arity(function, 2, "a middleware takes the request and the next step: f(request, call_next)"))
+    return around(of_arity(function, 2, "a middleware takes the request and the next step: f(request, call_next)"))
 
 
 def _asgi_class(cls: type) -> Wrap:
@@ -91,7 +91,7 @@ def _asgi_class(cls: type) -> Wrap:
     return wrap
 
 
-def _of_arity(function: Any, count: int, accepted: str) -> Callable[..., Awaitable[Any]]:
+def of_arity(function: Any, count: int, accepted: str) -> Callable[..., Awaitable[Any]]:
     """`function` as a coroutine function that turns its exceptions into WrapperRaised. Raises SignatureRefused."""
     if not callable(function):
         raise SignatureRefused(f"it is a {type(function).__name__}, which cannot be called; {accepted}")
@@ -114,7 +114,7 @@ def _of_arity(function: Any, count: int, accepted: str) -> Callable[..., Awaitab
     return call
 
 
-def _around(after: Callable[[Request, CallNext], Awaitable[Any]]) -> Wrap:
+def around(after: Callable[[Request, CallNext], Awaitable[Any]]) -> Wrap:
     def wrap(app: ASGIApp) -> ASGIApp:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             async with Downstream(app, receive) as downstream:

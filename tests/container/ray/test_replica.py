@@ -111,6 +111,14 @@ async def test_among_others_it_takes_no_adapter_for_itself(
         assert (await http.get("/adapters")).json() == {"adapters": []}
 
 
+async def test_each_has_the_code_of_the_adapters_of_the_start(begun: Begin) -> None:
+    loud = f"loud={SCRIPTS.parent / 'adapters' / 'shouts'}"
+    async with begun(SM_VLLM_LORA_MODULES=loud, HANDRAIL_RAY_MAX_REPLICAS="2") as (replica, http):
+        answers = [await http.post("/invocations", json={"prompt": "one", "model": name}) for name in ("loud", "echo")]
+        assert [one.json()["choices"][0]["text"] for one in answers] == ["ONE LOUDLY", "one"]
+        replica._backend.adapters.put_code("loud", None)  # the process of the tests goes on
+
+
 @pytest.mark.parametrize(
     ("script", "status", "says"),
     [

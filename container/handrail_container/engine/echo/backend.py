@@ -137,9 +137,17 @@ def _parsed(schema: type[S], body: dict[str, Any]) -> S:
 class EchoBackend:
     name = "echo"
 
-    def __init__(self, pace: Pace, model: str, *, is_strict: bool = False, most_text: int | None = None) -> None:
+    def __init__(
+        self,
+        pace: Pace,
+        model: str,
+        adapters: EchoAdapters | None = None,
+        *,
+        is_strict: bool = False,
+        most_text: int | None = None,
+    ) -> None:
         self.client = EchoClient(pace, most_text=most_characters(most_text, MOST_TOKENS))
-        self.adapters = EchoAdapters(model)
+        self.adapters = adapters or EchoAdapters(model)
         self.facade: Engine = EchoEngine(self.client, model, self.adapters, is_strict=is_strict)
         self.routes_by_payload: Mapping[str, str] = {
             "messages": ROUTES["chat_completions"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from handrail_container.engine.lora import Adapters, local, read_config
@@ -14,10 +16,11 @@ T = TypeVar("T")
 
 
 class EchoAdapters(Adapters):
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, sources: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`sources` are the adapters that are there from the start."""
         super().__init__()
         self._model = model
-        self._sources: dict[str, str] = {}
+        self._sources = dict(sources)
         self._running: Counter[str] = Counter()
 
     def loaded(self) -> Mapping[str, str]:
@@ -29,9 +32,12 @@ class EchoAdapters(Adapters):
     def running(self, name: str) -> int:
         return self._running[name]
 
-    async def add(self, name: str, source: str) -> None:
+    async def find(self, source: str) -> Path:
         folder = local(source)
         await in_thread(lambda: read_config(folder, source), "adapter")
+        return folder
+
+    async def add(self, name: str, folder: Path, source: str) -> None:
         self._sources[name] = str(folder)
 
     async def remove(self, name: str, *, is_idle: bool) -> None:

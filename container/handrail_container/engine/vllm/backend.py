@@ -103,7 +103,7 @@ class VllmBackend:
         self.routes_by_payload = routes.routes_by_payload(app)
         self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
         self._engine.attach(self.client, app.state, self.variables)
-        self.adapters.attach(self.client, app.state.openai_serving_models)
+        self.adapters.attach(self.client, app.state.openai_serving_models, app.state.online_renderer)
 
     def _bound_requests(self, client: Any) -> None:
         """Refuse requests over the bounds. Requests of every route and of user code pass through the engine client."""

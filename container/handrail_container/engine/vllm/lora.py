@@ -28,8 +28,17 @@ class VllmAdapters(Adapters):
         self._models: Any = None
         self._adding = asyncio.Lock()
 
-    def attach(self, client: Any, models: Any) -> None:
+    def attach(self, client: Any, models: Any, renderer: Any) -> None:
         self._client, self._models = client, models
+        preprocess_chat = renderer.preprocess_chat
+
+        async def with_its_template(request: Any, messages: Any, **named: Any) -> Any:
+            code = self.codes.get(request.model) if self.codes and request.model else None
+            if code is not None and code.chat_template is not None:
+                named["default_template"] = code.chat_template
+            return await preprocess_chat(request, messages, **named)
+
+        renderer.preprocess_chat = with_its_template
 
     def loaded(self) -> Mapping[str, str]:
         return {name: request.lora_path for name, request in self._models.lora_requests.items()}
@@ -58,20 +67,23 @@ class VllmAdapters(Adapters):
             raise HTTPException(404, f"there is no adapter {name!r} that is loaded")
         return self._models.lora_requests[name]
 
-    async def add(self, name: str, source: str) -> None:
+    async def find(self, source: str) -> Path:
         lora = self._client.vllm_config.lora_config
         if lora is None:
             raise HTTPException(400, "vLLM was started without LoRA and takes no adapter: set SM_VLLM_ENABLE_LORA=true")
         folder = await in_thread(lambda: _directory(source), "adapter")
-        config = await in_thread(lambda: read_config(Path(folder), source), "adapter")
+        config = await in_thread(lambda: read_config(folder, source), "adapter")
         rank, limit = config.get("r"), lora.max_lora_rank
         if isinstance(rank, int) and rank > limit:
             raise HTTPException(
                 400, f"the adapter in {source!r} has rank {rank}, and vLLM takes {limit}: set SM_VLLM_MAX_LORA_RANK"
             )
+        return folder
+
+    async def add(self, name: str, folder: Path, source: str) -> None:
         async with self._adding:
             await self._forget()
-            request = vllm("LoadLoRAAdapterRequest")(lora_name=name, lora_path=folder)
+            request = vllm("LoadLoRAAdapterRequest")(lora_name=name, lora_path=str(folder))
             _require_done(await self._models.load_lora_adapter(request), f"vLLM cannot load the adapter in {source!r}")
 
     async def _forget(self) -> None:
@@ -100,14 +112,14 @@ async def _alive(call: Awaitable[T]) -> T:
         raise HTTPException(503, "the engine has died") from error
 
 
-def _directory(source: str) -> str:
+def _directory(source: str) -> Path:
     """The adapter's directory on this machine. A hub id that is no path is downloaded, as in vLLM, but not in the
     engine's process, which could not answer meanwhile."""
     folder = local(source)
     if not HUB_ID.fullmatch(source) or folder.is_dir():
-        return str(folder)
+        return folder
     try:
-        return str(vllm("get_adapter_absolute_path")(source))
+        return Path(vllm("get_adapter_absolute_path")(source))
     except Exception as error:  # any exception of the hub's client means that there is no adapter
         raise HTTPException(404, f"{source!r} is no directory, and the hub does not give it: {error}") from error
 

@@ -11,10 +11,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from jinja2 import Environment, TemplateSyntaxError, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-
+from handrail_container.program.chat_templates import syntax_error
 from handrail_container.settings.vllm_flags import PREFIX
 
 #: Flags whose value, if it has the form of a path, is a file or a directory.
@@ -71,27 +68,9 @@ def _wrong_template(template: str) -> str | None:
     if os.path.isdir(template):
         return f"{template!r}, which is a directory: write the path of a file"
     if not os.path.isfile(template):
-        return _syntax_error(template, "a template") if any(mark in template for mark in _TEMPLATE_MARKS) else None
+        return syntax_error(template, "a template") if any(mark in template for mark in _TEMPLATE_MARKS) else None
     try:
         with open(template) as file:
-            return _syntax_error(file.read(), repr(template))
+            return syntax_error(file.read(), repr(template))
     except (OSError, ValueError) as error:
         return f"{template!r}, which cannot be read: {error}"
-
-
-def _syntax_error(text: str, what: str) -> str | None:
-    try:
-        Environment(extensions=["jinja2.ext.loopcontrols", _Generation], autoescape=True).parse(text)
-    except TemplateSyntaxError as wrong:
-        return f"{what} that Jinja cannot read: line {wrong.lineno}: {wrong.message}"
-    return None
-
-
-class _Generation(Extension):
-    """The tag that transformers adds around the model's own text."""
-
-    tags = {"generation"}  # noqa: RUF012  declared as in Jinja's Extension
-
-    def parse(self, parser: Parser) -> nodes.Node:
-        line = next(parser.stream).lineno
-        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)

@@ -138,6 +138,7 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.entrypoints.generate.api_router", "state.anthropic_serving_messages"),
     _name("vllm.entrypoints.pooling.factories", "state.serving_embedding"),
     _name("vllm.entrypoints.launchers.api_server.app_state", "state.openai_serving_models"),
+    _name("vllm.entrypoints.launchers.api_server.app_state", "state.online_renderer"),
     _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.is_base_model", 1),
     _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.model_name", 0),
     _name("vllm.entrypoints.openai.models.serving", "OpenAIServingModels.lora_requests"),
@@ -208,6 +209,17 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.entrypoints.openai.chat_completion.serving", "OpenAIServingChat.create_chat_completion", 2),
     _name("vllm.entrypoints.openai.completion.serving", "OpenAIServingCompletion.create_completion", 2),
     # Replaced by functions that pass vLLM's own arguments on
+    _name(
+        "vllm.renderers.online_renderer",
+        "OnlineRenderer.preprocess_chat",
+        2,
+        "default_template",
+        "default_template_content_format",
+        "default_template_kwargs",
+        "tool_dicts",
+        "parser",
+        "skip_mm_cache",
+    ),
     _name(
         "vllm.entrypoints.openai.chat_completion.serving",
         "OpenAIServingChat.chat_completion_stream_generator",

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from handrail.adapter_code import ADAPTER_CODE
 from handrail.core import calling
 from handrail.core.answers import Framing, HandlerStream
 from handrail.core.blocking import BlockingEngine, asking_for
@@ -115,16 +116,22 @@ class LmiFlow:
         await (await to_answer(said))(request.scope, request.receive, send)
 
     async def _formatted(self, request: Request, body: bytes, send: Send) -> None:
-        if self._functions.keys().isdisjoint((INPUT, PREDICTION)) and _is_json(request):
+        own = self._own(request)
+        if own.isdisjoint((INPUT, PREDICTION)) and _is_json(request):
             await self._generated(request, body, send)
             return
         data = await self._decode(self._input(request.headers, body), request.headers.get("content-type"))
-        if INPUT in self._functions:
+        if INPUT in own:
             data = await self._formatted_input(data, request)
-        if PREDICTION in self._functions:
-            await (await self._predicted(data))(request.scope, request.receive, send)
+        if PREDICTION in own:
+            await (await self._predicted(data, own))(request.scope, request.receive, send)
         else:
             await self._generated(request, self._payload(data, request), send)
+
+    def _own(self, request: Request) -> frozenset[str]:
+        """The script's functions, without those in whose place the adapter of the request has its own."""
+        code = request.scope["state"].get(ADAPTER_CODE)
+        return frozenset(self._functions) - frozenset(() if code is None else map(str, code.formatters))
 
     async def _formatted_input(self, data: Any, request: Request) -> Any:
         given = {
@@ -138,9 +145,9 @@ class LmiFlow:
             raise WrongReturn(function, "it returned nothing: return the dict that it was given, or another")
         return data
 
-    async def _predicted(self, data: Any) -> Response:
+    async def _predicted(self, data: Any, own: frozenset[str]) -> Response:
         value = await self._call(PREDICTION, data, self._model)
-        if OUTPUT in self._functions:
+        if OUTPUT in own:
             value = await self._call(OUTPUT, value)
         if value is None:
             self._look(value)
@@ -161,7 +168,7 @@ class LmiFlow:
     async def _generated(self, request: Request, body: bytes, send: Send) -> None:
         """The engine's answer, through the output formatter if there is one."""
         scope, receive = _as_json(request.scope, body), replay(body, request.receive)
-        if OUTPUT not in self._functions:
+        if OUTPUT not in self._own(request):
             await self.default(scope, receive, send)
             return
         async with Downstream(self.default, request.receive) as downstream:

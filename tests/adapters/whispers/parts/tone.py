@@ -1,0 +1,3 @@
+from parts.volume import LOW
+
+TONE = f"warm-{LOW}"
