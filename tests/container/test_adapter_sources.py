@@ -43,6 +43,15 @@ def test_what_is_below_a_root_may_be_loaded(root: Path, monkeypatch: pytest.Monk
     assert AdapterSources((Path("."),)).require("poet") == poet
 
 
+def test_an_id_of_the_hub_that_is_a_directory_here_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine would load that one, from wherever the server was started."""
+    monkeypatch.chdir(root.parent)
+    sources = AdapterSources((Path("/elsewhere"),), from_hub=True)
+    with pytest.raises(HTTPException):
+        sources.require("root/poet")
+    assert sources.require("root/another") == "root/another"
+
+
 @pytest.mark.parametrize(
     "source", ["/opt/ml/models/ab12/model", "/opt/ml/model/adapters/poet", "/opt/ml/adapters/poet"]
 )

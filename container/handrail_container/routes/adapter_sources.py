@@ -38,8 +38,8 @@ class AdapterSources:
         path = os.path.abspath(source) if "\0" not in source else "/"  # resolves `..`; `~` is not expanded
         if _is_below(path, self._roots):
             return path
-        if self._from_hub and HUB_ID.fullmatch(source):
-            return source
+        if self._from_hub and HUB_ID.fullmatch(source) and not os.path.exists(source):
+            return source  # a path from here that exists would be loaded in its place
         raise HTTPException(404, no_directory(source))
 
     def code_policy(self, source: str) -> CodePolicy:
