@@ -53,7 +53,12 @@ def test_the_cpu_image_installs_what_the_tests_ran_and_no_tool() -> None:
     installed = names([*image, *vllm])
     assert names([*PROJECT["dependencies"], *extras["aws"], *extras["otel"]]) <= names([*image])
     assert names(extras["cpu"]) | {"torch"} <= names([*vllm])
-    assert installed & names([*extras["dev"], *extras["ray"]]) == {"cryptography", "numpy", "openai"}  # of vLLM, too
+    assert installed & names([*extras["dev"], *extras["ray"]]) == {
+        "cryptography",
+        "numpy",
+        "openai",
+        "pillow",
+    }  # of vLLM, too
 
 
 @pytest.fixture

@@ -29,9 +29,6 @@ SCRIPT = "model.py"
 #: What PEFT's libraries name the file of a chat template beside an adapter's weights.
 TEMPLATE = "chat_template.jinja"
 
-#: The state of a request for an adapter with code has it under this name.
-ADAPTER_CODE = "handrail.adapter_code"
-
 _Adapt = Callable[[Any], Wrap]
 _FORMATTERS = (WrapperSlot.INPUT_FORMATTER, WrapperSlot.OUTPUT_FORMATTER)
 _OF_REQUESTS: Mapping[WrapperSlot, _Adapt] = {

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from handrail.adapter_code import ADAPTER_CODE, AdapterCode
+from handrail.adapter_code import AdapterCode
+from handrail.core.slots import ADAPTER_CODE
 from handrail.resolve import Program
 from handrail.wrap.data_formatters import parsed
 from handrail.wrap.downstream import replay

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+#: The state of a request for an adapter with code has it under this name.
+ADAPTER_CODE = "handrail.adapter_code"
+
 
 class Slot(StrEnum):
     PING = "ping"

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from handrail.adapter_code import ADAPTER_CODE
 from handrail.core import calling
 from handrail.core.answers import Framing, HandlerStream
 from handrail.core.blocking import BlockingEngine, asking_for
 from handrail.core.calling import on_loop
 from handrail.core.remarks import Remarks
+from handrail.core.slots import ADAPTER_CODE
 from handrail.core.tracebacks import code_of
 from handrail.styles.inference_toolkit.media import JSON, MediaType
 from handrail.styles.lmi.answers import LINES, SSE, events, framed, whole
