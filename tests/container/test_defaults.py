@@ -30,6 +30,14 @@ def refusal(answer: httpx.Response, status: int = 400, kind: str = "bad_request"
     return message
 
 
+def test_a_body_that_names_no_route_is_described_by_its_first_keys(echo: Served) -> None:
+    """A client may send half a million of them, or one of 24 MB."""
+    told = refusal(ask(echo, {f"key-{number}": 1 for number in range(5000)}))
+    assert told.endswith("'key-8', 'key-9' and 4,990 more")
+    long = refusal(ask(echo, {"k" * 100_000: 1}))
+    assert long.endswith(f"this is an object with '{'k' * 40}… (100,000 characters)'")
+
+
 def test_messages_are_a_chat(echo: Served) -> None:
     """The echo of the last message, in the shape of OpenAI's API."""
     answer = ask(echo, CHAT).json()

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from handrail_container.http import envelope
 from handrail_container.http.envelope import (
     MAX_BYTES,
     Failure,
@@ -13,6 +14,7 @@ from handrail_container.http.envelope import (
     error_response,
     kind_of,
     request_id_of,
+    to_json,
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -72,6 +74,14 @@ def test_a_long_message_is_cut_where_the_limit_is() -> None:
         message = json.loads(body)["error"]["message"]
         assert message.endswith("…")
         assert set(message) == {letter, "…"}
+
+
+def test_a_message_of_megabytes_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty times over, on the event loop: only what may be left of it is."""
+    encoded: list[int] = []
+    monkeypatch.setattr(envelope, "to_json", lambda value: encoded.append(len(str(value))) or to_json(value))
+    assert len(error_body(Failure(500, "😀" * 5_000_000), "id")) <= MAX_BYTES
+    assert max(encoded) < 2 * MAX_BYTES
 
 
 def test_a_detail_that_does_not_fit_is_left_out() -> None:

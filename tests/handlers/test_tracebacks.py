@@ -228,3 +228,19 @@ def test_a_class_is_where_its_definition_is() -> None:
     assert Path(file).read_text().splitlines()[int(line) - 1].strip() == "class Here: ..."
     assert definition(int) == "<class 'int'>"
     assert definition(type("Made", (), {})) == "<class 'tests.handlers.test_tracebacks.Made'>"
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("k" * 3_000_000), ValueError("bad " + "a\n" * 2_000_000)], ids=["key", "value"]
+)
+def test_a_message_of_megabytes_is_cut_before_anything_is_made_of_it(error: Exception) -> None:
+    """A client's text is often in it. The lines of the code stay."""
+
+    def fails() -> None:
+        raise error
+
+    raised = raised_by(fails)
+    assert len(raised.message) < 17_000
+    assert len(raised.traceback) < 20_000
+    assert raised.message.endswith(" characters)")
+    assert "raise error" in raised.traceback

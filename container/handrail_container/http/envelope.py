@@ -68,6 +68,7 @@ def error_body(failure: Failure, request_id: str) -> bytes:
         body = _encode({**error, "detail": detail})
         if len(body) <= MAX_BYTES:
             return body
+    error["message"] = message = message[: MAX_BYTES + 1]  # a character is at least one byte
     body = _encode(error)
     while len(body) > MAX_BYTES:
         over = len(body) - MAX_BYTES

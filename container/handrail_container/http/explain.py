@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from handrail.core.calling import Handler
 from handrail.core.presence import ClientLeft
 from handrail.core.redaction import Redactor
+from handrail.core.shortened import shortened
 from handrail.core.tracebacks import explain
 from handrail.core.whole_model import WholeModel
 from handrail.wrap.around import Wrapper
@@ -19,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from handrail_container.http.answer import AnswerCut
-from handrail_container.http.envelope import LEFT, Explain, Failure, to_json
+from handrail_container.http.envelope import LEFT, MAX_BYTES, Explain, Failure, to_json
 from handrail_container.http.own_calls import own_call
 from handrail_container.settings.fields import Settings
 
@@ -66,7 +67,7 @@ def explain_model(model: WholeModel, handler: Handler, settings: Settings) -> Ex
         problem = model.explain(error)
         if problem is None:
             return otherwise(error, request_id)
-        message = settings.redactor(problem.message)
+        message = settings.redactor(shortened(problem.message))
         if problem.log or problem.status not in _REFUSALS:
             log = f"\n{problem.log}" if problem.log else ""
             logger.error("%s, request_id=%s%s", message, request_id, log)
@@ -116,12 +117,13 @@ def _expected(error: BaseException) -> Failure | None:
     if isinstance(error, HTTPException):
         if error.status_code == 400 and isinstance(error.__cause__, MemoryError):
             return _NO_MEMORY  # FastAPI takes any exception while it parses for bad JSON
-        detail = None if isinstance(error.detail, str) else error.detail
-        return Failure(error.status_code, _text(error.detail), detail=detail, headers=error.headers)
+        text = _text(error.detail)
+        detail = None if isinstance(error.detail, str) or len(text) > MAX_BYTES else error.detail
+        return Failure(error.status_code, shortened(text), detail=detail, headers=error.headers)
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, ValueError | RecursionError) and _was_reading_the_body(error):
-        return Failure(400, f"the body is not JSON: {error}")
+        return Failure(400, f"the body is not JSON: {shortened(str(error))}")
     if isinstance(error, UnicodeEncodeError) and _is_of_json(error):
         return HALF_A_CHARACTER
     if isinstance(error, ClientDisconnect | ClientLeft):

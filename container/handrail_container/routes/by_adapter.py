@@ -25,8 +25,8 @@ Made = Callable[[AdapterCode], Endpoint]
 
 def by_adapter(endpoint: Endpoint, make: Made, adapters: Adapters) -> Endpoint:
     """`endpoint`, but for requests that name an adapter with code: those get what `make` gives for it. They name it by
-    the header, or as `model` or `parameters.adapter_id` of a JSON body. `request.state.adapter` is its name, and the
-    state's `handrail.adapter_code` the code, for a handler that has formatters of its own."""
+    the header, or as `model`, `adapters` or `parameters.adapter_id` of a JSON body. `request.state.adapter` is its
+    name, and the state's `handrail.adapter_code` the code, for a handler that has formatters of its own."""
     return replace(endpoint, app=_ByAdapter(endpoint.app, make, adapters))
 
 
@@ -88,5 +88,9 @@ async def _named(body: bytes, adapters: Adapters) -> str | None:
 def _given(data: Any) -> list[Any]:
     if not isinstance(data, dict):
         return []
-    parameters = data.get("parameters")
-    return [data.get("model"), parameters.get("adapter_id") if isinstance(parameters, dict) else None]
+    parameters, named = data.get("parameters"), data.get("adapters")
+    return [
+        data.get("model"),
+        parameters.get("adapter_id") if isinstance(parameters, dict) else None,
+        named[0] if isinstance(named, list) and named else named,
+    ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
+from handrail.core.shortened import shortened
 from handrail.core.whole_model import WholeModel
 from handrail.wrap.downstream import replay
 from starlette.exceptions import HTTPException
@@ -29,6 +31,8 @@ _ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 #: Keys of payloads that can be streamed.
 _STREAMED = {"messages", "prompt"}
 _JSON_TYPES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+#: Of the keys of a body that names no route: how many are named, and the most characters of each.
+_MOST_KEYS, _LONGEST_KEY = 10, 40
 
 
 class DefaultPing:
@@ -120,5 +124,7 @@ class DefaultInvocation:
 
 def _described(payload: Any) -> str:
     if isinstance(payload, dict):
-        return f"an object with {', '.join(map(repr, payload)) or 'no keys'}"
+        named = [repr(shortened(key, _LONGEST_KEY)) for key in islice(payload, _MOST_KEYS)]
+        others = f" and {len(payload) - _MOST_KEYS:,} more" if len(payload) > _MOST_KEYS else ""
+        return f"an object with {', '.join(named) or 'no keys'}{others}"
     return f"a JSON {_JSON_TYPES[type(payload)]}"

@@ -17,6 +17,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from handrail.core.advice import advice
+from handrail.core.shortened import shortened
 from handrail.core.siblings import hiding
 
 _OURS = str(Path(__file__).parents[1])
@@ -77,7 +78,7 @@ def message_of(error: BaseException) -> str:
 
 def _own_message(error: BaseException) -> str:
     try:
-        return str(error)
+        return shortened(str(error))
     except Exception:  # noqa: BLE001  a user's exception may have a broken `__str__`
         return "(its __str__ raises)"
 
@@ -86,7 +87,7 @@ def user_traceback(error: BaseException, folder: Path) -> str:
     """The traceback as Python prints it, from the first frame of a file in `folder`."""
     report = traceback.TracebackException(type(error), error, _from_user(error.__traceback__, folder))
     _drop_import_frames(report)
-    return "".join(report.format()).rstrip()
+    return "".join(map(shortened, report.format())).rstrip()  # the message is one of the pieces
 
 
 def _from_user(tb: TracebackType | None, folder: Path) -> TracebackType | None:

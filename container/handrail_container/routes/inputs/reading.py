@@ -13,7 +13,7 @@ from handrail_container.routes.inputs.refusals import refused, shown, unknown
 COMPLETIONS, CHAT, EMBEDDINGS = "/v1/completions", "/v1/chat/completions", "/v1/embeddings"
 BATCH = f"{CHAT}/batch"
 
-_KEYS = ("inputs", "parameters", "stream", "model", "options")
+_KEYS = ("inputs", "parameters", "stream", "model", "adapters", "options")
 _FORMS = (
     'a string, a list of strings, a list of messages as [{"role": "user", "content": "…"}], or a list of such lists'
 )
@@ -66,7 +66,9 @@ def read(payload: Mapping[str, Any], dialect: InputsDialect, paths: Mapping[str,
         if key not in _KEYS:
             raise unknown(key, "the field", _KEYS)
     parameters, passed = read_parameters(payload["parameters"] if payload.get("parameters") is not None else {})
-    is_streamed, adapter = _is_streamed(payload.get("stream"), dialect), _adapter(payload.get("model"), parameters)
+    is_streamed = _is_streamed(payload.get("stream"), dialect)
+    named = adapter_of(payload)
+    adapter = _adapter(payload.get("model"), named, parameters)
     if generates(paths):
         asked = _generate(payload["inputs"], parameters, is_streamed=is_streamed, dialect=dialect)
         fields = engine_fields(parameters, passed, dialect)
@@ -76,8 +78,8 @@ def read(payload: Mapping[str, Any], dialect: InputsDialect, paths: Mapping[str,
         asked, fields = _embed(payload["inputs"], dialect), _of_vectors(parameters, passed, is_streamed=is_streamed)
     else:
         raise refused(f"this model takes no 'inputs': send a body with {' or '.join(map(repr, paths))}")
-    named = {} if adapter is None else {"model": adapter}
-    return replace(asked, body={**asked.body, **fields, **named}, adapter=parameters.adapter_id)
+    model = {} if adapter is None else {"model": adapter}
+    return replace(asked, body={**asked.body, **fields, **model}, adapter=parameters.adapter_id or named)
 
 
 def _is_streamed(given: Any, dialect: InputsDialect) -> bool:
@@ -90,12 +92,24 @@ def _is_streamed(given: Any, dialect: InputsDialect) -> bool:
     return dialect.streams
 
 
-def _adapter(model: Any, parameters: InputsParameters) -> str | None:
+def adapter_of(payload: Mapping[str, Any]) -> str | None:
+    """The name in LMI's `adapters`, a text or a list of one for each prompt. Raises HTTPException (400)."""
+    given = payload.get("adapters")
+    names = given if isinstance(given, list) else [given]
+    if given is None or (all(isinstance(name, str) for name in names) and len(set(names)) == 1):
+        return names[0] or None
+    raise refused(f"'adapters' is {shown(given)}: write the name of one adapter, which answers all of 'inputs'")
+
+
+def _adapter(model: Any, named: str | None, parameters: InputsParameters) -> str | None:
     if model is not None and not isinstance(model, str):
         raise refused(f"'model' is {shown(model)}: write the name of the model or of an adapter")
-    if model and parameters.adapter_id and model != parameters.adapter_id:
-        raise refused(f"'model' is {shown(model)} and 'adapter_id' is {shown(parameters.adapter_id)}: give one of them")
-    return parameters.adapter_id or model or None
+    given = {"model": model or None, "adapters": named, "adapter_id": parameters.adapter_id}
+    told = {key: name for key, name in given.items() if name is not None}
+    if len(set(told.values())) > 1:
+        said = " and ".join(f"{key!r} is {shown(name)}" for key, name in told.items())
+        raise refused(f"{said}: give one of them")
+    return next(iter(told.values()), None)
 
 
 def _generate(inputs: Any, parameters: InputsParameters, *, is_streamed: bool, dialect: InputsDialect) -> InputsRequest:
