@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy
 import pytest
+from handrail.styles.endpoint_handler.decoding import reader
+from handrail.styles.inference_toolkit import arrays
 from handrail.styles.inference_toolkit.decoding import decode
 from handrail.styles.inference_toolkit.encoding import encode
 from handrail.styles.inference_toolkit.media import MediaType
+from handrail.styles.lmi.decoding import decode as decode_for_lmi
+from handrail.styles.lmi.messages import input_of
+from PIL import Image
 from starlette.exceptions import HTTPException
 
 JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
@@ -109,3 +114,42 @@ def test_a_long_type_and_a_slow_charset_are_refused_where_no_gate_has() -> None:
     with pytest.raises(HTTPException) as slow:
         MediaType("text/csv; charset*=utf-8''puny%63ode").decoded(b"a-")
     assert (long.value.status_code, slow.value.status_code) == (400, 415)
+
+
+def of_lmi(body: bytes, kind: str) -> Any:
+    request = input_of({"content-type": kind}, body, {}, None)  # type: ignore[arg-type]  # it is not asked
+    return decode_for_lmi(request, kind)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"inputs\n" + b"1\n" * 500_000, CSV),
+        (b"inputs" + b",a" * 10_000 + b"\n1\n", CSV),
+        (b"inputs" + b",a" * 999 + b"\n" + b"1\n" * 501, CSV),
+        (b"inputs\n" + b"," * 500_001, CSV),
+    ],
+    ids=["rows", "columns", "rows that are filled up", "one long row"],
+)
+def test_tables_for_lmi_have_the_bounds(body: bytes, kind: str) -> None:
+    with pytest.raises(HTTPException) as refused:
+        of_lmi(body, kind)
+    assert refused.value.status_code == 413
+
+
+def test_arrays_for_lmi_have_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "_UNPACKED", 1 << 20)
+    stream = io.BytesIO()
+    numpy.savez_compressed(stream, a=numpy.zeros(1 << 20))
+    with pytest.raises(HTTPException, match="larger than 1 MiB"):
+        of_lmi(stream.getvalue(), NPZ)
+    with pytest.raises(HTTPException, match="an array of no bytes"):
+        of_lmi(npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (3000000, 0), }"), NPY)
+
+
+def test_an_image_has_a_bound_of_its_pixels() -> None:
+    """2 KB may have a hundred million of them."""
+    stream = io.BytesIO()
+    Image.new("1", (10_000, 6_000)).save(stream, "PNG")
+    with pytest.raises(HTTPException, match="10000 x 6000 pixels, and 50,000,000 are allowed"):
+        reader("image/png", "")(stream.getvalue())

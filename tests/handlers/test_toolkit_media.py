@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from handrail.styles.inference_toolkit import decoding
+from handrail.styles.inference_toolkit import arrays
 from handrail.styles.inference_toolkit.decoding import LibraryMissing, decode
 from handrail.styles.inference_toolkit.encoding import encode
 from handrail.styles.inference_toolkit.media import MediaType, accepted, choose, one_of
@@ -121,7 +121,7 @@ def test_arrays_that_are_none(body: bytes, kind: str) -> None:
 
 
 def test_a_body_that_grows_when_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_UNPACKED", 1 << 20)
+    monkeypatch.setattr(arrays, "_UNPACKED", 1 << 20)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("a.npy", b"\0" * (2 << 20))

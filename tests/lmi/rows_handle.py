@@ -81,8 +81,8 @@ INPUT = (
                 "text": '{"a": 1}',
             }
         ),
-        "headers, `model_dir`, and the properties of `serving.properties`",
-        "headers, `model_dir`, `model_id`",
+        "headers, `model_dir`, and the options",
+        "headers, `model_dir`, `model_id`, and the options",
         "`model_id` is `HF_MODEL_ID`, or the model directory.",
         body={"a": 1},
         headers={"Content-Type": "application/json", "X-Who": "ann"},

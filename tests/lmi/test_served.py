@@ -176,6 +176,25 @@ async def test_an_adapter_of_the_header_is_told(put: Put) -> None:
     assert (got.status_code, "mine" in got.text) == (404, True), got.text
 
 
+async def test_options_are_properties_of_each_request(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the file come before variables, as in LMI."""
+    folder = put("tells_its_properties")
+    (folder / "serving.properties").write_text("option.tensor_parallel_degree=1\noption.my_own=from the file\n")
+    monkeypatch.setenv("OPTION_MY_OWN", "from a variable")
+    monkeypatch.setenv("OPTION_DTYPE", "fp16")
+    async with serving(folder) as client:
+        got = (await client.post("/invocations", json={})).json()
+    assert got == {"tensor_parallel_degree": "1", "my_own": "from the file", "dtype": "fp16", "model_id": str(folder)}
+
+
+async def test_a_file_that_cannot_be_read_has_no_options(put: Put) -> None:
+    """It is refused with the engine's flags."""
+    folder = put("tells_its_properties")
+    (folder / "serving.properties").write_bytes(b"\xff")
+    async with serving(folder, HANDRAIL_ENGINE="none") as client:
+        assert (await client.post("/invocations", json={})).json()["dtype"] is None
+
+
 async def test_sessions_are_the_server_s(put: Put) -> None:
     async with serving(put("handles"), SAGEMAKER_ENABLE_STATEFUL_SESSIONS=True) as client:
         got = await client.post("/invocations", json={"requestType": "NEW_SESSION"})

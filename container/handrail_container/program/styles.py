@@ -24,6 +24,7 @@ from handrail.styles.truss.surroundings import Surroundings
 from handrail_container.program import engine_config
 from handrail_container.program.config_yaml import find_config
 from handrail_container.program.definition import find as definitions
+from handrail_container.program.lmi.given import script_options
 from handrail_container.settings.environment import process_environment
 from handrail_container.settings.fields import Settings
 
@@ -121,6 +122,7 @@ class Lmi(LmiStyle):
             settings.engine != "none",
             settings.inputs_dialect == "lmi",
             not is_truss and settings.sagemaker_program is None,
+            script_options(directory.path, process_environment()),
         )
 
 

@@ -49,6 +49,17 @@ def collect(folder: Path, environment: Mapping[str, str]) -> list[Given]:
     return [*of_file, *_of_environment({n: v for n, v in environment.items() if v}, is_lmi=bool(of_file))]
 
 
+def script_options(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The options by their names, as a script for LMI asks for them. A file that cannot be read is refused with the
+    engine's flags, and has none."""
+    try:
+        given = collect(folder, environment)
+    except UnreadableProperties:
+        return {}
+    options = [one for one in reversed(given) if one.key.startswith(OPTION)]  # the first has the last word
+    return {one.key.removeprefix(OPTION): one.value for one in options}
+
+
 def _of_file(path: Path) -> list[Given]:
     try:
         properties = java_properties.parse(path.read_text(encoding="utf-8-sig"))

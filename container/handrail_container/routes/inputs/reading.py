@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from handrail_container.routes.inputs.dialect import InputsDialect, generates
 from handrail_container.routes.inputs.parameters import InputsParameters, engine_fields, read_parameters
-from handrail_container.routes.inputs.refusals import refused, shown, unknown
+from handrail_container.routes.inputs.refusals import names, refused, shown, unknown
 
 COMPLETIONS, CHAT, EMBEDDINGS = "/v1/completions", "/v1/chat/completions", "/v1/embeddings"
 BATCH = f"{CHAT}/batch"
@@ -184,7 +184,7 @@ def _details(parameters: InputsParameters, path: str, *, is_streamed: bool) -> d
 def _require_of_batches(parameters: InputsParameters, passed: Mapping[str, Any]) -> None:
     if others := sorted((parameters.model_fields_set | passed.keys()) - _OF_BATCHES):
         raise refused(
-            f"'inputs' has several conversations, which are answered without {', '.join(map(repr, others))}: leave it "
+            f"'inputs' has several conversations, which are answered without {names(others)}: leave it "
             "out, or send one conversation a request"
         )
 
@@ -199,7 +199,7 @@ def _embed(inputs: Any, dialect: InputsDialect) -> InputsRequest:
 def _of_vectors(parameters: InputsParameters, passed: Mapping[str, Any], *, is_streamed: bool) -> dict[str, Any]:
     allowed = {"truncate", "adapter_id"}
     if others := sorted((parameters.model_fields_set | passed.keys()) - allowed):
-        raise refused(f"this model embeds, which has no parameter {', '.join(map(repr, others))}: leave it out")
+        raise refused(f"this model embeds, which has no parameter {names(others)}: leave it out")
     if is_streamed:
         raise refused("'stream' is true, and this model embeds: leave it out")
     if parameters.truncate is None:

@@ -36,6 +36,12 @@ def malformed(error: ValidationError, field: str) -> HTTPException:
     return refused(f"{where} is {shown(problem['input'])}: {problem['msg']}")
 
 
+def names(given: Collection[str]) -> str:
+    """The first of a client's names of fields."""
+    first = [f"{name!r:.60}" for name in itertools.islice(given, _ITEMS)]
+    return ", ".join([*first, *(["…"] if len(given) > _ITEMS else [])])
+
+
 def shown(value: Any) -> str:
     text = to_json(_clipped(value, _DEPTH))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -14,6 +14,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from handrail.core.shortened import shortened
 from handrail.styles.inference_toolkit.media import OCTETS, MediaType
 
 Read = Callable[[bytes], dict[str, Any]]
@@ -22,6 +23,7 @@ Read = Callable[[bytes], dict[str, Any]]
 _SPEECH = ("automatic-speech-recognition", "audio-classification")
 #: Imported where an image comes, as few handlers take one.
 _IMAGES = "PIL.Image"
+_PIXELS = 50_000_000
 _TAKEN = "application/json, image/*, audio/*"
 _BODY = '{"inputs": …, "parameters": {…}}'
 
@@ -58,7 +60,7 @@ def _json(body: bytes, media: MediaType, task: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise HTTPException(400, f"the body is a JSON {_kind(data)}, and no object: send {_BODY}")
     if data.keys().isdisjoint(("inputs", "instances")):
-        keys = ", ".join(map(repr, [*data][:8])) or "no keys"
+        keys = ", ".join(repr(shortened(key, 40)) for key in [*data][:8]) or "no keys"
         raise HTTPException(400, f"the body has {keys}, and neither 'inputs' nor 'instances': send {_BODY}")
     if task in _SPEECH and isinstance(data.get("inputs"), str):
         data["inputs"] = _from_base64(data["inputs"], task)
@@ -84,9 +86,16 @@ def _image(body: bytes) -> dict[str, Any]:
     image = pillow("a body that is an image")
     try:
         with image.open(io.BytesIO(body)) as opened:
+            _require_few_pixels(*opened.size)
             return {"inputs": opened.convert("RGB")}
     except (OSError, ValueError, SyntaxError, MemoryError, image.DecompressionBombError) as error:
         raise HTTPException(400, f"the body is no image that can be read: {error}") from error
+
+
+def _require_few_pixels(width: int, height: int) -> None:
+    """An image of a few bytes may have any number of them, and each takes three bytes."""
+    if width * height > _PIXELS:
+        raise HTTPException(413, f"the image has {width} x {height} pixels, and {_PIXELS:,} are allowed")
 
 
 def _audio(body: bytes) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import zipfile
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -15,6 +17,8 @@ _TEXTS, _TIMES = 16 * 1024 * 1024, 20
 _CELLS, _COLUMNS = 500_000, 10_000
 #: Items and lists in an array without bytes, of which a header can name any number.
 _EMPTY = 1_000_000
+#: Bytes that a compressed body may have when it is unpacked.
+_UNPACKED = 256 * 1024 * 1024
 
 
 def require_room(characters: int, body: int) -> None:
@@ -43,14 +47,55 @@ def check_table(text: str) -> None:
         elif len(cells) != len(longest):
             raise ValueError(f"line {number} has {len(cells)} columns, and the first has {len(longest)}")
         if len(longest) > _COLUMNS or rows * len(longest) > _CELLS:
-            raise HTTPException(
-                413, f"the CSV has more than {_COLUMNS:,} columns or {_CELLS:,} cells: send less, or write input_fn"
-            )
+            raise _too_many_cells()
         longest = [max(pair) for pair in zip(longest, map(len, cells), strict=True)]
     require_room(rows * sum(longest), len(text))
 
 
-def require_bytes(array: Any) -> None:
+def require_cells(text: str) -> None:
+    """Raises HTTPException (413) where a table, whose rows are filled up to the columns of its first line, has more
+    cells than are allowed."""
+    columns = text.partition("\n")[0].count(",") + 1
+    if columns > _COLUMNS or columns * (text.count("\n") + 1) > _CELLS or text.count(",") > _CELLS:
+        raise _too_many_cells()
+
+
+def _too_many_cells() -> HTTPException:
+    return HTTPException(
+        413, f"the CSV has more than {_COLUMNS:,} columns or {_CELLS:,} cells: send less, or read it in your script"
+    )
+
+
+def load_npy(numpy: Any, data: bytes) -> Any:
+    """The array in a file of `numpy`'s. Raises ValueError."""
+    try:
+        array = numpy.load(io.BytesIO(data), allow_pickle=False)  # to unpickle is to run what the client sends
+    except Exception as error:  # noqa: BLE001  the header is parsed as Python is, whose parser raises many kinds
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    _require_bytes(array)
+    return array
+
+
+def load_npz(numpy: Any, data: bytes) -> dict[str, Any]:
+    """The arrays in a file by their names. Raises ValueError, BadZipFile, and HTTPException as `require_unpacked`."""
+    require_unpacked(data)
+    with numpy.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        found = dict(arrays)
+    for array in found.values():
+        _require_bytes(array)
+    return found
+
+
+def require_unpacked(data: bytes) -> set[str]:
+    """The names of the members. Raises HTTPException (413) if they are too large, BadZipFile."""
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        members = packed.infolist()
+    if sum(member.file_size for member in members) > _UNPACKED:
+        raise HTTPException(413, f"the body is larger than {_UNPACKED >> 20} MiB when it is unpacked")
+    return {member.filename for member in members}
+
+
+def _require_bytes(array: Any) -> None:
     """Raises ValueError for an array of no bytes with more items, or lists of none, than can be listed."""
     if array.nbytes == 0 and math.prod(max(size, 1) for size in array.shape) > _EMPTY:
         raise ValueError(f"an array of no bytes has the shape {array.shape}")

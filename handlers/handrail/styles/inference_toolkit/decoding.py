@@ -11,12 +11,10 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from handrail.styles.inference_toolkit.arrays import check_table, require_bytes, require_room
+from handrail.styles.inference_toolkit.arrays import check_table, load_npy, load_npz, require_room, require_unpacked
 from handrail.styles.inference_toolkit.media import CSV, JSON, NPY, NPZ, TEXT, MediaType
 
 TAKEN = (JSON, CSV, NPY, NPZ, TEXT)
-#: Bytes that a compressed body may have when it is unpacked.
-_UNPACKED = 256 * 1024 * 1024
 #: The members of a file in which SciPy keeps a sparse matrix.
 _SPARSE = frozenset({"format.npy", "shape.npy", "data.npy"})
 
@@ -58,27 +56,14 @@ def _csv(text: str) -> Any:
 
 
 def _npy(data: bytes) -> Any:
-    try:
-        array = numpy(NPY).load(io.BytesIO(data), allow_pickle=False)  # to unpickle is to run what the client sends
-    except Exception as error:  # noqa: BLE001  the header is parsed as Python is, whose parser raises many kinds
-        raise ValueError(f"{type(error).__name__}: {error}") from None
-    require_bytes(array)
-    return array
+    return load_npy(numpy(NPY), data)
 
 
 def _npz(data: bytes) -> Any:
     """A sparse matrix of SciPy's, or arrays by name."""
-    with zipfile.ZipFile(io.BytesIO(data)) as packed:
-        members = packed.infolist()
-    if sum(member.file_size for member in members) > _UNPACKED:
-        raise HTTPException(413, f"the body is larger than {_UNPACKED >> 20} MiB when it is unpacked")
-    if {member.filename for member in members} >= _SPARSE:
+    if require_unpacked(data) >= _SPARSE:
         return _library("scipy.sparse", "a sparse matrix").load_npz(io.BytesIO(data))
-    with numpy(NPZ).load(io.BytesIO(data), allow_pickle=False) as arrays:
-        found = dict(arrays)
-    for array in found.values():
-        require_bytes(array)
-    return found
+    return load_npz(numpy(NPZ), data)
 
 
 def _text(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
+from handrail.styles.inference_toolkit.arrays import require_cells
 from handrail.styles.inference_toolkit.media import CSV, JSON, NPY, OCTETS, TEXT, MediaType
 from handrail.styles.lmi.messages import Input, LmiOutput, to_json
 
@@ -61,6 +62,7 @@ def _reader(inputs: Input, kind: str) -> Any:
 
 def _table(text: str, *, has_header: bool) -> Any:
     """The rows. Raises ValueError if none of the columns has a name that is known."""
+    require_cells(text)
     if not has_header:
         return [[float(cell) for cell in row] for row in csv.reader(io.StringIO(text))]
     rows = csv.DictReader(io.StringIO(text))

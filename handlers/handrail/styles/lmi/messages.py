@@ -11,6 +11,7 @@ from typing import Any
 
 from handrail.core.answers import encoded
 from handrail.core.blocking import BlockingEngine
+from handrail.styles.inference_toolkit.arrays import load_npy, load_npz, require_cells
 from handrail.styles.inference_toolkit.context import Headers
 from handrail.styles.lmi.libraries import library
 
@@ -120,17 +121,18 @@ class Input:
 
     def get_as_csv(self, key: str | None = None) -> list[dict[str, Any]]:
         """The rows as dicts by the names in the first line."""
-        return list(csv.DictReader(io.StringIO(self.get_as_string(key))))
+        text = self.get_as_string(key)
+        require_cells(text)
+        return list(csv.DictReader(io.StringIO(text)))
 
     def get_as_image(self, key: str | None = None) -> Any:
         return library("PIL.Image", "an image").open(io.BytesIO(self._required(key)))
 
     def get_as_numpy(self, key: str | None = None) -> list[Any]:
-        return [library("numpy", "an array").load(io.BytesIO(self._required(key)), allow_pickle=False)]
+        return [load_npy(library("numpy", "an array"), self._required(key))]
 
     def get_as_npz(self, key: str | None = None) -> list[Any]:
-        with library("numpy", "arrays").load(io.BytesIO(self._required(key)), allow_pickle=False) as packed:
-            return [packed[name] for name in packed.files]
+        return [*load_npz(library("numpy", "arrays"), self._required(key)).values()]
 
     def get_data(self, key: str | None = None) -> Any:
         """The body by its content type: JSON, text, an image, arrays, or bytes."""

@@ -66,8 +66,9 @@ class LmiModel(WholeModel):
         limiter = to_thread.current_default_thread_limiter()
         limiter.total_tokens = max(limiter.total_tokens, THREADS)
         engine = BlockingEngine(start.engine, asyncio.get_running_loop())
-        folder = str(self._model_path)
-        properties = {"model_dir": folder, "model_id": self._surroundings.model_id or folder}
+        folder, options = str(self._model_path), self._surroundings.options
+        model_id = options.get("model_id") or self._surroundings.model_id or folder
+        properties = {**options, "model_dir": folder, "model_id": model_id}
         try:
             await self._flow.begin(engine, properties)
         except BaseException as error:  # a script may raise anything
