@@ -178,9 +178,14 @@ def test_beside_a_script_that_answers_it_is_a_warning(model_path: Path, place: P
     assert (found.faults, [str(model_path / file) in warning for warning in found.warnings]) == ((), [True])
 
 
-@pytest.mark.parametrize(("file", "program"), [("app.py", "plain_predict"), ("handler.py", "djl_handle")])
+@pytest.mark.parametrize(("file", "program"), [("app.py", "plain_predict"), ("serve.py", "djl_handle")])
 def test_elsewhere_only_what_is_sure_counts(model_path: Path, place: Place, file: str, program: str) -> None:
     assert elsewhere(model_path, place, file, program).faults == ()
+
+
+def test_the_name_of_a_script_is_sign_enough(model_path: Path, place: Place) -> None:
+    (fault,) = elsewhere(model_path, place, "handler.py", "djl_handle").faults
+    assert "handler.py does not run: nothing in it is known here. It has def handle" in str(fault)
 
 
 def test_a_file_that_the_script_uses_is_not_passed_over(model_path: Path, place: Place, program: Written) -> None:
@@ -217,7 +222,10 @@ def test_settings_of_another_server_are_a_warning(model_path: Path) -> None:
     (model_path / "code/serving.properties").write_text("option.max_model_len=4096\n")
     program = resolve(Sources(model_path))
     assert (program.faults, len(program.warnings)) == ((), 1)
-    assert "settings of DJL Serving, which are not read: write vLLM's as SM_VLLM_<FLAG>" in program.warnings[0]
+    assert (
+        "which are not read there: move it to serving.properties of the model directory, or write"
+        in program.warnings[0]
+    )
 
 
 def test_the_script_of_sagemaker_s_toolkits_is_not_passed_over(model_path: Path, place: Place) -> None:
@@ -277,9 +285,13 @@ def test_one_that_is_another_server_s_besides_is_told_both(program: Written) -> 
 
 
 @pytest.mark.parametrize("content", [b"def f(:\n", b"\0", b"#" * 1_100_000, b"(" * 100_000, b"# coding: none\n"])
-def test_what_cannot_be_read_elsewhere_is_nobody_s(model_path: Path, content: bytes) -> None:
-    (model_path / "handler.py").write_bytes(content)
+def test_what_cannot_be_read_is_told_where_its_name_is_that_of_a_script(model_path: Path, content: bytes) -> None:
+    """Another file is nobody's."""
+    (model_path / "helpers.py").write_bytes(content)
     assert resolve(Sources(model_path)).faults == ()
+    (model_path / "handler.py").write_bytes(content)
+    (fault,) = resolve(Sources(model_path)).faults
+    assert f"{model_path / 'handler.py'} cannot be read as Python: " in str(fault)
 
 
 def test_nothing_foreign_is_imported(model_path: Path, place: Place) -> None:

@@ -176,6 +176,16 @@ async def test_an_adapter_of_the_header_is_told(put: Put) -> None:
     assert (got.status_code, "mine" in got.text) == (404, True), got.text
 
 
+async def test_outputs_of_a_stream_are_lines(put: Put) -> None:
+    """Whether or not an Output ends its own."""
+    async with serving(put("yields_outputs")) as client:
+        lines = await client.post("/invocations", json={})
+        text = await client.post("/invocations", json={"as": "text/plain"})
+    assert lines.headers["content-type"] == "application/jsonlines"
+    assert lines.text == '{"n": 0}\n{"n": 1}\n{"n": 2}\n'
+    assert text.text == '{"n": 0}{"n": 1}{"n": 2}\n'
+
+
 async def test_options_are_properties_of_each_request(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the file come before variables, as in LMI."""
     folder = put("tells_its_properties")

@@ -141,3 +141,15 @@ def test_what_vllm_refuses_is_400_before_a_stream_begins(model: Served) -> None:
     answer = model.http.post("/invocations", json=body)
     assert answer.status_code == 400
     assert "top_p" in answer.json()["error"]["message"]
+
+
+def test_hugging_face_s_client_chats_without_a_model_s_name(model: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sends `dummy` where it is given a URL."""
+    hub = pytest.importorskip("huggingface_hub", exc_type=ImportError)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    answer = hub.InferenceClient(model.url).chat_completion(CHAT, max_tokens=24, temperature=0)
+    asked = {"messages": CHAT, "temperature": 0, "max_tokens": 24}
+    told = model.http.post("/v1/chat/completions", json=asked).json()
+    assert answer.choices[0].message.content == told["choices"][0]["message"]["content"]
+    assert answer.model == told["model"]
+    assert model.http.post("/v1/chat/completions", json={**asked, "model": "another"}).status_code == 404

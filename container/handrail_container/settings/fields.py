@@ -171,7 +171,8 @@ class ServerSettings(BaseSettings):
         "HANDRAIL_MODEL_NAMES",
         "lenient",
         "A `model` that nobody knows, in a call of `handrail.Engine`: the base model answers (`lenient`), or it is 404 "
-        "(`strict`).",
+        "(`strict`). In requests it is 404, but for `dummy` and `tgi`, which clients of TGI send: the base model "
+        "answers them where this is `lenient`.",
     )
     load_retries: int = variable(
         "NUM_LOAD_RETRIES_TRUSS", 1, "How often a Truss Model's `load` is tried again, a second after it failed.", ge=0

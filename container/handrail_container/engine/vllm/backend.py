@@ -60,6 +60,7 @@ class VllmBackend:
         self.client: Any = None
         self.adapters = VllmAdapters()
         self._engine = VllmEngine(self.adapters, is_strict=is_strict)
+        self._is_strict = is_strict
         self.facade: Engine = self._engine
         self.routes_by_payload: Mapping[str, str] = {}
         self.direct_paths: tuple[str, ...] = ()
@@ -103,7 +104,9 @@ class VllmBackend:
         self.routes_by_payload = routes.routes_by_payload(app)
         self.direct_paths = () if self._args.enable_server_load_tracking else routes.DIRECT
         self._engine.attach(self.client, app.state, self.variables)
-        self.adapters.attach(self.client, app.state.openai_serving_models, app.state.online_renderer)
+        self.adapters.attach(
+            self.client, app.state.openai_serving_models, app.state.online_renderer, is_strict=self._is_strict
+        )
 
     def _bound_requests(self, client: Any) -> None:
         """Refuse requests over the bounds. Requests of every route and of user code pass through the engine client."""

@@ -18,6 +18,9 @@ T = TypeVar("T")
 #: vLLM's text before the cause.
 _CALL_FAILED = "method failed: "
 
+#: What `huggingface_hub` sends as `model` to a URL, and what TGI's documentation has.
+PLACEHOLDERS = frozenset({"dummy", "tgi"})
+
 
 class VllmAdapters(Adapters):
     """Empty until `attach`, which the backend calls once the engine has started."""
@@ -28,8 +31,10 @@ class VllmAdapters(Adapters):
         self._models: Any = None
         self._adding = asyncio.Lock()
 
-    def attach(self, client: Any, models: Any, renderer: Any) -> None:
+    def attach(self, client: Any, models: Any, renderer: Any, *, is_strict: bool = False) -> None:
         self._client, self._models = client, models
+        if not is_strict:
+            _accept_placeholders(models)
         preprocess_chat = renderer.preprocess_chat
 
         async def with_its_template(request: Any, messages: Any, **named: Any) -> Any:
@@ -128,3 +133,9 @@ def _require_done(answer: Any, failure: str) -> None:
     if isinstance(answer, vllm("ErrorResponse")):
         cause = answer.error.message.rpartition(_CALL_FAILED)[2]
         raise HTTPException(answer.error.code, f"{failure}: {cause}")
+
+
+def _accept_placeholders(models: Any) -> None:
+    """Names that clients of Hugging Face and TGI write where one model is served mean that model."""
+    is_base = models.is_base_model
+    models.is_base_model = lambda name: is_base(name) or (name in PLACEHOLDERS and name not in models.lora_requests)

@@ -14,6 +14,7 @@ from handrail.core.slots import Slot
 from handrail.styles.foreign.dialects import DIALECTS, SERVERS, Dialect
 from handrail.styles.foreign.outline import Outline, outline
 from handrail.styles.foreign.tells import Sign
+from handrail.styles.foreign.unnoticed import unnoticed
 from handrail.styles.truss.methods import ENDPOINTS
 
 _SETTING = "HANDRAIL_ALLOW_UNUSED=true"
@@ -76,6 +77,8 @@ def judge(surveyed: Surveyed) -> Verdict:
     foreign_files = [*of_script, *elsewhere]
     sentences = [f"{foreign_file}, and nothing here calls it. {foreign_file.advice}" for foreign_file in foreign_files]
     sentences += _unread_program(surveyed, foreign_files)
+    if not (surveyed.is_known or sentences or surveyed.script):
+        sentences += unnoticed(surveyed.model_path, surveyed.runs)
     others = [*_settings_files(surveyed.model_path), *_missing_program(surveyed)]
     if surveyed.is_known or not sentences:
         return Verdict(None, (*sentences, *others), bool(of_script))
@@ -207,10 +210,15 @@ def _missing_program(surveyed: Surveyed) -> list[str]:
 def _settings_files(model_path: Path) -> list[str]:
     found = [(dialect, name) for dialect in DIALECTS for name in dialect.settings_files]
     return [
-        f"{model_path / name} has settings of {dialect.name}, which are not read: write vLLM's as SM_VLLM_<FLAG>"
+        f"{model_path / name} has settings of {dialect.name}, which are not read there: {_move(name)}"
         for dialect, name in found
         if (model_path / name).is_file()
     ]
+
+
+def _move(name: str) -> str:
+    """What to do with a file of settings in a folder below the model directory."""
+    return f"move it to {Path(name).name} of the model directory, or write vLLM's settings as SM_VLLM_<FLAG>"
 
 
 def nothing_known(path: Path, module: ModuleType) -> str:

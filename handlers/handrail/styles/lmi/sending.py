@@ -110,12 +110,14 @@ async def _streamed(items: AsyncGenerator[Any], output: Any) -> Response:
         first = b""
     try:
         head = first if output is None and is_output(first) else output
-        begun = _piece(first)
+        _piece(first)
         headers, status = ({}, 200) if head is None else (_headers(head), _status(head))
     except BaseException:  # raised before the head is sent, so it gets its status; the generator is closed
         await items.aclose()
         raise
-    response = HandlerStream(begun, items, Framing(_kind_of(first), _piece, b""))
+    kind = headers.get("content-type", _kind_of(first))
+    encode = _line if kind == LINES else _piece
+    response = HandlerStream(encode(first), items, Framing(kind, encode, b""))
     response.status_code = status
     response.headers.update(headers)
     return response
@@ -123,6 +125,12 @@ async def _streamed(items: AsyncGenerator[Any], output: Any) -> Response:
 
 def _kind_of(first: Any) -> str:
     return _TEXT if isinstance(first, str) else _OCTETS if isinstance(first, _BYTES) else LINES
+
+
+def _line(item: Any) -> bytes:
+    """A piece of a stream of JSON lines, which an Output need not end itself."""
+    piece = _piece(item)
+    return piece if not piece or piece.endswith(b"\n") or not is_output(item) else piece + b"\n"
 
 
 def _piece(item: Any) -> bytes:
