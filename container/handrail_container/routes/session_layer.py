@@ -98,7 +98,7 @@ class SessionLayer:
         finally:
             if not is_kept:
                 with suppress(HTTPException):  # expired while the handler ran
-                    sessions.close(session.id)
+                    await in_thread(lambda: sessions.close(session.id), "session")  # it may hold many files
 
 
 async def _opened(sessions: Sessions) -> Response:
