@@ -26,7 +26,7 @@ class AdapterToLoad(BaseModel):
 
 
 async def to_load(request: Request) -> AdapterToLoad:
-    """Parse the body, or the query if there is no body. Raises HTTPException with 400, or 413 for a body that is too long."""
+    """Parse the body, or the query if there is no body. Raises HTTPException: 400, or 413 for a long body."""
     try:
         return AdapterToLoad.model_validate(await _given(request))
     except ValidationError as error:
