@@ -165,7 +165,7 @@ async def test_a_crash_loop_is_told_and_left(
 
 
 async def test_crashes_of_calls_are_no_crash_loop(make_pool: MakePool) -> None:
-    """A client may cause them. Each costs its call, the next worker is started at once, and health is that of starts."""
+    """A client may cause them. Each costs its call, the next worker is started at once; health is that of starts."""
     pool = make_pool()
     await pool.start()
     for _ in range(6):

@@ -17,8 +17,8 @@ logger = logging.getLogger("handrail")
 _MOST_FAILURES = 3
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
-#: A worker that ends before its first call, within this many seconds, counts as failed. One that ends
-#: during a call does not: a client may cause it, and it says nothing about the next start.
+#: A worker that ends before its first call, within this many seconds, counts as failed. One that ends during a call
+#: does not: a client may cause it, and it says nothing about the next start.
 _STEADY_S = 5.0
 
 
