@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from itertools import pairwise
 
 import pytest
+from handrail_container.process import log_lines
 from handrail_container.program.workers.output import Output
 from handrail_container.program.workers.printed import LINES_A_SECOND, LINES_A_TURN
 
@@ -120,6 +122,28 @@ async def test_the_next_second_logs_again(caplog: pytest.LogCaptureFixture) -> N
     assert lines(caplog)[-1] == "after"
     output.close_sink()
     output.close()
+
+
+async def test_lines_of_later_turns_are_not_logged_as_those_of_another_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log adds the id of the task in which a line is logged, which may be that of a later call."""
+    output, seen = Output(), set()
+
+    def note(record: logging.LogRecord) -> bool:
+        seen.add(log_lines.request_id.get())
+        return True
+
+    log_lines.request_id.set("another")
+    os.write(output.sink, b"\n" * 60_000)
+    caplog.handler.addFilter(note)
+    try:
+        await told(caplog)
+    finally:
+        caplog.handler.removeFilter(note)
+    output.close_sink()
+    output.close()
+    assert seen == {""}
 
 
 async def test_long_lines_have_a_bound_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextvars import Context
 
 logger = logging.getLogger("handrail.snippet")
 
@@ -27,6 +28,8 @@ class Printed:
         self._lines_left = LINES_A_SECOND
         self._bytes_left = BYTES_A_SECOND
         self._dropped = 0
+        #: Not that of the request in which a line arrives: a turn and a second have lines of several.
+        self._context = Context()
 
     def add(self, text: bytes, request_id: str | None) -> None:
         """Take lines, each with its line break, to log them in the next turns. Its cost is bounded, however many."""
@@ -40,7 +43,7 @@ class Printed:
             self._bytes_left -= len(line)
             self._waiting.append((line, request_id))
         if self._second is None:
-            self._second = self._loop.call_later(_SECOND_S, self._end_second)
+            self._second = self._loop.call_later(_SECOND_S, self._end_second, context=self._context)
         self._schedule()
 
     def log_some(self) -> None:
@@ -57,7 +60,7 @@ class Printed:
     def _schedule(self) -> None:
         if self._waiting and not self._is_scheduled:
             self._is_scheduled = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._turn, context=self._context)
 
     def _turn(self) -> None:
         self._is_scheduled = False
