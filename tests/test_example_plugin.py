@@ -96,7 +96,7 @@ def test_an_error_of_the_handler_is_named_with_its_line(python: Path, tmp_path: 
     told = run(python, "invoke", str(tmp_path), "--engine", "echo", "--input", '{"input": {"by": 0}}')
     assert f"raised ZeroDivisionError: division by zero ({script}:3)" in told.stdout
     assert f"raised ZeroDivisionError at {script}:3" in told.stderr
-    assert f'Traceback (most recent call last):\n  File "{script}", line 3' in told.stderr
+    assert f'Traceback (most recent call last):\n      File "{script}", line 3' in told.stderr
 
 
 def test_a_script_of_somebody_else_is_left_alone(python: Path, tmp_path: Path) -> None:

@@ -111,6 +111,18 @@ def test_what_is_missing_is_400(echo: Served, content: bytes, said: str) -> None
     assert (status, said in message) == (400, True), message
 
 
+@pytest.mark.parametrize(("length", "status"), [(65536, 200), (65537, 413)])
+def test_a_body_that_is_too_long_is_not_parsed(echo: Served, length: int, status: int) -> None:
+    """Nor does the query do in its place."""
+    body = json.dumps({"name": "long", "src": SOURCE}).encode().ljust(length)
+    answer = echo.http.post("/adapters", params={"name": "long", "src": SOURCE}, content=body)
+    assert answer.status_code == status
+    if status == 200:
+        echo.http.delete("/adapters/long")
+    else:
+        assert refusal(answer)[1].startswith("the body of POST /adapters has 65537 bytes")
+
+
 @pytest.mark.parametrize("name", ["../etc", "a/b", "..", ".hidden", "a b", "ä", "a" * 257, "a\n", "-x"])
 def test_a_name_that_is_a_path_or_no_header_is_400(echo: Served, name: str) -> None:
     status, message = refusal(load(echo, name))

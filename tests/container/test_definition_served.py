@@ -99,7 +99,7 @@ def test_the_log_has_the_traceback_and_what_was_printed_but_no_secret(told: Serv
     ask(told, "print")
     told.says("printed by the snippet")
     told.says("ValueError: it failed with ***")
-    assert f"request_id={request_id}\nTraceback" in told.stderr
+    assert f"request_id={request_id}\n    Traceback" in told.stderr
     assert SECRET not in told.stderr
 
 

@@ -169,6 +169,28 @@ def test_a_line_has_the_request_s_id_once(capsys: pytest.CaptureFixture[str], fo
         assert [line.count("abc-1") for line in lines] == [1, 1, 0]
 
 
+def test_no_text_of_a_client_s_looks_like_a_plain_record(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither in a message nor in the message of an exception, by whatever ends a line or moves the cursor."""
+    forged = "x\t\n12:00:00 INFO    handrail: FORGED\x1b[31m\r\x9b2K\x85\u2028\x0b\x00\x7fü"
+    with bare_root():
+        logs.configure("INFO", "plain", Redactor())
+        logging.getLogger("a").info("said %s", forged)
+        try:
+            raise LookupError(forged)
+        except LookupError:
+            logging.getLogger("b").exception("failed")
+        logging.getLogger("c").error("%s\n%s", "head", f"Traceback\n  File\nLookupError: {forged}")
+    written = capsys.readouterr().err
+    lines = written.splitlines()
+    assert written.split("\n")[:-1] == lines
+    assert [line.split()[2] for line in lines if not line.startswith("    ")] == ["a:", "b:", "c:"]
+    assert {line for line in lines if "FORGED" in line} == {
+        r"    12:00:00 INFO    handrail: FORGED\x1b[31m\r\x9b2K\x85\u2028\x0b\x00\x7fü"
+    }
+    assert "    Traceback (most recent call last):" in lines
+    assert "    LookupError: x\t" in lines
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -6,12 +6,15 @@ import json
 import logging
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from handrail_container.process.exits import SettingsError
 from handrail_container.routes.session_expiries import AT_ONCE, Expiries
+from handrail_container.routes.session_layer import SessionLayer
 from handrail_container.routes.session_store import Session, Sessions, find_sessions
 from handrail_container.settings.fields import Settings
 from starlette.exceptions import HTTPException
@@ -115,3 +118,40 @@ def test_the_default_folder_of_another_user_is_refused(tmp_path: Path, monkeypat
     with pytest.raises(SettingsError, match=f"'{folder}' belongs to user {owner}, .* Remove that folder, or set"):
         find_sessions(Settings(**on))
     assert find_sessions(Settings(**on, SAGEMAKER_SESSIONS_PATH=str(folder))) is not None
+
+
+class Watched(Sessions):
+    """Sessions that note in which thread each is removed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, 1200, 2)
+        self.threads: list[threading.Thread] = []
+
+    def close(self, session_id: str) -> None:
+        self.threads.append(threading.current_thread())
+        super().close(session_id)
+
+
+async def test_a_failed_first_request_has_its_files_removed_beside_the_event_loop(tmp_path: Path) -> None:
+    """A handler may have written as many as its client says."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        (scope["state"]["session"].path / "file").write_text("one of many")
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    sent: list[str] = []
+    sessions = Watched(tmp_path)
+    headers = [(b"x-amzn-sagemaker-session-id", b"NEW_SESSION")]
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "headers": headers, "state": {}}
+    await SessionLayer(app, sessions, {})(scope, receive, send)
+    assert sent == ["http.response.start", "http.response.body"]
+    assert len(sessions.threads) == 1
+    assert threading.current_thread() not in sessions.threads
+    assert list(tmp_path.iterdir()) == []

@@ -57,7 +57,21 @@ def refused(error: pytest.ExceptionInfo[HTTPException]) -> tuple[int, str]:
 def test_values_are_kept_under_any_key(sessions: Sessions) -> None:
     """No two keys share a file, and none leaves the folder."""
     opened = sessions.open()
-    keys = ["turns", "a/b", "a-b", "..", "../../etc/passwd", "/etc/passwd", "", ".session", "é" * 20, "A", "a"]
+    keys = [
+        "turns",
+        "a/b",
+        "a-b",
+        "..",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "",
+        ".session",
+        "é" * 20,
+        "A",
+        "a",
+        "\ud800",
+    ]
+    keys += [character * length for character in ("k", "é", "\U0010ffff") for length in (21, 42, 250, 251, 100_000)]
     for number, key in enumerate(keys):
         opened.set(key, {"number": number, "text": "ü\ud800"})
     found = again(opened).find(opened.id)
@@ -202,11 +216,12 @@ def test_a_full_disk_is_507_and_leaves_nothing(sessions: Sessions) -> None:
 
 
 def test_what_cannot_be_written_is_500_with_the_cause(sessions: Sessions) -> None:
-    """A key that is too long for a file; a file where the sessions were."""
+    """A folder where a value would be; a file where the sessions were."""
     opened = sessions.open()
+    (opened.path / "k.json").mkdir()
     with pytest.raises(HTTPException) as error:
-        opened.set("k" * 300, 1)
-    assert (error.value.status_code, "File name too long" in error.value.detail) == (500, True)
+        opened.set("k", 1)
+    assert (error.value.status_code, "Is a directory" in error.value.detail) == (500, True)
     (opened.path.parent / "stray").write_text("")
     with pytest.raises(HTTPException) as error:
         Sessions(opened.path.parent / "stray", LIFETIME_S, MOST).open()

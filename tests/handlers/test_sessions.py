@@ -43,7 +43,10 @@ def request_of(body: Any, session: str = "", **state: Any) -> Request:
         (b'["requestType"]', None),
         (b'{"a": "requestType"}', None),
         (b'{"requestType": "CLO', None),
-        (b"[" * 100_000 + b'"requestType"', None),
+        (b"[" * 60_000 + b'"requestType"', None),
+        (b'{"requestType": "CLOSE"}'.ljust(65536), SessionRequest.CLOSE),
+        (b'{"requestType": "CLOSE"}'.ljust(65537), None),  # it is not parsed
+        (b'{"requestType": "CLOSE", "text": "%s"}' % (b"x" * 65536), None),
         (b"\xff", None),
         (b"", None),
     ],

@@ -6,6 +6,7 @@ vLLM's own processes use `JsonLines` as well.
 from __future__ import annotations
 
 import logging
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -20,16 +21,23 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 #: Attributes that uvicorn and vLLM put on log records for formatters of their own.
 _THEIRS = ("color_message", "fileinfo", "vllm_process_name")
 
+#: Characters that move a terminal's cursor, change its colors, or end a line for some reader. Tab and line feed are not
+#: among them.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_INDENT = "    "
+
 
 class PlainLines(logging.Formatter):
-    """For a terminal: one readable line, then the traceback."""
+    """For a terminal: one readable line, then further lines of the message and the traceback, indented. A message may
+    hold a client's text: it can neither begin a line that looks like a record nor control the terminal."""
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         self._redactor = redactor or Redactor()
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", datefmt="%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redactor(super().format(record))
+        text = self._redactor(super().format(record))
+        return _CONTROLS.sub(_escaped, text).replace("\n", f"\n{_INDENT}")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         line, known = super().formatMessage(record), request_id.get()
@@ -53,6 +61,10 @@ class JsonLines(JsonFormatter):
         log_data.update(ours)
         super().add_fields(log_data, record, message_dict)
         log_data.update(ours)  # an extra of the same name does not replace it
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return ascii(control.group())[1:-1]
 
 
 def _fields(record: logging.LogRecord) -> dict[str, str]:

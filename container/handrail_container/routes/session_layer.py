@@ -51,9 +51,9 @@ class SessionLayer:
         body, named = await request.body(), request.headers.get(HEADER)
         scope["state"][LOOKED_AT] = True
         again = replay(body, receive)
-        if self._sessions is None and not self._custom:
-            refuse_without_sessions(body, named)
         asked = session_request(body)
+        if self._sessions is None and not self._custom:
+            refuse_without_sessions(asked, named)
         if asked is not None:
             await self._manage(asked, named, (scope, again, send))
         elif self._sessions is None or self._custom or not named:
@@ -98,7 +98,7 @@ class SessionLayer:
         finally:
             if not is_kept:
                 with suppress(HTTPException):  # expired while the handler ran
-                    sessions.close(session.id)
+                    await in_thread(lambda: sessions.close(session.id), "session")  # it may hold many files
 
 
 async def _opened(sessions: Sessions) -> Response:

@@ -1,7 +1,7 @@
 """Sticky sessions on disk: a folder for each session, a file for each value. Several processes may share the folder.
 
     <path>/<session's id>/.session     when it was opened and when it ends
-    <path>/<session's id>/<key>.json   a value set by a handler
+    <path>/<session's id>/<key>.json   a value set by a handler; `=<hash>.json` if its key is too long for a name
     <path>/.new-…  <path>/.gone-…      folders that a crash has left between two steps
 
 Folders and files are renamed into place once complete; folders are renamed away before they are removed.
@@ -25,13 +25,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
-from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from starlette.exceptions import HTTPException
 
 from handrail_container.process.exits import SettingsError
 from handrail_container.routes.session_expiries import Expiries
+from handrail_container.routes.session_keys import file_name
 from handrail_container.settings.fields import Settings
 
 #: SageMaker's form of a session id; no path matches it.
@@ -98,7 +98,7 @@ class Session:
             self._file(key).unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
-        return self.path / f"{quote(key, safe='')}.json"  # quoted: no key leaves the folder, no two keys share a file
+        return self.path / file_name(key)
 
 
 class Sessions:

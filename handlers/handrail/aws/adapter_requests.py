@@ -12,6 +12,9 @@ from starlette.requests import Request
 #: The name that the platform shows its users for an adapter.
 ALIAS = "X-Amzn-SageMaker-Adapter-Alias"
 
+#: Bytes of the body of a request to load an adapter. It is parsed on the event loop.
+LONGEST_BODY = 65536
+
 
 class AdapterToLoad(BaseModel):
     """The name and the source of an adapter. `preload` and `pin` are hints that an engine may ignore."""
@@ -23,7 +26,7 @@ class AdapterToLoad(BaseModel):
 
 
 async def to_load(request: Request) -> AdapterToLoad:
-    """Parse the body, or the query if there is no body. Raises HTTPException with 400."""
+    """Parse the body, or the query if there is no body. Raises HTTPException: 400, or 413 for a long body."""
     try:
         return AdapterToLoad.model_validate(await _given(request))
     except ValidationError as error:
@@ -33,6 +36,10 @@ async def to_load(request: Request) -> AdapterToLoad:
 
 async def _given(request: Request) -> Any:
     body, query = await request.body(), dict(request.query_params)
+    if len(body) > LONGEST_BODY:
+        raise HTTPException(
+            413, f"the body of POST /adapters has {len(body)} bytes: a name and a source have {LONGEST_BODY} at most"
+        )
     if not body.strip():
         return query
     try:

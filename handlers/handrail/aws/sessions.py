@@ -38,6 +38,9 @@ LOOKED_AT = "has_sessions"
 
 _DISABLED = "Invalid payload. stateful sessions not enabled"
 _KEY = "requestType"
+#: Bytes of a body that may be a request about a session. Such a request has one key; a longer body is a handler's, and
+#: parsing it a second time would block the event loop.
+LONGEST_REQUEST = 65536
 #: A step of a path: a bare name, or one in quotes.
 _STEP = r'"[^"]+"|[\w-]+'
 
@@ -57,7 +60,8 @@ def session_request(body: bytes) -> SessionRequest | None:
     A handler's body may have a `requestType`, too: only the two values mean sessions. Raises HTTPException for one of
     these with further keys, or for a body with nothing but an unknown `requestType`.
     """
-    given = _object(body) if f'"{_KEY}"'.encode() in body else {}
+    may_be_one = len(body) <= LONGEST_REQUEST and f'"{_KEY}"'.encode() in body
+    given = _object(body) if may_be_one else {}
     if _KEY not in given:
         return None
     kind = given[_KEY]
@@ -78,9 +82,9 @@ def _object(body: bytes) -> dict[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def refuse_without_sessions(body: bytes, header: str | None) -> None:
-    """Raises HTTPException if a client uses sessions and they are off."""
-    if session_request(body) is not None:
+def refuse_without_sessions(asked: SessionRequest | None, header: str | None) -> None:
+    """Raises HTTPException if a client uses sessions, in its body or in the header, and they are off."""
+    if asked is not None:
         raise HTTPException(400, _DISABLED)
     if header:
         raise HTTPException(400, f"{_DISABLED}, {HEADER} header not supported")
@@ -104,7 +108,7 @@ def _managed(function: Call, path: str | None) -> Call:
         if request is not None:
             header = request.headers.get(HEADER)
             if not request.scope.get("state", {}).get(LOOKED_AT):
-                refuse_without_sessions(await request.body(), header)
+                refuse_without_sessions(session_request(await request.body()), header)
             if path and header:
                 await adapter_header.put(request, path, header)
         return await call(*args, **kwargs)

@@ -164,6 +164,17 @@ async def test_a_crash_loop_is_told_and_left(
     assert await pool.run("x", request_id="r") == "x"
 
 
+async def test_crashes_of_calls_are_no_crash_loop(make_pool: MakePool) -> None:
+    """A client may cause them. Each costs its call, the next worker is started at once; health is that of starts."""
+    pool = make_pool()
+    await pool.start()
+    for _ in range(6):
+        with pytest.raises(WorkerDied, match=r": exit status 3$"):
+            await pool.run("exit 3", request_id="r")
+        assert pool.is_healthy
+    assert await pool.run("echo next", request_id="r") == "next"
+
+
 async def test_workers_that_end_while_idle_are_a_crash_loop(
     make_pool: MakePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

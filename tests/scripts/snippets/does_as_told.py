@@ -131,6 +131,11 @@ def do_print_long(rest, environment, sample):
     return rest
 
 
+def do_print_lines(rest, environment, sample):
+    sys.stdout.write("\n" * int(rest))
+    return rest
+
+
 def do_input(rest, environment, sample):
     return repr(sys.stdin.read())
 

@@ -17,7 +17,8 @@ logger = logging.getLogger("handrail")
 _MOST_FAILURES = 3
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 30.0
-#: A worker that ends before its first answer, within this many seconds, counts as failed.
+#: A worker that ends before its first call, within this many seconds, counts as failed. One that ends during a call
+#: does not: a client may cause it, and it says nothing about the next start.
 _STEADY_S = 5.0
 
 
@@ -64,5 +65,5 @@ class WorkerKeeper:
             self._on_failure(fault)
 
     def _note_end(self, worker: Worker) -> None:
-        is_steady = worker.is_spent or worker.has_answered or time.monotonic() - worker.began > _STEADY_S
+        is_steady = worker.has_been_called or time.monotonic() - worker.began > _STEADY_S
         self._failures = 0 if is_steady else self._failures + 1

@@ -1,12 +1,11 @@
-"""Logs the output of a worker's process line by line, with the id of the current request."""
+"""Reads the output of a worker's process and logs it line by line, with the id of the current request."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 
-logger = logging.getLogger("handrail.snippet")
+from handrail_container.program.workers.printed import Printed
 
 _PIECE = 65536  # bytes: the capacity of a pipe
 #: Bytes. A longer line is logged in pieces.
@@ -22,19 +21,20 @@ class Output:
         self._source, self.sink = os.pipe()
         os.set_blocking(self._source, False)
         self._begun = b""
+        self._printed = Printed()
         self._is_open = True
         #: The request whose call the process is running.
         self.request_id: str | None = None
         self._loop.add_reader(self._source, self._read)
 
     def catch_up(self) -> None:
-        """Log all output so far, including an unfinished line."""
+        """Read all output so far, including an unfinished line, and log the lines of one turn."""
         pieces = 0
         while pieces < _MOST_PIECES and self._read():  # bounded: a thread of the snippet may print without end
             pieces += 1
         if self._begun:
-            self._log(self._begun)
-            self._begun = b""
+            self._end_line()
+        self._printed.log_some()
 
     def close_sink(self) -> None:
         """Close the server's copy of `sink` once the process has inherited it, so that its end gives EOF."""
@@ -46,9 +46,10 @@ class Output:
             self._is_open = False
             self._loop.remove_reader(self._source)
             os.close(self._source)
+            self._printed.close()
 
     def _read(self) -> bool:
-        """Log the complete lines that have arrived. Returns whether there was any output."""
+        """Take the complete lines that have arrived. Returns whether there was any output."""
         try:
             piece = os.read(self._source, _PIECE)
         except BlockingIOError:
@@ -56,17 +57,15 @@ class Output:
         if not piece:
             self._loop.remove_reader(self._source)  # at EOF the event loop would wake up for it without end
             return False
-        *lines, self._begun = (self._begun + piece).split(b"\n")
-        for line in lines:
-            self._log(line)
+        text = self._begun + piece
+        end = text.rfind(b"\n") + 1
+        self._begun = text[end:]
+        if end:
+            self._printed.add(text[:end], self.request_id)
         if len(self._begun) > _LONGEST_LINE:
-            self._log(self._begun)
-            self._begun = b""
+            self._end_line()
         return True
 
-    def _log(self, line: bytes) -> None:
-        text = line.decode(errors="backslashreplace").removesuffix("\r")
-        if self.request_id is None:
-            logger.info("%s", text)
-        else:
-            logger.info("%s, request_id=%s", text, self.request_id)
+    def _end_line(self) -> None:
+        self._printed.add(self._begun + b"\n", self.request_id)
+        self._begun = b""

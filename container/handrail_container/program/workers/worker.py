@@ -44,7 +44,8 @@ class Worker:
         self._writer: asyncio.StreamWriter
         self._watching: asyncio.Task[None]
         self._is_talking = False
-        self.has_answered = False
+        #: Whether it was given a call: what ends it then need not be its start.
+        self.has_been_called = False
         #: Whether a call has failed in a way that makes the worker unusable.
         self.is_spent = False
         self.began = time.monotonic()
@@ -97,6 +98,7 @@ class Worker:
 
     async def run(self, call: bytes, request_id: str) -> str:
         """The snippet's answer to `call`. Raises RunFailed; after TimedOut and WorkerDied the worker is unusable."""
+        self.has_been_called = True
         self._output.request_id = request_id
         try:
             async with asyncio.timeout(self._snippet.timeout_s):
@@ -104,7 +106,6 @@ class Worker:
         except TimeoutError:
             raise TimedOut(self._snippet.timeout_s, await self._where()) from None
         self._output.request_id = None
-        self.has_answered = True
         return _text(answer)
 
     async def _where(self) -> str | None:
