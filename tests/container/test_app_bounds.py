@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -20,3 +23,32 @@ async def test_its_routes_are_not_matched_for_a_request_without_a_key() -> None:
         assert not {"/long", "/socket"} & set(matched)
         assert matched.count("/matched") == 2  # by the gate, and by the application itself
         await socket_of(served, "/socket", additional_headers={"Authorization": "Bearer secret"})
+
+
+def in_flight(metrics: str) -> str:
+    (count,) = re.findall(r"(?m)^handrail_in_flight (\S+)", metrics)
+    return str(count)
+
+
+async def test_work_after_the_answer_needs_no_place(caplog: pytest.LogCaptureFixture) -> None:
+    """The metric counts it, and the end of the server waits for it."""
+    async with serving("works_on.py", HANDRAIL_MAX_CONCURRENCY=1, HANDRAIL_MAX_QUEUE=0) as served:
+        http = served.http
+        for _ in range(3):
+            assert (await http.get("/works")).json() == "working"
+        assert (await http.get("/fails")).json() == "failing"
+        assert in_flight((await http.get("/metrics")).text) == "4.0"
+        assert (await http.get("/go")).json() == "gone"
+        while in_flight((await http.get("/metrics")).text) != "0.0":
+            await asyncio.sleep(0.01)
+    assert "fail raised ValueError at" in caplog.text
+
+
+async def test_a_stream_has_its_place_until_its_last_piece() -> None:
+    async with serving("works_on.py", HANDRAIL_MAX_CONCURRENCY=1, HANDRAIL_MAX_QUEUE=0) as served:
+        async with served.http.stream("GET", "/stream") as stream:
+            pieces = stream.aiter_text()
+            assert await anext(pieces) == "one "
+            assert (await served.http.get("/go")).status_code == 503
+        while (await served.http.get("/go")).status_code != 200:
+            await asyncio.sleep(0.01)

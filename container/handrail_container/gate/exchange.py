@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Protocol
 
 from handrail.core.presence import ClientLeft
 from starlette.types import Message, Scope, Send
@@ -21,13 +21,19 @@ NOTICE_S = 0.3
 STREAM_NOTICE_S = 2.0
 
 
+class Place(Protocol):
+    """A request's place in a lane."""
+
+    def answered(self) -> None: ...
+
+
 class Exchange(Answer):
     """A request in the server: its client, its timeouts and its end.
 
     `headers` are the request's, the last of each name; `calls` are futures on the event loop that work for it;
-    `has_lane` says whether it asked for admission to a lane, `was_rejected` whether the queue was full; `handler` is
-    the name of its handler; `took_s` is known once it is over. If it `ends_with_client`, no handler could still notice
-    a disconnect.
+    `has_lane` says whether it asked for admission to a lane, `place` is its place there, `was_rejected` says whether
+    the queue was full; `handler` is the name of its handler; `took_s` is known once it is over. If it
+    `ends_with_client`, no handler could still notice a disconnect.
     """
 
     __slots__ = (
@@ -44,6 +50,7 @@ class Exchange(Answer):
         "left_at",
         "limit_s",
         "outlives_client",
+        "place",
         "scope",
         "stream_limit_s",
         "task",
@@ -65,6 +72,7 @@ class Exchange(Answer):
         self.has_lane = False
         self.was_rejected = self.ends_with_client = self.outlives_client = False
         self.handler = ""
+        self.place: Place | None = None
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         self.connection = connection = state.get("handrail.connection")
         loop = connection.loop if connection is not None else None  # without it, Python 3.11 makes a system call
@@ -98,6 +106,11 @@ class Exchange(Answer):
             raise
         self.bytes_out += len(body["body"])
         self.is_complete, self.first_chunk_at = True, time.monotonic()
+        self._completed()
+
+    def _completed(self) -> None:
+        if self.place is not None:
+            self.place.answered()
 
     @property
     def is_whole(self) -> bool:

@@ -114,10 +114,14 @@ class Answer:
         if not message.get("more_body", False):
             self.is_complete, self._is_flowing = True, False
             self.first_chunk_at = self.first_chunk_at or time.monotonic()
+            self._completed()
             return
         self._pieces -= 1
         if self._pieces < 1:
             await self._look()
+
+    def _completed(self) -> None:
+        """Called when the last piece was sent; the application may work on after that."""
 
     async def _look(self) -> None:
         """Give other tasks a turn if they have waited for _TURN_S: a client that reads fast must not hold them up. The
