@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 
 import pytest
+from handrail.core.presence import ClientLeft
+from handrail.wrap.downstream import StreamCut
+from handrail_container.gate.bodies import TooLarge
+from handrail_container.http.alone import ours_alone
+from starlette.requests import ClientDisconnect
 from websockets.exceptions import InvalidStatus
 
 from tests.container.test_app_served import serving, socket_of
+from tests.servers import SCRIPTS
 
 
 async def test_its_routes_are_not_matched_for_a_request_without_a_key() -> None:
@@ -52,3 +59,47 @@ async def test_a_stream_has_its_place_until_its_last_piece() -> None:
             assert (await served.http.get("/go")).status_code == 503
         while (await served.http.get("/go")).status_code != 200:
             await asyncio.sleep(0.01)
+
+
+async def pieces() -> AsyncIterator[bytes]:
+    """A body without a Content-Length."""
+    for _ in range(5):
+        yield b"x" * 4096
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/bytes", "text/plain"), ("/json", "application/json"), ("/form", FORM)])
+async def test_a_body_over_the_limit_is_413_behind_a_middleware_of_starlettes(
+    path: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its task groups wrap what reading raises; FastAPI takes the group for a body that it cannot parse."""
+    async with serving("reads_bodies.py", HANDRAIL_MAX_BODY_MB=0.01) as served:
+        answer = await served.http.post(path, content=pieces(), headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (413, "content_too_large")
+    assert answer.headers["Connection"] == "close"
+    assert "Traceback" not in caplog.text
+
+
+async def test_what_an_author_raises_in_a_group_is_the_authors() -> None:
+    """Also beside an exception of ours."""
+    async with serving("reads_bodies.py", HANDRAIL_MAX_BODY_MB=0.01) as served:
+        for path in ("/both", "/one"):
+            answer = await served.http.post(path, content=pieces())
+            assert (answer.status_code, answer.json()["error"]["type"]) == (500, "handler_error")
+            assert "ExceptionGroup" in answer.json()["error"]["message"]
+
+
+async def test_a_middleware_of_the_scripts_may_read_in_a_group_too() -> None:
+    async with serving("middleware_reads_in_a_group.py", SCRIPTS, HANDRAIL_MAX_BODY_MB=0.01) as served:
+        answer = await served.http.post("/invocations", content=pieces())
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("ours", [TooLarge(1), ClientDisconnect(), ClientLeft(), StreamCut()])
+def test_an_exception_of_ours_that_is_alone_in_its_groups_is_found(ours: Exception) -> None:
+    alone = ExceptionGroup("outer", [ExceptionGroup("inner", [ours])])
+    both = ExceptionGroup("outer", [ours, ValueError()])
+    theirs = ExceptionGroup("outer", [ValueError()])
+    assert [ours_alone(error) for error in (ours, alone, both, theirs)] == [ours, ours, both, theirs]

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from handrail.core.presence import ClientLeft
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope, Send
 
 from handrail_container.http.answer import Answer
@@ -19,6 +20,7 @@ from handrail_container.process import log_lines
 NOTICE_S = 0.3
 #: The same for a stream of a Truss Model, which may ask once a second whether its client is there.
 STREAM_NOTICE_S = 2.0
+_NOT_PARSED = 400
 
 
 class Place(Protocol):
@@ -32,14 +34,16 @@ class Exchange(Answer):
 
     `headers` are the request's, the last of each name; `calls` are futures on the event loop that work for it;
     `has_lane` says whether it asked for admission to a lane, `place` is its place there, `was_rejected` says whether
-    the queue was full; `handler` is the name of its handler; `took_s` is known once it is over. If it
-    `ends_with_client`, no handler could still notice a disconnect.
+    the queue was full; `body_refusal` is what reading its body raised, as a limit was exceeded; `handler` is the name
+    of its handler; `took_s` is known once it is over. If it `ends_with_client`, no handler could still notice a
+    disconnect.
     """
 
     __slots__ = (
         "_is_cancelled_by_leaving",
         "began",
         "body_bytes",
+        "body_refusal",
         "calls",
         "connection",
         "ended_at",
@@ -68,6 +72,7 @@ class Exchange(Answer):
         self.limit_s = self.stream_limit_s = self.ended_at = self.left_at = math.inf
         self.took_s = 0.0
         self.body_bytes = 0
+        self.body_refusal: HTTPException | None = None
         self.calls: set[asyncio.Future[Any]] = set()
         self.has_lane = False
         self.was_rejected = self.ends_with_client = self.outlives_client = False
@@ -107,6 +112,14 @@ class Exchange(Answer):
         self.bytes_out += len(body["body"])
         self.is_complete, self.first_chunk_at = True, time.monotonic()
         self._completed()
+
+    def _start(self, start: Message) -> Message:
+        """As of any answer. Raises what refused the body if the answer is 400: behind a middleware of Starlette's,
+        FastAPI takes that exception, which comes in a group, for a body that cannot be parsed."""
+        refusal, self.body_refusal = self.body_refusal, None
+        if refusal is not None and start["status"] == _NOT_PARSED:
+            raise refusal
+        return super()._start(start)
 
     def _completed(self) -> None:
         if self.place is not None:
