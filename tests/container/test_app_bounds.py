@@ -82,6 +82,12 @@ async def test_a_body_over_the_limit_is_413_behind_a_middleware_of_starlettes(
     assert "Traceback" not in caplog.text
 
 
+async def test_an_applications_own_answer_to_a_body_over_the_limit_stays() -> None:
+    async with serving("answers_400_itself.py", HANDRAIL_MAX_BODY_MB=0.01) as served:
+        answer = await served.http.post("/json", content=pieces(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()) == (400, {"mine": 413})
+
+
 async def test_what_an_author_raises_in_a_group_is_the_authors() -> None:
     """Also beside an exception of ours."""
     async with serving("reads_bodies.py", HANDRAIL_MAX_BODY_MB=0.01) as served:

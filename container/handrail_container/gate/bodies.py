@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.types import Message, Receive
 
 from handrail_container.gate.exchange import Exchange
@@ -97,7 +99,8 @@ class Bodies:
             try:
                 note(message)
             except BodyRefused as refusal:
-                exchange.body_refusal = refusal
+                if asyncio.current_task() is not exchange.task:  # a middleware's, which wraps it in a group
+                    exchange.body_refusal = refusal
                 raise
             return message
 

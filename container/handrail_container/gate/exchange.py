@@ -34,9 +34,9 @@ class Exchange(Answer):
 
     `headers` are the request's, the last of each name; `calls` are futures on the event loop that work for it;
     `has_lane` says whether it asked for admission to a lane, `place` is its place there, `was_rejected` says whether
-    the queue was full; `body_refusal` is what reading its body raised, as a limit was exceeded; `handler` is the name
-    of its handler; `took_s` is known once it is over. If it `ends_with_client`, no handler could still notice a
-    disconnect.
+    the queue was full; `body_refusal` is what reading its body raised in another task, as a limit was exceeded;
+    `handler` is the name of its handler; `took_s` is known once it is over. If it `ends_with_client`, no handler could
+    still notice a disconnect.
     """
 
     __slots__ = (
@@ -117,7 +117,7 @@ class Exchange(Answer):
         """As of any answer. Raises what refused the body if the answer is 400: behind a middleware of Starlette's,
         FastAPI takes that exception, which comes in a group, for a body that cannot be parsed."""
         refusal, self.body_refusal = self.body_refusal, None
-        if refusal is not None and start["status"] == _NOT_PARSED:
+        if refusal is not None and start["status"] == _NOT_PARSED != refusal.status_code:
             raise refusal
         return super()._start(start)
 
