@@ -43,16 +43,14 @@ class _Place:
 
     def answered(self) -> None:
         """The answer is complete; what its application still does needs no place."""
-        if not self._is_left:
-            self._is_left = True
-            self._lane.after += 1
-            self._lane._leave(time.monotonic() - self._began)
+        self._is_left = True
+        self._lane.after += 1
+        self._lane._leave(time.monotonic() - self._began)
 
     def over(self) -> None:
         if self._is_left:
             self._lane.after -= 1
         else:
-            self._is_left = True
             self._lane._leave(time.monotonic() - self._began)
 
 
@@ -93,6 +91,7 @@ class Lane:
             try:
                 await app(scope, receive, send)
             finally:
+                exchange.place = None
                 place.over()
 
         return admitted

@@ -23,7 +23,7 @@ STREAM_NOTICE_S = 2.0
 _NOT_PARSED = 400
 
 
-class Place(Protocol):
+class PlaceInLane(Protocol):
     """A request's place in a lane."""
 
     def answered(self) -> None: ...
@@ -33,10 +33,10 @@ class Exchange(Answer):
     """A request in the server: its client, its timeouts and its end.
 
     `headers` are the request's, the last of each name; `calls` are futures on the event loop that work for it;
-    `has_lane` says whether it asked for admission to a lane, `place` is its place there, `was_rejected` says whether
-    the queue was full; `body_refusal` is what reading its body raised in another task, as a limit was exceeded;
-    `handler` is the name of its handler; `took_s` is known once it is over. If it `ends_with_client`, no handler could
-    still notice a disconnect.
+    `has_lane` says whether it asked for admission to a lane, `place` is its place there until the answer is complete,
+    `was_rejected` says whether the queue was full; `body_refusal` is what reading its body raised in another task, as a
+    limit was exceeded; `handler` is the name of its handler; `took_s` is known once it is over. If it
+    `ends_with_client`, no handler could still notice a disconnect.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class Exchange(Answer):
         self.has_lane = False
         self.was_rejected = self.ends_with_client = self.outlives_client = False
         self.handler = ""
-        self.place: Place | None = None
+        self.place: PlaceInLane | None = None
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         self.connection = connection = state.get("handrail.connection")
         loop = connection.loop if connection is not None else None  # without it, Python 3.11 makes a system call
@@ -122,8 +122,9 @@ class Exchange(Answer):
         return super()._start(start)
 
     def _completed(self) -> None:
-        if self.place is not None:
-            self.place.answered()
+        place, self.place = self.place, None
+        if place is not None:
+            place.answered()
 
     @property
     def is_whole(self) -> bool:
