@@ -57,6 +57,7 @@ class Run:
             is_kept,
             self._complete,
         )
+        self.cycle.more_body = False  # the request has been read
 
     def _complete(self) -> None:
         self.completed += 1

@@ -31,12 +31,36 @@ class Overloaded(HTTPException):
         super().__init__(503, message, headers={"Retry-After": str(retry_after_s)})
 
 
+class _Place:
+    """A request's place in a lane, left once: at the end of its answer, or of its work if that is earlier."""
+
+    __slots__ = ("_began", "_is_left", "_lane")
+
+    def __init__(self, lane: Lane, began: float) -> None:
+        self._lane = lane
+        self._began = began
+        self._is_left = False
+
+    def answered(self) -> None:
+        """The answer is complete; what its application still does needs no place."""
+        self._is_left = True
+        self._lane.after += 1
+        self._lane._leave(time.monotonic() - self._began)
+
+    def over(self) -> None:
+        if self._is_left:
+            self._lane.after -= 1
+        else:
+            self._lane._leave(time.monotonic() - self._began)
+
+
 class Lane:
-    """Requests with a common limit and queue. `running` and `waiting` are the present numbers; `when_asked`, if any, is
-    called with each request before its admission."""
+    """Requests with a common limit and queue. `running` and `waiting` are the present numbers; `after` is that of the
+    requests that work on after their answer, as an application's background tasks do, and have no place any more.
+    `when_asked`, if any, is called with each request before its admission."""
 
     def __init__(self, settings: Settings) -> None:
-        self.running = 0
+        self.running = self.after = 0
         self.when_asked: Callable[[Exchange], None] | None = None
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._max_running = settings.max_concurrency
@@ -63,10 +87,12 @@ class Lane:
             else:
                 await self._turn(exchange)
                 began = time.monotonic()
+            exchange.place = place = _Place(self, began)
             try:
                 await app(scope, receive, send)
             finally:
-                self._leave(time.monotonic() - began)
+                exchange.place = None
+                place.over()
 
         return admitted
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import HTTPException
+import asyncio
+
 from starlette.types import Message, Receive
 
 from handrail_container.gate.exchange import Exchange
-from handrail_container.http.json_bounds import NO_BOUNDS, UNCOUNTED, JsonBounds, JsonCount
+from handrail_container.http.json_bounds import NO_BOUNDS, UNCOUNTED, BodyRefused, JsonBounds, JsonCount
 
 #: The most separators in a form: the parser calls back for each field, empty ones included. Starlette itself allows
 #: 1,000 fields that are not empty.
@@ -16,16 +17,15 @@ _FORM = b"application/x-www-form-urlencoded"
 MB = 1 << 20
 
 
-class TooLarge(HTTPException):
-    """A body exceeds the limit of one body: 413. It is an HTTPException because FastAPI, as it reads a body, takes any
-    other exception for invalid JSON."""
+class TooLarge(BodyRefused):
+    """A body exceeds the limit of one body: 413."""
 
     def __init__(self, limit: float) -> None:
         message = f"the body is larger than {limit / MB:g} MB; HANDRAIL_MAX_BODY_MB sets the limit"
         super().__init__(413, message, headers={"Connection": "close"})
 
 
-class TooMany(HTTPException):
+class TooMany(BodyRefused):
     """All bodies in memory together exceed their limit: 503."""
 
     def __init__(self, limit: float) -> None:
@@ -33,7 +33,7 @@ class TooMany(HTTPException):
         super().__init__(503, message, headers={"Retry-After": "1", "Connection": "close"})
 
 
-class TooManyFields(HTTPException):
+class TooManyFields(BodyRefused):
     """A form exceeds MOST_FIELDS: 413."""
 
     def __init__(self) -> None:
@@ -76,9 +76,8 @@ class Bodies:
         read, count, fields = 0, JsonCount(bounds), 0
         is_form = exchange.headers.get(b"content-type", b"").lower().startswith(_FORM)
 
-        async def counted() -> Message:
+        def note(message: Message) -> None:
             nonlocal read, fields
-            message = await receive()
             size = len(message.get("body", b""))
             read += size
             if not exchange.is_closed:  # a task of the handler may read on after the request is over
@@ -94,6 +93,15 @@ class Bodies:
                 fields += message["body"].count(b"&") + message["body"].count(b";") if is_form else 0
             if fields > MOST_FIELDS:
                 raise TooManyFields
+
+        async def counted() -> Message:
+            message = await receive()
+            try:
+                note(message)
+            except BodyRefused as refusal:
+                if asyncio.current_task() is not exchange.task:  # a middleware's, which wraps it in a group
+                    exchange.body_refusal = refusal
+                raise
             return message
 
         return counted

@@ -6,9 +6,10 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Protocol
 
 from handrail.core.presence import ClientLeft
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope, Send
 
 from handrail_container.http.answer import Answer
@@ -19,21 +20,30 @@ from handrail_container.process import log_lines
 NOTICE_S = 0.3
 #: The same for a stream of a Truss Model, which may ask once a second whether its client is there.
 STREAM_NOTICE_S = 2.0
+_NOT_PARSED = 400
+
+
+class PlaceInLane(Protocol):
+    """A request's place in a lane."""
+
+    def answered(self) -> None: ...
 
 
 class Exchange(Answer):
     """A request in the server: its client, its timeouts and its end.
 
     `headers` are the request's, the last of each name; `calls` are futures on the event loop that work for it;
-    `has_lane` says whether it asked for admission to a lane, `was_rejected` whether the queue was full; `handler` is
-    the name of its handler; `took_s` is known once it is over. If it `ends_with_client`, no handler could still notice
-    a disconnect.
+    `has_lane` says whether it asked for admission to a lane, `place` is its place there until the answer is complete,
+    `was_rejected` says whether the queue was full; `body_refusal` is what reading its body raised in another task, as a
+    limit was exceeded; `handler` is the name of its handler; `took_s` is known once it is over. If it
+    `ends_with_client`, no handler could still notice a disconnect.
     """
 
     __slots__ = (
         "_is_cancelled_by_leaving",
         "began",
         "body_bytes",
+        "body_refusal",
         "calls",
         "connection",
         "ended_at",
@@ -44,6 +54,7 @@ class Exchange(Answer):
         "left_at",
         "limit_s",
         "outlives_client",
+        "place",
         "scope",
         "stream_limit_s",
         "task",
@@ -61,10 +72,12 @@ class Exchange(Answer):
         self.limit_s = self.stream_limit_s = self.ended_at = self.left_at = math.inf
         self.took_s = 0.0
         self.body_bytes = 0
+        self.body_refusal: HTTPException | None = None
         self.calls: set[asyncio.Future[Any]] = set()
         self.has_lane = False
         self.was_rejected = self.ends_with_client = self.outlives_client = False
         self.handler = ""
+        self.place: PlaceInLane | None = None
         self._is_cancelled_by_leaving = is_cancelled_by_leaving
         self.connection = connection = state.get("handrail.connection")
         loop = connection.loop if connection is not None else None  # without it, Python 3.11 makes a system call
@@ -98,6 +111,20 @@ class Exchange(Answer):
             raise
         self.bytes_out += len(body["body"])
         self.is_complete, self.first_chunk_at = True, time.monotonic()
+        self._completed()
+
+    def _start(self, start: Message) -> Message:
+        """As of any answer. Raises what refused the body if the answer is 400: behind a middleware of Starlette's,
+        FastAPI takes that exception, which comes in a group, for a body that cannot be parsed."""
+        refusal, self.body_refusal = self.body_refusal, None
+        if refusal is not None and start["status"] == _NOT_PARSED != refusal.status_code:
+            raise refusal
+        return super()._start(start)
+
+    def _completed(self) -> None:
+        place, self.place = self.place, None
+        if place is not None:
+            place.answered()
 
     @property
     def is_whole(self) -> bool:

@@ -130,12 +130,11 @@ class Gate:
             exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
             self._exchanges.add(exchange)
             try:
-                endpoint = self._opened.endpoints.get(path) or self._endpoint_for(scope)
-                refusal = self._refusal(endpoint, exchange)
-                if endpoint is None or refusal is not None:
-                    await exchange.fail(refusal or self.lifecycle.refusal())
+                found = self._admitted(exchange)
+                if isinstance(found, Failure):
+                    await exchange.fail(found)
                 else:
-                    await self._answer(endpoint, exchange, receive)
+                    await self._answer(found, exchange, receive)
             except Exception as error:  # noqa: BLE001  an error's own answer may raise, as for an invalid header
                 await exchange.fail(explain_ours(error, exchange.request_id))
             finally:
@@ -201,19 +200,22 @@ class Gate:
         own = self._opened.applications.endpoint(scope) or self.endpoints.get(path)
         return own or next((endpoint for prefix, endpoint in below if path.startswith(prefix)), None)
 
-    def _refusal(self, endpoint: Endpoint | None, exchange: Exchange) -> Failure | None:
-        """The error for a request that is not admitted; None if it is."""
-        is_open = endpoint is None or not endpoint.asks_for_key
-        refusal = self.keys.refusal(exchange.scope["path"] if is_open else None, exchange.headers)
-        if refusal is not None:
+    def _admitted(self, exchange: Exchange) -> Endpoint | Failure:
+        """The endpoint of a request that is admitted, else its error. The key is checked before an application's routes
+        are matched: a pattern may take seconds for a long path. The paths that need no key are few and short."""
+        path, headers = exchange.scope["path"], exchange.headers
+        if (refusal := self.keys.refusal(path, headers)) is not None:
             return refusal
-        if self.stalled is not None and exchange.scope["path"] in PATHS and self.lifecycle.is_ready:
+        endpoint = self._opened.endpoints.get(path) or self._endpoint_for(exchange.scope)
+        if endpoint is not None and endpoint.asks_for_key and (refusal := self.keys.refusal(None, headers)) is not None:
+            return refusal
+        if self.stalled is not None and path in PATHS and self.lifecycle.is_ready:
             return self._without_reason(self.stalled, exchange)
         if endpoint is None or not (self.lifecycle.state is State.READY or self._is_open(endpoint, exchange)):
             return self._without_reason(self.lifecycle.refusal(), exchange)
         if endpoint.methods and exchange.scope["method"] not in endpoint.methods:
             return _wrong_method(endpoint, exchange.scope)
-        return None
+        return endpoint
 
     def _without_reason(self, failure: Failure, exchange: Exchange) -> Failure:
         """`failure`, without its reason for a client that sent no key although there are keys."""

@@ -124,7 +124,7 @@ class Tally(Collector):
         yield CounterMetricFamily("handrail_log_dropped", text, value=outlet.dropped())
         yield self._seconds.family("handrail_invocation_seconds", "From the request to the end of its answer.")
         yield self._first_chunk.family("handrail_first_chunk_seconds", "From the request to a stream's first piece.")
-        yield _gauge("handrail_in_flight", "Requests that run.", sum(lane.running for lane in self._lanes))
+        yield _gauge("handrail_in_flight", "Requests that run.", sum(lane.running + lane.after for lane in self._lanes))
         yield _gauge("handrail_tasks", "Tasks on the event loop.", len(asyncio.all_tasks(self._loop)))
         yield _gauge("handrail_queued", "Requests that wait.", sum(lane.waiting for lane in self._lanes))
         text = "SystemExit and KeyboardInterrupt of tasks, callbacks and threads that handlers started."

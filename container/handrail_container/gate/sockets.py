@@ -82,14 +82,15 @@ class Sockets:
 
     async def _admit(self, socket: Socket) -> None:
         path = socket.scope["path"]
-        endpoint = self.endpoints.get(path) or self.applications.socket(socket.scope)
         headers = dict(socket.scope["headers"])
         refusal = (self.keys.refusal(None, headers) if self.keys else None) or self.origins.refusal(headers)
+        if refusal is None and not self._lifecycle.is_ready:
+            refusal = self._lifecycle.refusal()
         if refusal is not None:
             await socket.refuse(refusal)
-        elif not self._lifecycle.is_ready:
-            await socket.refuse(self._lifecycle.refusal())
-        elif endpoint is None:
+            return
+        endpoint = self.endpoints.get(path) or self.applications.socket(socket.scope)
+        if endpoint is None:
             await socket.refuse(Failure(404, f"there is no WebSocket at {path}"))
         elif len(self._open) >= self.most:
             await socket.refuse(_full(len(self._open)))

@@ -16,6 +16,7 @@ from handrail.wrap.downstream import StreamCut
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from handrail_container.http.alone import ours_alone
 from handrail_container.http.envelope import WITHOUT_BODY, Explain, Failure, error_body, error_event, error_response
 from handrail_container.http.framing import CONTROLS, framed
 
@@ -114,10 +115,14 @@ class Answer:
         if not message.get("more_body", False):
             self.is_complete, self._is_flowing = True, False
             self.first_chunk_at = self.first_chunk_at or time.monotonic()
+            self._completed()
             return
         self._pieces -= 1
         if self._pieces < 1:
             await self._look()
+
+    def _completed(self) -> None:
+        """Called when the last piece was sent; the application may work on after that."""
 
     async def _look(self) -> None:
         """Give other tasks a turn if they have waited for _TURN_S: a client that reads fast must not hold them up. The
@@ -251,7 +256,7 @@ def answering(app: ASGIApp, explain: Explain) -> ASGIApp:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # a user's handler may raise anything
-            if (refusal := _refusal(error, answer)) is not None:
+            if (refusal := _refusal(ours_alone(error), answer)) is not None:
                 raise refusal from None
             failure = await answer_error(error, explain, answer)
             exchange.has_failed = exchange.has_failed or answer.has_failed
@@ -279,6 +284,7 @@ def _refusal(error: BaseException, answer: Answer) -> BaseException | None:
 
 def _cause(error: BaseException, answer: Answer) -> BaseException:
     """`error`, or the stream's own OSError for which Starlette raised ClientDisconnect."""
+    error = ours_alone(error)
     cause = error.__context__
     is_own = isinstance(cause, OSError) and not isinstance(cause, ClientLeft) and cause is not answer.refusal
     return cause if is_own and type(error) is ClientDisconnect and cause is not None else error

@@ -19,6 +19,7 @@ from handrail.wrap.middleware import WrapperRaised
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from handrail_container.http.alone import ours_alone
 from handrail_container.http.answer import AnswerCut
 from handrail_container.http.envelope import LEFT, MAX_BYTES, Explain, Failure, to_json
 from handrail_container.http.own_calls import own_call
@@ -86,7 +87,7 @@ def explain_wrapper(wrapper: Wrapper, settings: Settings) -> Explain:
             return error.failure if isinstance(error, AnswerCut) else Failure(500, str(error))
         function, cause = wrapper.candidate.function, error
         if isinstance(error, WrapperRaised):
-            cause = error.__cause__ or error
+            cause = ours_alone(error.__cause__ or error)
         name = getattr(function, "__name__", repr(function))
         failure = _expected(cause) or _raised(cause, function, name, settings, request_id)
         return redacted(failure, settings.redactor)

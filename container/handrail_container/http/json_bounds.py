@@ -42,7 +42,12 @@ class JsonBounds(NamedTuple):
 NO_BOUNDS = JsonBounds(sys.maxsize, sys.maxsize, sys.maxsize)
 
 
-class TooMuchJson(HTTPException):
+class BodyRefused(HTTPException):
+    """A body exceeds a limit. It is an HTTPException because FastAPI, as it reads a body, takes any other exception for
+    invalid JSON."""
+
+
+class TooMuchJson(BodyRefused):
     """A document exceeds its bounds: 413 or 400. It is an HTTPException because FastAPI, as it reads a body, takes any
     other exception for invalid JSON."""
 
@@ -51,7 +56,7 @@ class TooMuchJson(HTTPException):
         super().__init__(status, f"the body has {self.has}", headers={"Connection": "close"})
 
 
-class UnusualNumbers(HTTPException):
+class UnusualNumbers(BodyRefused):
     """A document has numbers that take a parser seconds: 400."""
 
     def __init__(self, has: str) -> None:

@@ -40,8 +40,22 @@ class Cycle(RequestResponseCycle):
     """
 
     _start: Any = None
+    #: Bytes that came of the body after the answer.
+    rest_bytes = 0
+    #: Whether the connection is kept for another request, as far as request and answer say.
+    is_kept = True
     #: Whether closing the connection ends the body: HTTP/1.0 has no chunked encoding.
     _ends_by_closing = False
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether uvicorn leaves the connection open, also at the end of an answer whose request's body goes on: an
+        immediate close could lose the answer, so the protocol ends that connection."""
+        return self.is_kept or (self.response_complete and self.more_body)
+
+    @keep_alive.setter
+    def keep_alive(self, is_kept: bool) -> None:
+        self.is_kept = is_kept
 
     def send(self, message: Any) -> Awaitable[None]:  # type: ignore[override]  # uvicorn's is a coroutine function
         """ASGI's `send`. Its result has to be awaited at once: the message may have been sent already."""
@@ -104,7 +118,7 @@ class Cycle(RequestResponseCycle):
     def _try_write_whole(self, start: Any, message: Any) -> bool:
         """Write the whole answer. False, with nothing written, if it is incomplete, unusual or ends the connection."""
         body = message.get("body", b"")
-        if message.get("more_body") or not self.keep_alive:
+        if message.get("more_body") or not self.is_kept:
             return False
         names, values = zip(*self.default_headers, *start["headers"])  # noqa: B905  pairs by ASGI; strict costs 10 %
         head, said = _head(names), b"".join(values)

@@ -25,6 +25,12 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEADERS = 200
 
+#: Bytes of a body that may still come once its request is answered; a client that has more is to stop.
+MAX_REST_BYTES = 64 * 1024
+#: Bytes that are discarded of a client that does not stop, so that it reads its answer. A body that is within the
+#: default limit fits.
+MAX_DISCARDED_BYTES = 32 << 20
+
 _LINGER_S = 1.0
 #: On Linux `poll` reports a closed peer before its data is read; elsewhere only the next read shows it.
 _CLOSED = getattr(select, "POLLRDHUP", 0)
@@ -43,6 +49,7 @@ class LimitedProtocol(RequestReader):
         super().__init__(*args, **kwargs)
         self._timeouts = timeouts
         self._chunk_bytes = 0
+        self._discarded_bytes = 0
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
 
@@ -55,9 +62,13 @@ class LimitedProtocol(RequestReader):
         self.app_state = {"handrail.connection": self}  # uvicorn copies it into each request's `state`
 
     def _feed(self, data: bytes) -> None:
+        cycle = self.cycle
+        is_rest = cycle is not None and cycle.more_body and cycle.response_complete
         self._chunk_bytes = len(data)
         self._head_bytes += self._chunk_bytes
         super()._feed(data)
+        if is_rest and not self._is_refused and self._is_resting():
+            self._count_rest(cycle)
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             if not self._is_refused and (self._is_in_head() or self._is_unfinished()):
                 self._refuse(self._over_limit() or _LARGE_HEAD)
@@ -65,6 +76,26 @@ class LimitedProtocol(RequestReader):
                 self._refuse(_EMPTY_LINES)  # a parser skips any number of them
         elif self.flow.read_paused and not (self.pipeline or self._is_unfinished() or self.transport.is_closing()):
             self.flow.resume_reading()  # uvicorn would pause until the body is asked for, and miss a disconnect
+
+    def _is_resting(self) -> bool:
+        """Whether the latest request is answered, and its body has not ended."""
+        return self._is_unfinished() and not self._is_busy()
+
+    def _count_rest(self, cycle: Any) -> None:
+        cycle.rest_bytes += self._chunk_bytes
+        if cycle.rest_bytes > MAX_REST_BYTES:
+            self._end_rest()
+
+    def _end_rest(self) -> None:
+        """End the connection of an answered request whose body goes on. The client gets some time to read its answer:
+        what it sends meanwhile is discarded, up to a limit."""
+        self._is_refused = True
+        self._hang_up(self._timeouts.rest_s)
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            self.transport.abort()
 
     def on_headers_complete(self) -> None:
         is_large = self._head_bytes + self._chunk_bytes > MAX_TARGET_BYTES
@@ -102,14 +133,18 @@ class LimitedProtocol(RequestReader):
             self._give_up()
 
     def _patience_s(self) -> float:
+        if self._is_unfinished():
+            return self._timeouts.rest_s
         is_kept = self.cycle is not None and not self._is_in_head()
         return self.timeout_keep_alive if is_kept else self._timeouts.head_s
 
     def _give_up(self) -> None:
-        """Answer with 408 if a request's head has begun; else only close the connection."""
+        """Answer with 408 if a request's head has begun; else only end the connection."""
         if self._is_in_head():
             late = f"the request's headers had not come within {self._timeouts.head_s:g} s"
             self._refuse(Failure(408, late))
+        elif self._is_unfinished() and not self._is_refused:
+            self._end_rest()
         else:
             self.transport.close()
 
@@ -155,12 +190,12 @@ class LimitedProtocol(RequestReader):
         self._answer(failure)
         self._hang_up()
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, linger_s: float = _LINGER_S) -> None:
         """End writing, and discard input for a moment before closing: an immediate close could lose our answer."""
         if self.transport.is_closing():
             return
         end_writing(self.transport)
-        self.loop.call_later(_LINGER_S, self.transport.close)
+        self.loop.call_later(linger_s, self.transport.close)
 
     def _mark_disconnected(self) -> None:
         """Mark the unanswered requests; whatever their applications still send is dropped."""

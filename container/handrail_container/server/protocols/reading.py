@@ -87,6 +87,7 @@ class RequestReader(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
+            self._discard(data)
             return
         cycle = self.cycle
         is_waiting = cycle is not None and not (cycle.more_body or cycle.response_complete)
@@ -203,7 +204,7 @@ class RequestReader(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         cycle = self.cycle
-        if "path" in self.scope and not cycle.response_complete:  # else `_on_upgrade` has yet to see the head
+        if "path" in self.scope:  # else `_on_upgrade` has yet to see the head
             cycle.more_body = False
             cycle.message_event.set()
 
@@ -219,7 +220,9 @@ class RequestReader(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:  # this runs in the context of the request before it
+        if self._running.more_body and not self._running.is_kept:
+            self._end_rest()
+        elif self.pipeline:  # this runs in the context of the request before it
             self._context.run(self._start_asgi_task, *self.pipeline.pop())
         elif self._last_word is not None:
             self._say_last_word(self._last_word)
@@ -242,6 +245,14 @@ class RequestReader(HttpToolsProtocol):
 
     def _is_in_head(self) -> bool:
         return self.scope is not None and "path" not in self.scope
+
+    @abstractmethod
+    def _end_rest(self) -> None:
+        """End the connection: the request is answered, and its body has not ended."""
+
+    @abstractmethod
+    def _discard(self, data: bytes) -> None:
+        """Count input that came after the end of the connection was decided."""
 
     @abstractmethod
     def _say_last_word(self, failure: Failure) -> None:
