@@ -10,7 +10,7 @@ from handrail_container.program.config_field import Field
 from handrail_container.program.gpus import count
 from handrail_container.program.lmi import config, options
 from handrail_container.program.lmi.config import LmiConfig
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 
@@ -196,6 +196,7 @@ def test_the_nearest_option_is_written_as_the_field_is(name: str, near: str | No
     assert config.nearest(name) == near
 
 
+@example([("option.entryPoint", "\n")], 0)
 @given(
     some.lists(some.tuples(some.sampled_from([f"option.{name}" for name in options.RULES]), some.text()), max_size=4),
     some.integers(0, 2),

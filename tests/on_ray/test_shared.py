@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.on_ray import on_a_cluster
 from tests.on_ray.conftest import READY_S, fleet
 from tests.servers import PATIENCE_S, Served, environment, eventually, free_port, listens, run
 
@@ -39,8 +40,13 @@ def test_what_finds_no_room_is_said(address: str, tmp_path: Path) -> None:
         assert served.stop() == 0
 
 
-def test_what_a_serve_of_others_listens_on_is_said(address: str, tmp_path: Path) -> None:
-    """It is not ours to end, and goes with its cluster."""
+def test_what_a_serve_of_others_listens_on_is_said(tmp_path: Path) -> None:
+    """It is not ours to end, and goes with its cluster: one of its own."""
+    with on_a_cluster() as launcher:
+        _is_said(launcher.environment["RAY_ADDRESS"], tmp_path)
+
+
+def _is_said(address: str, tmp_path: Path) -> None:
     port = free_port()
     start = [Path(sysconfig.get_path("scripts"), "serve"), "start", "--address", address, "--http-port", str(port)]
     subprocess.run(start, check=True, env=environment({}), timeout=PATIENCE_S)

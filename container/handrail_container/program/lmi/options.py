@@ -174,7 +174,8 @@ def _entry_point(value: str, place: Place) -> Ruling:
         return refused(value, "is a service of LMI's for another engine than vLLM: leave it out if vLLM is to serve")
     if value == place.script:
         return used("the script")
-    return refused(value, f"is not looked for: set CUSTOM_SCRIPT_FILENAME={value}, and leave this out")
+    written = value if value.isprintable() else repr(value)
+    return refused(value, f"is not looked for: set CUSTOM_SCRIPT_FILENAME={written}, and leave this out")
 
 
 _LIMITS = re.compile(r"\s*\w+=[0-9]{1,18}(,\s*\w+=[0-9]{1,18})*")
