@@ -48,8 +48,7 @@ class BodyRefused(HTTPException):
 
 
 class TooMuchJson(BodyRefused):
-    """A document exceeds its bounds: 413 or 400. It is an HTTPException because FastAPI, as it reads a body, takes any
-    other exception for invalid JSON."""
+    """A document exceeds its bounds: 413 or 400."""
 
     def __init__(self, has: str, setting: str, limit: int, status: int = 413) -> None:
         self.has = f"{has}, and {setting} allows {limit:,}"
