@@ -42,6 +42,7 @@ SAYS = {
     "returns_a_thing_typed": "What it answered with is no JSON",
     "returns_nan": "JSON has neither NaN nor Infinity: return None in their place",
     "imports_when_called": "Add the package that has `a_package_nobody_has` to requirements.txt",
+    "imports_a_module_that_is_not_there": "starlette is installed, and has no module `no_such_module`: is its name",
     "runs_out_of_memory": "The process had no memory left for it",
     "asks_the_engine_in_def": AWAIT,
     "opens_a_relative_path": "write `Path(__file__).parent / 'prompts/system.txt'` for one beside the file",

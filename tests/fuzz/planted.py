@@ -98,7 +98,7 @@ def handshakes() -> None:
 def stops() -> None:
     """A connection that cannot be ended ends the stop."""
 
-    async def end(part: str, step: Any, within_s: float | None) -> None:
+    async def end(self: Any, part: str, step: Any, within_s: float | None) -> None:
         if inspect.isawaitable(result := step()):
             await result
 
@@ -106,7 +106,7 @@ def stops() -> None:
         raise AssertionError("it is half closed")
 
     _replace(websocket.SocketProtocol, shutdown=shutdown, _refuse=_nothing)
-    _replace(teardown, _end=end)
+    _replace(teardown.Teardown, _end=end)
 
 
 def guard() -> None:

@@ -192,7 +192,7 @@ def test_a_file_that_the_script_uses_is_not_passed_over(model_path: Path, place:
     """Imported, or named by a reference."""
     place("foreign/sagemaker", "inference.py")
     text = "from inference import predict_fn\ndef custom_sagemaker_invocation_handler(): return predict_fn(1, {})\n"
-    assert [warning for warning in program(text).warnings if "inference.py" in warning] == []
+    assert [warning for warning in program(text).warnings if "inference.py:" in warning] == []
     found = program("def custom_sagemaker_ping_handler(): ...\n", invocation="inference.py:model_fn")
     assert [warning for warning in found.warnings if "inference.py:" in warning] == []
 

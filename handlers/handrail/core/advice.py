@@ -60,6 +60,14 @@ def _of_djl(error: Any, match: re.Match[str]) -> str:
     return f"Of DJL Serving's {match[2]} there are here: {', '.join(names)}"
 
 
+def _no_module(error: Any, match: re.Match[str]) -> str:
+    """A package that is not installed, or one that is, and lacks the module."""
+    package = match[1]
+    if match[2] and package in sys.modules:
+        return f"{package} is installed, and has no module `{match[2]}`: is its name right, and the version?"
+    return f"Add the package that has `{package}` to requirements.txt beside the script, or put {package}.py there"
+
+
 def _undefined(error: BaseException, match: re.Match[str]) -> str:
     """An undefined name, with its import if the module is known."""
     import handrail
@@ -137,8 +145,8 @@ ROWS = (
     ),
     _row(
         (ModuleNotFoundError,),
-        r"No module named '([^'.]+)",
-        "Add the package that has `{1}` to requirements.txt beside the script, or put {1}.py there",
+        r"No module named '([^'.]+)(?:\.([^']+))?'",
+        _no_module,
     ),
     _row((ImportError,), r"attempted relative import", _absolute),
     _row((ImportError,), r"cannot import name '(\w+)' from 'handrail'", _of_handrail),

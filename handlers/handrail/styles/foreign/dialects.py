@@ -41,7 +41,8 @@ DIALECTS = (
     Dialect(
         "SageMaker's inference toolkit",
         "sagemaker",
-        "It is served where nothing else answers /invocations and the style inference_toolkit is not left out. "
+        "It is served as code/inference.py, or by the name in SAGEMAKER_PROGRAM, where nothing else answers "
+        "/invocations and the style inference_toolkit is not left out. "
         f"{_WRITE} input_fn, predict_fn and output_fn do, or take the other handler away",
         (
             Functions(("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")),
@@ -67,8 +68,9 @@ DIALECTS = (
     Dialect(
         "DJL Serving",
         "djl",
-        "It is served where the script imports djl_python and has a marked function or `handle`, nothing else answers "
-        f"/invocations, and the style lmi is not left out. {_WRITE} they do, or take the other handler away",
+        "It is served as model.py, or by the name in CUSTOM_SCRIPT_FILENAME, where it imports djl_python and has a "
+        "marked function or `handle`, nothing else answers /invocations, and the style lmi is not left out. "
+        f"{_WRITE} they do, or take the other handler away",
         (Imports(("djl_python",)), Functions(("handle",), sure=False, first=("inputs", "input"))),
         ("model.py", "code/model.py"),
         settings_files=("code/serving.properties",),
