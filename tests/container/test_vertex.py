@@ -80,6 +80,7 @@ async def test_text_is_a_prediction_as_well(folder: Path) -> None:
 REFUSED = [
     ({"instances": {"a": 1}}, 400, "'instances' is no list"),
     ({"instances": [1], "parameters": [1]}, 400, "'parameters' is no object"),
+    ({"instances": [1], "params": {}}, 400, '"params" is unknown beside'),
     ({"instances": ["a", {"stream": True}]}, 400, "instances[1] has 'stream'"),
     ({"instances": [1, {"kind": "refuses"}]}, 422, "instances[1]: too short"),
     ({"instances": [{"kind": "refuses_plainly"}]}, 503, "instances[0]: no room"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.program.config_field import Field
+from handrail_container.program.config_field import Field, Outcome
 from handrail_container.program.gpus import count
 from handrail_container.program.lmi import config, options
 from handrail_container.program.lmi.config import LmiConfig
@@ -194,6 +194,14 @@ def test_gpus_are_counted_without_opening_them(tmp_path: Path) -> None:
 )
 def test_the_nearest_option_is_written_as_the_field_is(name: str, near: str | None) -> None:
     assert config.nearest(name) == near
+
+
+def test_a_name_that_is_nearly_an_option_is_told_before_vllm_is_asked() -> None:
+    """Which the echo engine never is. A flag of vLLM's is passed on as it is."""
+    near, flag = config.read(Path("/nowhere"), {"OPTION_MAX_ROLLING_BATCH_SISE": "3", "OPTION_SEED": "1"}, 0).fields
+    assert (near.outcome, near.is_warned) == (Outcome.MAPPED, True)
+    assert near.note.endswith("did you mean option.max_rolling_batch_size?")
+    assert (flag.note, flag.is_warned) == ("SM_VLLM_SEED=1", False)
 
 
 @example([("option.entryPoint", "\n")], 0)

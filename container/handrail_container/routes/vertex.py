@@ -24,6 +24,7 @@ from handrail_container.http.explain import explain_ours
 from handrail_container.routes.asked_at import as_json, at
 from handrail_container.routes.endpoint import Endpoint
 from handrail_container.routes.inputs.dialect import AT_ROOT
+from handrail_container.routes.inputs.refusals import shown
 from handrail_container.settings.fields import Settings
 
 _INVOCATIONS = "/invocations"
@@ -151,6 +152,10 @@ def _payload(body: bytes) -> dict[str, Any] | None:
 def _bodies(payload: Mapping[str, Any], bounds: Bounds) -> list[Mapping[str, Any]]:
     """The body of each instance. Raises HTTPException (400)."""
     instances, parameters = payload["instances"], payload.get("parameters")
+    if others := payload.keys() - {"instances", "parameters"}:
+        raise HTTPException(
+            400, f"{shown(min(others))} is unknown beside 'instances': only 'parameters' is known there"
+        )
     if not isinstance(instances, list):
         raise HTTPException(400, "'instances' is no list: write one, as [{\"inputs\": …}]")
     if parameters is not None and not isinstance(parameters, dict):

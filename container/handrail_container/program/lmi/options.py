@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from handrail_container.program.lmi.ruling import (
@@ -232,4 +234,10 @@ RULES: dict[str, Rule] = {
 def ruling(name: str, value: str, place: Place) -> Ruling:
     """What becomes of `option.<name>`, which has a value."""
     rule = RULES.get(name) or RULES.get(name.lower())
-    return rule(value, place) if rule else passed_on(name.replace("-", "_").upper(), value)
+    if rule:
+        return rule(value, place)
+    passed = passed_on(name.replace("-", "_").upper(), value)
+    if close := difflib.get_close_matches(name.lower(), RULES, n=1, cutoff=0.9):
+        note = f"{passed.note}; LMI has no option.{name}, and vLLM may have none: did you mean option.{close[0]}?"
+        return replace(passed, note=note, is_warned=True)
+    return passed
