@@ -50,11 +50,13 @@ def test_it_may_be_left_unused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert any("nothing in it is known here" in warning for warning in report.program.warnings)
 
 
-@pytest.mark.parametrize("name", ["code/data.txt", "weights/model.bin", ".cache/model.py"])
+@pytest.mark.parametrize("name", ["code/data.txt", "weights/model.bin", ".cache/model.py", "poet/model.py"])
 def test_a_folder_of_other_files_is_none(tmp_path: Path, name: str) -> None:
+    """Nor is that of an adapter, which may have a script."""
     path = tmp_path / name
     path.parent.mkdir()
     path.write_text("")
+    (path.parent / "adapter_config.json").write_text("{}")
     assert check_program(model_path=tmp_path, engine="echo").exit_code == 0
 
 

@@ -205,7 +205,7 @@ REFUSED = (
     Row(
         "`handle` without an import of djl_python",
         "handle_without_the_package",
-        refused("It is served where the script imports djl_python and has a marked function or `handle`"),
+        refused("where it imports djl_python and has a marked function or `handle`"),
         "served",
         "no start",
         "Other servers have a `handle` too.",

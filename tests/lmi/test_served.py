@@ -119,7 +119,7 @@ def test_the_setting_chooses_it(put: Put, monkeypatch: pytest.MonkeyPatch) -> No
 def test_left_out_it_is_refused(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANDRAIL_PLUGINS_DISABLED", "lmi")
     (fault,) = check(put("handles")).faults
-    assert "which nothing here calls. It is served where the script imports djl_python" in str(fault)
+    assert "which nothing here calls. It is served as model.py, or by the name in CUSTOM_SCRIPT_FILENAME" in str(fault)
 
 
 def test_an_installed_package_is_left_alone(put: Put) -> None:

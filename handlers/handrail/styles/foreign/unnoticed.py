@@ -13,6 +13,8 @@ _SCRIPTS = ("handler.py", "pipeline.py", "inference.py", "code/inference.py", "c
 #: Files for which a directory is mounted.
 _KNOWN = ("model.py", *_SCRIPTS, "serving.properties", "model.yaml", "config.yaml")
 _MOST_NAMES = 6
+#: What marks the folder of a LoRA adapter, which may have a script of its own.
+_ADAPTER = "adapter_config.json"
 
 
 def unnoticed(model_path: Path, is_read: Callable[[Path], bool]) -> Iterator[str]:
@@ -39,10 +41,8 @@ def _of(path: Path) -> str:
 def _why(path: Path) -> str:
     try:
         ast.parse(path.read_bytes())
-    except SyntaxError as error:
-        return f"line {error.lineno}: {error.msg}"
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
-        return str(error)
+    except (SyntaxError, OSError, ValueError, RecursionError, MemoryError) as error:
+        return f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
     return "it is too large"
 
 
@@ -53,7 +53,7 @@ def _only_folder(model_path: Path) -> str | None:
         return None
     (folder,) = entries
     inside = next((folder / name for name in _KNOWN if (folder / name).is_file()), None)
-    if inside is None or folder.name in ("code", "model"):
+    if inside is None or folder.name in ("code", "model") or (folder / _ADAPTER).is_file():
         return None
     return (
         f"{model_path} has nothing but the folder {folder.name}, and {inside} is not looked for there: mount that "
