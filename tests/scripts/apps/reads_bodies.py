@@ -1,9 +1,8 @@
 """Bodies, read in each way, behind two middlewares; and groups of the author's own exceptions."""
 
 import asyncio
-from typing import Annotated
 
-from fastapi import FastAPI, Form, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Request
 
 app = FastAPI()
 
@@ -26,11 +25,6 @@ async def as_bytes(request: Request):
 @app.post("/json")
 async def as_json(body: dict):
     return body
-
-
-@app.post("/form")
-async def as_form(name: Annotated[str, Form()]):
-    return name
 
 
 async def refused():
