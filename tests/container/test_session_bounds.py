@@ -59,13 +59,13 @@ def test_one_that_another_process_closed_makes_room_once_it_is_missed(sessions: 
 
 def test_expired_ones_make_room(tmp_path: Path) -> None:
     """The file has the last word: one that was prolonged stays, one that is gone is no obstacle."""
-    sessions = Sessions(tmp_path, 1, 3)
-    longer = sessions.open()
-    ends(longer, time.time() + 1200)
-    gone, expired = sessions.open(), sessions.open()
+    sessions = Sessions(tmp_path, 1200, 3)
+    longer, gone, expired = (sessions.open() for _ in range(3))
+    ends(expired, time.time() - 1)
     shutil.rmtree(gone.path)
-    while time.time() <= expired.expires.timestamp():
-        time.sleep(0.05)
+    for one in (longer, gone, expired):  # as they were once they had been opened
+        sessions._expiries.discard(one.path.name)
+        sessions._expiries.add(one.path.name, time.time() - 1)
     assert sessions.open().path.exists()
     assert (expired.path.exists(), longer.path.exists()) == (False, True)
 
