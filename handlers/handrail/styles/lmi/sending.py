@@ -110,14 +110,16 @@ async def _streamed(items: AsyncGenerator[Any], output: Any) -> Response:
         first = b""
     try:
         head = first if output is None and is_output(first) else output
-        _piece(first)
+        begun = _piece(first)
         headers, status = ({}, 200) if head is None else (_headers(head), _status(head))
     except BaseException:  # raised before the head is sent, so it gets its status; the generator is closed
         await items.aclose()
         raise
     kind = headers.get("content-type", _kind_of(first))
-    encode = _line if kind == LINES else _piece
-    response = HandlerStream(encode(first), items, Framing(kind, encode, b""))
+    if kind == LINES:
+        response = HandlerStream(_ended(begun, first), items, Framing(kind, _line, b""))
+    else:
+        response = HandlerStream(begun, items, Framing(kind, _piece, b""))
     response.status_code = status
     response.headers.update(headers)
     return response
@@ -128,8 +130,12 @@ def _kind_of(first: Any) -> str:
 
 
 def _line(item: Any) -> bytes:
-    """A piece of a stream of JSON lines, which an Output need not end itself."""
-    piece = _piece(item)
+    """A piece of a stream of JSON lines."""
+    return _ended(_piece(item), item)
+
+
+def _ended(piece: bytes, item: Any) -> bytes:
+    """An Output need not end its line itself; other pieces are as they are."""
     return piece if not piece or piece.endswith(b"\n") or not is_output(item) else piece + b"\n"
 
 
