@@ -28,6 +28,7 @@ _SECTIONS = {
     "EndpointHandlerSettings": "Handlers of Hugging Face's Inference Endpoints",
     "VertexSettings": "Vertex AI",
     "ApplicationSettings": "An application in the script",
+    "AdoptionSettings": "Scripts that build an engine of their own",
     "PluginSettings": "Plugins",
     "DialectSettings": "Request shapes",
     "AdapterSettings": "LoRA adapters",

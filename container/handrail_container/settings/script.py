@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from handrail_container.settings.adoption import AdoptionSettings
 from handrail_container.settings.application import ApplicationSettings
 from handrail_container.settings.endpoint_handler import EndpointHandlerSettings
 from handrail_container.settings.toolkit import ToolkitSettings
@@ -16,7 +17,7 @@ from handrail_container.settings.vertex import LAST_PORT, VertexSettings
 OTHER_NAMES = {"SAGEMAKER_BIND_TO_PORT": "AIP_HTTP_PORT", "SAGEMAKER_MODEL_PATH": "HF_MODEL_DIR"}
 
 
-class ScriptSettings(ApplicationSettings, ToolkitSettings, EndpointHandlerSettings, VertexSettings):
+class ScriptSettings(ApplicationSettings, AdoptionSettings, ToolkitSettings, EndpointHandlerSettings, VertexSettings):
     @model_validator(mode="before")
     @classmethod
     def _under_other_names(cls, given: Mapping[str, Any]) -> dict[str, Any]:
