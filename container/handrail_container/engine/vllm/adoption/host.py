@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handrail_container.engine.vllm.adoption.adapters import Loaded
+from handrail_container.engine.vllm.adoption.ours import called_at
 from handrail_container.engine.vllm.adoption.renderer import AnyThreadRenderer
 from handrail_container.engine.vllm.lora import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.program.adoption.arrival import Running
-from handrail_container.program.adoption.record import Adoption, AdoptionRefused
+from handrail_container.program.adoption.record import Adoption, AdoptionRefused, EngineNotHere
 
 
 class Preview:
@@ -28,30 +29,38 @@ class Preview:
 
 
 class Host:
-    """`loop` is the server's event loop; `engine_args` makes vLLM's arguments from the flags that the engine gets."""
+    """`engine_args` makes vLLM's arguments from the flags that the engine gets."""
 
     def __init__(
         self,
         adoption: Adoption,
         adapters: VllmAdapters,
-        loop: asyncio.AbstractEventLoop,
         engine_args: Callable[[], Any],
     ) -> None:
         self.adoption = adoption
-        self.loop = loop
         self._adapters = adapters
         self._engine_args = engine_args
         self._preview: Preview | None = None
 
     @property
     def is_early(self) -> bool:
-        """Whether the server's own loop would wait for an engine that needs it to start."""
+        """Whether to wait for the engine would be to wait for ever: on the server's own loop, which the engine's start
+        needs; and where none is started."""
+        if self.adoption.loop is None:
+            return True
         return not self.adoption.arrival.is_settled and self._is_on_loop
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The server's event loop. Raises EngineNotHere."""
+        if self.adoption.loop is None:
+            raise EngineNotHere(f"{called_at()} asks the engine, and none is started here")
+        return self.adoption.loop
 
     @property
     def _is_on_loop(self) -> bool:
         try:
-            return asyncio.get_running_loop() is self.loop
+            return asyncio.get_running_loop() is self.adoption.loop
         except RuntimeError:  # this thread runs no event loop
             return False
 
