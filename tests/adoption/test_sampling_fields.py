@@ -30,15 +30,15 @@ def test_what_changes_nothing_is_dropped(given: dict[str, Any]) -> None:
     [
         (
             {"use_beam_search": True},
-            "use_beam_search=True: vLLM has beam search as LLM.beam_search(prompts, BeamSearchParams(…)).",
+            "use_beam_search=True: vLLM has beam search as LLM.beam_search(prompts, BeamSearchParams(…))",
         ),
         ({"length_penalty": 0.5}, "length_penalty=0.5: vLLM has beam search"),
         ({"early_stopping": True}, "early_stopping=True: vLLM has beam search"),
-        ({"best_of": 4}, "best_of=4: vLLM does not sample more than it returns; use n=4 and choose."),
+        ({"best_of": 4}, "best_of=4: vLLM does not sample more than it returns; use n=4 and choose"),
         (
             {"logits_processors": [len]},
             "logits_processors in SamplingParams: they run in the engine's process; give their class as the engine's "
-            "logits_processors.",
+            "logits_processors",
         ),
     ],
 )
@@ -46,6 +46,7 @@ def test_what_cannot_be_had_is_refused_where_it_is_written(given: dict[str, Any]
     with pytest.raises(TypeError) as refused:
         current(**given)
     assert str(refused.value).startswith(f"model.py:5 {said}")
+    assert not str(refused.value).endswith(".")
 
 
 def test_others_are_as_they_are() -> None:

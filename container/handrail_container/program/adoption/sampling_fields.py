@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handrail_container.program.adoption.old_names import GUIDED, SAMPLING, Refused
+from handrail_container.program.adoption.old_names import GUIDED, SAMPLING, Unavailable
 
 #: Where `extra_args` of a `SamplingParams` keeps its `truncate_prompt_tokens`. vLLM passes `extra_args` on unread, and
 #: copies of the object have it too.
@@ -48,9 +48,9 @@ def _is_unset(name: str, given: Mapping[str, Any]) -> bool:
 
 def _mapped(name: str, value: Any, fields: Mapping[str, Any], where: Where) -> dict[str, Any]:
     fate = SAMPLING[name].fate
-    if isinstance(fate, Refused):
+    if isinstance(fate, Unavailable):
         said = f"{name} in SamplingParams" if name == "logits_processors" else f"{name}={value!r}"
-        raise TypeError(f"{where()} {said}: {fate.instead.format(value=value)}.")
+        raise TypeError(f"{where()} {said}: {fate.instead.format(value=value)}")
     if name == "truncate_prompt_tokens":
         return {"extra_args": {**(fields.get("extra_args") or {}), TRUNCATION: value}}
     return {str(getattr(fate, "to", name)): value}
