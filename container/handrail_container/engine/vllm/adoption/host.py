@@ -1,0 +1,90 @@
+"""What the objects of a script know of the server that they are in."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from handrail_container.engine.vllm.adoption.adapters import Loaded
+from handrail_container.engine.vllm.adoption.renderer import AnyThreadRenderer
+from handrail_container.engine.vllm.lora import VllmAdapters
+from handrail_container.engine.vllm.names import vllm
+from handrail_container.program.adoption.arrival import Running
+from handrail_container.program.adoption.record import Adoption, AdoptionRefused
+
+
+class Preview:
+    """What the model's files say before the engine runs."""
+
+    def __init__(self, engine_args: Any) -> None:
+        self.model_config = engine_args.create_model_config()
+        self._tokenizer = vllm("cached_tokenizer_from_config")(self.model_config)
+
+    def tokenizer(self) -> Any:
+        return copy.deepcopy(self._tokenizer)
+
+
+class Host:
+    """`loop` is the server's event loop; `engine_args` makes vLLM's arguments from the flags that the engine gets."""
+
+    def __init__(
+        self,
+        adoption: Adoption,
+        adapters: VllmAdapters,
+        loop: asyncio.AbstractEventLoop,
+        engine_args: Callable[[], Any],
+    ) -> None:
+        self.adoption = adoption
+        self.loop = loop
+        self._adapters = adapters
+        self._engine_args = engine_args
+        self._preview: Preview | None = None
+
+    @property
+    def is_early(self) -> bool:
+        """Whether the server's own loop would wait for an engine that needs it to start."""
+        return not self.adoption.arrival.is_settled and self._is_on_loop
+
+    @property
+    def _is_on_loop(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self.loop
+        except RuntimeError:  # this thread runs no event loop
+            return False
+
+    def require_thread(self, where: str) -> None:
+        """Raises AdoptionRefused if this would block the engine's own loop for ever."""
+        if self._is_on_loop:
+            raise AdoptionRefused(
+                f"{where} waits for the engine in an `async def`, on the event loop that the engine needs to answer: "
+                "make the function a `def`, call it with `await asyncio.to_thread(…)`, or build an AsyncLLMEngine"
+            )
+
+    def preview(self) -> Preview:
+        if self._preview is None:
+            self._preview = Preview(self._engine_args())
+        return self._preview
+
+    def loaded(self) -> Loaded:
+        return Loaded(self._adapters)
+
+    def renderer(self, running: Running) -> Any:
+        """The engine's renderer for a thread of the script's."""
+        renderer = running.client.renderer
+        return (
+            AnyThreadRenderer(renderer, running.loop) if running.client.model_config.is_multimodal_model else renderer
+        )
+
+    def chat_template(self, given: Any) -> Any:
+        return vllm("load_chat_template")(given)
+
+    def require_known(self, arguments: Mapping[str, Any], cls: type) -> None:
+        """Raises vLLM's own TypeError for an argument that no version of it has had."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        from handrail_container.program.adoption.arguments import unknown
+
+        for name in unknown(arguments, names):
+            raise TypeError(f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}")
