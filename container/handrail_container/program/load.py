@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from handrail.aws import compat
 from handrail.core.ladder import Sources
 from handrail.core.slots import Slot
@@ -22,4 +24,5 @@ def load_program(settings: Settings) -> Program:
     refuses_foreign = settings.foreign_script == "refuse" and not settings.allow_unused
     foreign = (settings.sagemaker_program, refuses_foreign)
     found = plugins.find_styles(settings)
-    return resolve(Sources(*given, found.styles, *foreign, settings, found.faults))
+    guard = (settings.adopt, tuple(shlex.split(settings.script_args)))
+    return resolve(Sources(*given, found.styles, *foreign, settings, found.faults, *guard))
