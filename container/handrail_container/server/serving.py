@@ -9,6 +9,7 @@ import time
 from functools import partial
 
 from fastapi import FastAPI
+from handrail.adoption.own_loop import STOP_S
 from handrail.core import hooks
 from handrail.core.errors import HandlerFault
 from handrail.core.script import unload
@@ -79,6 +80,9 @@ class Serving:
 
     async def _start(self, program: Program, begun: Teardown) -> Routes:
         """Start each part, and push the step that ends it to `begun`. Raises HandlerFault."""
+        if program.own_loop is not None:
+            self._backend.facade.home = asyncio.get_running_loop()
+            begun.push("the script's event loop", program.own_loop.stop, STOP_S + _HEED_S)
         routes = table.routes(self._app, self._backend, program, self._settings, self._gate)
         starting = program.hooks[Moment.STARTUP]
         await hooks.start(starting[:1], self._app)
