@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+from handrail.core.source import parsed
 
-#: Bytes of the largest file that is read: no larger script is written by hand.
-_LARGEST = 1_000_000
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,8 @@ class Outline:
 
 def outline(path: Path) -> Outline | None:
     """The outline of a file; None if it cannot be read or parsed: importing it reports why."""
-    try:
-        if path.stat().st_size > _LARGEST:
-            return None
-        with warnings.catch_warnings(action="ignore"):  # Python warns about this source on import
-            tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(path)
+    if tree is None:
         return None
     found = Outline(path)
     for statement, is_guarded in _statements(tree.body):
