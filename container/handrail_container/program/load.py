@@ -8,6 +8,7 @@ from handrail.core.slots import Slot
 from handrail.resolve import Program, resolve
 
 from handrail_container.program import engine_config, plugins
+from handrail_container.program.adoption.own_loop import apart
 from handrail_container.settings.fields import Settings
 
 #: References in published documents that vLLM has since moved. Each means the slot's default, on every engine.
@@ -22,4 +23,4 @@ def load_program(settings: Settings) -> Program:
     refuses_foreign = settings.foreign_script == "refuse" and not settings.allow_unused
     foreign = (settings.sagemaker_program, refuses_foreign)
     found = plugins.find_styles(settings)
-    return resolve(Sources(*given, found.styles, *foreign, settings, found.faults))
+    return apart(resolve(Sources(*given, found.styles, *foreign, settings, found.faults)), settings)

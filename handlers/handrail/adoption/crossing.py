@@ -52,7 +52,7 @@ class _Connection:
 
     async def send(self, message: Message) -> None:
         """Return once the message is sent. Raises what the server's `send` raises, as when the client has left."""
-        await hop(self._home, partial(self._send, message), heed_s=0)  # type: ignore[arg-type]  # any awaitable
+        await hop(self._home, partial(self._send, message), heed_s=0)
 
     async def handrail_whole(self, start: Message, body: Message) -> None:
         """Both messages of a complete answer, for the price of one."""

@@ -10,36 +10,44 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from handrail.core.source import parsed
+
+#: Files of a script that are read.
+MOST_FILES = 64
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: Libraries whose objects do not belong to a loop, and may be used in several threads.
-_LIBRARIES = frozenset(
-    "fastapi starlette pydantic uvicorn vllm handrail torch transformers numpy PIL huggingface_hub sagemaker boto3 "
-    "botocore".split()
+_LIBRARIES = _words(
+    "fastapi starlette pydantic uvicorn vllm handrail torch transformers numpy PIL huggingface_hub sagemaker boto3"
 )
 #: Modules of Python's that are for sharing, or hide what is done.
-_FOR_SHARING = frozenset(
+_FOR_SHARING = _words(
     "_thread concurrent contextvars ctypes gc importlib inspect multiprocessing queue sched selectors shelve signal "
-    "socket sqlite3 threading weakref".split()
+    "socket sqlite3 threading weakref"
 )
 #: Names of asyncio that make nothing that another coroutine may wait for.
-_OF_ONE_COROUTINE = frozenset(
+_OF_ONE_COROUTINE = _words(
     "sleep gather wait_for timeout timeout_at to_thread iscoroutine iscoroutinefunction CancelledError TimeoutError run"
-    .split()
 )
-_HIDDEN = frozenset("exec eval globals vars setattr delattr __import__ compile".split())
+_HIDDEN = _words("exec eval globals vars setattr delattr __import__ compile")
 #: Methods that change the object.
-_CHANGES = frozenset(
+_CHANGES = _words(
     "append appendleft extend extendleft insert remove pop popleft popitem clear add discard update setdefault sort "
-    "reverse put put_nowait get_nowait send acquire release set".split()
+    "reverse put put_nowait get_nowait send acquire release set"
 )
 #: Functions that run before the first request: by name, and by what decorates them.
-_FIRST = frozenset("__init__ __post_init__ load setup initialize init model_fn setup_environment".split())
+_FIRST = _words("__init__ __post_init__ load setup initialize init model_fn setup_environment")
 _DECORATES_FIRST = re.compile(r"(^|\.)(on_event|on_startup|on_shutdown|startup|shutdown)\b")
 #: What makes a container, at the level of a module.
-_CONTAINERS = frozenset("dict list set defaultdict deque Counter OrderedDict".split())
+_CONTAINERS = _words("dict list set defaultdict deque Counter OrderedDict")
 _LITERALS = ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
 _OF_ASYNC_ENGINE = re.compile(r"AsyncLLM")
 
@@ -54,9 +62,16 @@ class Sharing(NamedTuple):
     state: str
 
 
-def sharing(files: Iterable[Path]) -> Sharing:
+def sharing_of(folder: Path) -> Sharing:
+    """What the Python files below a folder share."""
+    files = sorted(path for path in folder.rglob("*.py") if "site-packages" not in path.parts)
+    if len(files) > MOST_FILES:
+        return Sharing("", f"what {len(files)} files have ({folder})")
+    return sharing(files)
+
+
+def sharing(paths: Sequence[Path]) -> Sharing:
     """What the files of a script share. A file that cannot be read may share anything."""
-    paths = list(files)
     siblings = frozenset(name for path in paths for name in (path.stem, path.parent.name))
     found = [one for path in paths for one in _of_file(path, siblings)]
     tasks = next((one.place for one in found if one.is_task), "")
@@ -69,10 +84,9 @@ class _Shared(NamedTuple):
 
 
 def _of_file(path: Path, siblings: frozenset[str]) -> Iterator[_Shared]:
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        yield _Shared(str(path), is_task=True)
+    tree = parsed(path)
+    if tree is None:
+        yield _Shared(f"what cannot be read ({path})", is_task=True)
         return
     for node in ast.walk(tree):
         place = f"{path}:{getattr(node, 'lineno', 0)}"

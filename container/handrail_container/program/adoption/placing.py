@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ class _Placing:
     def __init__(self, script_loop: ScriptLoop, blocking: tuple[str, ...]) -> None:
         self._loop, self._loops = script_loop.loop, script_loop.loops
         self._sharing = script_loop.sharing
-        self._blocking = blocking
+        self._blocking = frozenset(map(os.path.abspath, blocking))
         self._of_models: dict[int, Handler] = {}
 
     def place(self, model: WholeModel) -> None:
@@ -103,16 +104,16 @@ class _Placing:
     def _wrapper(self, wrapper: Wrapper) -> Wrapper:
         """It stands around the engine's routes too, so it stays on the server's loop if nothing speaks against that."""
         function, wrap = wrapper.candidate.function, wrapper.wrap
-        if inspect.isclass(function) or _is_coroutines(function):
-            if self._sharing.tasks or self._blocks(function):
-                return replace(wrapper, wrap=lambda app: self._loop.app(wrap(self._loop.outside(app))))
-        return wrapper
+        is_async = inspect.isclass(function) or _is_coroutines(function)
+        if not is_async or not (self._sharing.tasks or self._blocks(function)):
+            return wrapper
+        return replace(wrapper, wrap=lambda app: self._loop.app(wrap(self._loop.outside(app))))
 
     def _blocks(self, function: Any) -> bool:
         """Whether a blocking call is in the function's text, or the class's."""
         try:
             lines, first = inspect.getsourcelines(function)
-            file = inspect.getsourcefile(function)
+            file = os.path.abspath(inspect.getsourcefile(function) or "")
         except (OSError, TypeError):
             return True
         return any(f"{file}:{line}" in self._blocking for line in range(first, first + len(lines)))
