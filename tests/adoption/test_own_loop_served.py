@@ -70,7 +70,7 @@ async def test_its_stream_is_sent_piece_by_piece_and_ends_with_its_client(tmp_pa
         served.script.cancelled.clear()
         async with served.http.stream("POST", "/stream", content="100000000") as answer:
             assert (await anext(answer.aiter_bytes())).startswith(b"0\n")
-        await asyncio.to_thread(served.script.cancelled.wait, 60)
+        assert await asyncio.to_thread(served.script.cancelled.wait, 60)
 
 
 async def test_a_client_that_leaves_and_a_deadline_cancel_its_work(tmp_path: Path) -> None:
@@ -78,11 +78,11 @@ async def test_a_client_that_leaves_and_a_deadline_cancel_its_work(tmp_path: Pat
         leaving = served.posting("/wait")
         await asyncio.wait({leaving}, timeout=0.1)
         leaving.cancel()
-        await asyncio.to_thread(served.script.cancelled.wait, 60)
+        assert await asyncio.to_thread(served.script.cancelled.wait, 60)
         served.script.cancelled.clear()
         answer = await served.posting("/wait", headers={"X-Handrail-Timeout-S": "0.2"})
         assert answer.status_code == 504
-        await asyncio.to_thread(served.script.cancelled.wait, 60)
+        assert await asyncio.to_thread(served.script.cancelled.wait, 60)
 
 
 async def test_a_deadline_is_kept_though_the_handler_blocks(tmp_path: Path) -> None:
@@ -100,16 +100,18 @@ async def test_it_sees_after_it_blocked_that_its_client_has_left(tmp_path: Path)
         async with served.blocked() as leaving:
             leaving.cancel()
             await asyncio.sleep(0.3)  # the server sees it meanwhile
-        await asyncio.to_thread(served.script.asked.wait, 60)
+        assert await asyncio.to_thread(served.script.asked.wait, 60)
         assert served.script.left == [True]
 
 
 async def test_its_websocket(tmp_path: Path) -> None:
-    async with serving(tmp_path, "app") as served:
-        async with connect(f"ws://127.0.0.1:{served.server.port}/talk", proxy=None) as socket:
-            for text in ("x", "y"):
-                await socket.send(text)
-                assert await socket.recv() == f"{text} quick by tiny script-loop"
+    async with (
+        serving(tmp_path, "app") as served,
+        connect(f"ws://127.0.0.1:{served.server.port}/talk", proxy=None) as socket,
+    ):
+        for text in ("x", "y"):
+            await socket.send(text)
+            assert await socket.recv() == f"{text} quick by tiny script-loop"
 
 
 async def test_the_server_stops_while_it_blocks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -76,7 +76,10 @@ class _Connection:
                 await asyncio.wait({asked})
             if self._asked is asked:  # else another reader has taken it
                 self._asked = None
-                return self._taken(asked.result())
+                try:
+                    return self._taken(asked.result())
+                finally:
+                    del asked  # an error in it would refer to itself by its traceback
 
     def _taken(self, message: Message) -> Message:
         if message["type"] == "http.request" and not message.get("more_body", False):

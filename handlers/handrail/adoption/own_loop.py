@@ -108,9 +108,21 @@ class OwnLoop:
         self._when_ended = functools.partial(_set_from, here, ended)
         with suppress(RuntimeError):  # it has ended already
             loop.call_soon_threadsafe(self._is_ending.set)
-            await asyncio.wait({ended}, timeout=within_s)
+            await asyncio.wait({ended}, timeout=0 if self.is_blocked else within_s)
             if not ended.done():
                 logger.warning("the script blocks its event loop still: it is left as it is")
+
+    def at_end(self, function: Callable[P, Awaitable[None]]) -> Callable[P, Awaitable[None]]:
+        """`function` as `call` has it, to be called when the server stops: it is left out if the loop is blocked."""
+
+        @functools.wraps(function)
+        async def called(*args: P.args, **kwargs: P.kwargs) -> None:
+            if self.is_blocked or not await self.responds(STOP_S):
+                logger.warning("%s is not called: the script blocks its event loop", function.__qualname__)
+                return
+            await self.run(function, *args, **kwargs)
+
+        return called
 
     def _started(self) -> asyncio.AbstractEventLoop:
         loop, running = self.start(), asyncio.get_running_loop()

@@ -84,12 +84,14 @@ class _Call:
                 self._there.call_soon_threadsafe(self._cancel)
             await asyncio.wait({self._answer}, timeout=heed_s)
             raise
+        finally:
+            del self._answer  # an error in it would refer to itself by its traceback, and keep what is to be closed
         if error is None:
             return result
         try:
             raise error
         finally:
-            del error  # else it would refer to itself by its traceback
+            del error
 
     def _begin(self) -> None:
         self._task = self._there.create_task(self._run())

@@ -36,10 +36,14 @@ async def lifespan(app):
 app = FastAPI(lifespan=lifespan)
 
 
-@app.middleware("http")
-async def named(request, call_next):
-    who.set(request.headers.get("x-who", "nobody"))
-    return await call_next(request)
+@app.add_middleware
+class Named:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        who.set(dict(scope.get("headers", ())).get(b"x-who", b"nobody").decode())
+        await self.app(scope, receive, send)
 
 
 @app.get("/ping")

@@ -12,7 +12,7 @@ from handrail.adoption.last_answer import last_health, last_ping
 from handrail.adoption.script_loop import ScriptLoop
 from handrail.core.calling import Handler, is_async
 from handrail.core.ladder import Rung
-from handrail.core.slots import Slot
+from handrail.core.slots import Moment, Slot
 from handrail.core.whole_model import WholeModel
 from handrail.resolve import Program, Resolution
 from handrail.wrap.around import Around, Wrapper
@@ -33,7 +33,7 @@ def on_own_loop(program: Program, script_loop: ScriptLoop, blocking: tuple[str, 
         program,
         resolutions={slot: placing.resolution(one) for slot, one in program.resolutions.items()},
         around=placing.around(program.around),
-        hooks={moment: tuple(map(placing.hook, hooks)) for moment, hooks in program.hooks.items()},
+        hooks={moment: placing.hooks(moment, hooks) for moment, hooks in program.hooks.items()},
         routes=placing.handlers(program.routes),
         session_handlers=placing.handlers(program.session_handlers),
         adapters=placing.handlers(program.adapters),
@@ -60,7 +60,7 @@ class _Placing:
             sockets={path: self._of_model(None, handler, serve) for path, handler in model.sockets.items()},
             application=self._of_model(None, model.application, serve),
             start=self._loop.call(start),
-            stop=self._loop.call(model.stop),
+            stop=self._loop.at_end(model.stop),
             is_healthy=last_health(self._loop, model.is_healthy),
             meet_default=lambda default: meet_default(self._loop.outside(default)),
         )
@@ -94,8 +94,9 @@ class _Placing:
         is_alone = slot is Slot.INVOCATION and not is_models and not self._sharing.state
         return self._served(slot, handler, self._loops.app if is_alone else self._loop.app)
 
-    def hook(self, hook: Callable[..., Any]) -> Callable[..., Any]:
-        return self._loop.call(hook) if _is_coroutines(hook) else hook
+    def hooks(self, moment: Moment, hooks: tuple[Callable[..., Any], ...]) -> tuple[Callable[..., Any], ...]:
+        call = self._loop.call if moment is Moment.STARTUP else self._loop.at_end
+        return tuple(call(hook) if _is_coroutines(hook) else hook for hook in hooks)
 
     def around(self, around: Around) -> Around:
         throttle = self._wrapper(around.throttle) if around.throttle is not None else None
