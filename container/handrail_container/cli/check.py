@@ -137,6 +137,7 @@ class Report:
         lines += _section("LMI's configuration", map(_field, self.config.lmi.fields))
         lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
+        lines += _section("event loop", (self.program.own_loop.sentence,) if self.program.own_loop else ())
         lines += _section("plugins", map(_plugin, self.plugins))
         lines += _section("settings", _settings(self.known, has_all=has_all))
         lines += _section("not known yet", self.undecided)
