@@ -95,7 +95,7 @@ class VllmBackend:
 
     def adopt(self, adoption: Adoption) -> None:
         self._adoption = adoption
-        self._adopter = Adopter(Host(adoption, self.adapters, self._engine_args))
+        self._adopter = Adopter(Host(adoption, self.adapters, self._engine, self._engine_args))
         self._adopter.install()
 
     def release(self) -> None:

@@ -108,9 +108,8 @@ class Bridge:
         self, prompt: Any, params: Any, external: str, adapter: tuple[str, Any], **named: Any
     ) -> AsyncIterator[Any]:
         lora = await self._adapters.ready(*adapter)
-        is_pooling = isinstance(params, vllm("PoolingParams"))
-        ask = self._client.encode if is_pooling else self._client.generate
-        async for output in ask(prompt, params, external, lora_request=lora, **named):
+        method = "encode" if isinstance(params, vllm("PoolingParams")) else "generate"
+        async for output in self._host.outputs(method, (prompt, params, external), {"lora_request": lora, **named}):
             yield output
 
     def step(self) -> list[Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
+
+from handrail.core.engine import Engine
 
 from handrail_container.engine.vllm.adoption.adapters import Loaded
 from handrail_container.engine.vllm.adoption.ours import called_at
@@ -35,10 +38,12 @@ class Host:
         self,
         adoption: Adoption,
         adapters: VllmAdapters,
+        facade: Engine,
         engine_args: Callable[[], Any],
     ) -> None:
         self.adoption = adoption
         self._adapters = adapters
+        self._facade = facade
         self._engine_args = engine_args
         self._preview: Preview | None = None
 
@@ -76,6 +81,29 @@ class Host:
         if self._preview is None:
             self._preview = Preview(self._engine_args())
         return self._preview
+
+    async def outputs(self, method: str, asked: tuple[Any, Any, str], named: Mapping[str, Any]) -> AsyncIterator[Any]:
+        """The outputs of `generate` or `encode` for a prompt, parameters and an id. Those
+        who watch the engine see one call of it."""
+        running = await self.adoption.arrival.awaited()
+        ask = getattr(running.client, method)
+        if (watch := self._facade.watch) is None:
+            async with aclosing(ask(*asked, **named)) as outputs:
+                async for output in outputs:
+                    yield output
+            return
+        call, error = watch.call(method, asked[2]), None
+        with call:
+            headers = {name.decode(): value.decode() for name, value in watch.headers()}
+        try:
+            async with aclosing(ask(*asked, **{"trace_headers": headers, **named})) as outputs:
+                async for output in outputs:
+                    yield output
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            call.end(error)
 
     def loaded(self) -> Loaded:
         return Loaded(self._adapters)
