@@ -116,6 +116,11 @@ def test_a_torch_dtype_is_a_name() -> None:
     assert parsed({"dtype": torch("bfloat16")}).dtype == "bfloat16"
 
 
+def test_a_torch_device_is_the_builds() -> None:
+    (row,) = arguments.fields({"device": torch("device")("cuda:0")}, "", known_arguments(), has_gpu=True)
+    assert (row.outcome, row.flags) == (Outcome.IGNORED, {})
+
+
 def test_configuration_objects_are_json() -> None:
     from vllm.config import CompilationConfig, PoolerConfig, StructuredOutputsConfig
 
