@@ -7,11 +7,12 @@ import importlib
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 #: vLLM's own, whose module has moved more than once.
@@ -149,7 +150,8 @@ def _signal(record: Record) -> Callable[..., Any]:
     original = signal.signal
 
     def note(number: Any, handler: Any) -> Any:
-        caller = sys._getframe(1).f_code.co_filename
+        files = (frame.f_code.co_filename for frame, _ in traceback.walk_stack(None))
+        caller = next(file for file in files if file != __file__)
         if not (record.is_here and Path(caller).is_relative_to(record.folder)):
             return original(number, handler)  # asyncio sets one, and takes it back
         record.signals.append(_line(record.folder))
@@ -160,7 +162,5 @@ def _signal(record: Record) -> Callable[..., Any]:
 
 def _line(folder: Path) -> str:
     """The line of the script that is being run; its folder, where a thread runs none."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not Path(frame.f_code.co_filename).is_relative_to(folder):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else str(folder)
+    lines = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_stack(None))
+    return next((f"{file}:{line}" for file, line in lines if Path(file).is_relative_to(folder)), str(folder))
