@@ -178,6 +178,11 @@ def test_what_serves_without_its_guard_is_not_run_with_it(resolved: Resolved, te
     assert not [warning for warning in program.warnings if "guard" in warning]
 
 
+def test_what_a_configuration_may_name_is_not_run_with_its_guard(resolved: Resolved, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("model_class_name: Mine\n")
+    assert resolved("own_app_in_guard", "bot").models == ()
+
+
 @pytest.mark.parametrize("name", ["app", "model:app", "other.main:holder.app", "__main__:app"])
 def test_the_application_may_be_named_by_text(resolved: Resolved, name: str) -> None:
     where = "holder" if "holder" in name else "app"

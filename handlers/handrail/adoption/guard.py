@@ -25,7 +25,10 @@ from handrail.core.source import parsed
 from handrail.core.tracebacks import inner_line, message_of, user_traceback
 
 #: Names for which a script is served without its guard.
-_SERVED = {"Model", "EndpointHandler", "model_fn", "transform_fn", "handle", *(slot.function for slot in Slot)}
+_SERVED = {"Model", "EndpointHandler", "model_fn", "predict_fn", "transform_fn", "handle"}
+_SERVED |= {slot.function for slot in Slot}
+#: Files that may say which class or function of the script is served.
+_CONFIGURATIONS = ("config.yaml", "model.yaml", "serving.properties")
 _SERVERS = {"uvicorn.run", "uvicorn.main.run", "uvicorn.Server", "uvicorn.server.Server"}
 _MAIN = "__main__"
 
@@ -52,8 +55,7 @@ def _is_needed(path: Path, module: ModuleType, loader: Loader) -> bool:
     places = BuildPlaces(found, [guard for file in found.files if file.path == path for guard in file.guards])
     if not any(places.reaches(scope) for _, scope in _server_calls(found)):
         return False
-    is_nothing = not (loader.marks or _SERVED & vars(module).keys() or _has_application(module))
-    return is_nothing or _feeds_engine(found, places)
+    return _feeds_engine(found, places) or _serves_nothing(path, module, loader)
 
 
 def _server_calls(found: Analysis) -> Iterator[tuple[ast.Call, Scope]]:
@@ -64,8 +66,15 @@ def _server_calls(found: Analysis) -> Iterator[tuple[ast.Call, Scope]]:
                 yield call, scope
 
 
-def _has_application(module: ModuleType) -> bool:
-    return any(isinstance(value, Starlette) for value in vars(module).values())
+def _serves_nothing(path: Path, module: ModuleType, loader: Loader) -> bool:
+    """Whether the imported script has no application, and nothing else that a server here looks for."""
+    if (
+        loader.marks
+        or _SERVED & vars(module).keys()
+        or any(isinstance(one, Starlette) for one in vars(module).values())
+    ):
+        return False
+    return not any((folder / name).is_file() for folder in path.parents[:2] for name in _CONFIGURATIONS)
 
 
 def _feeds_engine(found: Analysis, places: BuildPlaces) -> bool:
