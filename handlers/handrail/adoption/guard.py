@@ -68,11 +68,8 @@ def _server_calls(found: Analysis) -> Iterator[tuple[ast.Call, Scope]]:
 
 def _serves_nothing(path: Path, module: ModuleType, loader: Loader) -> bool:
     """Whether the imported script has no application, and nothing else that a server here looks for."""
-    if (
-        loader.marks
-        or _SERVED & vars(module).keys()
-        or any(isinstance(one, Starlette) for one in vars(module).values())
-    ):
+    names = vars(module)
+    if loader.marks or _SERVED & names.keys() or any(isinstance(value, Starlette) for value in names.values()):
         return False
     return not any((folder / name).is_file() for folder in path.parents[:2] for name in _CONFIGURATIONS)
 
