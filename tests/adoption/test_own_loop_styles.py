@@ -45,7 +45,7 @@ async def test_handlers_hooks_and_middleware_of_a_script(tmp_path: Path) -> None
         assert served.script.said[0] == ("script-loop", "a b")
         assert served.script.said[1][0] != "script-loop"
         answer = await served.posting(body="c d")
-        assert answer.json() == {"said": ["c d", 3, "c d"], "model": "quick by tiny", "on": "script-loop-of-a-request"}
+        assert answer.json() == {"said": ["c d", 3, "c d"], "model": "quick by tiny", "on": "script-loop"}
         assert (answer.headers["x-blocks"], answer.headers["x-around"]) == ("script-loop", "MainThread")
         assert (await served.http.get("/ping")).status_code == 200
         said = served.script.said

@@ -1,10 +1,8 @@
 """An application whose handlers block and share nothing."""
 
 import asyncio
-import threading
 from contextlib import asynccontextmanager
 
-import vllm_stand_in  # noqa: F401
 from fastapi import FastAPI, Request, WebSocket
 from vllm import LLM
 
@@ -23,7 +21,7 @@ app = FastAPI(lifespan=life)
 
 @app.get("/ping")
 async def ping():
-    return {"on": threading.current_thread().name}
+    return {"on": models["llm"].thread()}
 
 
 @app.post("/invocations")
@@ -31,16 +29,16 @@ async def invocations(request: Request):
     body = await request.body()
     asked = {"prompt": body.decode()}
     asked["said"] = models["llm"].generate(asked["prompt"])
-    return {**asked, "on": threading.current_thread().name}
+    return {**asked, "on": models["llm"].thread()}
 
 
 @app.post("/quick")
 async def quick():
     await asyncio.sleep(0)
-    return threading.current_thread().name
+    return models["llm"].thread()
 
 
 @app.websocket("/talk")
 async def talk(socket: WebSocket):
     await socket.accept()
-    await socket.send_text(threading.current_thread().name)
+    await socket.send_text(models["llm"].thread())

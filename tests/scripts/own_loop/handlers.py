@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import vllm_stand_in  # noqa: F401
 from handrail import (
     Engine,
     custom_invocation_handler,
