@@ -60,7 +60,7 @@ class Served:
         self.vllm, self.script = vllm, script
 
     def posting(self, path: str = "/invocations", body: str = "a", **given: Any) -> asyncio.Task[httpx.Response]:
-        return asyncio.create_task(self.http.post(path, content=body, **given))
+        return asyncio.create_task(self.http.post(path, **({"content": body} if "json" not in given else {}), **given))
 
     async def is_blocked(self, count: int = 1) -> None:
         """Return once so many calls block."""

@@ -50,3 +50,21 @@ async def test_handlers_hooks_and_middleware_of_a_script(tmp_path: Path) -> None
         assert (await served.http.get("/ping")).status_code == 200
         said = served.script.said
     assert said[-1] == ("script-loop", "end")
+
+
+async def test_a_truss(tmp_path: Path) -> None:
+    """It is healthy while it blocks, as it said last."""
+    async with serving(tmp_path, "truss") as served:
+        async with served.blocked(json={"prompt": "a"}) as asking:
+            assert (await served.http.get("/ping")).status_code == 200
+            assert (await served.http.get("/health")).status_code == 200
+            assert not asking.done()
+        assert (await asking).json() == {"said": "a by tiny", "on": "script-loop", "same": True}
+        assert (await served.posting("/predict", json={"prompt": "quick"})).json()["said"] == "quick by tiny"
+
+
+async def test_a_script_for_sagemakers_toolkit(tmp_path: Path) -> None:
+    async with serving(tmp_path, "toolkit") as served:
+        async with served.blocked(json={"prompt": "a"}) as asking:
+            assert (await served.http.get("/ping")).status_code == 200
+        assert (await asking).json() == {"said": "a by tiny"}
