@@ -182,6 +182,26 @@ async def test_a_complete_answer_is_sent_at_once_also_where_the_server_cannot(th
 
     answer = await driver.send(crossing(app, lambda: there))
     assert (answer.status, answer.text) == (201, "all")
+    server = Server()
+    await crossing(app, lambda: there)(driver.scope(), _left, server.send)
+    assert server.sent == [201, b"all"]
+
+
+class Server:
+    """One that sends a complete answer at once."""
+
+    def __init__(self) -> None:
+        self.sent: list[object] = []
+
+    async def send(self, message: Message) -> None:
+        raise AssertionError("not at once")
+
+    async def handrail_whole(self, start: Message, body: Message) -> None:
+        self.sent += [start["status"], body["body"]]
+
+
+async def _left() -> Message:
+    return _LEFT
 
 
 async def test_many_readers_get_each_message_once(there: asyncio.AbstractEventLoop) -> None:
@@ -197,6 +217,7 @@ async def test_many_readers_get_each_message_once(there: asyncio.AbstractEventLo
         cancelled = asyncio.ensure_future(receive())
         await asyncio.sleep(0)
         cancelled.cancel()
+        await asyncio.sleep(0.05)  # its message comes
         read = await asyncio.gather(receive(), receive(), receive())
         assert sorted(message["body"] for message in read) == [b"1", b"2", b"3"]
         late.append(receive)

@@ -14,11 +14,12 @@ from handrail.resolve import Program, resolve
 from handrail_container.program.adoption.own_loop import apart
 from handrail_container.program.adoption.placing import on_own_loop
 from handrail_container.settings.fields import Settings
+from starlette.requests import Request
 
 from tests.interpreter import user_programs_forgotten
 
 
-async def invoke(request):  # type: ignore[no-untyped-def]  # as a script has it
+async def invoke(request: Request) -> dict[str, int]:
     return {}
 
 

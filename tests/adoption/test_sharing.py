@@ -24,7 +24,7 @@ def of(folder: Path, text: str) -> tuple[str, str]:
         "import asyncio\nimport json\nfrom vllm import LLM\nllm = LLM()\nasync def f(r):\n    await asyncio.sleep(1)",
         "llm = None\n@app.on_event('startup')\nasync def begin():\n    global llm\n    llm = LLM()",
         "models = {}\nasync def life(app):\n    models['a'] = 1\n    yield\napp = FastAPI(lifespan=life)",
-        "class Model:\n    async def load(self):\n        self.llm = LLM()\n    async def predict(self, x):\n        return 1",
+        "class A:\n    async def load(self):\n        self.llm = LLM()\n    def predict(self, x):\n        return 1",
         _HANDLER + "body = await request.json()\n    body['n'] = 1\n    body.pop('a')\n    return body",
         _HANDLER + "texts = []\n    for text in request.texts():\n        texts.append(text)\n    del texts[0]",
         _HANDLER + "with open('a') as file:\n        file.send(1)\n    print(first := list())\n    first.append(2)",
