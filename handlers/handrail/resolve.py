@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from handrail.adoption.guard import with_guard
 from handrail.adoption.script_loop import ScriptLoop
 from handrail.aws import adapter_handlers, sessions
 from handrail.core import hooks
@@ -177,7 +178,7 @@ def resolve(sources: Sources) -> Program:
 def _find(sources: Sources) -> _Found:
     """Load the script, and collect the candidates of each slot and the wrappers."""
     make_importable(sources.model_path)
-    loader = Loader()
+    loader = Loader(sources.script_args)
     script, load_fault = _load_script(sources, loader)
     asked = {slot: _asked_for(slot, sources, loader, script) for slot in Slot}
     directory = ModelDirectory(sources.model_path, loader, script, bool(asked[Slot.INVOCATION]), sources.settings)
@@ -197,6 +198,8 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
         if not prepared.starts_server:
             require_no_server(path)
         module = loader.load(path)
+        if sources.runs_guard:
+            return with_guard(path, module, loader), None
     except HandlerFault as fault:
         return Script(path), explained(fault, path, [style.name for style in sources.styles])
     return Script(path, module, tuple(loader.marks)), None
@@ -269,6 +272,7 @@ def _unique(faults: Sequence[HandlerFault | None]) -> list[HandlerFault]:
 
 
 def _warnings(found: _Found, settled: _Settled, registered: _Registered) -> Iterator[str]:
+    yield from found.script.warnings
     yield from _script_warnings(found, settled)
     yield from found.around.warnings
     yield from hidden_siblings(found.script.path)

@@ -10,8 +10,9 @@ from handrail.adapter_code import AdapterCode
 from handrail_container.engine.echo.backend import EchoBackend
 from handrail_container.engine.echo.client import Pace
 from handrail_container.engine.echo.lora import EchoAdapters
-from handrail_container.gate.lifecycle import Lifecycle, State
+from handrail_container.gate.lifecycle import Lifecycle
 from handrail_container.program.startup_adapters import load, named, without_code
+from handrail_container.server import composition
 from handrail_container.server.startup import Startup
 from handrail_container.settings import environment
 
@@ -84,9 +85,9 @@ def test_code_of_adapters_that_are_named_elsewhere_is_missed(tmp_path: Path) -> 
 async def test_a_start_says_so(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HANDRAIL_ENGINE", "echo")
     adapters = EchoAdapters("echo", {"quiet": str(ADAPTERS / "whispers")})
-    backend, lifecycle, gate = EchoBackend(Pace(), "echo", adapters), Lifecycle(), object()  # which it does not ask
-    lifecycle.move(State.LOADING, "the script is loading", "script")
-    await Startup(environment.read(), lifecycle, gate, backend).start_engine()  # type: ignore[arg-type]
+    settings, backend, lifecycle = environment.read(), EchoBackend(Pace(), "echo", adapters), Lifecycle()
+    startup = Startup(settings, lifecycle, composition.create_gate(settings, lifecycle), backend)
+    await startup.start_engine(await startup.load())
     assert "the adapter 'quiet' is loaded without its" in caplog.text
 
 

@@ -119,12 +119,12 @@ async def _begin(startup: Startup, transcript: Transcript, stack: contextlib.Asy
     program = await startup.load()
     handler = program.resolutions[Slot.INVOCATION].handler
     transcript.stage("script", handler.signature.where if handler else "the default handler answers")
-    app = await startup.start_engine()
-    transcript.stage("engine", startup.backend.name)
-    engine_url = ""
     if any(model.is_elsewhere for model in program.models) and startup.settings.engine != "none":
         engine_url = await stack.enter_async_context(_listening(startup.gate))
-    serving = await startup.begin(program, app, engine_url)
+        startup.engine_url = lambda: engine_url
+    await startup.start_engine(program)
+    transcript.stage("engine", startup.backend.name)
+    serving = await startup.begin(program)
     stack.push_async_callback(serving.end)
     for what in _begun(program):
         transcript.stage(what)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from handrail.core.engine import Engine
 
     from handrail_container.engine.lora import Adapters
+    from handrail_container.program.adoption.record import Adoption
 
 
 class Backend(Protocol):
@@ -66,3 +67,23 @@ class Backend(Protocol):
 
     async def stop(self) -> None:
         """Stop the engine and all its processes. May be called at any time after `anticipate`, and more than once."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """A backend whose engine takes the place of those that a script builds of the engine's own classes."""
+
+    @property
+    def lacks_model(self) -> bool:
+        """Whether nothing but the script can say which model is served."""
+        ...
+
+    def adopt(self, adoption: Adoption) -> None:
+        """Record in `adoption` what the script builds from now on. Called before the script is imported; it imports
+        nothing."""
+
+    def release(self) -> None:
+        """Leave the engine's classes as they were before `adopt`. `stop` does it, too."""
+
+    def ask(self, flags: Mapping[str, str]) -> None:
+        """Add the script's flags, as `SM_VLLM_…` variables, to those of the configuration. Called before `prepare`."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handrail.core.json_budget import BOUNDS
+from handrail.core.presence import asker
 from starlette.types import Receive, Scope, Send
 
 from handrail_container.gate.access import AccessLog
@@ -85,6 +86,8 @@ class Gate:
         self.beat_at = time.monotonic()
         #: The answer of `/ping` in place of its own, once no handler could run for HANDRAIL_STALL_S.
         self.stalled: Failure | None = None
+        #: Whether code may ask `presence.asker` for the request that it runs for.
+        self.names_asker = False
         #: A path besides `/ping` that is answered as it is, with GET.
         self.health_route = "/ping"
         self._exchanges: set[Exchange] = set()
@@ -129,6 +132,8 @@ class Gate:
                 send = self.last_pings.recording(scope, send)
             exchange = Exchange(scope, send, is_cancelled_by_leaving=self._cancels)
             self._exchanges.add(exchange)
+            if self.names_asker:
+                asker.set(exchange)
             try:
                 found = self._admitted(exchange)
                 if isinstance(found, Failure):

@@ -118,6 +118,11 @@ def merged(*layers: Mapping[str, str]) -> dict[str, str]:
     return flags
 
 
+def sets(name: str, flags: Collection[str]) -> bool:
+    """Whether `flags` have the flag, or its opposite."""
+    return name in flags or _opposite(name) in flags
+
+
 def _opposite(name: str) -> str:
     """The variable that switches off what `name` switches on, or the other way."""
     flag = name.removeprefix(_PREFIX)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from handrail.aws import compat
 from handrail.core.ladder import Sources
 from handrail.core.slots import Slot
@@ -23,4 +25,5 @@ def load_program(settings: Settings) -> Program:
     refuses_foreign = settings.foreign_script == "refuse" and not settings.allow_unused
     foreign = (settings.sagemaker_program, refuses_foreign)
     found = plugins.find_styles(settings)
-    return apart(resolve(Sources(*given, found.styles, *foreign, settings, found.faults)), settings)
+    guard = (settings.adopt, tuple(shlex.split(settings.script_args)))
+    return apart(resolve(Sources(*given, found.styles, *foreign, settings, found.faults, *guard)), settings)

@@ -66,7 +66,7 @@ class Fleet:
         lifecycle = Lifecycle()
         gate = composition.create_gate(self._settings, lifecycle)
         backend = opening.open_backend(self._settings, self._fallback_model)
-        return Startup(self._settings, lifecycle, gate, backend)
+        return Startup(self._settings, lifecycle, gate, backend, runs_engine=False)
 
     @property
     def payloads(self) -> Mapping[str, str]:

@@ -63,7 +63,7 @@ class Replica:
         self._host = host
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._backend = opening.open_backend(settings, fallback_model)
-        self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
+        self._startup = Startup(settings, self.lifecycle, self._gate, self._backend, self._engine_url)
         self._tracing = composition.open_tracing(settings)
         self._teardown = Teardown()
         self.entrance = ReplicaApp(self._gate)
@@ -80,9 +80,9 @@ class Replica:
         try:
             program = await self._startup.load()
             require_no_sessions_of_one(program, self.settings)
-            app = await self._startup.start_engine()
+            app = await self._startup.start_engine(program)
             keep_adapters(app, self._backend.adapters, self.settings)
-            serving = await self._startup.begin(program, app, self._engine_url())
+            serving = await self._startup.begin(program)
         except Exception as error:  # noqa: BLE001  any failure of the start; a bug of ours is logged as one
             code = self._startup.failed(error)
             await self.end()

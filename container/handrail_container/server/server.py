@@ -69,7 +69,13 @@ class Server:
         self._socket = bind(host, settings.port)
         self._gate = composition.create_gate(settings, self.lifecycle)
         self._backend = opening.open_backend(settings, fallback_model)
-        self._startup = Startup(settings, self.lifecycle, self._gate, self._backend)
+        self._startup = Startup(
+            settings,
+            self.lifecycle,
+            self._gate,
+            self._backend,
+            lambda: own_address.url(self._socket, self._gate.keys.own),
+        )
         self._tracing = composition.open_tracing(settings)
         self._listener = Listener(self._gate, settings.max_body_mb * MB, settings.max_unread_mb * MB)
 
@@ -157,8 +163,8 @@ class Server:
         program = await self._startup.load()
         for pings in filter(None, (model.socket_pings for model in program.models)):
             self._listener.keep_alive(*pings)
-        app = await self._startup.start_engine()
-        serving = await self._startup.begin(program, app, own_address.url(self._socket, self._gate.keys.own))
+        await self._startup.start_engine(program)
+        serving = await self._startup.begin(program)
         self._serving = serving
         logger.info("ready after %s", self.lifecycle.timeline.summary(f" on port {self.port}"))
         self.when_ready(program)

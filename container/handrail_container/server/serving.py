@@ -6,12 +6,14 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from handrail.adoption.own_loop import STOP_S
 from handrail.core import hooks
-from handrail.core.errors import HandlerFault
+from handrail.core.errors import HandlerFault, ProgramFault
 from handrail.core.script import unload
 from handrail.core.slots import Moment
 from handrail.core.whole_model import Start
@@ -22,6 +24,7 @@ from handrail_container.gate.gate import Gate, InFlight
 from handrail_container.process.report import refusal, say
 from handrail_container.process.threads import in_thread
 from handrail_container.program import requirements
+from handrail_container.program.adoption.record import Adoption
 from handrail_container.program.load import load_program
 from handrail_container.routes import openapi, table
 from handrail_container.routes.described_paths import ApiSource
@@ -31,6 +34,8 @@ from handrail_container.settings.environment import masked
 from handrail_container.settings.fields import Settings
 
 logger = logging.getLogger("handrail")
+
+T = TypeVar("T")
 
 _POLL_S = 0.05
 #: Seconds that a hook has to finish after it was cancelled.
@@ -48,7 +53,15 @@ class StartRefused(Exception):
 class Serving:
     """Starts, reloads and ends one application's handlers. The engine's own routes are at `engine_url`."""
 
-    def __init__(self, settings: Settings, gate: Gate, backend: Backend, app: FastAPI, engine_url: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        gate: Gate,
+        backend: Backend,
+        app: FastAPI,
+        engine_url: str,
+        adoption: Adoption | None = None,
+    ) -> None:
         self._settings = settings
         self._engine_url = engine_url
         self._gate = gate
@@ -56,6 +69,9 @@ class Serving:
         self._app = app
         self._program: Program | None = None
         self._begun = Teardown()
+        self._adoption = adoption
+        #: The parts of a program that have started before the engine.
+        self._ahead: Teardown | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._is_ending = False
 
@@ -65,25 +81,53 @@ class Serving:
         If the program cannot be served, or the start is cancelled, the parts that have begun are ended first.
         """
         self._app.state.engine_client = self._backend.client
-        begun = Teardown()
         self._backend.facade.most_objects = self._settings.max_json_objects
-        try:
-            routes = await self._start(program, begun)
-        except BaseException as error:  # a Model may raise anything, and a stop of the server cancels this
-            await begun.run()
-            if isinstance(error, HandlerFault):
-                raise StartRefused(error) from error
-            raise
+        begun, self._ahead = self._ahead, None
+        if begun is None:
+            begun = Teardown()
+            routes = await self._or_ended(self._routed_and_started(program, begun), begun)
+        else:
+            routes = await self._or_ended(self._routes(program), begun)
         openapi.set_source(self._app, ApiSource(program, self._backend.routes_by_payload, self._settings.model_routes))
         self._gate.open(self._app, routes)
         self._program, self._begun = program, begun
 
-    async def _start(self, program: Program, begun: Teardown) -> Routes:
+    async def start(self, program: Program) -> None:
+        """Run the start-up hooks and load the Models of a program that builds the engine; `begin` follows once that
+        runs. Raises StartRefused."""
+        self._ahead = begun = Teardown()
+        await self._or_ended(self._start_parts(program, begun), begun)
+
+    async def abandon(self) -> None:
+        """End the parts that `start` has started, if `begin` will not follow."""
+        begun, self._ahead = self._ahead, None
+        if begun is not None:
+            await begun.run()
+
+    async def _or_ended(self, step: Coroutine[Any, Any, T], begun: Teardown) -> T:
+        """Await a step of the start; if it fails, the parts that have begun are ended. Raises StartRefused."""
+        try:
+            return await step
+        except BaseException as error:  # a Model may raise anything, and a stop of the server cancels this
+            self._ahead = None
+            await begun.run()
+            if isinstance(error, HandlerFault):
+                raise StartRefused(error) from error
+            raise
+
+    async def _routes(self, program: Program) -> Routes:
+        return table.routes(self._app, self._backend, program, self._settings, self._gate)
+
+    async def _routed_and_started(self, program: Program, begun: Teardown) -> Routes:
+        routes = await self._routes(program)
+        await self._start_parts(program, begun)
+        return routes
+
+    async def _start_parts(self, program: Program, begun: Teardown) -> None:
         """Start each part, and push the step that ends it to `begun`. Raises HandlerFault."""
         if program.own_loop is not None:
             self._backend.facade.home = asyncio.get_running_loop()
             begun.push("the script's event loop", program.own_loop.stop, STOP_S + _HEED_S)
-        routes = table.routes(self._app, self._backend, program, self._settings, self._gate)
         starting = program.hooks[Moment.STARTUP]
         await hooks.start(starting[:1], self._app)
         for hook in program.hooks[Moment.SHUTDOWN]:
@@ -92,7 +136,6 @@ class Serving:
         for model in program.models:
             await model.start(Start(self._backend.facade, self._engine_url))
             begun.push(f"the {model.title}", model.stop, model.stop_s)
-        return routes
 
     async def end(self) -> None:
         """Run shutdown hooks in reverse, replaced programs first. Precondition: `begin` succeeded."""
@@ -115,9 +158,12 @@ class Serving:
         began = time.monotonic()
         before, requests, begun = unload(self._settings.model_path), self._gate.requests, self._begun
         try:
+            if self._adoption is not None:
+                self._adoption.begin_anew()
             program = await in_thread(lambda: load_program(self._settings), "reload")
-            if program.faults:
-                raise StartRefused(*program.faults)
+            refused = map(ProgramFault, self._adoption.refusals if self._adoption is not None else ())
+            if faults := (*refused, *program.faults):
+                raise StartRefused(*faults)
             await self.begin(program)
         except BaseException as error:
             unload(self._settings.model_path)

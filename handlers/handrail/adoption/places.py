@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
-from handrail.adoption.objects import Objects
-from handrail.adoption.scopes import Scope, SourceFile
+from handrail.adoption.analysis import Analysis
+from handrail.adoption.scopes import Scope
 
 
 class BuildPlaces:
-    def __init__(self, files: list[SourceFile], objects: Objects) -> None:
-        self._guards = {guard for file in files for guard in file.guards}
-        self._named: dict[Scope, list[Scope]] = {}
-        for file in files:
-            for node, scope in file.names:
-                definition = objects.definition(node, scope) if isinstance(node.ctx, ast.Load) else None
-                if definition is not None and definition not in scope.outwards():
-                    self._named.setdefault(definition, []).append(scope)
+    """The places of code, where `guards` run."""
+
+    def __init__(self, found: Analysis, guards: Sequence[Scope]) -> None:
+        self._guards = set(guards)
+        self._users: dict[Scope, list[Scope]] = {}
+        for node, scope in (one for file in found.files for one in file.names):
+            definition = found.objects.definition(node, scope) if isinstance(node.ctx, ast.Load) else None
+            if definition is not None and definition not in scope.outwards():
+                self._users.setdefault(definition, []).append(scope)
         self._guarded = self._only_guarded()
 
     def of(self, scope: Scope) -> str:
         """`module`, `guard` or `function`."""
-        if self._is_guarded(scope, self._guarded):
+        if self._is_in(scope, self._guarded):
             return "guard"
         return "function" if any(one.is_function for one in scope.outwards()) else "module"
 
+    def reaches(self, scope: Scope) -> bool:
+        """Whether the guards may run code of the scope: they name it, directly or through what they name."""
+        reached: set[Scope] = set()
+        while True:
+            more = {one for one, users in self._users.items() if any(self._is_in(user, reached) for user in users)}
+            if more <= reached:
+                return self._is_in(scope, reached)
+            reached |= more
+
     def _only_guarded(self) -> set[Scope]:
-        """The functions and classes of modules that only the guard names, directly or through one of them."""
-        plain = {one for one in self._named if not getattr(one.node, "decorator_list", [])}
+        """The functions and classes of modules that only the guards name, directly or through one of them."""
+        plain = {one for one in self._users if not getattr(one.node, "decorator_list", [])}
         guarded = {one for one in plain if one.parent is not None and one.parent.parent is None}
         while True:
-            kept = {one for one in guarded if all(self._is_guarded(user, guarded) for user in self._named[one])}
+            kept = {one for one in guarded if all(self._is_in(user, guarded) for user in self._users[one])}
             if kept == guarded:
                 return kept
             guarded = kept
 
-    def _is_guarded(self, scope: Scope, guarded: set[Scope]) -> bool:
-        return any(one in self._guards or one in guarded for one in scope.outwards())
+    def _is_in(self, scope: Scope, definitions: set[Scope]) -> bool:
+        return any(one in self._guards or one in definitions for one in scope.outwards())

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from handrail.adoption.blocking_calls import BlockingCalls
-from handrail.adoption.commands import commands, variables
+from handrail.adoption.analysis import Analysis, analysed, mentions_vllm, python_files
+from handrail.adoption.blocking_calls import METHODS, BlockingCalls
+from handrail.adoption.commands import commands
 from handrail.adoption.engine_arguments import EngineArguments
-from handrail.adoption.objects import Made, Objects
+from handrail.adoption.objects import Made
 from handrail.adoption.places import BuildPlaces
-from handrail.adoption.scopes import Scope, SourceFile, scopes_of
-from handrail.adoption.values import Values
-from handrail.core.source import LARGEST, parsed
-
-#: Files of a directory that are read.
-_MOST_FILES = 64
-_VLLM = re.compile(rb"\bvllm\b")
-_FOLDERS_LEFT_OUT = ("site-packages", "__pycache__", "node_modules")
+from handrail.adoption.scopes import Scope
 
 
 class BuildPlace(StrEnum):
@@ -64,49 +57,31 @@ def read(files: Iterable[Path], environment: Mapping[str, str] | None = None) ->
 
     Files that cannot be parsed are passed over.
     """
-    trees = ((path, parsed(path)) for path in list(files)[:_MOST_FILES])
-    found = [scopes_of(path, tree) for path, tree in trees if tree is not None]
-    plain = Values(found, None, frozenset())
-    changed = variables(found, plain)
-    values = Values(found, environment, changed)
-    objects = Objects(found, values)
-    blocking = BlockingCalls(objects).in_coroutines(found)
+    found = analysed(files, environment)
+    constructions = tuple(_constructions(found))
+    blocks = any(one.name.partition(".")[0] in METHODS for one in constructions)
+    blocking = BlockingCalls(found.objects).in_coroutines(found.files if blocks else [])
     return ScriptText(
-        tuple(_constructions(found, values, objects)),
+        constructions,
         tuple(f"{file.path}:{line}" for file, line in blocking),
-        changed,
-        tuple(commands(found, values)),
+        found.variables,
+        tuple(commands(found.files, found.values)),
     )
 
 
 def read_directory(folder: Path, environment: Mapping[str, str] | None = None) -> ScriptText:
     """What the Python files below `folder` say, if one of them mentions vLLM."""
-    files = _python_files(folder)
-    return read(files, environment) if any(_mentions_vllm(path) for path in files) else ScriptText()
+    files = python_files(folder)
+    return read(files, environment) if any(map(mentions_vllm, files)) else ScriptText()
 
 
-def _python_files(folder: Path) -> list[Path]:
-    """The files nearest to the top, in their order."""
-    try:
-        found = [path for path in folder.rglob("*.py") if not set(path.parts) & set(_FOLDERS_LEFT_OUT)]
-    except OSError:
-        return []
-    return sorted(found, key=lambda path: (len(path.parts), path))[:_MOST_FILES]
-
-
-def _mentions_vllm(path: Path) -> bool:
-    try:
-        return path.stat().st_size <= LARGEST and _VLLM.search(path.read_bytes()) is not None
-    except OSError:
-        return False
-
-
-def _constructions(files: list[SourceFile], values: Values, objects: Objects) -> Iterator[Built]:
-    arguments, places = EngineArguments(values), BuildPlaces(files, objects)
-    for file in files:
-        found = [(call, scope) for scope in file.scopes for call in scope.calls]
-        for call, scope in sorted(found, key=lambda one: (one[0].lineno, one[0].col_offset)):
-            made = objects.made(call, scope)
+def _constructions(found: Analysis) -> Iterator[Built]:
+    guards = [guard for file in found.files for guard in file.guards]
+    arguments, places = EngineArguments(found.values), BuildPlaces(found, guards)
+    for file in found.files:
+        calls = [(call, scope) for scope in file.scopes for call in scope.calls]
+        for call, scope in sorted(calls, key=lambda one: (one[0].lineno, one[0].col_offset)):
+            made = found.objects.made(call, scope)
             if made is not None:
                 where, inner = _constructed(made, call, scope)
                 given = arguments.of(made, where, inner)

@@ -31,7 +31,8 @@ class Sources:
     """The places handlers may come from. `references` holds the variables that are set. `default_aliases` are
     references, by slot, that mean the default: documented module paths that engines have since moved. `styles` find
     whole models, with the server's `settings`; `faults` are of styles that failed to load. `program` is the script
-    that SageMaker's toolkits would run. `refuses_foreign` makes another server's script an error."""
+    that SageMaker's toolkits would run. `refuses_foreign` makes another server's script an error. `runs_guard` has the
+    script's main guard run where it is nothing without it, and `script_args` are its command line."""
 
     model_path: Path
     script_filename: str | None = None
@@ -42,6 +43,8 @@ class Sources:
     refuses_foreign: bool = True
     settings: Any = None
     faults: tuple[HandlerFault, ...] = ()
+    runs_guard: bool = False
+    script_args: tuple[str, ...] = ()
 
 
 #: The function of a candidate that leaves the slot to the server's own handler.

@@ -6,12 +6,29 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
 T = TypeVar("T")
+
+
+class Asker(Protocol):
+    """A request, for the calls of the engine that are made for it: they are cancelled when it `is_over`.
+
+    `calls` are futures on the server's event loop.
+    """
+
+    calls: set[asyncio.Future[Any]]
+
+    @property
+    def is_over(self) -> bool: ...
+
+
+#: The request for which code runs; threads have it too. Set only if a program builds an engine of its own.
+asker: ContextVar[Asker | None] = ContextVar("handrail_asker", default=None)
 
 
 class ClientLeft(ConnectionResetError):

@@ -8,13 +8,14 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from handrail.core import command_line
 from handrail.core.errors import FileMissing, ImportFailed, ScriptMissing
 from handrail.core.marks import Mark, collect
 from handrail.core.siblings import hiding
@@ -61,18 +62,35 @@ def _python_files(folder: Path) -> str:
 
 
 @dataclass(frozen=True)
+class RunApplication:
+    """The application that a script's main guard would serve; `where` is the line that does."""
+
+    app: Any
+    where: str
+
+
+@dataclass(frozen=True)
 class Script:
-    """The loaded script. All fields are empty without a script; `module` is None if its import failed."""
+    """The loaded script. All fields are empty without a script; `module` is None if its import failed.
+
+    `application` is what its main guard serves, if that was run.
+    """
 
     path: Path | None = None
     module: ModuleType | None = None
     marks: tuple[Mark, ...] = ()
+    application: RunApplication | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Loader:
-    """Imports each file once, however many references name it; `marks` collects the decorators' marks."""
+    """Imports each file once, however many references name it; `marks` collects the decorators' marks.
 
-    def __init__(self) -> None:
+    `arguments` are the script's command line.
+    """
+
+    def __init__(self, arguments: Sequence[str] = ()) -> None:
+        self._arguments = tuple(arguments)
         self.marks: list[Mark] = []
         self.instances: dict[type, Any] = {}  # of classes whose methods are handlers, one for all slots
         self.packages: dict[Path, str] = {}  # folders whose files are modules of a package
@@ -163,11 +181,16 @@ class Loader:
             self.import_module(folder.name)
             self.packages[folder] = folder.name
 
+    def run_as_program(self, path: Path, run: Callable[[], None]) -> None:
+        """Run more of a script that has been loaded, as it was run itself."""
+        with self._as_user_program(str(path)):
+            run()
+
     @contextmanager
     def _as_user_program(self, name: str) -> Iterator[None]:
-        """Collect marks, and hide our command line from scripts that parse `sys.argv` on import."""
+        """Collect marks, and give scripts that parse `sys.argv` their command line and not ours."""
         sys.dont_write_bytecode = True  # permanently: a handler may import later, and the folder is read-only
-        arguments, sys.argv = sys.argv, [name]
+        arguments, sys.argv = sys.argv, [name, *self._arguments]
         try:
             with collect() as marks:
                 yield
@@ -234,7 +257,8 @@ def import_failed(what: Path | str, error: BaseException) -> ImportFailed:
     where = fault_line(error, what) if isinstance(what, Path) else f"module {what!r}"
     cause = "".join(message_of(error).splitlines()[:1])
     if isinstance(error, SystemExit):
-        cause = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
+        exits = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
+        cause = command_line.refused(error) or exits
     folder = what.parent if isinstance(what, Path) else Path(what)
     inner = inner_line(error, folder) if where.startswith(str(what)) else ""  # a syntax error already names its line
     raised = f"It was raised at {inner}" if inner not in ("", where) else ""

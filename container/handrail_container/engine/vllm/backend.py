@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 import tempfile
@@ -15,11 +16,18 @@ from typing import Any
 from fastapi import FastAPI
 from handrail.core.engine import Engine
 
-from handrail_container.engine.grammars import RequestBounds, require_few, require_few_logprobs
+from handrail_container.engine.grammars import (
+    RequestBounds,
+    require_few,
+    require_few_logprobs,
+    require_no_prompt_logprobs,
+)
 from handrail_container.engine.log_probabilities import of_prompt
 from handrail_container.engine.texts import bound_texts, most_characters
 from handrail_container.engine.turns import Turns
 from handrail_container.engine.vllm import arguments, build, prespawned, processes, refusals, root_cause, routes
+from handrail_container.engine.vllm.adoption.host import Host
+from handrail_container.engine.vllm.adoption.install import Adopter
 from handrail_container.engine.vllm.constraints import Constraints
 from handrail_container.engine.vllm.facade import VllmEngine
 from handrail_container.engine.vllm.liveness import Progress
@@ -30,6 +38,9 @@ from handrail_container.engine.vllm.prespawned import Spare
 from handrail_container.process.exits import EngineDeadError, EngineStartError, SettingsError, StartError
 from handrail_container.process.garbage import collection_paused, freeze_objects
 from handrail_container.process.threads import in_thread
+from handrail_container.program.adoption.arrival import Running
+from handrail_container.program.adoption.record import Adoption
+from handrail_container.program.engine_config import merged
 from handrail_container.settings.vllm_flags import engine_flags
 
 log = logging.getLogger(__name__)
@@ -45,14 +56,15 @@ class VllmBackend:
 
     def __init__(
         self,
-        model: str,
+        model: str | SettingsError,
         flags: Mapping[str, str],
         stall_s: float = 120,
         *,
         is_strict: bool = False,
         bounds: RequestBounds = RequestBounds(),  # noqa: B008  a tuple
     ) -> None:
-        """`model` is a directory or a hub id; `flags` are the `SM_VLLM_*` variables; `stall_s` seconds without progress
+        """`model` is a directory or a hub id, or why there is none: the script may still name one. `flags` are the
+        `SM_VLLM_*` variables; `stall_s` seconds without progress
         while requests run count as a hang; `is_strict` makes the facade refuse names of models that are not served;
         `bounds` limits a single request.
         """
@@ -74,11 +86,41 @@ class VllmBackend:
         self._tasks: tuple[str, ...] = ()
         self._stopped = False
         self._spare: Spare | None = None
+        self._adopter: Adopter | None = None
+        self._adoption: Adoption | None = None
         self._directory = Path(tempfile.gettempdir(), f"handrail-{uuid.uuid4().hex}")  # made when the engine is built
 
     @property
     def _causes(self) -> Path:
         return self._directory / "causes.jsonl"
+
+    @property
+    def lacks_model(self) -> bool:
+        return isinstance(self._model, SettingsError)
+
+    def adopt(self, adoption: Adoption) -> None:
+        self._adoption = adoption
+        self._adopter = Adopter(Host(adoption, self.adapters, self._engine, self._engine_args))
+        self._adopter.install()
+
+    def release(self) -> None:
+        adopter, self._adopter = self._adopter, None
+        if adopter is not None:
+            adopter.uninstall()
+
+    def ask(self, flags: Mapping[str, str]) -> None:
+        asked = {name: value for name, value in flags.items() if name != "SM_VLLM_MODEL"}
+        self._model = flags.get("SM_VLLM_MODEL", self._model)
+        self._flags = merged(self._flags, asked)
+
+    def _engine_args(self) -> Any:
+        """vLLM's arguments as they are known before the engine starts."""
+        return vllm("AsyncEngineArgs").from_cli_args(self._parsed())
+
+    def _parsed(self) -> Namespace:
+        if isinstance(self._model, SettingsError):
+            raise self._model
+        return arguments.parse(self._model, self._flags)
 
     def anticipate(self) -> None:
         if not self._stopped:
@@ -86,7 +128,7 @@ class VllmBackend:
 
     def prepare(self) -> None:
         with collection_paused():
-            self._args, self.variables = arguments.parse(self._model, self._flags), arguments.variables()
+            self._args, self.variables = self._parsed(), arguments.variables()
 
     async def start(self, app: FastAPI) -> None:
         try:
@@ -107,15 +149,21 @@ class VllmBackend:
         self.adapters.attach(
             self.client, app.state.openai_serving_models, app.state.online_renderer, is_strict=self._is_strict
         )
+        if self._adoption is not None:
+            self._adoption.engine_runs_with({**self._flags, "SM_VLLM_MODEL": str(self._model)})
+            self._adoption.arrival.come(Running(self.client, asyncio.get_running_loop(), self._tasks))
 
     def _bound_requests(self, client: Any) -> None:
         """Refuse requests over the bounds. Requests of every route and of user code pass through the engine client."""
         generate, add, most = client.generate, client.add_request, self._bounds
         constraints, turns = Constraints(client, most.grammar), Turns(_A_TURN)
+        has_slots = _has_slots_on_cpu(client)
 
         def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
             require_few(getattr(params, "n", None), most.answers)
             require_few_logprobs(of_prompt(params, _tokens(prompt)), most.logprobs)
+            if has_slots:
+                require_no_prompt_logprobs(params)
             return constraints.followed(generate(prompt, params, *given, **named), params)
 
         async def add_in_turn(request_id: str, prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
@@ -177,6 +225,7 @@ class VllmBackend:
         if self._stopped:
             return
         self._stopped = True
+        self.release()
         client, self.client = self.client, None
         if client is not None:
             _cancel_output_handler(client)
@@ -197,9 +246,12 @@ def _tokens(prompt: Any) -> int:
 
 def _keep_last_slot_empty(client: Any) -> None:
     """On a CPU, keep the last LoRA slot empty, the one that `arguments.py` added."""
-    lora = client.vllm_config.lora_config
-    if lora is not None and vllm("current_platform").is_cpu():
-        Places(client, lora.max_loras - 1)
+    if _has_slots_on_cpu(client):
+        Places(client, client.vllm_config.lora_config.max_loras - 1)
+
+
+def _has_slots_on_cpu(client: Any) -> bool:
+    return client.vllm_config.lora_config is not None and bool(vllm("current_platform").is_cpu())
 
 
 def _cancel_output_handler(client: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail_container.engine.vllm import amx, prespawned, processes
+from handrail_container.engine.vllm.adoption.ours import building
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.engine.vllm.prespawned import Spare
 
@@ -25,7 +26,7 @@ def build(args: Namespace, causes: Path, wanted: Callable[[], bool], ready: Spar
         engine_args, config = _configured(args)
         if not wanted():
             return None
-        with _executor(args, config), prespawned.using_spare(ready, config):
+        with _executor(args, config), prespawned.using_spare(ready, config), building():
             return vllm("AsyncLLM").from_vllm_config(
                 config,
                 usage_context=vllm("UsageContext").OPENAI_API_SERVER,

@@ -30,6 +30,7 @@ class VllmAdapters(Adapters):
         self._client: Any = None
         self._models: Any = None
         self._adding = asyncio.Lock()
+        self._loading_for_script = asyncio.Lock()
 
     def attach(self, client: Any, models: Any, renderer: Any, *, is_strict: bool = False) -> None:
         self._client, self._models = client, models
@@ -71,6 +72,20 @@ class VllmAdapters(Adapters):
         if name not in self._models.lora_requests:
             raise HTTPException(404, f"there is no adapter {name!r} that is loaded")
         return self._models.lora_requests[name]
+
+    async def of_script(self, name: str, path: str, other: str) -> Any:
+        """vLLM's object for the adapter in the directory `path`, which is loaded if it is not. Its name is `name`, or
+        `other` if that is the name of another directory's. Raises HTTPException."""
+        known = self._models.lora_requests
+        folder = str(local(path))
+        for each in (name, other):
+            if each in known and str(local(known[each].lora_path)) == folder:
+                return known[each]
+        chosen = other if name in known or self.is_base(name) else name
+        async with self._loading_for_script:
+            if chosen not in known:
+                await self.load(chosen, path)
+        return known[chosen]
 
     async def find(self, source: str) -> Path:
         lora = self._client.vllm_config.lora_config

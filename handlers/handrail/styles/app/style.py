@@ -1,9 +1,11 @@
-"""Rung 4 of the ladder: the offer of an application that the script has as `app`, or that CUSTOM_APP names."""
+"""Rung 4 of the ladder: the offer of an application that CUSTOM_APP names, that the script's main guard serves, or that
+the script has as `app`."""
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from starlette.applications import Starlette
 from handrail.core import reference
 from handrail.core.errors import HandlerFault, NameMissing, SettingFault
 from handrail.core.reference import Reference
+from handrail.core.script import RunApplication
 from handrail.core.whole_model import ModelDirectory, Offer, Style
 from handrail.styles.app.model import SETTING, AppModel, Named
 from handrail.styles.foreign.judge import require_no_server
@@ -86,10 +89,28 @@ def _file_of_module(name: str) -> Path:
 
 
 def _named(directory: ModelDirectory) -> tuple[Starlette, Named] | None:
-    script, app = directory.script, vars(directory.script.module).get(NAME) if directory.script.module else None
-    if script.path is None or not isinstance(app, Starlette):
+    """Raises NameMissing."""
+    script, names = directory.script, vars(directory.script.module) if directory.script.module else {}
+    if script.path is None:
         return None
-    return app, _located(NAME, script.path, directory)
+    if script.application is not None:
+        return _run(script.application, names, script.path, directory)
+    app = names.get(NAME)
+    return (app, _located(NAME, script.path, directory)) if isinstance(app, Starlette) else None
+
+
+def _run(
+    run: RunApplication, names: Mapping[str, Any], path: Path, directory: ModelDirectory
+) -> tuple[Starlette, Named]:
+    """The application that the main guard serves, under the name that the script has for it. Raises NameMissing."""
+    if not isinstance(run.app, Starlette):
+        raise NameMissing(
+            f"{run.where} serves a {type(run.app).__name__}, which is no FastAPI or Starlette application. Add a "
+            f"middleware with `{NAME}.add_middleware(…)`, and serve the application itself"
+        )
+    name = next((name for name, value in names.items() if value is run.app), None)
+    named = _located(name or NAME, path, directory)
+    return run.app, named if name is not None else named._replace(where=run.where)
 
 
 def _located(name: str, path: Path, directory: ModelDirectory) -> Named:
