@@ -141,7 +141,9 @@ async def test_without_adoption_it_is_on_the_servers_loop(tmp_path: Path) -> Non
 def test_check_says_it(tmp_path: Path) -> None:
     given: dict[str, Any] = {"model_path": placed(tmp_path, "app"), "engine": "echo"}
     with stand_in(), user_programs_forgotten(tmp_path):
-        told = check_program(**given).to_text()
+        report = check_program(**given)
+        told, data = report.to_text(), json.loads(report.to_json())
         untouched = check_program(**given, adopt=False).to_text()
     assert "event loop\n  the script's coroutines run on an event loop of their own" in told
     assert "event loop\n" not in untouched
+    assert data["event_loop"].startswith("the script's coroutines run on an event loop of their own")

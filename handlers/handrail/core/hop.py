@@ -52,6 +52,14 @@ async def hopped(loop: asyncio.AbstractEventLoop, items: AsyncIterator[T]) -> As
             await hop(loop, close)
 
 
+async def hop_answer(loop: asyncio.AbstractEventLoop, ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Await `ask()` on `loop`; if it gives a streaming response, its pieces are made there too."""
+    answer = await hop(loop, ask)
+    if asyncio.get_running_loop() is not loop and hasattr(answer, "body_iterator"):
+        answer.body_iterator = hopped(loop, answer.body_iterator)
+    return answer
+
+
 class _Call:
     """One call of `function` on `there`. `_begin`, `_cancel`, `_run` and `_tell` run on that loop, all else on the
     caller's."""
