@@ -143,7 +143,8 @@ def _changes(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _names(node: ast.Assign) -> list[str]:
-    return [name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    found = (name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name))
+    return [name.id for name in found if isinstance(name.ctx, ast.Store)]
 
 
 def _is_container(value: ast.expr) -> bool:
