@@ -75,7 +75,7 @@ class Adopted:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def engine() -> AsyncIterator[VllmBackend]:
-    backend = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_ENABLE_LORA": "true"})
+    backend = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_DTYPE": "float32", "SM_VLLM_ENABLE_LORA": "true"})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and transformers' own, while they are imported
         await asyncio.to_thread(backend.anticipate)
