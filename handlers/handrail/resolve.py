@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handrail.adoption.guard import with_guard
+from handrail.adoption.script_loop import ScriptLoop
 from handrail.aws import adapter_handlers, sessions
 from handrail.core import hooks
 from handrail.core.calling import Handler, adapt
@@ -85,6 +86,8 @@ class Program:
     routes: Mapping[str, Handler] = field(default_factory=dict)
     session_handlers: Mapping[SessionStep, Handler] = field(default_factory=dict)
     adapters: Mapping[AdapterSlot, Handler] = field(default_factory=dict)
+    #: Where the script's coroutines run, if not on the server's loop.
+    own_loop: ScriptLoop | None = None
 
     @property
     def hides_engine(self) -> bool:
@@ -103,7 +106,8 @@ class Program:
             f"registered with @{slot.decorator}"
             for slot, handler in self.adapters.items()
         ]
-        return [*(resolution.sentence() for resolution in self.resolutions.values()), *wrapped, *adapting]
+        on_own_loop = [self.own_loop.sentence] if self.own_loop else []
+        return [*(slot.sentence() for slot in self.resolutions.values()), *wrapped, *adapting, *on_own_loop]
 
 
 class _Found(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from handrail_container.program.config_field import Outcome
-from test_arguments import KNOWN, flags, row, rows
+
+from tests.adoption.rows import KNOWN, flags, row, rows
 
 MAPPED, IGNORED, REFUSED = Outcome.MAPPED, Outcome.IGNORED, Outcome.REFUSED
 

@@ -42,16 +42,16 @@ def test_a_negation_means_its_opposite() -> None:
 
 def test_another_answer_is_refused() -> None:
     assert refusals(DTYPE="float16", NO_ENABLE_LORA="true") == [
-        "model.py:3 wants dtype=float16, and the engine already runs with vLLM's default: set SM_VLLM_DTYPE=float16.",
+        "model.py:3 wants dtype=float16, and the engine already runs with vLLM's default: set SM_VLLM_DTYPE=float16",
         "model.py:3 wants enable_lora=false, and the engine already runs with vLLM's default: "
-        "set SM_VLLM_NO_ENABLE_LORA=true.",
+        "set SM_VLLM_NO_ENABLE_LORA=true",
     ]
 
 
 def test_another_model_is_refused() -> None:
     assert refusals(MODEL="b/model") == [
         'model.py:3 asks for "b/model", and this server\'s engine is "a/model": there is one engine. '
-        "Serve b/model by a server of its own."
+        "Serve b/model by a server of its own"
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from handrail_container.program.adoption import old_names
-from handrail_container.program.adoption.old_names import Argument, Dropped, Fate, Module, Refused, Renamed
+from handrail_container.program.adoption.old_names import Dropped, Fate, Gone, Module, Renamed, Unavailable
 
 RECORDS = sorted((Path(__file__).parents[1] / "vllm").glob("surface_*.json"))
 HOMES = [*(one for one in old_names.MODULES.values() if isinstance(one, Module)), *old_names.NAMES.values()]
@@ -25,7 +25,7 @@ def renamed(fates: Iterable[Fate]) -> set[str]:
     return {name for fate in fates if isinstance(fate, Renamed) for name in fate.to.split(", ")}
 
 
-def fates(table: dict[str, Argument] | Any) -> list[Fate]:
+def fates(table: dict[str, Gone] | Any) -> list[Fate]:
     return [one.fate for one in table.values()]
 
 
@@ -71,4 +71,4 @@ def test_no_method_of_vllm_is_gone(recorded: dict[str, list[str]]) -> None:
 def test_every_sentence_says_something() -> None:
     everything = [*fates(old_names.ARGUMENTS), *fates(old_names.SAMPLING), *old_names.METHODS.values()]
     assert all(one.why for one in everything if isinstance(one, Dropped))
-    assert all(one.instead for one in everything if isinstance(one, Refused))
+    assert all(one.instead for one in everything if isinstance(one, Unavailable))

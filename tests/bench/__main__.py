@@ -9,7 +9,7 @@ from importlib import import_module
 from tests.bench.report import markdown, write
 from tests.bench.table import Effort, Table
 
-PARTS = ("unary", "stream", "generate", "start", "ping", "memory", "growth")
+PARTS = ("unary", "stream", "generate", "adopted", "start", "ping", "memory", "growth")
 
 
 def main() -> int:

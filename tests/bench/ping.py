@@ -53,7 +53,15 @@ def measure(effort: Effort) -> Table:
 async def _pings(server: Running, a_second: float, seconds: float) -> list[float]:
     stopped = asyncio.Event()
     crowd = [asyncio.create_task(_crowd(server.port, a_second / 256, stopped)) for _ in range(256 if a_second else 0)]
-    reader, writer = await asyncio.open_connection(HOST, server.port)
+    took = await pings(server.port, seconds)
+    stopped.set()
+    await asyncio.gather(*crowd)
+    return took
+
+
+async def pings(port: int, seconds: float) -> list[float]:
+    """Seconds that each `/ping` of one connection takes."""
+    reader, writer = await asyncio.open_connection(HOST, port)
     took, until = [], time.perf_counter() + seconds
     while (began := time.perf_counter()) < until:
         writer.write(_PING)
@@ -62,9 +70,7 @@ async def _pings(server: Running, a_second: float, seconds: float) -> list[float
         while not reader.at_eof() and reader._buffer:  # type: ignore[attr-defined]  # the body, which came along
             await reader.read(1 << 16)
         await asyncio.sleep(_EVERY_S)
-    stopped.set()
     writer.close()
-    await asyncio.gather(*crowd)
     return took
 
 

@@ -16,14 +16,17 @@ from handrail.core.tracebacks import definition
 from handrail.resolve import Program
 from handrail.wrap.around import Wrapper
 
-from handrail_container.cli import check_requirements
+from handrail_container.cli import check_adoption, check_requirements
+from handrail_container.cli.check_adoption import needs_engine
 from handrail_container.cli.check_requirements import pip_may_fix
 from handrail_container.cli.check_slots import FOLD, WIDTH, slot_data, table
+from handrail_container.engine.backend import Adopting, Backend
 from handrail_container.engine.opening import fields_named, open_backend
 from handrail_container.gate.keys import key_warnings
 from handrail_container.process.exits import ExitCode, SettingsError
 from handrail_container.process.report import exit_code, refusal
 from handrail_container.program import engine_config, hub, startup_adapters
+from handrail_container.program.adoption.record import Adoption, Construction
 from handrail_container.program.config_field import Field
 from handrail_container.program.engine_config import EngineConfig
 from handrail_container.program.load import load_program
@@ -32,6 +35,7 @@ from handrail_container.program.requirements import Requirements, find
 from handrail_container.program.startup_adapters import StartupCode
 from handrail_container.routes.session_store import find_sessions
 from handrail_container.sagemaker.limits import over_limits
+from handrail_container.server import adopted
 from handrail_container.settings.environment import (
     Known,
     known,
@@ -58,17 +62,20 @@ class Report:
     config: EngineConfig = field(default_factory=EngineConfig)
     plugins: tuple[Plugin, ...] = ()
     adapters: StartupCode = field(default_factory=StartupCode)
+    adoption: Adoption | None = None
 
     @property
     def faults(self) -> tuple[HandlerFault, ...]:
         refused = self.requirements.refused if self.requirements else ()
-        all_faults = (*self.program.faults, *self.adapters.faults)
-        faults = [fault for fault in all_faults if not self._may_be_mended(fault)]
+        all_faults = (*check_adoption.faults(self.adoption), *self.program.faults, *self.adapters.faults)
+        faults = [fault for fault in all_faults if not (self._may_be_mended(fault) or needs_engine(fault))]
         return (*map(ProgramFault, refused), *faults)
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        return check_requirements.undecided(self._lacks, (*self.program.faults, *self.adapters.faults))
+        faults = (*self.program.faults, *self.adapters.faults)
+        awaiting = [check_adoption.undecided(fault) for fault in faults if needs_engine(fault)]
+        return (*check_requirements.undecided(self._lacks, faults), *awaiting)
 
     @property
     def _lacks(self) -> str:
@@ -76,6 +83,14 @@ class Report:
 
     def _may_be_mended(self, fault: HandlerFault | None) -> bool:
         return bool(self._lacks) and pip_may_fix(fault)
+
+    def _is_open(self, fault: HandlerFault | None) -> bool:
+        return self._may_be_mended(fault) or needs_engine(fault)
+
+    @property
+    def built(self) -> tuple[Construction, ...]:
+        """The engines that the script builds, or the first that its text says."""
+        return tuple(self.adoption.built) if self.adoption is not None else ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -110,16 +125,19 @@ class Report:
             f"engine           {self.settings.engine}",
         ]
         for resolution in self.program.resolutions.values():
-            lines += ["", resolution.slot.path, *table(resolution, is_open=self._may_be_mended(resolution.fault))]
+            lines += ["", resolution.slot.path, *table(resolution, is_open=self._is_open(resolution.fault))]
         lines += _section("around the handlers", map(_wrapper, self.program.around.wrappers))
         for model in self.program.models:
             lines += _section(model.title, model.rows())
         lines += _section("adapters", map(_adapter, self.program.adapters.items()))
         lines += _section("code of adapters", self.adapters.sentences())
+        for built in self.built:
+            lines += _section(*check_adoption.section(built))
         lines += _section("config.yaml", map(_field, self.config.fields))
         lines += _section("LMI's configuration", map(_field, self.config.lmi.fields))
         lines += _section("sessions", _steps(self.program))
         lines += _section("hooks", _hooks(self.program))
+        lines += _section("event loop", (self.program.own_loop.sentence,) if self.program.own_loop else ())
         lines += _section("plugins", map(_plugin, self.plugins))
         lines += _section("settings", _settings(self.known, has_all=has_all))
         lines += _section("not known yet", self.undecided)
@@ -140,6 +158,7 @@ class Report:
             "adapters": {slot.value: one.signature.data() for slot, one in self.program.adapters.items()},
             "adapter_code": {name: code.sentences() for name, code in self.adapters.codes.items()},
             "config": [_field_data(row) for row in (*self.config.fields, *self.config.lmi.fields)],
+            "adoption": list(map(check_adoption.data, self.built)),
             "session_handlers": {s.value: h.signature.data() for s, h in self.program.session_handlers.items()},
             "plugins": [asdict(plugin) for plugin in self.plugins],
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
@@ -157,34 +176,47 @@ def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = Fa
     """Check the program and its settings; `given` as in `environment.read`. With `is_elsewhere` (the server will run
     on another machine) the engine's flags are not checked: this machine may lack the engine."""
     problems: tuple[str, ...] = ()
+    backend: Backend | None = None
     try:
         settings = read(**given)
         find_sessions(settings)
-        _check_engine(settings, fallback_model, is_elsewhere=is_elsewhere)
+        backend = open_backend(settings, fallback_model)
     except SettingsError as error:
         problems = error.problems
         settings = error.usable or read(**given)
     chosen = [name for name, value in given.items() if value is not None]
-    program, requirements = load_program(settings), find(settings)
+    with check_adoption.recording(settings, backend) as adoption:
+        program, requirements = load_program(settings), find(settings)
+        problems += _problems_of_flags(settings, backend, adoption, is_elsewhere=is_elsewhere)
     rows = tuple(known(settings, chosen))
     config, plugins, adapters = (
         engine_config.read(settings),
         tuple(installed(settings)),
         startup_adapters.load(settings),
     )
-    return Report(settings, rows, program, requirements, problems, config, plugins, adapters)
+    return Report(settings, rows, program, requirements, problems, config, plugins, adapters, adoption)
 
 
-def _check_engine(settings: Settings, fallback_model: Path | None, *, is_elsewhere: bool) -> None:
-    """Check the model, and vLLM's flags if any is set: only then is vLLM's parser worth its import."""
-    backend = open_backend(settings, fallback_model)
-    if (
-        settings.engine == "vllm"
-        and not is_elsewhere
-        and {*(engine_config.read(settings).flags or ()), *dict(flags_of_styles(settings))} - {"SM_VLLM_MODEL"}
-    ):
-        with fields_named(settings):
-            backend.prepare()
+def _problems_of_flags(
+    settings: Settings, backend: Backend | None, adoption: Adoption | None, *, is_elsewhere: bool
+) -> tuple[str, ...]:
+    """Check vLLM's flags if any is set: only then is vLLM's parser worth its import. The engine's model, too, where
+    the script has to name it."""
+    found = adopted.find(adoption, settings)
+    if backend is None or settings.engine != "vllm" or is_elsewhere:
+        return ()
+    flags = {*(engine_config.read(settings).flags or ()), *dict(flags_of_styles(settings))}
+    try:
+        adopted.require_model(found, adoption, backend)
+        if isinstance(backend, Adopting) and adoption is not None:
+            backend.ask(adoption.flags)
+            flags |= adoption.flags.keys()
+        if flags - {"SM_VLLM_MODEL"}:
+            with fields_named(settings):
+                backend.prepare()
+    except SettingsError as refused:
+        return refused.problems
+    return ()
 
 
 def _section(title: str, rows: Iterable[str]) -> list[str]:

@@ -82,5 +82,8 @@ class Adopting(Protocol):
         """Record in `adoption` what the script builds from now on. Called before the script is imported; it imports
         nothing."""
 
+    def release(self) -> None:
+        """Leave the engine's classes as they were before `adopt`. `stop` does it, too."""
+
     def ask(self, flags: Mapping[str, str]) -> None:
         """Add the script's flags, as `SM_VLLM_…` variables, to those of the configuration. Called before `prepare`."""

@@ -10,6 +10,7 @@ from handrail.core.slots import Slot
 from handrail.resolve import Program, resolve
 
 from handrail_container.program import engine_config, plugins
+from handrail_container.program.adoption.own_loop import apart
 from handrail_container.settings.fields import Settings
 
 #: References in published documents that vLLM has since moved. Each means the slot's default, on every engine.
@@ -25,4 +26,4 @@ def load_program(settings: Settings) -> Program:
     foreign = (settings.sagemaker_program, refuses_foreign)
     found = plugins.find_styles(settings)
     guard = (settings.adopt, tuple(shlex.split(settings.script_args)))
-    return resolve(Sources(*given, found.styles, *foreign, settings, found.faults, *guard))
+    return apart(resolve(Sources(*given, found.styles, *foreign, settings, found.faults, *guard)), settings)

@@ -21,7 +21,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from handrail_container.process.exits import RequirementsError
-from handrail_container.program import plugins
+from handrail_container.program import passed_over, plugins
 from handrail_container.program.required_lines import Line, lines_of, required
 from handrail_container.settings.environment import masked
 from handrail_container.settings.fields import Settings
@@ -36,8 +36,9 @@ _TELLING = re.compile(r"ERROR:|    The user requested|    .+ depends on ")
 
 @dataclass(frozen=True)
 class Requirements:
-    """Requirements in `files` of pip's format, and `listed` lines from other files. `unmet` are lines to install;
-    `refused` are sentences on lines that must not be installed or cannot be read."""
+    """Requirements in `files` of pip's format, and `listed` lines from other files, or from files of which some lines
+    are passed over. `unmet` are lines to install; `refused` are sentences on lines that must not be installed or cannot
+    be read."""
 
     files: tuple[Path, ...] = ()
     listed: tuple[Line, ...] = ()
@@ -77,9 +78,12 @@ def find(settings: Settings) -> Requirements | None:
     problems = (*given.problems, *(problem for _, problem in read if problem))
     lines = (*(line for of_file, _ in read for line in of_file), *given.listed)
     held = held_versions()
+    passed = passed_over.among(lines, held, settings)
+    lines = tuple(line for line in lines if line not in passed.lines)
     refused = (*problems, *(problem for line in lines for problem in _refused(line, held)))
     unmet = tuple(line for line in lines if not _is_met(line.text))
-    return Requirements(given.files, given.listed, unmet, tuple(map(masked, refused)), given.warnings)
+    files, listed = passed.without(given)
+    return Requirements(files, listed, unmet, tuple(map(masked, refused)), (*given.warnings, *passed.sentences))
 
 
 def plan(settings: Settings) -> InstallPlan:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from anyio import to_thread
 from handrail.adoption.text import Built, read
 
 from handrail_container.engine.backend import Adopting, Backend
@@ -15,6 +16,8 @@ from handrail_container.process.exits import SettingsError
 from handrail_container.program.adoption.record import Adoption
 from handrail_container.settings import environment
 from handrail_container.settings.fields import Settings
+
+_THREADS = 256
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,12 @@ def find(adoption: Adoption | None, settings: Settings) -> Found:
         adoption.expect(built[0])
         return Found(True, built)
     return Found(True, built, starts_first=True)
+
+
+def widen_threads() -> None:
+    """Let as many requests wait for the engine at once as it can batch: each `def` that asks it holds a thread."""
+    limiter = to_thread.current_default_thread_limiter()
+    limiter.total_tokens = max(limiter.total_tokens, _THREADS)
 
 
 def require_model(found: Found, adoption: Adoption | None, backend: Backend) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
+from handrail.adoption.own_loop import STOP_S
 from handrail.core import hooks
 from handrail.core.errors import HandlerFault, ProgramFault
 from handrail.core.script import unload
@@ -124,6 +125,9 @@ class Serving:
 
     async def _start_parts(self, program: Program, begun: Teardown) -> None:
         """Start each part, and push the step that ends it to `begun`. Raises HandlerFault."""
+        if program.own_loop is not None:
+            self._backend.facade.home = asyncio.get_running_loop()
+            begun.push("the script's event loop", program.own_loop.stop, STOP_S + _HEED_S)
         starting = program.hooks[Moment.STARTUP]
         await hooks.start(starting[:1], self._app)
         for hook in program.hooks[Moment.SHUTDOWN]:

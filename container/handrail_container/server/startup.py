@@ -107,6 +107,8 @@ class Startup:
         have to start first, as they build the engine."""
         found = adopted.find(self.adoption, self.settings)
         self.gate.names_asker = found.builds_engine
+        if found.builds_engine:
+            adopted.widen_threads()
         if found.starts_first:
             self.lifecycle.step("the script starts, and builds an engine", "handlers")
             await self.engine.beside(self.serving.start(program))

@@ -65,7 +65,7 @@ class EngineArguments:
             if number == 0 and not isinstance(argument, ast.Starred):
                 given.add("model", argument, scope, self._values)
             else:
-                given.leave(f"*{_text(argument)}")
+                given.leave(f"*{_text(getattr(argument, 'value', argument))}")
         self._add_words(given, call, scope)
         return given
 
@@ -153,9 +153,9 @@ class EngineArguments:
         for change in sorted((one for place in changed for one in place.changes.get(name, [])), key=_line):
             if change.line > getattr(node, "lineno", 0) and scope is made.scope:
                 continue
-            key = self._key(change.key, scope) or f"**{_text(change.key)}"
-            if change.value is None or change.is_conditional:
-                given.leave(key)
+            key = self._key(change.key, scope)
+            if key is None or change.value is None or change.is_conditional:
+                given.leave(key or f"**{_text(change.key)}")
             else:
                 given.add(key, change.value, scope, self._values)
 

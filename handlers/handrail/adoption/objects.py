@@ -49,8 +49,8 @@ class Objects:
         for scope in file.scopes:
             for call in scope.calls:
                 called = self.definition(call.func, scope)
-                if called is not None:
-                    self._callers.setdefault(called, []).append((call, scope))
+                for one in self._with_bases(called) if called is not None else ():
+                    self._callers.setdefault(one, []).append((call, scope))
 
     def made(self, call: ast.Call, scope: Scope) -> Made | None:
         """The engine that a call constructs."""
@@ -106,14 +106,15 @@ class Objects:
     def _methods(self, node: ast.expr, name: str, scope: Scope) -> Iterator[Scope]:
         for kind in self.kinds(node, scope):
             if isinstance(kind, Scope):
-                yield from self._inherited(kind, name)
+                yield from [method for owner in self._with_bases(kind) for method in _method(owner, name)][:1]
 
-    def _inherited(self, owner: Scope, name: str, depth: int = 0) -> list[Scope]:
-        found = _method(owner, name)
-        bases = owner.node.bases if isinstance(owner.node, ast.ClassDef) and owner.parent and depth < _DEEPEST else []
-        for base in bases:
-            above = self.definition(base, owner.parent or owner)
-            found = found or (self._inherited(above, name, depth + 1) if above is not None else [])
+    def _with_bases(self, owner: Scope) -> list[Scope]:
+        """A class and those it inherits from; a function alone."""
+        found = [owner]
+        for one in found:
+            bases = one.node.bases if isinstance(one.node, ast.ClassDef) else []
+            above = (self.definition(base, one.parent or one) for base in bases)
+            found += [base for base in above if base is not None and base not in found]
         return found
 
     def kinds(self, node: ast.expr | None, scope: Scope) -> frozenset[Kind]:
@@ -135,6 +136,8 @@ class Objects:
         owner = scope.owner(node.id)
         if owner is None:
             return frozenset()
+        if node.id in owner.defined:
+            return frozenset({owner.defined[node.id]} if owner.defined[node.id].is_class else ())
         if node.id in owner.imported:
             found = self._values.elsewhere(owner.imported[node.id])
             return self._any(found[0].assigned.get(found[1], [])) if found else frozenset()
@@ -170,7 +173,7 @@ class Objects:
         if isinstance(annotation, ast.Tuple):
             return frozenset().union(*(self._annotated(each, scope) for each in annotation.elts))
         if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-            annotation = ast.Name(annotation.value)
+            return self._annotated(_expression(annotation.value), scope)
         if annotation is None or not plain(annotation):
             return frozenset()
         engine, own = self._engine_class(annotation, scope)
@@ -201,15 +204,15 @@ class Objects:
     def _member(self, of: Kind, name: str) -> frozenset[Kind]:
         if not isinstance(of, Scope):
             return frozenset()
-        annotated = self._annotated(of.annotated.get(name), of)
-        return self._any(attributes_of(of, name)) | annotated | self._property(of, name)
+        return frozenset().union(*(self._own_member(owner, name) for owner in self._with_bases(of)))
 
-    def _property(self, of: Scope, name: str) -> frozenset[Kind]:
+    def _own_member(self, of: Scope, name: str) -> frozenset[Kind]:
+        kinds = self._any(attributes_of(of, name)) | self._annotated(of.annotated.get(name), of)
         for method in _method(of, name):
             decorators = getattr(method.node, "decorator_list", [])
             if any(self._values.dotted(decorator, of) in _PROPERTIES for decorator in decorators):
-                return self._returned(method)
-        return frozenset()
+                kinds |= self._returned(method)
+        return kinds
 
     def _item(self, node: ast.Subscript, scope: Scope) -> frozenset[Kind]:
         name = plain(node.value).rpartition(".")[2]
@@ -234,6 +237,14 @@ _READERS: Mapping[Any, Callable[[Objects, Any, Scope], frozenset[Kind]]] = {
     ast.List: Objects._either,
     ast.Tuple: Objects._either,
 }
+
+
+def _expression(text: str) -> ast.expr | None:
+    """An annotation that is written as text."""
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _method(owner: Scope, name: str) -> list[Scope]:

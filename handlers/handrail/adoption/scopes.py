@@ -211,8 +211,15 @@ def _note_statement(node: ast.stmt, scope: Scope, *, is_conditional: bool) -> No
         scope.iterated.add(node.iter)
     for target, value in _given(node):
         _bind(target, value, scope, is_conditional=is_conditional)
-    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+    if isinstance(node, ast.AnnAssign):
+        _annotate(node, scope)
+
+
+def _annotate(node: ast.AnnAssign, scope: Scope) -> None:
+    if isinstance(node.target, ast.Name):
         _home(scope, node.target.id).annotated[node.target.id] = node.annotation
+    elif isinstance(node.target, ast.Attribute) and scope.parent is not None and scope.parent.is_class:
+        scope.parent.annotated[node.target.attr] = node.annotation  # `self.name: Type`
 
 
 def _given(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr | None]]:

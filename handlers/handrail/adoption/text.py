@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.adoption.analysis import Analysis, analysed, mentions_vllm, python_files
-from handrail.adoption.blocking_calls import BlockingCalls
+from handrail.adoption.blocking_calls import METHODS, BlockingCalls
 from handrail.adoption.commands import commands
 from handrail.adoption.engine_arguments import EngineArguments
 from handrail.adoption.objects import Made
@@ -58,9 +58,11 @@ def read(files: Iterable[Path], environment: Mapping[str, str] | None = None) ->
     Files that cannot be parsed are passed over.
     """
     found = analysed(files, environment)
-    blocking = BlockingCalls(found.objects).in_coroutines(found.files)
+    constructions = tuple(_constructions(found))
+    blocks = any(one.name.partition(".")[0] in METHODS for one in constructions)
+    blocking = BlockingCalls(found.objects).in_coroutines(found.files if blocks else [])
     return ScriptText(
-        tuple(_constructions(found)),
+        constructions,
         tuple(f"{file.path}:{line}" for file, line in blocking),
         found.variables,
         tuple(commands(found.files, found.values)),

@@ -54,7 +54,7 @@ class EchoEngine(Engine):
         return self._client
 
     def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
-        return self._client.generate(prompt, sampling_params, uuid.uuid4().hex)
+        return self._at_home(self._client.generate(prompt, sampling_params, uuid.uuid4().hex))
 
     def tokenize(self, text: str) -> list[int]:
         require_short(text, self._client.most_text)

@@ -95,8 +95,13 @@ class VllmBackend:
 
     def adopt(self, adoption: Adoption) -> None:
         self._adoption = adoption
-        self._adopter = Adopter(Host(adoption, self.adapters, adoption.loop, self._engine_args))
+        self._adopter = Adopter(Host(adoption, self.adapters, self._engine, self._engine_args))
         self._adopter.install()
+
+    def release(self) -> None:
+        adopter, self._adopter = self._adopter, None
+        if adopter is not None:
+            adopter.uninstall()
 
     def ask(self, flags: Mapping[str, str]) -> None:
         asked = {name: value for name, value in flags.items() if name != "SM_VLLM_MODEL"}
@@ -212,8 +217,7 @@ class VllmBackend:
         if self._stopped:
             return
         self._stopped = True
-        if self._adopter is not None:
-            self._adopter.uninstall()
+        self.release()
         client, self.client = self.client, None
         if client is not None:
             _cancel_output_handler(client)

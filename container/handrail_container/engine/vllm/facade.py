@@ -97,7 +97,10 @@ class VllmEngine(Engine):
         chosen = self._adapters.choose(body.get("model"), is_strict=self._is_strict or self._adapters.finds_more)
         return {**body, "model": chosen or self._state.openai_serving_models.model_name()}
 
-    async def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
+    def generate(self, prompt: Any, sampling_params: Any = None) -> AsyncIterator[Any]:
+        return self._at_home(self._generate(prompt, sampling_params))
+
+    async def _generate(self, prompt: Any, sampling_params: Any) -> AsyncIterator[Any]:
         lora = self._adapters.current_lora_request()
         try:
             rendered = await self.rendered(prompt)

@@ -59,6 +59,7 @@ NAMES: dict[str, Name] = {
     "OMPProcessManager": _name("vllm.utils.ompmultiprocessing", "OMPProcessManager", 1),
     "DEFAULT_LOGGING_CONFIG": _name("vllm.logger", "DEFAULT_LOGGING_CONFIG"),
     "SamplingParams": _name("vllm.sampling_params", "SamplingParams"),
+    "StructuredOutputsParams": _name("vllm.sampling_params", "StructuredOutputsParams"),
     "PoolingParams": _name("vllm.pooling_params", "PoolingParams"),
     "parse_model_prompt": _name("vllm.renderers.inputs.preprocess", "parse_model_prompt", 2),
     # The serving objects

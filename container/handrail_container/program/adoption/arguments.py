@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail_container.program.adoption import gone_arguments
 from handrail_container.program.adoption.argument_texts import Unwritable, parts, shown, text
-from handrail_container.program.adoption.gone_arguments import NO_GPU, Ruling
+from handrail_container.program.adoption.gone_arguments import NO_GPU, ArgumentRuling
 from handrail_container.program.adoption.late_arguments import late
 from handrail_container.program.adoption.old_names import ARGUMENTS
 from handrail_container.program.config_field import Field, Outcome
@@ -51,7 +51,7 @@ def fields(
     return [_field(name, where, ruling) for name, ruling in _written(rulings)]
 
 
-def _field(name: str, where: str, ruling: Ruling) -> Field:
+def _field(name: str, where: str, ruling: ArgumentRuling) -> Field:
     flags = {f"{_PREFIX}{flag}": value for flag, value in ruling.flags.items()}
     note = ruling.note or ", ".join(f"{flag}={shown(flag, value)}" for flag, value in flags.items())
     return Field(name, where, ruling.outcome, note, flags, ruling.needs_gpu, is_warned=ruling.needs_gpu)
@@ -64,26 +64,26 @@ class _Engine:
     has_gpu: bool
 
 
-def _ruling(name: str, given: Mapping[str, Any], engine: _Engine) -> Ruling:
+def _ruling(name: str, given: Mapping[str, Any], engine: _Engine) -> ArgumentRuling:
     if name in engine.dropped:
-        return Ruling(Outcome.IGNORED, _DROP)
+        return ArgumentRuling(Outcome.IGNORED, _DROP)
     if name == _CHAT_TEMPLATE:
-        return Ruling(Outcome.USED, "the object's own: its chat() writes prompts by it")
+        return ArgumentRuling(Outcome.USED, "the object's own: its chat() writes prompts by it")
     if name in engine.known:
         return _of_vllm(name, given[name], engine)
     if name in ARGUMENTS:
         return gone_arguments.ruling(name, given, has_gpu=engine.has_gpu)
-    return Ruling(Outcome.REFUSED, "no argument of vLLM, and none that it had. Remove it")
+    return ArgumentRuling(Outcome.REFUSED, "no argument of vLLM, and none that it had. Remove it")
 
 
-def _of_vllm(name: str, value: Any, engine: _Engine) -> Ruling:
+def _of_vllm(name: str, value: Any, engine: _Engine) -> ArgumentRuling:
     if _is_default(name, value, engine.known):
-        return Ruling(Outcome.IGNORED, "vLLM's own default")
+        return ArgumentRuling(Outcome.IGNORED, "vLLM's own default")
     if name in _FLAGLESS:
-        return Ruling(Outcome.IGNORED, _FLAGLESS[name])
+        return ArgumentRuling(Outcome.IGNORED, _FLAGLESS[name])
     if not engine.has_gpu and name in _OF_GPUS and _OF_GPUS[name](value):
-        return Ruling(Outcome.IGNORED, NO_GPU, needs_gpu=True)
-    return Ruling(Outcome.MAPPED, flags={name: value})
+        return ArgumentRuling(Outcome.IGNORED, NO_GPU, needs_gpu=True)
+    return ArgumentRuling(Outcome.MAPPED, flags={name: value})
 
 
 def _is_default(name: str, value: Any, known: Collection[str]) -> bool:
@@ -97,7 +97,7 @@ def _is_default(name: str, value: Any, known: Collection[str]) -> bool:
     return value is False and name not in _ON
 
 
-def _written(rulings: Mapping[str, Ruling]) -> Iterator[tuple[str, Ruling]]:
+def _written(rulings: Mapping[str, ArgumentRuling]) -> Iterator[tuple[str, ArgumentRuling]]:
     """The rulings with texts for values. Dicts that go into one flag are merged, and the flag is named at each."""
     merged: dict[str, dict[str, Any]] = {}
     for name, ruling in rulings.items():
@@ -116,12 +116,12 @@ def _merged(before: dict[str, Any], value: Any, *, is_own: bool) -> dict[str, An
     return {**before, **found} if is_own else {**found, **before}
 
 
-def _with_texts(ruling: Ruling, merged: Mapping[str, dict[str, Any]]) -> Ruling:
+def _with_texts(ruling: ArgumentRuling, merged: Mapping[str, dict[str, Any]]) -> ArgumentRuling:
     try:
         flags = dict(_flag(name, value, merged[name]) for name, value in ruling.flags.items())
     except Unwritable as error:
-        return Ruling(Outcome.REFUSED, str(error))
-    return Ruling(ruling.outcome, ruling.note, flags, ruling.needs_gpu)
+        return ArgumentRuling(Outcome.REFUSED, str(error))
+    return ArgumentRuling(ruling.outcome, ruling.note, flags, ruling.needs_gpu)
 
 
 def _flag(name: str, value: Any, merged: Mapping[str, Any]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from handrail_container.program.adoption.old_names import ARGUMENTS, Dropped, Refused
+from handrail_container.program.adoption.old_names import ARGUMENTS, Dropped, Unavailable
 from handrail_container.program.config_field import Outcome
 
 _GONE = "no argument of vLLM any more"
@@ -16,7 +16,7 @@ NO_GPU = "there is no GPU for it"
 
 
 @dataclass(frozen=True)
-class Ruling:
+class ArgumentRuling:
     """`flags` are arguments of vLLM's by their names, with values; dicts of one name are merged in the end."""
 
     outcome: Outcome
@@ -25,7 +25,7 @@ class Ruling:
     needs_gpu: bool = False
 
 
-def ruling(name: str, given: Mapping[str, Any], *, has_gpu: bool) -> Ruling:
+def ruling(name: str, given: Mapping[str, Any], *, has_gpu: bool) -> ArgumentRuling:
     """The ruling on `name`, one of `ARGUMENTS`, in the light of all arguments that are given."""
     value, gone = given[name], ARGUMENTS[name]
     if value is None or value == gone.default:
@@ -33,20 +33,20 @@ def ruling(name: str, given: Mapping[str, Any], *, has_gpu: bool) -> Ruling:
     if isinstance(gone.fate, Dropped):
         rule = _SPECIAL.get(name)
         return rule(name, given, has_gpu) if rule else _ignored(f"{_GONE}: {gone.fate.why}")
-    if isinstance(gone.fate, Refused):
-        return Ruling(Outcome.REFUSED, f"{_GONE}: {gone.fate.instead}. Remove it")
+    if isinstance(gone.fate, Unavailable):
+        return ArgumentRuling(Outcome.REFUSED, f"{_GONE}: {gone.fate.instead}. Remove it")
     return _SPECIAL[name](name, given, has_gpu)
 
 
-Rule = Callable[[str, Mapping[str, Any], bool], Ruling]
+Rule = Callable[[str, Mapping[str, Any], bool], ArgumentRuling]
 
 
-def _ignored(note: str, *, needs_gpu: bool = False) -> Ruling:
-    return Ruling(Outcome.IGNORED, note, needs_gpu=needs_gpu)
+def _ignored(note: str, *, needs_gpu: bool = False) -> ArgumentRuling:
+    return ArgumentRuling(Outcome.IGNORED, note, needs_gpu=needs_gpu)
 
 
-def _mapped(**flags: Any) -> Ruling:
-    return Ruling(Outcome.MAPPED, flags=flags)
+def _mapped(**flags: Any) -> ArgumentRuling:
+    return ArgumentRuling(Outcome.MAPPED, flags=flags)
 
 
 def _renamed(flag: str) -> Rule:
@@ -73,24 +73,26 @@ _TASKS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def _task(name: str, given: Mapping[str, Any], has_gpu: bool) -> Ruling:
+def _task(name: str, given: Mapping[str, Any], has_gpu: bool) -> ArgumentRuling:
     flags = _TASKS.get(str(given[name]))
     if flags is None:
-        return Ruling(Outcome.REFUSED, f"{given[name]!r} is no task of vLLM's: write one of {', '.join(_TASKS)}")
+        return ArgumentRuling(
+            Outcome.REFUSED, f"{given[name]!r} is no task of vLLM's: write one of {', '.join(_TASKS)}"
+        )
     return _mapped(**flags)
 
 
-def _device(name: str, given: Mapping[str, Any], has_gpu: bool) -> Ruling:
+def _device(name: str, given: Mapping[str, Any], has_gpu: bool) -> ArgumentRuling:
     kind = str(given[name]).partition(":")[0]
     if kind == ("cuda" if has_gpu else "cpu"):
         return _ignored(f"{_GONE}: the build of vLLM says which device it computes on")
     if kind == "cuda":
         return _ignored(NO_GPU, needs_gpu=True)
     build = "CUDA" if has_gpu else "CPUs"
-    return Ruling(Outcome.REFUSED, f'"{given[name]}" is asked for, and this is a build for {build}. Remove it')
+    return ArgumentRuling(Outcome.REFUSED, f'"{given[name]}" is asked for, and this is a build for {build}. Remove it')
 
 
-def _guided_backend(name: str, given: Mapping[str, Any], has_gpu: bool) -> Ruling:
+def _guided_backend(name: str, given: Mapping[str, Any], has_gpu: bool) -> ArgumentRuling:
     """The old value may carry options: `xgrammar:disable-any-whitespace,no-fallback`."""
     backend, _, options = str(given[name]).partition(":")
     switches = {option.replace("-", "_"): True for option in options.split(",") if option.startswith("disable-")}
@@ -98,7 +100,7 @@ def _guided_backend(name: str, given: Mapping[str, Any], has_gpu: bool) -> Rulin
 
 
 def _speculative(key: str) -> Rule:
-    def rule(name: str, given: Mapping[str, Any], has_gpu: bool) -> Ruling:
+    def rule(name: str, given: Mapping[str, Any], has_gpu: bool) -> ArgumentRuling:
         model = given.get("speculative_model")
         if model is None:
             return _ignored("there is no speculative_model, whose it is")
@@ -117,13 +119,13 @@ def _dict(value: Any) -> dict[str, Any]:
     return {}
 
 
-def _positions(name: str, given: Mapping[str, Any], has_gpu: bool) -> Ruling:
+def _positions(name: str, given: Mapping[str, Any], has_gpu: bool) -> ArgumentRuling:
     """vLLM takes both in one dict, which replaces the model's own: without the base it would compute another one's."""
     scaling = _dict(given.get("rope_scaling"))
     base = given.get("rope_theta") or scaling.get("rope_theta")
     kind = scaling.pop("type", None) or scaling.get("rope_type")
     if base is None or kind is None:
-        return Ruling(
+        return ArgumentRuling(
             Outcome.REFUSED,
             f"{_GONE}: write hf_overrides with all of "
             '{"rope_parameters": {"rope_type": …, "rope_theta": …, …}}, which take the place of the model\'s own',

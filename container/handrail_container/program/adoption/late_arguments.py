@@ -38,7 +38,7 @@ def late(given_flags: Mapping[str, str], running: Mapping[str, str], where: str)
         elif flag in _SPEED or (flag == "MAX_MODEL_LEN" and not _is_more(value, now.get(flag))):
             lines.append(f"{_wanted(where, flag, value, now)}; answers are the same")
         else:
-            refusals.append(f"{_wanted(where, flag, value, now)}: set {_variable(flag, value)}.")
+            refusals.append(f"{_wanted(where, flag, value, now)}: set {_variable(flag, value)}")
     return lines, refusals
 
 
@@ -88,5 +88,5 @@ def _variable(flag: str, value: str) -> str:
 def _another_model(where: str, asked: str, model: str) -> str:
     return (
         f'{where} asks for "{asked}", and this server\'s engine is "{model}": there is one engine. '
-        f"Serve {asked} by a server of its own."
+        f"Serve {asked} by a server of its own"
     )

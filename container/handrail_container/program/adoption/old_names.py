@@ -24,17 +24,17 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Refused:
+class Unavailable:
     """Nothing stands for it; `instead` is what replaced it, or what to write."""
 
     instead: str
 
 
-Fate = Renamed | Dropped | Refused
+Fate = Renamed | Dropped | Unavailable
 
 
 @dataclass(frozen=True)
-class Argument:
+class Gone:
     """An argument of the engine, or an option, that is gone. `default` is what it was where nobody said; a bool makes
     its option a switch."""
 
@@ -62,110 +62,108 @@ _SPECULATIVE = Renamed("speculative_config")
 _ACCEPTANCE = Dropped("drafts are accepted where the model itself would have answered so")
 _STRUCTURED = Renamed("structured_outputs_config")
 _POSITIONS = Renamed("hf_overrides")
-_IMAGES = Refused("vLLM reads what images need from the model")
-_PROMPT_ADAPTERS = Refused("vLLM has no prompt adapters any more: serve a LoRA adapter")
+_IMAGES = Unavailable("vLLM reads what images need from the model")
+_PROMPT_ADAPTERS = Unavailable("vLLM has no prompt adapters any more: serve a LoRA adapter")
 _EPLB = Renamed("eplb_config")
 
 #: Arguments of `EngineArgs`, `AsyncEngineArgs` and `LLM`.
-ARGUMENTS: Mapping[str, Argument] = {
-    "use_v2_block_manager": Argument(Dropped("vLLM manages its blocks itself"), False),
-    "swap_space": Argument(_SWAP, 4),
-    "preemption_mode": Argument(_SWAP),
-    "num_scheduler_steps": Argument(_SCHEDULER, 1),
-    "multi_step_stream_outputs": Argument(_SCHEDULER, True),
-    "scheduler_delay_factor": Argument(_SCHEDULER, 0.0),
-    "num_lookahead_slots": Argument(_SCHEDULER, 0),
-    "disable_async_output_proc": Argument(_SCHEDULER, False),
-    "max_num_partial_prefills": Argument(_SCHEDULER, 1),
-    "max_long_partial_prefills": Argument(_SCHEDULER, 1),
-    "max_paddings": Argument(_SCHEDULER, 256),
-    "worker_use_ray": Argument(_RAY, False),
-    "engine_use_ray": Argument(_RAY, False),
-    "disable_log_requests": Argument(_LOG, False),
-    "max_log_len": Argument(_LOG),
-    "max_context_len_to_capture": Argument(_CAPTURE),
-    "max_seq_len_to_capture": Argument(_CAPTURE, 8192),
-    "cuda_graph_sizes": Argument(Renamed("cudagraph_capture_sizes")),
-    "tokenizer_pool_size": Argument(_POOL, 0),
-    "tokenizer_pool_type": Argument(_POOL, "ray"),
-    "tokenizer_pool_extra_config": Argument(_POOL),
-    "task": Argument(Renamed("runner, convert"), "auto"),
-    "device": Argument(Dropped("the build of vLLM says which device it computes on"), "auto"),
-    "guided_decoding_backend": Argument(_STRUCTURED, "auto"),
-    "guided_decoding_disable_fallback": Argument(
-        Dropped("a backend that cannot answer is an error of the request"), False
-    ),
-    "guided_decoding_disable_any_whitespace": Argument(_STRUCTURED, False),
-    "guided_decoding_disable_additional_properties": Argument(_STRUCTURED, False),
-    "speculative_model": Argument(_SPECULATIVE),
-    "speculative_model_quantization": Argument(_SPECULATIVE),
-    "speculative_draft_tensor_parallel_size": Argument(_SPECULATIVE),
-    "speculative_max_model_len": Argument(_SPECULATIVE),
-    "speculative_disable_by_batch_size": Argument(_ACCEPTANCE),
-    "speculative_disable_mqa_scorer": Argument(_ACCEPTANCE, False),
-    "num_speculative_tokens": Argument(_SPECULATIVE),
-    "ngram_prompt_lookup_max": Argument(_SPECULATIVE),
-    "ngram_prompt_lookup_min": Argument(_SPECULATIVE),
-    "spec_decoding_acceptance_method": Argument(_ACCEPTANCE, "rejection_sampler"),
-    "typical_acceptance_sampler_posterior_threshold": Argument(_ACCEPTANCE),
-    "typical_acceptance_sampler_posterior_alpha": Argument(_ACCEPTANCE),
-    "disable_logprobs_during_spec_decoding": Argument(_ACCEPTANCE),
-    "override_pooler_config": Argument(Renamed("pooler_config")),
-    "rope_scaling": Argument(_POSITIONS),
-    "rope_theta": Argument(_POSITIONS),
-    "lora_extra_vocab_size": Argument(Dropped("adapters bring no tokens of their own any more"), 256),
-    "enable_lora_bias": Argument(Refused("vLLM applies no bias of an adapter any more"), False),
-    "long_lora_scaling_factors": Argument(Refused("vLLM has no LongLoRA any more")),
-    "qlora_adapter_name_or_path": Argument(Refused("load the adapter as a LoRA adapter")),
-    "quantization_param_path": Argument(Refused("the scales of a cache in fp8 are read from the model's weights")),
-    "calculate_kv_scales": Argument(Refused("the scales of a cache in fp8 are read from the model's weights"), False),
-    "disable_mm_preprocessor_cache": Argument(Renamed("mm_processor_cache_gb"), False),
-    "enable_multimodal_encoder_data_parallel": Argument(Renamed("mm_encoder_tp_mode"), False),
-    "override_neuron_config": Argument(Refused("this is no build for Neuron devices")),
-    "override_attention_dtype": Argument(Refused("vLLM computes attention in the model's dtype")),
-    "image_input_type": Argument(_IMAGES),
-    "image_token_id": Argument(_IMAGES),
-    "image_input_shape": Argument(_IMAGES),
-    "image_feature_size": Argument(_IMAGES),
-    "image_processor": Argument(_IMAGES),
-    "image_processor_revision": Argument(_IMAGES),
-    "disable_image_processor": Argument(_IMAGES, False),
-    "enable_prompt_adapter": Argument(_PROMPT_ADAPTERS, False),
-    "max_prompt_adapters": Argument(_PROMPT_ADAPTERS, 1),
-    "max_prompt_adapter_token": Argument(_PROMPT_ADAPTERS, 0),
-    "logits_processor_pattern": Argument(Refused("name the processors' classes as logits_processors")),
-    "enable_reasoning": Argument(Dropped("reasoning_parser switches it on"), False),
-    "num_redundant_experts": Argument(_EPLB, 0),
-    "eplb_window_size": Argument(_EPLB, 1000),
-    "eplb_step_interval": Argument(_EPLB, 3000),
-    "eplb_log_balancedness": Argument(_EPLB, False),
+ARGUMENTS: Mapping[str, Gone] = {
+    "use_v2_block_manager": Gone(Dropped("vLLM manages its blocks itself"), False),
+    "swap_space": Gone(_SWAP, 4),
+    "preemption_mode": Gone(_SWAP),
+    "num_scheduler_steps": Gone(_SCHEDULER, 1),
+    "multi_step_stream_outputs": Gone(_SCHEDULER, True),
+    "scheduler_delay_factor": Gone(_SCHEDULER, 0.0),
+    "num_lookahead_slots": Gone(_SCHEDULER, 0),
+    "disable_async_output_proc": Gone(_SCHEDULER, False),
+    "max_num_partial_prefills": Gone(_SCHEDULER, 1),
+    "max_long_partial_prefills": Gone(_SCHEDULER, 1),
+    "max_paddings": Gone(_SCHEDULER, 256),
+    "worker_use_ray": Gone(_RAY, False),
+    "engine_use_ray": Gone(_RAY, False),
+    "disable_log_requests": Gone(_LOG, False),
+    "max_log_len": Gone(_LOG),
+    "max_context_len_to_capture": Gone(_CAPTURE),
+    "max_seq_len_to_capture": Gone(_CAPTURE, 8192),
+    "cuda_graph_sizes": Gone(Renamed("cudagraph_capture_sizes")),
+    "tokenizer_pool_size": Gone(_POOL, 0),
+    "tokenizer_pool_type": Gone(_POOL, "ray"),
+    "tokenizer_pool_extra_config": Gone(_POOL),
+    "task": Gone(Renamed("runner, convert"), "auto"),
+    "device": Gone(Dropped("the build of vLLM says which device it computes on"), "auto"),
+    "guided_decoding_backend": Gone(_STRUCTURED, "auto"),
+    "guided_decoding_disable_fallback": Gone(Dropped("a backend that cannot answer is an error of the request"), False),
+    "guided_decoding_disable_any_whitespace": Gone(_STRUCTURED, False),
+    "guided_decoding_disable_additional_properties": Gone(_STRUCTURED, False),
+    "speculative_model": Gone(_SPECULATIVE),
+    "speculative_model_quantization": Gone(_SPECULATIVE),
+    "speculative_draft_tensor_parallel_size": Gone(_SPECULATIVE),
+    "speculative_max_model_len": Gone(_SPECULATIVE),
+    "speculative_disable_by_batch_size": Gone(_ACCEPTANCE),
+    "speculative_disable_mqa_scorer": Gone(_ACCEPTANCE, False),
+    "num_speculative_tokens": Gone(_SPECULATIVE),
+    "ngram_prompt_lookup_max": Gone(_SPECULATIVE),
+    "ngram_prompt_lookup_min": Gone(_SPECULATIVE),
+    "spec_decoding_acceptance_method": Gone(_ACCEPTANCE, "rejection_sampler"),
+    "typical_acceptance_sampler_posterior_threshold": Gone(_ACCEPTANCE),
+    "typical_acceptance_sampler_posterior_alpha": Gone(_ACCEPTANCE),
+    "disable_logprobs_during_spec_decoding": Gone(_ACCEPTANCE),
+    "override_pooler_config": Gone(Renamed("pooler_config")),
+    "rope_scaling": Gone(_POSITIONS),
+    "rope_theta": Gone(_POSITIONS),
+    "lora_extra_vocab_size": Gone(Dropped("adapters bring no tokens of their own any more"), 256),
+    "enable_lora_bias": Gone(Unavailable("vLLM applies no bias of an adapter any more"), False),
+    "long_lora_scaling_factors": Gone(Unavailable("vLLM has no LongLoRA any more")),
+    "qlora_adapter_name_or_path": Gone(Unavailable("load the adapter as a LoRA adapter")),
+    "quantization_param_path": Gone(Unavailable("the scales of a cache in fp8 are read from the model's weights")),
+    "calculate_kv_scales": Gone(Unavailable("the scales of a cache in fp8 are read from the model's weights"), False),
+    "disable_mm_preprocessor_cache": Gone(Renamed("mm_processor_cache_gb"), False),
+    "enable_multimodal_encoder_data_parallel": Gone(Renamed("mm_encoder_tp_mode"), False),
+    "override_neuron_config": Gone(Unavailable("this is no build for Neuron devices")),
+    "override_attention_dtype": Gone(Unavailable("vLLM computes attention in the model's dtype")),
+    "image_input_type": Gone(_IMAGES),
+    "image_token_id": Gone(_IMAGES),
+    "image_input_shape": Gone(_IMAGES),
+    "image_feature_size": Gone(_IMAGES),
+    "image_processor": Gone(_IMAGES),
+    "image_processor_revision": Gone(_IMAGES),
+    "disable_image_processor": Gone(_IMAGES, False),
+    "enable_prompt_adapter": Gone(_PROMPT_ADAPTERS, False),
+    "max_prompt_adapters": Gone(_PROMPT_ADAPTERS, 1),
+    "max_prompt_adapter_token": Gone(_PROMPT_ADAPTERS, 0),
+    "logits_processor_pattern": Gone(Unavailable("name the processors' classes as logits_processors")),
+    "enable_reasoning": Gone(Dropped("reasoning_parser switches it on"), False),
+    "num_redundant_experts": Gone(_EPLB, 0),
+    "eplb_window_size": Gone(_EPLB, 1000),
+    "eplb_step_interval": Gone(_EPLB, 3000),
+    "eplb_log_balancedness": Gone(_EPLB, False),
 }
 
 #: Options of `vllm serve` that are no arguments of the engine. Those of `ARGUMENTS` were options too.
-OPTIONS: Mapping[str, Argument] = {
-    "prompt_adapters": Argument(_PROMPT_ADAPTERS),
-    "disable_frontend_multiprocessing": Argument(Dropped("the engine has a process of its own"), False),
+OPTIONS: Mapping[str, Gone] = {
+    "prompt_adapters": Gone(_PROMPT_ADAPTERS),
+    "disable_frontend_multiprocessing": Gone(Dropped("the engine has a process of its own"), False),
 }
 
 _BEAMS = "vLLM has beam search as LLM.beam_search(prompts, BeamSearchParams(…))"
 
 #: Fields of `SamplingParams`.
-SAMPLING: Mapping[str, Argument] = {
-    "use_beam_search": Argument(Refused(_BEAMS), False),
-    "length_penalty": Argument(Refused(_BEAMS), 1.0),
-    "early_stopping": Argument(Refused(_BEAMS), False),
-    "best_of": Argument(Refused("vLLM does not sample more than it returns; use n={value} and choose")),
-    "guided_decoding": Argument(Renamed("structured_outputs")),
-    "logits_processors": Argument(
-        Refused("they run in the engine's process; give their class as the engine's logits_processors")
+SAMPLING: Mapping[str, Gone] = {
+    "use_beam_search": Gone(Unavailable(_BEAMS), False),
+    "length_penalty": Gone(Unavailable(_BEAMS), 1.0),
+    "early_stopping": Gone(Unavailable(_BEAMS), False),
+    "best_of": Gone(Unavailable("vLLM does not sample more than it returns; use n={value} and choose")),
+    "guided_decoding": Gone(Renamed("structured_outputs")),
+    "logits_processors": Gone(
+        Unavailable("they run in the engine's process; give their class as the engine's logits_processors")
     ),
-    "truncate_prompt_tokens": Argument(Renamed("tokenization_kwargs")),
+    "truncate_prompt_tokens": Gone(Renamed("tokenization_kwargs")),
 }
 
 #: Fields of `GuidedDecodingParams`, which `StructuredOutputsParams` has not.
-GUIDED: Mapping[str, Argument] = {
-    "backend": Argument(Dropped("the engine's structured_outputs_config names the backend")),
-    "disable_fallback": Argument(Dropped("the engine's structured_outputs_config names the backend"), False),
+GUIDED: Mapping[str, Gone] = {
+    "backend": Gone(Dropped("the engine's structured_outputs_config names the backend")),
+    "disable_fallback": Gone(Dropped("the engine's structured_outputs_config names the backend"), False),
 }
 
 _OPENAI = "vllm.entrypoints.openai"
@@ -198,7 +196,7 @@ _SERVING_ENGINE = Module(
 _ROUTES = "was part of an older vLLM: /v1/chat/completions and /v1/completions are served without it"
 
 #: Modules that are gone. A module whose package is gone with it needs no row for the package.
-MODULES: Mapping[str, Module | Refused] = {
+MODULES: Mapping[str, Module | Unavailable] = {
     f"{_OPENAI}.protocol": Module(_PROTOCOLS),
     f"{_OPENAI}.engine.protocol": Module(_PROTOCOLS),
     f"{_OPENAI}.engine.serving": _SERVING_ENGINE,
@@ -235,12 +233,12 @@ MODULES: Mapping[str, Module | Refused] = {
     "vllm.transformers_utils.tokenizers": Module(("vllm.tokenizers", "vllm.tokenizers.mistral")),
     "vllm.transformers_utils.detokenizer_utils": Module(("vllm.tokenizers.detokenizer_utils",)),
     "vllm.inputs.data": Module(("vllm.inputs",)),
-    "vllm.engine.metrics": Refused("its loggers ran in the engine that is built: the metrics are at /metrics"),
-    "vllm.entrypoints.api_server": Refused(_ROUTES),
-    "vllm.prompt_adapter": Refused("vLLM has no prompt adapters any more: serve a LoRA adapter"),
-    "vllm.model_executor.parallel_utils": Refused("vllm.distributed.parallel_state has its functions"),
-    "vllm.model_executor.guided_decoding": Refused("SamplingParams(structured_outputs=…) takes its place"),
-    "vllm.beam_search": Refused(_BEAMS),
+    "vllm.engine.metrics": Unavailable("its loggers ran in the engine that is built: the metrics are at /metrics"),
+    "vllm.entrypoints.api_server": Unavailable(_ROUTES),
+    "vllm.prompt_adapter": Unavailable("vLLM has no prompt adapters any more: serve a LoRA adapter"),
+    "vllm.model_executor.parallel_utils": Unavailable("vllm.distributed.parallel_state has its functions"),
+    "vllm.model_executor.guided_decoding": Unavailable("SamplingParams(structured_outputs=…) takes its place"),
+    "vllm.beam_search": Unavailable(_BEAMS),
 }
 
 #: Names that are gone from modules that are there.
@@ -270,5 +268,5 @@ METHODS: Mapping[str, Fate] = {
     "start_background_loop": Dropped("the engine runs from its start"),
     "get_decoding_config": Renamed("vllm_config"),
     "get_lora_config": Renamed("vllm_config"),
-    "add_logger": Refused("the metrics are at /metrics"),
+    "add_logger": Unavailable("the metrics are at /metrics"),
 }

@@ -25,6 +25,10 @@ class AdoptionRefused(RuntimeError):
     """Raised in the script, where it asks for what this engine is not or does not do."""
 
 
+class EngineNotHere(RuntimeError):
+    """The script asks an engine that this process does not start."""
+
+
 class KnownArguments(NamedTuple):
     """What vLLM says of this machine and version: the names of its engine arguments, and whether there is a GPU."""
 
@@ -55,12 +59,12 @@ class Adoption:
     `when_wanted` is called in the thread of the first construction, once.
     """
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop | None) -> None:
+        """`loop` is the server's event loop; None in a process that starts no engine."""
         self._settings = settings
         self._lock = RLock()
         self._process = os.getpid()
         self.arrival = EngineArrival()
-        #: The server's event loop.
         self.loop = loop
         self.constructions: list[Construction] = []
         #: Sentences for which the server must not start, although the script may have caught what it was told.
@@ -76,11 +80,15 @@ class Adoption:
         return bool(self.constructions)
 
     @property
+    def built(self) -> list[Construction]:
+        """The constructions; before any has run, the one that the text of the script says."""
+        return self.constructions or [one for one in (self._expected,) if one is not None]
+
+    @property
     def flags(self) -> dict[str, str]:
         """The first construction's flags, without those that the environment sets; before it has run, those that the
         text of the script says."""
-        first = next(iter(self.constructions), self._expected)
-        return first.flags if first is not None else {}
+        return self.built[0].flags if self.built else {}
 
     def expect(self, built: Built) -> Construction:
         """Take the arguments of a construction from the script's text. Those that are refused are so from now on."""
@@ -132,6 +140,8 @@ class Adoption:
     def use(self, where: str) -> Running:
         """The engine; this thread waits for it. Raises RuntimeError."""
         self.require_own_process(where)
+        if self.loop is None:
+            raise EngineNotHere(f"{where} asks the engine, and none is started here")
         return self.arrival.wait()
 
     def sentences(self) -> list[str]:

@@ -14,6 +14,7 @@ from handrail_container.engine.vllm.adoption.host import Host
 from handrail_container.engine.vllm.adoption.old_forms import AddedRequest, InnerEngine, awaitable
 from handrail_container.engine.vllm.adoption.ours import called_at
 from handrail_container.engine.vllm.adoption.requests import cause_of
+from handrail_container.engine.vllm.adoption.sampling import tokenization
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.program.adoption.arrival import Running
 from handrail_container.program.adoption.record import AdoptionRefused
@@ -161,13 +162,14 @@ class AdoptedAsync:
         running = await self._awaited()
         external = f"{request_id}-{uuid.uuid4().hex}"
         lora, named = named.pop("lora_request", None), _taken(named)
+        if truncated := tokenization(params):
+            named["tokenization_kwargs"] = {**truncated, **(named.get("tokenization_kwargs") or {})}
 
         async def ask() -> AsyncIterator[Any]:
             adapter = await self._adapters.ready(where, lora)
-            outputs = getattr(running.client, method)(prompt, params.clone(), external, lora_request=adapter, **named)
-            async with aclosing(outputs):
-                async for output in outputs:
-                    yield output
+            asked = (prompt, params.clone(), external)
+            async for output in self._host.outputs(method, asked, {"lora_request": adapter, **named}):
+                yield output
 
         ids = self._running.setdefault(request_id, set())
         ids.add(external)

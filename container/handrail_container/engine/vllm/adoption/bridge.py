@@ -27,9 +27,8 @@ class Bridge:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._loop = host.loop
         self._adapters = host.loaded()
-        self._own = RequestSet(self._loop)  # of `add_request` outside of a call of `LLM`
+        self._own: RequestSet | None = None  # of `add_request` outside of a call of `LLM`
         self._copy: Any = None
         self.log_stats = True
 
@@ -73,10 +72,12 @@ class Bridge:
         async def asked() -> Any:
             return await ask()
 
-        return asyncio.run_coroutine_threadsafe(asked(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(asked(), self._host.loop).result()
 
     @property
     def _requests(self) -> RequestSet:
+        if self._own is None:
+            self._own = RequestSet(self._host.loop)
         return current_requests() or self._own
 
     def add_request(
@@ -107,9 +108,8 @@ class Bridge:
         self, prompt: Any, params: Any, external: str, adapter: tuple[str, Any], **named: Any
     ) -> AsyncIterator[Any]:
         lora = await self._adapters.ready(*adapter)
-        is_pooling = isinstance(params, vllm("PoolingParams"))
-        ask = self._client.encode if is_pooling else self._client.generate
-        async for output in ask(prompt, params, external, lora_request=lora, **named):
+        method = "encode" if isinstance(params, vllm("PoolingParams")) else "generate"
+        async for output in self._host.outputs(method, (prompt, params, external), {"lora_request": lora, **named}):
             yield output
 
     def step(self) -> list[Any]:

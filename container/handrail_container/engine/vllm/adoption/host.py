@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
+from handrail.core.engine import Engine
+
 from handrail_container.engine.vllm.adoption.adapters import Loaded
+from handrail_container.engine.vllm.adoption.ours import called_at
 from handrail_container.engine.vllm.adoption.renderer import AnyThreadRenderer
 from handrail_container.engine.vllm.lora import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.program.adoption.arrival import Running
-from handrail_container.program.adoption.record import Adoption, AdoptionRefused
+from handrail_container.program.adoption.record import Adoption, AdoptionRefused, EngineNotHere
 
 
 class Preview:
@@ -28,30 +32,40 @@ class Preview:
 
 
 class Host:
-    """`loop` is the server's event loop; `engine_args` makes vLLM's arguments from the flags that the engine gets."""
+    """`engine_args` makes vLLM's arguments from the flags that the engine gets."""
 
     def __init__(
         self,
         adoption: Adoption,
         adapters: VllmAdapters,
-        loop: asyncio.AbstractEventLoop,
+        facade: Engine,
         engine_args: Callable[[], Any],
     ) -> None:
         self.adoption = adoption
-        self.loop = loop
         self._adapters = adapters
+        self._facade = facade
         self._engine_args = engine_args
         self._preview: Preview | None = None
 
     @property
     def is_early(self) -> bool:
-        """Whether the server's own loop would wait for an engine that needs it to start."""
+        """Whether to wait for the engine would be to wait for ever: on the server's own loop, which the engine's start
+        needs; and where none is started."""
+        if self.adoption.loop is None:
+            return True
         return not self.adoption.arrival.is_settled and self._is_on_loop
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The server's event loop. Raises EngineNotHere."""
+        if self.adoption.loop is None:
+            raise EngineNotHere(f"{called_at()} asks the engine, and none is started here")
+        return self.adoption.loop
 
     @property
     def _is_on_loop(self) -> bool:
         try:
-            return asyncio.get_running_loop() is self.loop
+            return asyncio.get_running_loop() is self.adoption.loop
         except RuntimeError:  # this thread runs no event loop
             return False
 
@@ -67,6 +81,29 @@ class Host:
         if self._preview is None:
             self._preview = Preview(self._engine_args())
         return self._preview
+
+    async def outputs(self, method: str, asked: tuple[Any, Any, str], named: Mapping[str, Any]) -> AsyncIterator[Any]:
+        """The outputs of `generate` or `encode` for a prompt, parameters and an id. Those
+        who watch the engine see one call of it."""
+        running = await self.adoption.arrival.awaited()
+        ask = getattr(running.client, method)
+        if (watch := self._facade.watch) is None:
+            async with aclosing(ask(*asked, **named)) as outputs:
+                async for output in outputs:
+                    yield output
+            return
+        call, error = watch.call(method, asked[2]), None
+        with call:
+            headers = {name.decode(): value.decode() for name, value in watch.headers()}
+        try:
+            async with aclosing(ask(*asked, **{"trace_headers": headers, **named})) as outputs:
+                async for output in outputs:
+                    yield output
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            call.end(error)
 
     def loaded(self) -> Loaded:
         return Loaded(self._adapters)

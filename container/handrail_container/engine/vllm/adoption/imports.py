@@ -12,6 +12,21 @@ from types import ModuleType
 Prepare = Callable[[ModuleType], None]
 
 
+def together(*prepared: Mapping[str, Prepare]) -> dict[str, Prepare]:
+    """One function for each module, which calls those of all."""
+
+    def all_of(name: str) -> Prepare:
+        functions = [each[name] for each in prepared if name in each]
+
+        def prepare(module: ModuleType) -> None:
+            for function in functions:
+                function(module)
+
+        return prepare
+
+    return {name: all_of(name) for each in prepared for name in each}
+
+
 class AfterImport(MetaPathFinder):
     """While installed, calls `prepared[name]` with the module of that name: at once if it is imported already, else
     after its import, before whoever imports it goes on."""

@@ -11,9 +11,11 @@ from typing import Any
 from handrail_container.engine.vllm.adoption import async_constructors, bridge, llm, refused
 from handrail_container.engine.vllm.adoption.given import of_config, of_engine_args, record, remember_arguments
 from handrail_container.engine.vllm.adoption.host import Host
-from handrail_container.engine.vllm.adoption.imports import AfterImport
+from handrail_container.engine.vllm.adoption.imports import AfterImport, together
+from handrail_container.engine.vllm.adoption.old_modules import OldModules
 from handrail_container.engine.vllm.adoption.ours import is_ours
 from handrail_container.engine.vllm.adoption.patches import Patches
+from handrail_container.engine.vllm.adoption.sampling import SamplingForScripts
 
 
 class Adopter:
@@ -22,20 +24,24 @@ class Adopter:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._patches = Patches()
-        self._after = AfterImport(
-            {
-                "vllm.entrypoints.llm": self._patch_llm,
-                "vllm.v1.engine.async_llm": self._patch_async,
-                "vllm.v1.engine.llm_engine": self._patch_engine,
-                "vllm.engine.arg_utils": self._patch_arguments,
-            }
-        )
+        self._sampling = SamplingForScripts()
+        self._modules = OldModules()
+        ours = {
+            "vllm.entrypoints.llm": self._patch_llm,
+            "vllm.v1.engine.async_llm": self._patch_async,
+            "vllm.v1.engine.llm_engine": self._patch_engine,
+            "vllm.engine.arg_utils": self._patch_arguments,
+        }
+        self._after = AfterImport(together(ours, self._sampling.prepared, self._modules.prepared))
 
     def install(self) -> None:
+        self._modules.install()
         self._after.install()
 
     def uninstall(self) -> None:
         self._after.uninstall()
+        self._modules.undo()
+        self._sampling.undo()
         self._patches.undo()
 
     def _patch_llm(self, module: ModuleType) -> None:

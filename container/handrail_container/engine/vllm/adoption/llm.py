@@ -15,6 +15,7 @@ from handrail_container.engine.vllm.adoption.host import Host
 from handrail_container.engine.vllm.adoption.ours import called_at, is_ours
 from handrail_container.engine.vllm.adoption.patches import Patches
 from handrail_container.engine.vllm.adoption.requests import own_requests
+from handrail_container.engine.vllm.adoption.sampling import tokenization
 from handrail_container.engine.vllm.names import vllm
 
 #: Methods that run requests: each call has its own.
@@ -139,6 +140,8 @@ def _asked(given: Mapping[str, Any], parameters: Mapping[str, Any], host: Host) 
     asked = dict(given)
     if "use_tqdm" in parameters and "use_tqdm" not in asked:
         asked["use_tqdm"] = False  # bars would fill the server's log
+    if "tokenization_kwargs" in parameters and (truncated := tokenization(asked.get("sampling_params"))):
+        asked["tokenization_kwargs"] = {**truncated, **(asked.get("tokenization_kwargs") or {})}
     for name in ("sampling_params", "pooling_params", "params"):
         if asked.get(name) is not None:
             asked[name] = _cloned(asked[name])

@@ -1,0 +1,70 @@
+"""Names of vLLM's modules that are another object for scripts than for vLLM and this server."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType, ModuleType
+from typing import Any
+
+#: Who sees the module's own: vLLM and this server; and what looks a class up by its name to pickle or decode.
+_OTHERS = frozenset(
+    {
+        *("vllm", "handrail", "handrail_container", "msgspec", "pydantic", "typing", "inspect", "importlib"),
+        *("pickle", "copyreg", "copy", "cloudpickle", "multiprocessing", "torch", "ray"),
+    }
+)
+#: Begins an import of all names; every other instruction with CALL is a call.
+_IMPORTS_ALL = "CALL_INTRINSIC_1"
+
+
+class ScriptNames:
+    """While it lasts, modules give scripts other objects under some of their names."""
+
+    def __init__(self) -> None:
+        self._modules: list[tuple[ModuleType, type[ModuleType]]] = []
+
+    def give(self, module: ModuleType, names: Mapping[str, Callable[[], Any]]) -> None:
+        """`names` make the objects, when a script asks for them. A name that the module has is its own for others."""
+        before = type(module)
+        own = {name: _property(name, made) for name, made in names.items()}
+        self._modules.append((module, before))
+        module.__class__ = type(before.__name__, (before,), own)
+
+    def undo(self) -> None:
+        while self._modules:
+            module, before = self._modules.pop()
+            module.__class__ = before
+
+
+def _property(name: str, made: Callable[[], Any]) -> property:
+    is_made = True
+
+    def read(module: ModuleType) -> Any:
+        return made() if is_made and _is_script(sys._getframe(1)) else _own(module, name)
+
+    def write(module: ModuleType, value: Any) -> None:
+        """What anybody assigns is there for all."""
+        nonlocal is_made
+        vars(module)[name], is_made = value, False
+
+    return property(read, write)
+
+
+def _own(module: ModuleType, name: str) -> Any:
+    found = vars(module)
+    if name in found:
+        return found[name]
+    if "__getattr__" in found:
+        return found["__getattr__"](name)
+    raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+
+
+def _is_script(asker: FrameType) -> bool:
+    """Whether a script's code names the object. A call asks for another reason: pickle is written in C, has no frame,
+    and must find the class of the object that it is given."""
+    if str(asker.f_globals.get("__name__")).partition(".")[0] in _OTHERS:
+        return False
+    instruction = dis.opname[asker.f_code.co_code[asker.f_lasti]]
+    return "CALL" not in instruction or instruction == _IMPORTS_ALL

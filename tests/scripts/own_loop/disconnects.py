@@ -1,0 +1,20 @@
+"""An application that asks after a blocking call whether its client is still there."""
+
+import threading
+
+import vllm_stand_in  # noqa: F401
+from fastapi import FastAPI, Request
+from vllm import LLM
+
+llm = LLM()
+asked = threading.Event()
+left = []
+app = FastAPI()
+
+
+@app.post("/invocations")
+async def invocations(request: Request):
+    await request.body()
+    llm.generate("a")
+    left.append(await request.is_disconnected())
+    asked.set()

@@ -1,0 +1,28 @@
+"""Stands for vLLM, without an engine: `generate` blocks its thread until a test lets it go."""
+
+import sys
+import threading
+import types
+
+MAY_GO = threading.Event()
+#: Calls that wait now.
+WAITING = []
+
+
+class LLM:
+    def __init__(self, model="tiny"):
+        self.model = model
+
+    def generate(self, prompts):
+        WAITING.append(threading.current_thread().name)
+        try:
+            if prompts != "quick" and not MAY_GO.wait(30):
+                raise TimeoutError("the test has not let it go")
+        finally:
+            WAITING.pop()
+        return f"{prompts} by {self.model}"
+
+
+vllm = types.ModuleType("vllm")
+vllm.LLM = LLM
+sys.modules["vllm"] = vllm
