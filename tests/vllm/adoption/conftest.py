@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,12 @@ class Adopted:
     def unfinished(self) -> int:
         return int(SharedBackend.shared.client.output_processor.get_num_unfinished_requests())
 
+    async def until(self, happens: Callable[[], bool]) -> None:
+        """Return once something is so; for what takes moments, bounded."""
+        async with asyncio.timeout(servers.PATIENCE_S):
+            while not happens():
+                await asyncio.sleep(0.01)
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def engine() -> AsyncIterator[VllmBackend]:
@@ -87,6 +93,7 @@ async def engine() -> AsyncIterator[VllmBackend]:
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Adopted]]
+Refused = Callable[..., Awaitable[tuple[ExitCode, str]]]
 
 
 @pytest.fixture
@@ -96,9 +103,8 @@ def serve(engine: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
     handlers = {number: signal.getsignal(number) for number in (*stopping(), signal.SIGUSR1, signal.SIGUSR2)}
 
     @asynccontextmanager
-    async def serving(folder: Path, **given: str) -> AsyncIterator[Adopted]:
-        started = begin(folder, monkeypatch, given)
-        server, running = started
+    async def serving(folder: Path, *, watches: bool = False, **given: str) -> AsyncIterator[Adopted]:
+        server, running = begin(folder, monkeypatch, given, watches=watches)
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http:
                 while (answer := await http.get("/ping")).status_code != 200:
@@ -115,12 +121,31 @@ def serve(engine: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
         signal.signal(number, handler)
 
 
-def begin(folder: Path, monkeypatch: pytest.MonkeyPatch, given: Mapping[str, str]) -> tuple[Server, asyncio.Task[Any]]:
+@pytest.fixture
+def refused(serve: Serve, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Refused:
+    """`await refused(folder, **variables)`: the exit status of a server that does not start, and what it wrote."""
+
+    async def ended(folder: Path, **given: str) -> tuple[ExitCode, str]:
+        capfd.readouterr()
+        running = begin(folder, monkeypatch, given)[1]
+        try:
+            async with asyncio.timeout(servers.PATIENCE_S):
+                code = await running
+        finally:
+            unload(folder)
+        return code, capfd.readouterr().err
+
+    return ended
+
+
+def begin(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: Mapping[str, str], *, watches: bool = False
+) -> tuple[Server, asyncio.Task[Any]]:
     variables = servers.environment({"SAGEMAKER_MODEL_PATH": str(folder), "SAGEMAKER_BIND_TO_PORT": "0", **given})
     for name in os.environ.keys() - variables.keys():
         monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("handrail_container.engine.vllm.opening.VllmBackend", SharedBackend)
-    server = Server(environment.read(), "127.0.0.1")
+    server = Server(environment.read(), "127.0.0.1", watches=watches)
     return server, asyncio.create_task(server.run())
