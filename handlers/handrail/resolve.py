@@ -197,11 +197,12 @@ def _load_script(sources: Sources, loader: Loader) -> tuple[Script, HandlerFault
             return Script(), None
         if not prepared.starts_server:
             require_no_server(path)
-        script = Script(path, loader.load(path), tuple(loader.marks))
-        script = with_guard(script, loader) if sources.runs_guard else script
+        module = loader.load(path)
+        if sources.runs_guard:
+            return with_guard(path, module, loader), None
     except HandlerFault as fault:
         return Script(path), explained(fault, path, [style.name for style in sources.styles])
-    return script, None
+    return Script(path, module, tuple(loader.marks)), None
 
 
 def _asked_for(slot: Slot, sources: Sources, loader: Loader, script: Script) -> tuple[Candidate, ...]:

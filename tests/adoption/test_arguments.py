@@ -42,6 +42,19 @@ class Wanting:
     method: str
 
 
+@dataclasses.dataclass
+class Computing:
+    """Its second field is the first, and may not be given beside it."""
+
+    kind: str | None = None
+    same: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind and self.same:
+            raise ValueError("one of them")
+        self.same = self.same or self.kind
+
+
 class Processor:
     pass
 
@@ -69,6 +82,7 @@ class DType:
         ("hf_overrides", {"a": {"b": (1, 2)}}, '{"a": {"b": [1, 2]}}'),
         ("structured_outputs_config", Config("xgrammar", {2, 1}, Level.HIGH), None),
         ("structured_outputs_config", Wanting("ngram"), '{"method": "ngram"}'),
+        ("structured_outputs_config", Computing("a"), '{"kind": "a"}'),
         ("structured_outputs_config", {}, "{}"),
         ("served_model_name", ["a", "b"], '["a", "b"]'),
         ("device_ids", [0, 1], "0,1"),
@@ -182,6 +196,7 @@ def test_what_no_flag_can_say_is_refused(name: str, value: Any, said: str) -> No
 
 def test_fields_without_a_flag_are_left_out() -> None:
     assert row("model_weights", "s3://b/w").note == "vLLM sets it itself"
+    assert row("mamba_config", {}, known=["mamba_config"]).outcome is REFUSED
 
 
 def test_every_gone_argument_has_a_row() -> None:

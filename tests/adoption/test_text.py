@@ -113,7 +113,7 @@ def test_a_variable_that_the_script_sets_is_unread() -> None:
         (['LLM("a" and "b")'], "b"),
         (["A = B = 'a'", "LLM(B)"], "a"),
         (["A, (B, C) = 'a', ('b', 'c')", "LLM(C)"], "c"),
-        (["A: str = 'a'", "LLM(A)"], "a"),
+        (["A: str = 'a'", "A.b: int", "A[0]: str = 1", "LLM(A)"], "a"),
         (["if (A := 'a'): LLM(A)"], "a"),
         (["try:", "    A = 'a'", "except OSError:", "    A = 'a'", "LLM(A)"], "a"),
         (["class Config:", "    name = 'a'", "LLM(Config.name)"], "a"),
@@ -131,7 +131,9 @@ def test_a_value_may_be_made_of_others(single: Single, lines: list[str], value: 
     assert single(*lines).arguments["model"] == value
 
 
-@pytest.mark.parametrize("expression", ["-1", "4 // 2 - 3", "0.5 * -2", "int('-1')", "-(2 / 2)"])
+@pytest.mark.parametrize(
+    "expression", ["-1", "4 // 2 - 3", "0.5 * -2", "int('-1')", "int('-1', base=10, **{})", "-(2 / 2)"]
+)
 def test_numbers_are_counted(single: Single, expression: str) -> None:
     assert single(f"LLM(seed={expression})").arguments["seed"] == -1
 
@@ -363,6 +365,25 @@ def test_the_variables_that_a_script_sets_are_known() -> None:
 def test_servers_of_vllm_that_a_script_starts_are_known() -> None:
     lines = [line_of(CHANGES, text) for text in ("vllm serve", "start([", "create_subprocess_exec")]
     assert read([CHANGES]).commands == tuple(f"{CHANGES}:{line}" for line in lines)
+
+
+def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import vllm\ndef f(:\n")
+    (tmp_path / "large.py").write_text(f"import vllm\n# {'x' * 1_000_000}\n")
+    deep = tmp_path / "a" / "b" / "c" / "d" / "e"
+    deep.mkdir(parents=True)
+    for folder in (deep, tmp_path / ".hidden", tmp_path / "site-packages"):
+        folder.mkdir(exist_ok=True)
+        (folder / "model.py").write_text("import vllm\nvllm.LLM('a')\n")
+    assert read_directory(tmp_path) == ScriptText()
+    (deep.parent / "model.py").write_text("import vllm\nvllm.LLM('a')\n")
+    assert len(read_directory(tmp_path).constructions) == 1
+
+
+def test_where_no_file_can_be_read_there_is_nothing(tmp_path: Path) -> None:
+    assert read_directory(tmp_path / "no-such-folder") == ScriptText()
+    (tmp_path / "gone.py").symlink_to(tmp_path / "no-such-file")
+    assert read_directory(tmp_path) == ScriptText()
 
 
 def test_a_command_without_an_end_is_no_command(tmp_path: Path) -> None:

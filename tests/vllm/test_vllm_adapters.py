@@ -76,3 +76,13 @@ async def test_the_engine_keeps_nothing_of_what_is_unloaded(served: Served) -> N
     assert len(set(await served.backend.client.list_loras()) - before) == 1
     await served.backend.adapters.unload("passing")
     assert set(await served.backend.client.list_loras()) <= before
+
+
+@pytest.mark.parametrize("asked", [{"prompt_logprobs": 1}, {"echo": True, "logprobs": 1}])
+async def test_log_probabilities_of_a_prompt_do_not_end_the_engine(served: Served, asked: dict[str, Any]) -> None:
+    """As they do in vLLM on a CPU, where LoRA is switched on."""
+    body = {"prompt": "Hello there", "max_tokens": 2, **asked}
+    refused = await served.client.post("/v1/completions", json=body)
+    assert (refused.status_code, "on a CPU with LoRA" in refused.text) == (400, True), refused.text
+    await served.backend.check_health()
+    assert (await served.client.post("/v1/completions", json={**body, **dict.fromkeys(asked)})).status_code == 200

@@ -76,6 +76,16 @@ def require_few_logprobs(count: int, most: int) -> None:
         raise TooMuchAsked(f"the prompt has {count:,} log probabilities, and HANDRAIL_MAX_LOGPROBS allows {most:,}")
 
 
+def require_no_prompt_logprobs(params: Any) -> None:
+    """Raises TooMuchAsked for log probabilities of a prompt. On a CPU, an engine that takes LoRA adapters dies of them:
+    vLLM multiplies the prompt's rows by the adapters of the batch's."""
+    if getattr(params, "prompt_logprobs", None) is not None:
+        raise TooMuchAsked(
+            "log probabilities of the prompt: vLLM does not give them on a CPU with LoRA (SM_VLLM_ENABLE_LORA). Leave "
+            "out prompt_logprobs; with echo, leave out logprobs"
+        )
+
+
 def _size(given: Any, measure: Callable[[str], int], most: int) -> int:
     """In characters as JSON, or what it costs where that is more. Nothing that is too long is looked at."""
     text = given if isinstance(given, str) else json.dumps(given)

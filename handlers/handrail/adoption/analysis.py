@@ -31,9 +31,6 @@ class Analysis:
     objects: Objects
     variables: frozenset[str]
 
-    def file(self, path: Path) -> SourceFile | None:
-        return next((file for file in self.files if file.path == path), None)
-
 
 def analysed(files: Iterable[Path], environment: Mapping[str, str] | None = None) -> Analysis:
     """The files that can be parsed. Without an `environment`, values that are read from it are left unread."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
+import importlib
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
-#: What starts a server, by its dotted name; `serve_http` is vLLM's, whose module has moved more than once.
-RUN, SERVER, SERVE_HTTP = "uvicorn.run", "uvicorn.Server", "serve_http"
+#: vLLM's own, whose module has moved more than once.
+SERVE_HTTP = "serve_http"
+_UVICORN = "uvicorn"
 _ADDRESS = ("host", "port", "uds", "fd", "sock", "sockets", "workers", "reload")
 
 
@@ -75,15 +77,13 @@ def capturing(folder: Path, modules: Iterable[str]) -> Iterator[Record]:
 
 def _replacements(record: Record, modules: Iterable[str]) -> Iterator[tuple[Any, str, Any]]:
     yield signal, "signal", _signal(record)
-    uvicorn = sys.modules.get("uvicorn")
-    if uvicorn is not None:
-        yield uvicorn, "run", _run(record, uvicorn.run)
-        yield uvicorn.Server, "run", _server_run(record, uvicorn.Server.run)
-        yield uvicorn.Server, "serve", _server_serve(record, uvicorn.Server.serve)
-        yield uvicorn.Config, "configure_logging", _configure_logging(record, uvicorn.Config.configure_logging)
-    for name in modules:
-        if hasattr(sys.modules.get(name), SERVE_HTTP):
-            yield sys.modules[name], SERVE_HTTP, _serve_http(record, getattr(sys.modules[name], SERVE_HTTP))
+    uvicorn: Any = importlib.import_module(_UVICORN)
+    yield uvicorn, "run", _run(record, uvicorn.run)
+    yield uvicorn.Server, "run", _server_run(record, uvicorn.Server.run)
+    yield uvicorn.Server, "serve", _server_serve(record, uvicorn.Server.serve)
+    yield uvicorn.Config, "configure_logging", _configure_logging(record, uvicorn.Config.configure_logging)
+    for module in map(sys.modules.__getitem__, modules):
+        yield module, SERVE_HTTP, _serve_http(record, getattr(module, SERVE_HTTP))
 
 
 def _holders(owner: Any, name: str, folder: Path) -> list[tuple[Any, str]]:
@@ -101,7 +101,7 @@ def _run(record: Record, original: Callable[..., Any]) -> Callable[..., Any]:
     def run(app: Any, **words: Any) -> Any:
         if not record.is_here:
             return original(app, **words)
-        return record.note(RUN, app, words)
+        return record.note("uvicorn.run", app, words)
 
     return run
 
@@ -150,8 +150,10 @@ def _signal(record: Record) -> Callable[..., Any]:
     original = signal.signal
 
     def note(number: Any, handler: Any) -> Any:
-        if not record.is_here:
-            return original(number, handler)
+        files = (frame.f_code.co_filename for frame, _ in traceback.walk_stack(None))
+        caller = next(file for file in files if file != __file__)
+        if not (record.is_here and Path(caller).is_relative_to(record.folder)):
+            return original(number, handler)  # asyncio sets one, and takes it back
         record.signals.append(_line(record.folder))
         return signal.getsignal(number)
 
@@ -159,10 +161,6 @@ def _signal(record: Record) -> Callable[..., Any]:
 
 
 def _line(folder: Path) -> str:
-    """The line of the script that is being run; where none is, that of a coroutine's start is not known."""
-    frame: FrameType | None = inspect.currentframe()
-    while frame is not None:
-        if Path(frame.f_code.co_filename).is_relative_to(folder):
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back
-    return str(folder)
+    """The line of the script that is being run; its folder, where a thread runs none."""
+    lines = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_stack(None))
+    return next((f"{file}:{line}" for file, line in lines if Path(file).is_relative_to(folder)), str(folder))

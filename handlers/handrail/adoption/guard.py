@@ -3,11 +3,9 @@
 from __future__ import annotations
 import __future__
 
-import argparse
 import ast
 import importlib
 import os
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -19,28 +17,28 @@ from handrail.adoption.analysis import Analysis, analysed, python_files
 from handrail.adoption.capture import SERVE_HTTP, Captured, Record, capturing
 from handrail.adoption.places import BuildPlaces
 from handrail.adoption.scopes import Scope, SourceFile, is_main_guard
+from handrail.core.command_line import refused
 from handrail.core.errors import FileMissing, HandlerFault, LoadFailed, NameMissing, SettingFault
 from handrail.core.script import Loader, RunApplication, Script, is_operators
 from handrail.core.slots import Slot
 from handrail.core.source import parsed
 from handrail.core.tracebacks import inner_line, message_of, user_traceback
 
-VARIABLE = "HANDRAIL_SCRIPT_ARGS"
 #: Names for which a script is served without its guard.
-_SERVED = {"Model", "EndpointHandler", "model_fn", "transform_fn", "handle", *(slot.function for slot in Slot)}
+_SERVED = {"Model", "EndpointHandler", "model_fn", "predict_fn", "transform_fn", "handle"}
+_SERVED |= {slot.function for slot in Slot}
+#: Files that may say which class or function of the script is served.
+_CONFIGURATIONS = ("config.yaml", "model.yaml", "serving.properties")
 _SERVERS = {"uvicorn.run", "uvicorn.main.run", "uvicorn.Server", "uvicorn.server.Server"}
-_REQUIRED = "the following arguments are required: "
 _MAIN = "__main__"
 
 
-def with_guard(script: Script, loader: Loader) -> Script:
-    """The loaded script, with what its main guard does and serves, if it needs that. Raises HandlerFault.
+def with_guard(path: Path, module: ModuleType, loader: Loader) -> Script:
+    """The script that has been loaded, with what its main guard does and serves, if it needs that. Raises HandlerFault.
 
     The guard is run if it starts a server, and there would be no application without it, or an engine needs it.
     """
-    if script.path is None or script.module is None:
-        return script
-    path, module = Path(os.path.abspath(script.path)), script.module
+    script, path = Script(path, module, tuple(loader.marks)), Path(os.path.abspath(path))
     tree = parsed(path)
     guards = [node for node in tree.body if isinstance(node, ast.If) and is_main_guard(node)] if tree else []
     if tree is None or not guards or not _is_needed(path, module, loader):
@@ -54,14 +52,10 @@ def with_guard(script: Script, loader: Loader) -> Script:
 
 def _is_needed(path: Path, module: ModuleType, loader: Loader) -> bool:
     found = analysed([path, *(file for file in python_files(path.parent) if file != path)])
-    script = found.file(path)
-    if script is None or not script.guards:
-        return False
-    places = BuildPlaces(found, script.guards)
+    places = BuildPlaces(found, [guard for file in found.files if file.path == path for guard in file.guards])
     if not any(places.reaches(scope) for _, scope in _server_calls(found)):
         return False
-    is_nothing = not (loader.marks or _SERVED & vars(module).keys() or _has_application(module))
-    return is_nothing or _feeds_engine(found, places)
+    return _feeds_engine(found, places) or _serves_nothing(path, module, loader)
 
 
 def _server_calls(found: Analysis) -> Iterator[tuple[ast.Call, Scope]]:
@@ -72,8 +66,12 @@ def _server_calls(found: Analysis) -> Iterator[tuple[ast.Call, Scope]]:
                 yield call, scope
 
 
-def _has_application(module: ModuleType) -> bool:
-    return any(isinstance(value, Starlette) for value in vars(module).values())
+def _serves_nothing(path: Path, module: ModuleType, loader: Loader) -> bool:
+    """Whether the imported script has no application, and nothing else that a server here looks for."""
+    names = vars(module)
+    if loader.marks or _SERVED & names.keys() or any(isinstance(value, Starlette) for value in names.values()):
+        return False
+    return not any((folder / name).is_file() for folder in path.parents[:2] for name in _CONFIGURATIONS)
 
 
 def _feeds_engine(found: Analysis, places: BuildPlaces) -> bool:
@@ -99,15 +97,14 @@ def _modules_of_serve_http(tree: ast.Module) -> list[str]:
     """The modules from which the script takes `serve_http`, imported: their functions are captured."""
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
     taken = [node.module for node in imports if any(alias.name == SERVE_HTTP for alias in node.names)]
-    return [name for name in taken if name is not None and _is_imported(name)]
+    return [name for name in taken if name is not None and _has_serve_http(name)]
 
 
-def _is_imported(name: str) -> bool:
+def _has_serve_http(name: str) -> bool:
     try:
-        importlib.import_module(name)
+        return hasattr(importlib.import_module(name), SERVE_HTTP)
     except Exception:  # noqa: BLE001  the script imports it itself, and then the error is reported
         return False
-    return True
 
 
 def _future(tree: ast.Module) -> int:
@@ -134,21 +131,9 @@ def _run(guards: Sequence[ast.If], flags: int, path: Path, module: ModuleType) -
 
 def _exited(error: SystemExit, path: Path) -> HandlerFault:
     where = inner_line(error, path.parent) or str(path)
-    said = _of_argparse(error)
-    if said is None:
-        return LoadFailed(f"{where} the main guard called sys.exit({error.code!r})", user_traceback(error, path.parent))
-    if said.startswith(_REQUIRED):
-        return SettingFault(
-            f"{where} the script wants {said.removeprefix(_REQUIRED)} on its command line: set {VARIABLE}."
-        )
-    return SettingFault(f"{where} the script does not take its command line: {said}. Change {VARIABLE}.")
-
-
-def _of_argparse(error: BaseException) -> str | None:
-    """What argparse said before it ended the script."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    ours = [frame for frame in frames if frame.f_code is argparse.ArgumentParser.error.__code__]
-    return str(ours[0].f_locals["message"]) if ours else None
+    if said := refused(error):
+        return SettingFault(f"{where} {said}.")
+    return LoadFailed(f"{where} the main guard called sys.exit({error.code!r})", user_traceback(error, path.parent))
 
 
 def _outcome(

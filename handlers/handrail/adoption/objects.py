@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from handrail.adoption.scopes import Assigned, Scope, SourceFile, plain
 from handrail.adoption.values import Values, attributes_of, of_first_parameter
+from handrail.core.source import parsed_expression
 
 #: vLLM's engine classes.
 ENGINES = frozenset({"LLM", "AsyncLLMEngine", "AsyncLLM", "LLMEngine"})
@@ -173,7 +174,7 @@ class Objects:
         if isinstance(annotation, ast.Tuple):
             return frozenset().union(*(self._annotated(each, scope) for each in annotation.elts))
         if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-            return self._annotated(_expression(annotation.value), scope)
+            return self._annotated(parsed_expression(annotation.value), scope)
         if annotation is None or not plain(annotation):
             return frozenset()
         engine, own = self._engine_class(annotation, scope)
@@ -237,14 +238,6 @@ _READERS: Mapping[Any, Callable[[Objects, Any, Scope], frozenset[Kind]]] = {
     ast.List: Objects._either,
     ast.Tuple: Objects._either,
 }
-
-
-def _expression(text: str) -> ast.expr | None:
-    """An annotation that is written as text."""
-    try:
-        return ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _method(owner: Scope, name: str) -> list[Scope]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
@@ -261,8 +261,8 @@ def _bind(target: ast.expr, value: ast.expr | None, scope: Scope, *, is_conditio
             left.append((target.value, None))
         elif isinstance(target, ast.Name):
             _home(scope, target.id).assigned.setdefault(target.id, []).append(Assigned(value, scope))
-        elif isinstance(target, ast.Attribute | ast.Subscript):
-            _change(target, value, scope, is_conditional=is_conditional)
+        else:
+            _change(cast("ast.Attribute | ast.Subscript", target), value, scope, is_conditional=is_conditional)
 
 
 def _pairs(target: ast.Tuple | ast.List, value: ast.expr | None) -> list[tuple[ast.expr, ast.expr | None]]:

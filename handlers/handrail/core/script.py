@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from handrail.core import command_line
 from handrail.core.errors import FileMissing, ImportFailed, ScriptMissing
 from handrail.core.marks import Mark, collect
 from handrail.core.siblings import hiding
@@ -256,7 +257,8 @@ def import_failed(what: Path | str, error: BaseException) -> ImportFailed:
     where = fault_line(error, what) if isinstance(what, Path) else f"module {what!r}"
     cause = "".join(message_of(error).splitlines()[:1])
     if isinstance(error, SystemExit):
-        cause = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
+        exits = f"it called sys.exit({error.code!r}); a script that is served must not exit when imported"
+        cause = command_line.refused(error) or exits
     folder = what.parent if isinstance(what, Path) else Path(what)
     inner = inner_line(error, folder) if where.startswith(str(what)) else ""  # a syntax error already names its line
     raised = f"It was raised at {inner}" if inner not in ("", where) else ""

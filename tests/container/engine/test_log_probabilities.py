@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from handrail_container.engine.asked import require_within_bounds
-from handrail_container.engine.grammars import RequestBounds, TooMuchAsked, require_few_logprobs
+from handrail_container.engine.grammars import (
+    RequestBounds,
+    TooMuchAsked,
+    require_few_logprobs,
+    require_no_prompt_logprobs,
+)
 from handrail_container.engine.log_probabilities import of_answer, of_prompt
 
 INCLUDED = ["message.output_text.logprobs"]
@@ -81,3 +86,10 @@ def test_more_than_are_allowed_are_400(asked: dict[str, Any], count: str) -> Non
 )
 def test_what_evaluations_ask_for_is_let_through(asked: dict[str, Any]) -> None:
     require_within_bounds(SimpleNamespace(**asked), asked, RequestBounds(logprobs=100_000))
+
+
+def test_those_of_a_prompt_are_refused_where_the_engine_would_die_of_them() -> None:
+    require_no_prompt_logprobs(SimpleNamespace(prompt_logprobs=None))
+    require_no_prompt_logprobs(SimpleNamespace())
+    with pytest.raises(TooMuchAsked, match=r"vLLM does not give them on a CPU with LoRA \(SM_VLLM_ENABLE_LORA\)"):
+        require_no_prompt_logprobs(SimpleNamespace(prompt_logprobs=0))

@@ -69,6 +69,14 @@ class Adopted:
         assert response.status_code == 200, response.text
         return response.json()
 
+    async def settled(self) -> int:
+        """Unfinished requests, once what is being aborted has been."""
+        for _ in range(100):
+            if not self.unfinished():
+                return 0
+            await asyncio.sleep(0.02)
+        return self.unfinished()
+
     def unfinished(self) -> int:
         return int(SharedBackend.shared.client.output_processor.get_num_unfinished_requests())
 

@@ -83,6 +83,10 @@ def test_truncation_goes_with_every_copy(old: Any) -> None:
     kept = {"truncate_prompt_tokens": 7, "truncation_side": "left"}
     assert [tokenization(one) for one in (made, made.clone(), copy.deepcopy(made), real()())] == [kept, kept, kept, {}]
     assert made.extra_args["mine"] == 1
+    from vllm.renderers.params import TokenizeParams
+
+    params = TokenizeParams(max_total_tokens=100).with_kwargs(**tokenization(made))
+    assert (params.truncate_prompt_tokens, params.truncation_side) == (7, "left")
 
 
 def test_from_optional_maps_too(old: Any) -> None:

@@ -16,7 +16,12 @@ from typing import Any
 from fastapi import FastAPI
 from handrail.core.engine import Engine
 
-from handrail_container.engine.grammars import RequestBounds, require_few, require_few_logprobs
+from handrail_container.engine.grammars import (
+    RequestBounds,
+    require_few,
+    require_few_logprobs,
+    require_no_prompt_logprobs,
+)
 from handrail_container.engine.log_probabilities import of_prompt
 from handrail_container.engine.texts import bound_texts, most_characters
 from handrail_container.engine.turns import Turns
@@ -148,16 +153,19 @@ class VllmBackend:
         )
         if self._adoption is not None:
             self._adoption.engine_runs_with({**self._flags, "SM_VLLM_MODEL": str(self._model)})
-            self._adoption.arrival.come(Running(self.client, asyncio.get_running_loop()))
+            self._adoption.arrival.come(Running(self.client, asyncio.get_running_loop(), self._tasks))
 
     def _bound_requests(self, client: Any) -> None:
         """Refuse requests over the bounds. Requests of every route and of user code pass through the engine client."""
         generate, add, most = client.generate, client.add_request, self._bounds
         constraints, turns = Constraints(client, most.grammar), Turns(_A_TURN)
+        has_slots = _has_slots_on_cpu(client)
 
         def bounded(prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
             require_few(getattr(params, "n", None), most.answers)
             require_few_logprobs(of_prompt(params, _tokens(prompt)), most.logprobs)
+            if has_slots:
+                require_no_prompt_logprobs(params)
             return constraints.followed(generate(prompt, params, *given, **named), params)
 
         async def add_in_turn(request_id: str, prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
@@ -240,9 +248,12 @@ def _tokens(prompt: Any) -> int:
 
 def _keep_last_slot_empty(client: Any) -> None:
     """On a CPU, keep the last LoRA slot empty, the one that `arguments.py` added."""
-    lora = client.vllm_config.lora_config
-    if lora is not None and vllm("current_platform").is_cpu():
-        Places(client, lora.max_loras - 1)
+    if _has_slots_on_cpu(client):
+        Places(client, client.vllm_config.lora_config.max_loras - 1)
+
+
+def _has_slots_on_cpu(client: Any) -> bool:
+    return client.vllm_config.lora_config is not None and bool(vllm("current_platform").is_cpu())
 
 
 def _cancel_output_handler(client: Any) -> None:

@@ -205,6 +205,44 @@ MEMBERS: tuple[Name, ...] = (
     _name("vllm.v1.engine.async_llm", "AsyncLLM.encode", 3),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.get_tokenizer", 0),
     _name("vllm.v1.engine.async_llm", "AsyncLLM.shutdown", 0, "timeout"),
+    # What scripts build, over the server's engine
+    _name("vllm.engine.arg_utils", "EngineArgs.create_engine_config", 0, "usage_context"),
+    _name("vllm.engine.arg_utils", "EngineArgs.create_model_config", 0),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.from_engine_args", 1, "usage_context", "stat_loggers"),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.abort", 1),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.check_health", 0),
+    _name("vllm.v1.engine.async_llm", "AsyncLLM.reset_prefix_cache", 0),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.from_engine_args", 1, "usage_context", "stat_loggers"),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.from_vllm_config", 1, "usage_context", "stat_loggers"),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.add_request", 3, "lora_request", "priority"),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.step", 0),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.abort_request", 1, "internal"),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.has_unfinished_requests", 0),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.get_num_unfinished_requests", 0),
+    _name("vllm.v1.engine.llm_engine", "LLMEngine.get_supported_tasks", 0),
+    _name("vllm.entrypoints.llm", "LLM.from_engine_args", 1),
+    _name("vllm.entrypoints.llm", "LLM.get_tokenizer", 0),
+    *(
+        _name("vllm.entrypoints.llm", f"LLM.{method}", 1, "use_tqdm")
+        for method in ("generate", "chat", "encode", "embed", "classify", "enqueue", "enqueue_chat")
+    ),
+    _name("vllm.entrypoints.llm", "LLM.score", 2, "use_tqdm"),
+    _name("vllm.entrypoints.llm", "LLM.beam_search", 2),
+    _name("vllm.entrypoints.llm", "LLM.wait_for_completion", 0, "use_tqdm"),
+    *(
+        _name("vllm.entrypoints.llm", f"LLM.{attribute}")
+        for attribute in (
+            *("llm_engine", "model_config", "engine_class", "request_counter", "default_sampling_params"),
+            *("supported_tasks", "runner_type", "renderer", "chat_template", "input_processor", "_cached_repr"),
+        )
+    ),
+    _name("vllm.entrypoints.pooling.offline", "PoolingOfflineMixin.__init__", 0),
+    _name("vllm.sampling_params", "SamplingParams.clone", 0),
+    _name("vllm.pooling_params", "PoolingParams.clone", 0),
+    _name("vllm.lora.request", "LoRARequest.lora_name"),
+    _name("vllm.config.model", "ModelConfig.is_multimodal_model"),
+    _name("vllm.config.model", "ModelConfig.runner_type"),
+    _name("vllm.renderers.base", "BaseRenderer.render_chat_async", 3),
     _name("vllm.utils.ompmultiprocessing", "OMPProcessManager.configure_omp_envs", 2),
     _name("vllm.config.model", "ModelConfig.get_pooling_task", 1),
     _name("vllm.config.model", "ModelConfig.get_diff_sampling_param", 0),

@@ -43,6 +43,14 @@ def parts(value: Any) -> dict[str, Any] | None:
     return plain if isinstance(plain, dict) else None
 
 
+def limits(value: str) -> str:
+    """Limits as `image=2,video=1`, as vLLM once took them, as JSON."""
+    pairs = [one.partition("=") for one in value.split(",")]
+    if value.startswith("{") or not all(most.strip().isdecimal() for _, _, most in pairs):
+        return value
+    return json.dumps({kind.strip(): int(most) for kind, _, most in pairs})
+
+
 def shown(name: str, value: str) -> str:
     """What of a value is shown: the beginning, in one line, and nothing of a secret."""
     if is_secret(name):
@@ -87,10 +95,21 @@ def _class_name(cls: type, dot: str) -> str:
 
 
 def _changed(value: Any) -> dict[str, Any]:
-    """The fields of a configuration object that are not as in a fresh one."""
-    given = {one.name: getattr(value, one.name, None) for one in dataclasses.fields(value) if one.init}
+    """The fields of a configuration object that make it: those that it computes of others are left out."""
+    fields = {one.name: getattr(value, one.name, None) for one in dataclasses.fields(value) if one.init}
+    fresh = _made(type(value), {})
+    if fresh is not None:
+        fields = {name: item for name, item in fields.items() if item != getattr(fresh, name, None)}
+    for name in reversed([*fields]):
+        others = {other: item for other, item in fields.items() if other != name}
+        if _made(type(value), others) == value:
+            fields = others
+    return fields
+
+
+def _made(cls: type, fields: Mapping[str, Any]) -> Any:
+    """The object; None if the class refuses it."""
     try:
-        fresh = type(value)()
-    except Exception:  # noqa: BLE001  the class is vLLM's or the script's, and may want arguments or fail
-        return given
-    return {name: item for name, item in given.items() if item != getattr(fresh, name, None)}
+        return cls(**fields)
+    except Exception:  # noqa: BLE001  the class is vLLM's or the script's, and may fail as it likes
+        return None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from handrail_container.program.adoption import gone_arguments
-from handrail_container.program.adoption.argument_texts import Unwritable, parts, shown, text
+from handrail_container.program.adoption.argument_texts import Unwritable, limits, parts, shown, text
 from handrail_container.program.adoption.gone_arguments import NO_GPU, ArgumentRuling
 from handrail_container.program.adoption.late_arguments import late
 from handrail_container.program.adoption.old_names import ARGUMENTS
@@ -30,6 +29,7 @@ _FLAGLESS = {
     "model_weights": "vLLM sets it itself",
     "enable_mm_processor_stats": "vLLM has no flag for it, and it only measures",
 }
+_OF_PARTS = {"mamba_config": "vLLM has no flag for it: give its fields, as mamba_backend, as arguments"}
 _HALVES = frozenset({"half", "float16", "bfloat16"})
 
 
@@ -81,6 +81,8 @@ def _of_vllm(name: str, value: Any, engine: _Engine) -> ArgumentRuling:
         return ArgumentRuling(Outcome.IGNORED, "vLLM's own default")
     if name in _FLAGLESS:
         return ArgumentRuling(Outcome.IGNORED, _FLAGLESS[name])
+    if name in _OF_PARTS:
+        return ArgumentRuling(Outcome.REFUSED, _OF_PARTS[name])
     if not engine.has_gpu and name in _OF_GPUS and _OF_GPUS[name](value):
         return ArgumentRuling(Outcome.IGNORED, NO_GPU, needs_gpu=True)
     return ArgumentRuling(Outcome.MAPPED, flags={name: value})
@@ -129,16 +131,8 @@ def _flag(name: str, value: Any, merged: Mapping[str, Any]) -> tuple[str, str]:
     if value is False:
         return f"NO_{name.upper()}", "true"
     if name == "limit_mm_per_prompt" and isinstance(value, str):
-        return name.upper(), _limits(value)
+        return name.upper(), limits(value)
     return name.upper(), text(name, merged if parts(value) else value)
-
-
-def _limits(value: str) -> str:
-    """Limits as `image=2,video=1`, as vLLM once took them, as JSON."""
-    pairs = [one.partition("=") for one in value.split(",")]
-    if value.startswith("{") or not all(most.strip().isdecimal() for _, _, most in pairs):
-        return value
-    return json.dumps({kind.strip(): int(most) for kind, _, most in pairs})
 
 
 def _always(value: Any) -> bool:

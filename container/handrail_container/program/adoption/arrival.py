@@ -12,10 +12,11 @@ _LONGEST_S = 3600.0
 
 
 class Running(NamedTuple):
-    """The engine's client, and the event loop that it belongs to."""
+    """The engine's client, the event loop that it belongs to, and the tasks that the model supports."""
 
     client: Any
     loop: asyncio.AbstractEventLoop
+    tasks: tuple[str, ...] = ()
 
 
 class EngineArrival:

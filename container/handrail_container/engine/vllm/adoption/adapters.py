@@ -6,10 +6,12 @@ vLLM's engine dies of a request whose adapter cannot be loaded; here that is the
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import Any
 
 from fastapi import HTTPException
 
+from handrail_container.engine.lora import HUB_ID
 from handrail_container.engine.vllm.lora import VllmAdapters
 
 
@@ -25,6 +27,8 @@ class Loaded:
         """The engine's object for the adapter of a vLLM `LoRARequest`; None for none. Raises ValueError."""
         if given is None:
             return None
+        if not (os.path.isdir(given.lora_path) or HUB_ID.fullmatch(given.lora_path)):
+            raise ValueError(f"{where} the adapter {given.lora_name} at {given.lora_path}: there is no such directory")
         try:
             request = await self._adapters.of_script(given.lora_name, given.lora_path, _other_name(given))
         except HTTPException as error:

@@ -195,10 +195,8 @@ class AdoptedAsync:
             raise AdoptionRefused(f"{where} the engine was given up at {self._given_up}")
 
     def _use(self) -> Running:
-        where = called_at()
-        self._require_use(where)
-        self._host.require_thread(where)
-        return self._host.adoption.use(where)
+        self._require_use(called_at())
+        return self._host.use()
 
     async def _awaited(self) -> Running:
         return await self._host.adoption.arrival.awaited()

@@ -34,12 +34,7 @@ class Bridge:
 
     @property
     def _client(self) -> Any:
-        running = self._host.adoption.arrival.running
-        if running is None:
-            where = called_at()
-            self._host.require_thread(where)
-            running = self._host.adoption.use(where)
-        return running.client
+        return self._host.use().client
 
     def __getattr__(self, name: str) -> Any:
         """Attributes such as `model_config`, `vllm_config` and `input_processor` are the engine's."""
@@ -129,7 +124,7 @@ class Bridge:
         return self._client.model_config
 
     def get_supported_tasks(self) -> Any:
-        return self.on_loop(self._client.get_supported_tasks)
+        return self._host.use().tasks
 
     def reset_prefix_cache(self, *given: Any, **named: Any) -> bool:
         if self._client.output_processor.get_num_unfinished_requests():

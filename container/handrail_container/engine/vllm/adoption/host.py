@@ -82,6 +82,16 @@ class Host:
             self._preview = Preview(self._engine_args())
         return self._preview
 
+    def use(self) -> Running:
+        """The engine; this thread waits for it. Raises AdoptionRefused where that would be for ever."""
+        where = called_at()
+        self.adoption.require_own_process(where)
+        running = self.adoption.arrival.running
+        if running is None:
+            self.require_thread(where)
+            running = self.adoption.use(where)
+        return running
+
     async def outputs(self, method: str, asked: tuple[Any, Any, str], named: Mapping[str, Any]) -> AsyncIterator[Any]:
         """The outputs of `generate` or `encode` for a prompt, parameters and an id. Those
         who watch the engine see one call of it."""

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from handrail_container.engine.vllm.adoption import async_constructors, bridge, llm, refused
+from handrail_container.engine.vllm.adoption.command_line import OldArguments
 from handrail_container.engine.vllm.adoption.given import of_config, of_engine_args, record, remember_arguments
 from handrail_container.engine.vllm.adoption.host import Host
 from handrail_container.engine.vllm.adoption.imports import AfterImport, together
@@ -26,13 +27,16 @@ class Adopter:
         self._patches = Patches()
         self._sampling = SamplingForScripts()
         self._modules = OldModules()
+        self._arguments = OldArguments()
         ours = {
             "vllm.entrypoints.llm": self._patch_llm,
             "vllm.v1.engine.async_llm": self._patch_async,
             "vllm.v1.engine.llm_engine": self._patch_engine,
             "vllm.engine.arg_utils": self._patch_arguments,
         }
-        self._after = AfterImport(together(ours, self._sampling.prepared, self._modules.prepared))
+        self._after = AfterImport(
+            together(ours, self._arguments.prepared, self._sampling.prepared, self._modules.prepared)
+        )
 
     def install(self) -> None:
         self._modules.install()
@@ -42,6 +46,7 @@ class Adopter:
         self._after.uninstall()
         self._modules.undo()
         self._sampling.undo()
+        self._arguments.undo()
         self._patches.undo()
 
     def _patch_llm(self, module: ModuleType) -> None:

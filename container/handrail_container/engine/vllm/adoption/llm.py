@@ -94,15 +94,13 @@ def _waiting_attribute(host: Host) -> Callable[[Any, str], Any]:
 
 
 def _complete(llm: Any, host: Host) -> None:
-    where = called_at()
-    host.require_thread(where)
-    running = host.adoption.use(where)
+    running = host.use()
     engine = bridge.over(host, vllm("LLMEngine"))
     attributes = {
         "llm_engine": engine,
         "model_config": running.client.model_config,
         "engine_class": type(engine),
-        "supported_tasks": engine.get_supported_tasks(),
+        "supported_tasks": running.tasks,
         "runner_type": running.client.model_config.runner_type,
         "renderer": host.renderer(running),
         "input_processor": running.client.input_processor,

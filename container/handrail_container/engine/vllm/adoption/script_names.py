@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-import sys
+import inspect
 from collections.abc import Callable, Mapping
 from types import FrameType, ModuleType
 from typing import Any
@@ -42,7 +42,7 @@ def _property(name: str, made: Callable[[], Any]) -> property:
     is_made = True
 
     def read(module: ModuleType) -> Any:
-        return made() if is_made and _is_script(sys._getframe(1)) else _own(module, name)
+        return made() if is_made and _is_named_by_script(calling_frame()) else _own(module, name)
 
     def write(module: ModuleType, value: Any) -> None:
         """What anybody assigns is there for all."""
@@ -61,10 +61,24 @@ def _own(module: ModuleType, name: str) -> Any:
     raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
 
 
-def _is_script(asker: FrameType) -> bool:
+def calling_frame() -> FrameType:
+    """The frame that called the function which calls this one."""
+    here = inspect.currentframe()
+    called = here.f_back if here else None
+    caller = called.f_back if called else None
+    assert caller is not None  # CPython has them
+    return caller
+
+
+def is_script(frame: FrameType) -> bool:
+    """Whether the code of a frame is a script's."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0] not in _OTHERS
+
+
+def _is_named_by_script(asker: FrameType) -> bool:
     """Whether a script's code names the object. A call asks for another reason: pickle is written in C, has no frame,
     and must find the class of the object that it is given."""
-    if str(asker.f_globals.get("__name__")).partition(".")[0] in _OTHERS:
+    if not is_script(asker):
         return False
     instruction = dis.opname[asker.f_code.co_code[asker.f_lasti]]
     return "CALL" not in instruction or instruction == _IMPORTS_ALL
