@@ -136,12 +136,12 @@ def refused(serve: Serve, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     async def ended(folder: Path, **given: str) -> tuple[ExitCode, str]:
         capfd.readouterr()
         running = begin(folder, monkeypatch, given)[1]
-        try:
-            async with asyncio.timeout(servers.PATIENCE_S):
-                code = await running
-        finally:
-            unload(folder)
-        return code, capfd.readouterr().err
+        await asyncio.wait({running}, timeout=servers.PATIENCE_S)
+        if not running.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait({running})
+        unload(folder)
+        return running.result(), capfd.readouterr().err
 
     return ended
 

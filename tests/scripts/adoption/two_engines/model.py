@@ -6,7 +6,7 @@ from handrail import custom_invocation_handler
 from vllm import LLM
 
 first = LLM(os.environ["MODEL"], dtype="float32")
-second = LLM(os.environ.get("OTHER") or os.environ["MODEL"], dtype="bfloat16")
+second = LLM(os.environ.get("OTHER") or os.environ["MODEL"], dtype="float32", max_logprobs=5)
 
 
 @custom_invocation_handler
