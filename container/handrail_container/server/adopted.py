@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,8 +65,8 @@ def require_model(found: Found, adoption: Adoption | None, backend: Backend) -> 
 
 def _loaded(folder: Path) -> Iterator[Path]:
     """The files below `folder` that have been imported."""
-    root = folder.resolve()
+    roots = tuple(f"{root}{os.sep}" for root in (os.path.abspath(folder), folder.resolve()))
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and Path(file).resolve().is_relative_to(root):
+        if isinstance(file, str) and file.endswith(".py") and os.path.abspath(file).startswith(roots):
             yield Path(file)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from handrail_container.process.exits import StartError
 from handrail_container.program.adoption.record import Adoption
 
 T = TypeVar("T")
@@ -76,6 +77,8 @@ class EngineStart:
         except BaseException as error:
             if self._adoption is not None:
                 self._adoption.arrival.fail(f"the engine did not start: {error or type(error).__name__}")
+                if isinstance(error, StartError):
+                    error.problems += tuple(f"{built.where} builds this engine" for built in self._adoption.built[:1])
             raise
 
     async def _end(self) -> None:

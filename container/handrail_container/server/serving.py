@@ -29,6 +29,7 @@ from handrail_container.program.load import load_program
 from handrail_container.routes import openapi, table
 from handrail_container.routes.described_paths import ApiSource
 from handrail_container.routes.endpoint import Routes
+from handrail_container.server import adopted
 from handrail_container.server.teardown import Teardown
 from handrail_container.settings.environment import masked
 from handrail_container.settings.fields import Settings
@@ -115,6 +116,23 @@ class Serving:
                 raise StartRefused(error) from error
             raise
 
+    def find_engine(self) -> adopted.Found:
+        """What engine the loaded program builds, where its files say. Raises StartRefused."""
+        found = adopted.find(self._adoption, self._settings)
+        self._require_engine()
+        self._gate.names_asker = found.builds_engine
+        if found.builds_engine:
+            adopted.widen_threads()
+        return found
+
+    def _require_engine(self) -> None:
+        """Raises StartRefused for what a script was refused, although it may have caught that."""
+        if refused := self._refused():
+            raise StartRefused(*refused)
+
+    def _refused(self) -> list[HandlerFault]:
+        return [ProgramFault(sentence) for sentence in (self._adoption.refusals if self._adoption else ())]
+
     async def _routes(self, program: Program) -> Routes:
         return table.routes(self._app, self._backend, program, self._settings, self._gate)
 
@@ -136,6 +154,7 @@ class Serving:
         for model in program.models:
             await model.start(Start(self._backend.facade, self._engine_url))
             begun.push(f"the {model.title}", model.stop, model.stop_s)
+        self._require_engine()
 
     async def end(self) -> None:
         """Run shutdown hooks in reverse, replaced programs first. Precondition: `begin` succeeded."""
@@ -161,9 +180,9 @@ class Serving:
             if self._adoption is not None:
                 self._adoption.begin_anew()
             program = await in_thread(lambda: load_program(self._settings), "reload")
-            refused = map(ProgramFault, self._adoption.refusals if self._adoption is not None else ())
-            if faults := (*refused, *program.faults):
-                raise StartRefused(*faults)
+            if program.faults:
+                raise StartRefused(*self._refused(), *program.faults)
+            self.find_engine()
             await self.begin(program)
         except BaseException as error:
             unload(self._settings.model_path)
@@ -175,7 +194,8 @@ class Serving:
             return
         self._gate.lifecycle.reloads["ok"] += 1
         logger.info("reloaded in %.2f s", time.monotonic() - began)
-        for sentence in program.sentences():
+        adopted_engines = self._adoption.sentences() if self._adoption is not None else []
+        for sentence in (*program.sentences(), *adopted_engines):
             logger.info("%s", sentence)
         leaving = asyncio.create_task(self._leave(begun, requests))
         self._leaving.add(leaving)

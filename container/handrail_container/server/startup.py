@@ -105,10 +105,7 @@ class Startup:
     async def start_engine(self, program: Program) -> FastAPI:
         """The application with the engine's own routes. Raises StartError; StartRefused, where the program's parts
         have to start first, as they build the engine."""
-        found = adopted.find(self.adoption, self.settings)
-        self.gate.names_asker = found.builds_engine
-        if found.builds_engine:
-            adopted.widen_threads()
+        found = self.serving.find_engine()
         if found.starts_first:
             self.lifecycle.step("the script starts, and builds an engine", "handlers")
             await self.engine.beside(self.serving.start(program))

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -80,10 +80,16 @@ class Adopted:
     def unfinished(self) -> int:
         return int(SharedBackend.shared.client.output_processor.get_num_unfinished_requests())
 
+    async def until(self, happens: Callable[[], bool]) -> None:
+        """Return once something is so; for what takes moments, bounded."""
+        async with asyncio.timeout(servers.PATIENCE_S):
+            while not happens():
+                await asyncio.sleep(0.01)
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def engine() -> AsyncIterator[VllmBackend]:
-    backend = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_ENABLE_LORA": "true"})
+    backend = VllmBackend(str(MODEL), {**FLAGS, "SM_VLLM_DTYPE": "float32", "SM_VLLM_ENABLE_LORA": "true"})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's and transformers' own, while they are imported
         await asyncio.to_thread(backend.anticipate)
@@ -95,6 +101,7 @@ async def engine() -> AsyncIterator[VllmBackend]:
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Adopted]]
+Refused = Callable[..., Awaitable[tuple[ExitCode, str]]]
 
 
 @pytest.fixture
@@ -104,9 +111,8 @@ def serve(engine: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
     handlers = {number: signal.getsignal(number) for number in (*stopping(), signal.SIGUSR1, signal.SIGUSR2)}
 
     @asynccontextmanager
-    async def serving(folder: Path, **given: str) -> AsyncIterator[Adopted]:
-        started = begin(folder, monkeypatch, given)
-        server, running = started
+    async def serving(folder: Path, *, watches: bool = False, **given: str) -> AsyncIterator[Adopted]:
+        server, running = begin(folder, monkeypatch, given, watches=watches)
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http:
                 while (answer := await http.get("/ping")).status_code != 200:
@@ -123,12 +129,31 @@ def serve(engine: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
         signal.signal(number, handler)
 
 
-def begin(folder: Path, monkeypatch: pytest.MonkeyPatch, given: Mapping[str, str]) -> tuple[Server, asyncio.Task[Any]]:
+@pytest.fixture
+def refused(serve: Serve, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Refused:
+    """`await refused(folder, **variables)`: the exit status of a server that does not start, and what it wrote."""
+
+    async def ended(folder: Path, **given: str) -> tuple[ExitCode, str]:
+        capfd.readouterr()
+        running = begin(folder, monkeypatch, given)[1]
+        await asyncio.wait({running}, timeout=servers.PATIENCE_S)
+        if not running.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait({running})
+        unload(folder)
+        return running.result(), capfd.readouterr().err
+
+    return ended
+
+
+def begin(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: Mapping[str, str], *, watches: bool = False
+) -> tuple[Server, asyncio.Task[Any]]:
     variables = servers.environment({"SAGEMAKER_MODEL_PATH": str(folder), "SAGEMAKER_BIND_TO_PORT": "0", **given})
     for name in os.environ.keys() - variables.keys():
         monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("handrail_container.engine.vllm.opening.VllmBackend", SharedBackend)
-    server = Server(environment.read(), "127.0.0.1")
+    server = Server(environment.read(), "127.0.0.1", watches=watches)
     return server, asyncio.create_task(server.run())

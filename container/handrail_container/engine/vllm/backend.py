@@ -115,6 +115,8 @@ class VllmBackend:
 
     def _engine_args(self) -> Any:
         """vLLM's arguments as they are known before the engine starts."""
+        if self._adoption is not None:
+            self.ask(self._adoption.flags)
         return vllm("AsyncEngineArgs").from_cli_args(self._parsed())
 
     def _parsed(self) -> Namespace:

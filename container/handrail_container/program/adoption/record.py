@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from handrail_container.program.adoption import arguments, old_names
 from handrail_container.program.adoption.arrival import EngineArrival, Running
 from handrail_container.program.config_field import Field, Outcome
 from handrail_container.settings.fields import Settings
+
+logger = logging.getLogger("handrail")
 
 _MODEL = "SM_VLLM_MODEL"
 
@@ -96,7 +99,8 @@ class Adoption:
         known = [name for name in built.arguments if name not in old_names.ARGUMENTS]
         rows = self._ruled(built.arguments, built.where, KnownArguments(known, truss_flags.has_gpu()))
         self._expected = Construction(built.name, built.where, tuple(rows))
-        self.refusals += self._expected.refused
+        with self._lock:
+            self._refuse([*self._expected.refused, *self._late(self._expected)])
         return self._expected
 
     def record(self, name: str, where: str, given: Mapping[str, Any], known: KnownArguments) -> Construction:
@@ -104,13 +108,11 @@ class Adoption:
         self.require_own_process(where)
         with self._lock:
             built = Construction(name, where, tuple(self._ruled(given, where, known)))
-            refused = built.refused
-            if self._running is not None:
-                remarks, late = arguments.late(built.flags, self._running, where)
-                self.remarks += remarks
-                refused += late
+            if built in self.constructions:
+                return built
+            refused = [*built.refused, *self._late(built)]
             if refused:
-                self.refusals += refused
+                self._refuse(refused)
                 raise AdoptionRefused(". ".join(refused))
             is_first = not self.constructions
             self.constructions.append(built)
@@ -120,6 +122,22 @@ class Adoption:
             self.when_wanted()
         return built
 
+    def _late(self, built: Construction) -> list[str]:
+        """Why an engine that runs cannot be this one. What concerns speed only is a line in the log."""
+        if self._running is None:
+            return []
+        remarks, refused = arguments.late(built.flags, self._running, built.where)
+        for remark in remarks:
+            if remark not in self.remarks:
+                self.remarks.append(remark)
+                logger.warning("%s", remark)
+        first = next(iter(self.constructions), None)
+        there = f" (the engine is that of {first.where})" if first is not None else ""
+        return [f"{sentence.rstrip('.')}{there}" for sentence in refused]
+
+    def _refuse(self, sentences: list[str]) -> None:
+        self.refusals += [sentence for sentence in sentences if sentence not in self.refusals]
+
     def engine_runs_with(self, flags: Mapping[str, str]) -> None:
         """Compare what the script builds from now on with the flags that the engine has."""
         with self._lock:
@@ -128,7 +146,7 @@ class Adoption:
     def begin_anew(self) -> None:
         """Forget what an earlier program built: it is read again. The engine runs on with its flags."""
         with self._lock:
-            self.constructions, self.refusals, self.remarks = [], [], []
+            self.constructions, self.refusals, self.remarks, self._expected = [], [], [], None
 
     def require_own_process(self, where: str) -> None:
         """Raises AdoptionRefused in a child process: the engine's sockets and threads are not there."""
