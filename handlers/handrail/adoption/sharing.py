@@ -137,9 +137,9 @@ def _changes(tree: ast.Module) -> Iterator[tuple[str, int]]:
         for node in ast.walk(function):
             if isinstance(node, ast.Global | ast.Nonlocal):
                 yield node.names[0], node.lineno
-            for changed in (*_changed(node), *_handed_on(node, containers)):
-                if not (isinstance(changed, ast.Name) and changed.id in local):
-                    yield ast.unparse(changed), changed.lineno
+            changed = [*_changed(node), *_handed_on(node, containers)]
+            others = [one for one in changed if not (isinstance(one, ast.Name) and one.id in local)]
+            yield from ((ast.unparse(one), one.lineno) for one in others)
 
 
 def _names(node: ast.Assign) -> list[str]:
