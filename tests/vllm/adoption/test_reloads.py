@@ -36,7 +36,11 @@ async def test_an_argument_that_changes_answers_is_refused(
     script = written.write(tmp_path, "decorators", way, written.BLOCKING) / "model.py"
     async with serve(tmp_path, watches=True, MODEL=str(MODEL)) as adopted:
         before = await adopted.invoke({"prompt": "Hello"})
-        script.write_text(script.read_text().replace("max_model_len=256", "max_model_len=256, max_logprobs=5").replace('body["prompt"]', '"of the edit"'))
+        script.write_text(
+            script.read_text()
+            .replace("max_model_len=256", "max_model_len=256, max_logprobs=5")
+            .replace('body["prompt"]', '"of the edit"')
+        )
         await adopted.until(lambda: adopted.server.lifecycle.reloads["refused"] == 1)
         assert "wants max_logprobs=5, and the engine already runs with vLLM's default" in capfd.readouterr().err
         assert await adopted.invoke({"prompt": "Hello"}) == before

@@ -48,7 +48,11 @@ ASYNCHRONOUS = Form(
         last = output
     return {"token_ids": list(last.outputs[0].token_ids), "prompt": last.prompt}
 """,
-    {"build": f"AsyncLLMEngine.from_engine_args(AsyncEngineArgs({ARGUMENTS}))", "define": "async def", "wait": "await "},
+    {
+        "build": f"AsyncLLMEngine.from_engine_args(AsyncEngineArgs({ARGUMENTS}))",
+        "define": "async def",
+        "wait": "await ",
+    },
 )
 
 _DECORATED = """
@@ -119,7 +123,7 @@ TRUSS = {
     "load": _TRUSS.format_map({**_SELF, "methods": "\n    def load(self):\n        self.engine = $build\n"}),
     "request": _TRUSS.format_map({**_SELF, "inside": _LAZY_SELF}),
     "guard": _TRUSS.format_map({**_SELF, "methods": "\n    def load(self):\n        self.engine = $build\n"})
-    + '\n\nif __name__ == "__main__":\n    model = Model()\n    model.load()\n    print(model.predict({"prompt": "Hi"}))\n',
+    + '\n\nif __name__ == "__main__":\n    model = Model()\n    model.load()\n    print(model.predict({}))\n',
 }
 _TOOLKIT = """{before}
 
