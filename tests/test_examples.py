@@ -16,8 +16,8 @@ from tests.servers import eventually, free_port, listens, run
 
 pytestmark = pytest.mark.slow
 
-#: One calls vLLM itself, so it runs in the vllm tier only, and one is of the ray tier; one has a test of its own.
-ELSEWHERE = {"rag", "ray", "multi_step"}
+#: Two call vLLM itself, so they run in the vllm tier only, and one is of the ray tier; one has a test of its own.
+ELSEWHERE = {"rag", "own_llm", "ray", "multi_step"}
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - ELSEWHERE))

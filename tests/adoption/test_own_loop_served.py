@@ -9,16 +9,18 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from handrail_container.cli.check import check_program
 from handrail_container.process.exits import ExitCode
 from websockets.asyncio.client import connect
 
-from tests.adoption.own_loops import placed, serving
-from tests.servers import SCRIPTS, run
+from tests.adoption.own_loops import FOLDER, placed, serving, stand_in
+from tests.interpreter import user_programs_forgotten
 
-APP = (SCRIPTS / "own_loop" / "app.py").read_text().splitlines()
+APP = (FOLDER / "app.py").read_text().splitlines()
 
 
 def line_of(text: str) -> int:
@@ -137,7 +139,11 @@ async def test_without_adoption_it_is_on_the_servers_loop(tmp_path: Path) -> Non
 
 
 def test_check_says_it(tmp_path: Path) -> None:
-    told = run("check", placed(tmp_path, "app"), HANDRAIL_ENGINE="echo").stdout
+    given: dict[str, Any] = {"model_path": placed(tmp_path, "app"), "engine": "echo"}
+    with stand_in(), user_programs_forgotten(tmp_path):
+        report = check_program(**given)
+        told, data = report.to_text(), json.loads(report.to_json())
+        untouched = check_program(**given, adopt=False).to_text()
     assert "event loop\n  the script's coroutines run on an event loop of their own" in told
-    untouched = run("check", placed(tmp_path, "app"), HANDRAIL_ENGINE="echo", HANDRAIL_ADOPT="false").stdout
     assert "event loop\n" not in untouched
+    assert data["event_loop"].startswith("the script's coroutines run on an event loop of their own")

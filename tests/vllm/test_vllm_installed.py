@@ -11,7 +11,8 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from handrail_container.engine.vllm.names import MEMBERS, NAMES, Name, vllm
+from handrail_container.engine.vllm.members import MEMBERS
+from handrail_container.engine.vllm.names import NAMES, Name, vllm
 from handrail_container.settings.vllm_flags import VARIABLES
 
 pytestmark = [

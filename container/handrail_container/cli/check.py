@@ -162,6 +162,7 @@ class Report:
             "session_handlers": {s.value: h.signature.data() for s, h in self.program.session_handlers.items()},
             "plugins": [asdict(plugin) for plugin in self.plugins],
             "hooks": {moment.value: list(map(definition, them)) for moment, them in self.program.hooks.items()},
+            "event_loop": self.program.own_loop.sentence if self.program.own_loop else None,
             "requirements": check_requirements.data(self.requirements),
             "settings": [asdict(row) for row in self.known],
             "undecided": list(self.undecided),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
-from handrail.adoption.text import Built, read
+from handrail.adoption.text import BuildPlace, Built, read
 
 from handrail_container.engine.backend import Adopting, Backend
 from handrail_container.process.exits import SettingsError
@@ -34,7 +34,8 @@ def find(adoption: Adoption | None, settings: Settings) -> Found:
     """Read the files of the program that has been loaded. The arguments that its text says are recorded."""
     if adoption is None:
         return Found()
-    built = read(_loaded(settings.model_path), environment.process_environment()).constructions
+    text = read(_loaded(settings.model_path), environment.process_environment())
+    built = tuple(one for one in text.constructions if one.place is not BuildPlace.GUARD)  # a guard that runs has run
     if adoption.is_wanted or not built:
         return Found(bool(built) or adoption.is_wanted)
     is_said = all(one.arguments == built[0].arguments and not one.unread for one in built)

@@ -22,7 +22,7 @@ def crossing(
 
     async def crossed(scope: Scope, receive: Receive, send: Send) -> None:
         loop = find_loop()
-        if asyncio.get_running_loop() is loop and ended is None:
+        if asyncio.get_running_loop() is loop:
             await app(scope, receive, send)
             return
         connection = _Connection(loop, receive, send)

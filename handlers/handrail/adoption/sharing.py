@@ -134,16 +134,16 @@ def _changes(tree: ast.Module) -> Iterator[tuple[str, int]]:
     containers = frozenset(name for name, value in variables.items() if _is_container(value))
     for function in _later(tree, _FIRST | _lifespans(tree)):
         local = _made_here(function, frozenset(variables))
-        for node in ast.walk(function):
-            if isinstance(node, ast.Global | ast.Nonlocal):
-                yield node.names[0], node.lineno
-            for changed in (*_changed(node), *_handed_on(node, containers)):
-                if not (isinstance(changed, ast.Name) and changed.id in local):
-                    yield ast.unparse(changed), changed.lineno
+        nodes = list(ast.walk(function))
+        yield from ((node.names[0], node.lineno) for node in nodes if isinstance(node, ast.Global | ast.Nonlocal))
+        changed = (each for node in nodes for each in (*_changed(node), *_handed_on(node, containers)))
+        outer = (each for each in changed if not (isinstance(each, ast.Name) and each.id in local))
+        yield from ((ast.unparse(each), each.lineno) for each in outer)
 
 
 def _names(node: ast.Assign) -> list[str]:
-    return [name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    found = (name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name))
+    return [name.id for name in found if isinstance(name.ctx, ast.Store)]
 
 
 def _is_container(value: ast.expr) -> bool:

@@ -6,14 +6,14 @@ import asyncio
 import sys
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from handrail.core import legacy
 from handrail.core.arguments import require_well_called
-from handrail.core.hop import hop, hopped
+from handrail.core.hop import hop_answer, hopped
 from handrail.core.json_trees import copied
 from handrail.core.presence import unless_left
 
@@ -243,18 +243,12 @@ class Engine(ABC):
         body: dict[str, Any] = copied(dict(model_input or {}), self.most_objects)
         body["request_id"] = f"{body.get('request_id') or request_id_of(request)}-{uuid.uuid4().hex[:8]}"
         if self.home is not None:
-            return self._from_any_loop(self.home, partial(self._answer, operation, body, request))
+            return hop_answer(self.home, partial(self._answer, operation, body, request))
         return self._answer(operation, body, request)
 
     def _at_home(self, outputs: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """The same outputs, for whichever loop iterates them."""
         return outputs if self.home is None else hopped(self.home, outputs)
-
-    async def _from_any_loop(self, home: asyncio.AbstractEventLoop, ask: Callable[[], Awaitable[Any]]) -> Any:
-        answer = await hop(home, ask)
-        if asyncio.get_running_loop() is not home and hasattr(answer, "body_iterator"):
-            answer.body_iterator = hopped(home, answer.body_iterator)
-        return answer
 
     async def _answer(self, operation: str, body: dict[str, Any], request: HTTPConnection | None) -> Any:
         asked = request if request is not None and request.scope["type"] == "http" else None

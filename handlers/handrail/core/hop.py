@@ -29,14 +29,10 @@ async def hop(
     """Await `function()` on `loop`, in a copy of the caller's context. Raises what it raises, with its traceback.
 
     Cancelling the caller cancels the call. If that has not ended after `heed_s` seconds, the caller no longer waits for
-    it. `ended` is called on the caller's loop once the call has really ended, however long that takes.
+    it. `ended` is called on the caller's loop, another one, once the call has really ended, however long that takes.
     """
     if asyncio.get_running_loop() is loop:
-        try:
-            return await function()
-        finally:
-            if ended is not None:
-                ended()
+        return await function()
     answer: T = await _Call(loop, function, ended).run(heed_s)
     return answer
 
@@ -56,6 +52,14 @@ async def hopped(loop: asyncio.AbstractEventLoop, items: AsyncIterator[T]) -> As
             await hop(loop, close)
 
 
+async def hop_answer(loop: asyncio.AbstractEventLoop, ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Await `ask()` on `loop`; if it gives a streaming response, its pieces are made there too."""
+    answer = await hop(loop, ask)
+    if asyncio.get_running_loop() is not loop and hasattr(answer, "body_iterator"):
+        answer.body_iterator = hopped(loop, answer.body_iterator)
+    return answer
+
+
 class _Call:
     """One call of `function` on `there`. `_begin`, `_cancel`, `_run` and `_tell` run on that loop, all else on the
     caller's."""
@@ -70,22 +74,25 @@ class _Call:
         self._there = there
         self._function = function
         self._ended = ended
-        self._answer: asyncio.Future[_Outcome] = self._here.create_future()
+        self._answer: asyncio.Future[_Outcome] | None = None
+        self._is_over = False
         self._task: asyncio.Task[None] | None = None
         self._outcome = _Outcome(None, asyncio.CancelledError())  # of a task that is cancelled before it runs
 
     async def run(self, heed_s: float) -> Any:
+        self._answer = self._here.create_future()
         self._there.call_soon_threadsafe(self._begin)
         try:
             result, error = await self._answer
         except asyncio.CancelledError:
-            self._answer = self._here.create_future()  # the first was cancelled with the caller
-            with suppress(RuntimeError):  # the loop has closed
-                self._there.call_soon_threadsafe(self._cancel)
-            await asyncio.wait({self._answer}, timeout=heed_s)
+            if not self._is_over:
+                self._answer = self._here.create_future()  # the first was cancelled with the caller
+                with suppress(RuntimeError):  # the loop has closed
+                    self._there.call_soon_threadsafe(self._cancel)
+                await asyncio.wait({self._answer}, timeout=heed_s)
             raise
         finally:
-            del self._answer  # an error in it would refer to itself by its traceback, and keep what is to be closed
+            self._answer = None  # an error in it would refer to itself by its traceback, and keep what is to be closed
         if error is None:
             return result
         try:
@@ -98,8 +105,8 @@ class _Call:
         self._task.add_done_callback(self._tell)
 
     def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        assert self._task is not None  # `_begin` ran before
+        self._task.cancel()
 
     async def _run(self) -> None:
         try:
@@ -115,5 +122,6 @@ class _Call:
     def _settle(self, outcome: _Outcome) -> None:
         if self._ended is not None:
             self._ended()
-        if not self._answer.done():
+        self._is_over = True
+        if self._answer is not None and not self._answer.done():  # else nobody waits any more
             self._answer.set_result(outcome)

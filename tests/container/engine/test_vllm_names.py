@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handrail_container.engine.vllm.names import MEMBERS, NAMES
+from handrail_container.engine.vllm.members import MEMBERS
+from handrail_container.engine.vllm.names import NAMES
 
 RECORDS = sorted((Path(__file__).parents[2] / "vllm").glob("names_*.json"))
 TABLE = NAMES | {member.path: member for member in MEMBERS}

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from handrail_container.engine.vllm import answers, facade, named_files, names, streams
+from handrail_container.engine.vllm import answers, facade, members, named_files, names, streams
 
 FOLDER = Path(names.__file__).parent
-LISTED = {name.path.rpartition(".")[2] for name in (*names.NAMES.values(), *names.MEMBERS)}
+LISTED = {name.path.rpartition(".")[2] for name in (*names.NAMES.values(), *members.MEMBERS)}
 #: What holds an object of vLLM's where it is a variable or an attribute of ours, in any module of the folder.
 HOLDERS = {
     *("client", "_client", "engine", "core", "config", "parallel", "engine_args", "args", "_args"),

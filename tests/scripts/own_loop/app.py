@@ -5,7 +5,6 @@ import contextvars
 import threading
 from contextlib import asynccontextmanager
 
-import vllm_stand_in  # noqa: F401
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from vllm import LLM

@@ -2,7 +2,6 @@
 
 import threading
 
-import vllm_stand_in  # noqa: F401
 from fastapi import FastAPI, Request
 from vllm import LLM
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import vllm
 
+from tests.examples import EXAMPLES
 from tests.vllm.adoption.conftest import SCRIPTS, Serve
 from tests.vllm.conftest import MODEL
 
@@ -30,6 +31,12 @@ async def test_an_asynchronous_engine_of_the_first_request(serve: Serve) -> None
         streamed = await adopted.http.post("/invocations", json={"prompt": "Hello", "stream": True})
         assert streamed.text == whole["text"]
         assert adopted.unfinished() == 0
+
+
+async def test_the_example(serve: Serve) -> None:
+    async with serve(EXAMPLES / "own_llm") as adopted:
+        assert "200" in (await adopted.invoke({"question": "What does /ping do?"}))["answer"]
+        assert (await adopted.http.get("/ping")).json() == {"status": "ok"}
 
 
 async def test_vllm_is_itself_again_afterwards(serve: Serve) -> None:

@@ -123,7 +123,8 @@ TRUSS = {
     "load": _TRUSS.format_map({**_SELF, "methods": "\n    def load(self):\n        self.engine = $build\n"}),
     "request": _TRUSS.format_map({**_SELF, "inside": _LAZY_SELF}),
     "guard": _TRUSS.format_map({**_SELF, "methods": "\n    def load(self):\n        self.engine = $build\n"})
-    + '\n\nif __name__ == "__main__":\n    model = Model()\n    model.load()\n    print(model.predict({}))\n',
+    + '\n\nif __name__ == "__main__":\n    model = Model()\n'
+    + '    model.load()\n    print(model.predict({"prompt": "Hi"}))\n',
 }
 _TOOLKIT = """{before}
 

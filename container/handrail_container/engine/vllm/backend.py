@@ -152,7 +152,9 @@ class VllmBackend:
             self.client, app.state.openai_serving_models, app.state.online_renderer, is_strict=self._is_strict
         )
         if self._adoption is not None:
-            self._adoption.engine_runs_with({**self._flags, "SM_VLLM_MODEL": str(self._model)})
+            length = str(self.client.model_config.max_model_len)
+            flags = {**self._flags, "SM_VLLM_MODEL": str(self._model), "SM_VLLM_MAX_MODEL_LEN": length}
+            self._adoption.engine_runs_with(flags)
             self._adoption.arrival.come(Running(self.client, asyncio.get_running_loop(), self._tasks))
 
     def _bound_requests(self, client: Any) -> None:

@@ -23,8 +23,9 @@ _CHAT_TEMPLATE = "chat_template"
 _ON = frozenset({"enable_prefix_caching", "enable_chunked_prefill", "async_scheduling"})
 #: Flags that take True and a text, and nothing for False.
 _NEVER_OFF = frozenset({"hf_token"})
-#: Fields of vLLM's that have no flag.
+#: Fields of vLLM's that have no flag, or are the server's.
 _FLAGLESS = {
+    "disable_log_stats": "the server's /metrics has vLLM's numbers",
     **dict.fromkeys(("_api_process_count", "_api_process_rank"), "vLLM's own, between its processes"),
     "model_weights": "vLLM sets it itself",
     "enable_mm_processor_stats": "vLLM has no flag for it, and it only measures",

@@ -12,6 +12,7 @@ from threading import RLock
 from typing import Any, NamedTuple
 
 from handrail.adoption.text import Built
+from handrail.core.redaction import is_secret
 
 from handrail_container.program import engine_config, truss_flags
 from handrail_container.program.adoption import arguments, old_names
@@ -172,6 +173,8 @@ class Adoption:
 
     def _ruled(self, given: Mapping[str, Any], where: str, known: KnownArguments) -> list[Field]:
         dropped = self._settings.dropped_arguments
+        for name, value in given.items():
+            self._settings.redactor.hide(value if is_secret(name) else None)
         rows = arguments.fields(given, where, known.arguments, has_gpu=known.has_gpu, dropped=dropped)
         return [self._behind_environment(row) for row in rows]
 

@@ -32,9 +32,9 @@ def of_engine_args(engine_args: Any) -> dict[str, Any]:
 _ARGUMENTS = "handrail_arguments"
 
 
-def remember_arguments(config: Any, engine_args: Any) -> None:
+def remember_arguments(config: Any, given: Mapping[str, Any]) -> None:
     """Have a VllmConfig keep the arguments that it was made of."""
-    object.__setattr__(config, _ARGUMENTS, of_engine_args(engine_args))
+    object.__setattr__(config, _ARGUMENTS, dict(given))
 
 
 def of_config(config: Any) -> dict[str, Any]:

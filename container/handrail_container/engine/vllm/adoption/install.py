@@ -17,6 +17,7 @@ from handrail_container.engine.vllm.adoption.old_modules import OldModules
 from handrail_container.engine.vllm.adoption.ours import is_ours
 from handrail_container.engine.vllm.adoption.patches import Patches
 from handrail_container.engine.vllm.adoption.sampling import SamplingForScripts
+from handrail_container.engine.vllm.adoption.serving_forms import ServingForms
 
 
 class Adopter:
@@ -28,15 +29,15 @@ class Adopter:
         self._sampling = SamplingForScripts()
         self._modules = OldModules()
         self._arguments = OldArguments()
+        self._serving = ServingForms()
         ours = {
             "vllm.entrypoints.llm": self._patch_llm,
             "vllm.v1.engine.async_llm": self._patch_async,
             "vllm.v1.engine.llm_engine": self._patch_engine,
             "vllm.engine.arg_utils": self._patch_arguments,
         }
-        self._after = AfterImport(
-            together(ours, self._arguments.prepared, self._sampling.prepared, self._modules.prepared)
-        )
+        old = [part.prepared for part in (self._arguments, self._sampling, self._modules, self._serving)]
+        self._after = AfterImport(together(ours, *old))
 
     def install(self) -> None:
         self._modules.install()
@@ -44,10 +45,8 @@ class Adopter:
 
     def uninstall(self) -> None:
         self._after.uninstall()
-        self._modules.undo()
-        self._sampling.undo()
-        self._arguments.undo()
-        self._patches.undo()
+        for part in (self._modules, self._serving, self._sampling, self._arguments, self._patches):
+            part.undo()
 
     def _patch_llm(self, module: ModuleType) -> None:
         llm.patch(self._patches, self._host, vars(module)["LLM"])
@@ -61,8 +60,9 @@ class Adopter:
 
         @functools.wraps(original)
         def create_engine_config(engine_args: Any, *given: Any, **named: Any) -> Any:
+            asked = of_engine_args(engine_args)  # now: vLLM changes the object
             config = original(engine_args, *given, **named)
-            remember_arguments(config, engine_args)
+            remember_arguments(config, asked)
             return config
 
         self._patches.put(cls, "create_engine_config", create_engine_config)
