@@ -99,6 +99,11 @@ def test_another_model_of_the_environment(variable: str, monkeypatch: pytest.Mon
     assert not made.is_wanted
 
 
+def test_the_model_that_both_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = adoption(monkeypatch, HF_MODEL_ID="org/one")
+    assert built(made) == {"SM_VLLM_MODEL": "org/one"}
+
+
 def test_the_environments_model_where_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     made = adoption(monkeypatch, SM_VLLM_MODEL="org/two", HANDRAIL_ADOPT_MODEL="environment")
     assert built(made) == {}
@@ -111,8 +116,9 @@ async def test_a_use_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     running = Running("the client", asyncio.get_running_loop())
     assert made.arrival.running is None
     made.arrival.come(running)
-    assert (await using, await awaiting, await made.arrival.awaited()) == (running,) * 3
+    assert (await using, await awaiting) == (running, running)
     assert made.arrival.running == running
+    assert await made.arrival.awaited() == running
     made.arrival.fail("the engine did not start")
     with pytest.raises(RuntimeError, match="the engine did not start"):
         made.use("model.py:7")
