@@ -114,6 +114,7 @@ async def test_a_use_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     using = asyncio.create_task(asyncio.to_thread(made.use, "model.py:7"))
     awaiting = asyncio.create_task(made.arrival.awaited())
     running = Running("the client", asyncio.get_running_loop())
+    await asyncio.sleep(0)
     assert made.arrival.running is None
     made.arrival.come(running)
     assert (await using, await awaiting) == (running, running)
