@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.adoption.own_loops import serving
+from tests.adoption.own_loops import placed, serving, stand_in
+from tests.container.test_teardown import Edits
+from tests.interpreter import user_programs_forgotten
+from tests.servers import PATIENCE_S
 
 
 async def test_handlers_that_share_nothing_block_at_the_same_time(
@@ -68,3 +72,23 @@ async def test_a_script_for_sagemakers_toolkit(tmp_path: Path) -> None:
         async with served.blocked(json={"prompt": "a"}) as asking:
             assert (await served.http.get("/ping")).status_code == 200
         assert (await asking).json() == {"said": "a by tiny"}
+
+
+def script_loops() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("script-loop")}
+
+
+async def test_a_reload_has_a_loop_of_its_own(tmp_path: Path) -> None:
+    """That of the replaced program ends; so does the last one with the server."""
+    placed(tmp_path, "handlers")
+    with stand_in(), user_programs_forgotten(tmp_path):
+        edits = Edits(tmp_path)
+        await edits.begin()
+        (before,) = script_loops()
+        await edits.serving.reload()
+        await asyncio.to_thread(before.join, PATIENCE_S)
+        (after,) = script_loops()
+        assert edits.gate.lifecycle.reloads == {"ok": 1, "refused": 0}
+        await edits.serving.end()
+        await asyncio.to_thread(after.join, PATIENCE_S)
+    assert script_loops() == set()

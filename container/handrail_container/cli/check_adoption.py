@@ -30,11 +30,11 @@ def recording(settings: Settings, backend: Backend | None) -> Iterator[Adoption 
 def section(built: Construction) -> tuple[str, list[str]]:
     """The heading of one engine, and a row for each of its arguments."""
     title = f"{built.name} of the script, which is the server's engine  {built.where}"
-    return title, [f"{row.name or 'model'}: {row.outcome}: {row.note}" for row in built.rows]
+    return title, [f"{row.name}: {row.outcome}: {row.note}" for row in built.rows]
 
 
 def data(built: Construction) -> dict[str, Any]:
-    rows = [{"name": row.name or "model", "outcome": row.outcome.value, "note": row.note} for row in built.rows]
+    rows = [{"name": row.name, "outcome": row.outcome.value, "note": row.note} for row in built.rows]
     return {"name": built.name, "where": built.where, "arguments": rows}
 
 

@@ -35,6 +35,11 @@ def find(adoption: Adoption | None, settings: Settings) -> Found:
     if adoption is None:
         return Found()
     text = read(_loaded(settings.model_path), environment.process_environment())
+    adoption.refusals += [
+        f"{where} starts another vLLM: the routes under /v1 are served here already. Leave it out, or set "
+        "HANDRAIL_ADOPT=false"
+        for where in text.commands
+    ]
     built = tuple(one for one in text.constructions if one.place is not BuildPlace.GUARD)  # a guard that runs has run
     if adoption.is_wanted or not built:
         return Found(bool(built) or adoption.is_wanted)

@@ -58,7 +58,8 @@ class Startup:
 
     @cached_property
     def engine(self) -> EngineStart:
-        return EngineStart(self.adoption if self.runs_engine else None, self._start_engine)
+        adoption = self.adoption  # on the event loop, which it keeps
+        return EngineStart(adoption if self.runs_engine else None, self._start_engine)
 
     @cached_property
     def app(self) -> FastAPI:
@@ -106,10 +107,10 @@ class Startup:
         """The application with the engine's own routes. Raises StartError; StartRefused, where the program's parts
         have to start first, as they build the engine."""
         found = self.serving.find_engine()
-        if found.starts_first:
-            self.lifecycle.step("the script starts, and builds an engine", "handlers")
-            await self.engine.beside(self.serving.start(program))
         try:
+            if found.starts_first:
+                self.lifecycle.step("the script starts, and builds an engine", "handlers")
+                await self.engine.beside(self.serving.start(program))
             adopted.require_model(found, self.adoption, self.backend)
             await self.engine.done()
         except BaseException:

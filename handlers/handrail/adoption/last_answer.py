@@ -13,7 +13,7 @@ from handrail.adoption.own_loop import OwnLoop
 
 #: Seconds that the loop has to respond before it counts as blocked; and the same while there is no answer to repeat.
 SOON_S = 0.02
-FIRST_S = 0.5
+FIRST_S = 0.25
 
 
 class _Said(NamedTuple):

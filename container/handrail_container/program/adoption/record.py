@@ -202,8 +202,7 @@ class Adoption:
         return replace(
             row,
             outcome=Outcome.REFUSED,
-            name="",
-            note=f'{variable} is "{model}", and the script builds "{asked}" here: its prompts are made for {asked}. '
+            note=f'{variable} is "{model}", and the script builds "{asked}": its prompts are made for {asked}. '
             "Set one of them, or HANDRAIL_ADOPT_MODEL=environment if the weights are meant to be those",
             flags={},
         )
