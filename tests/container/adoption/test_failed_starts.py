@@ -1,4 +1,4 @@
-"""When the engine starts: with the first construction, or in its turn; and what waits for one that does not."""
+"""An engine that does not start: who builds it, and what waits for it."""
 
 from __future__ import annotations
 
@@ -24,36 +24,6 @@ def started(start: Callable[[], Awaitable[None]] | None = None) -> tuple[Adoptio
         adoption.arrival.come(Running("the client", asyncio.get_running_loop()))
 
     return adoption, EngineStart(adoption, start or come)
-
-
-async def test_it_starts_while_a_step_waits_for_it() -> None:
-    adoption, engine = started()
-
-    def step() -> str:
-        build(adoption)
-        return str(adoption.use("model.py:4").client)
-
-    assert await engine.beside(asyncio.to_thread(step)) == "the client"
-    await engine.done()
-
-
-async def test_it_does_not_start_beside_a_step_that_builds_nothing() -> None:
-    adoption, engine = started()
-    await engine.beside(asyncio.sleep(0))
-    assert not adoption.arrival.is_settled
-    await engine.done()
-    assert adoption.arrival.is_settled
-
-
-async def test_without_adoption_it_starts_in_its_turn() -> None:
-    async def fail() -> None:
-        raise SettingsError("no such model")
-
-    engine = EngineStart(None, fail)
-    assert await engine.beside(asyncio.sleep(0, "done")) == "done"
-    with pytest.raises(SettingsError) as raised:
-        await engine.done()
-    assert raised.value.problems == ("no such model",)
 
 
 async def test_a_start_that_fails_says_who_builds_the_engine() -> None:
