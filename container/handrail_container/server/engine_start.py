@@ -84,6 +84,8 @@ class EngineStart:
     async def _end(self) -> None:
         if self._starting is not None:
             await _ended(self._starting)
+        if self._adoption is not None and not self._adoption.arrival.is_settled:
+            self._adoption.arrival.fail("the server has stopped before the engine could start")
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:
