@@ -204,3 +204,8 @@ def test_every_gone_argument_has_a_row() -> None:
     for name, gone in ARGUMENTS.items():
         assert row(name, gone.default).outcome is IGNORED, name
         assert row(name, "nonsense").note, name
+
+
+def test_the_servers_metrics_stay() -> None:
+    (row,) = arguments.fields({"disable_log_stats": True}, "model.py:3", ["disable_log_stats"], has_gpu=True)
+    assert (row.outcome, row.note) == (Outcome.IGNORED, "the server's /metrics has vLLM's numbers")

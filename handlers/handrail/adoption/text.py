@@ -39,6 +39,8 @@ class Built:
     arguments: Mapping[str, Any]
     unread: tuple[str, ...]
     place: BuildPlace
+    #: Whether it is in a class.
+    is_method: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def _constructions(found: Analysis) -> Iterator[Built]:
                 where, inner = _constructed(made, call, scope)
                 given = arguments.of(made, where, inner)
                 line = f"{inner.file.path}:{where.lineno}"
-                yield Built(made.name, line, *given, BuildPlace(places.of(scope)))
+                is_method = any(isinstance(one.node, ast.ClassDef) for one in scope.outwards())
+                yield Built(made.name, line, *given, BuildPlace(places.of(scope)), is_method)
 
 
 def _constructed(made: Made, call: ast.Call, scope: Scope) -> tuple[ast.Call, Scope]:

@@ -185,3 +185,15 @@ async def test_where_the_engines_are_elsewhere_none_starts(starting: Callable[..
     with pytest.raises(StartRefused, match="the engines are in the replicas, and the script is only checked here"):
         await started.startup.load()
     assert started.backend.prepared == 0
+
+
+async def test_what_only_an_unused_guard_builds_is_none(starting: Callable[..., Starting]) -> None:
+    """It is for a trial on the command line; a class that it names may be a style's."""
+    tries = "def main():\n    from vllm import LLM\n    LLM('org/trial')\nif __name__ == '__main__':\n    main()\n"
+    started = starting(START + tries + HANDLER)
+    program = await started.startup.load()
+    assert not started.startup.serving.find_engine().builds_engine
+    made = "class A:\n    def f(self):\n        from vllm import LLM\n        LLM('org/model')\n"
+    (started.folder / "model.py").write_text(START + made + "if __name__ == '__main__':\n    A().f()\n" + HANDLER)
+    assert started.startup.serving.find_engine().builds_engine
+    assert program.faults == ()

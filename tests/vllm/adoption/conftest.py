@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -59,6 +60,12 @@ class Adopted:
 
     def __init__(self, server: Server, http: httpx.AsyncClient, running: asyncio.Task[ExitCode]) -> None:
         self.server, self.http, self.running = server, http, running
+
+    @property
+    def module(self) -> Any:
+        """The script's module, under whichever name."""
+        file = str(self.server.settings.model_path / "model.py")
+        return next(one for one in list(sys.modules.values()) if getattr(one, "__file__", None) == file)
 
     @property
     def flags(self) -> Mapping[str, str]:

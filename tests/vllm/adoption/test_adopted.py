@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import vllm
 
 from tests.examples import EXAMPLES
 from tests.vllm.adoption.conftest import SCRIPTS, Serve
+from tests.vllm.adoption.lazily import vllm
 from tests.vllm.conftest import MODEL
 
 pytestmark = [pytest.mark.vllm, pytest.mark.xdist_group("adoption"), pytest.mark.asyncio(loop_scope="session")]

@@ -54,8 +54,6 @@ class Processor:
         ("enable_prefix_caching", False, False),
         ("enable_chunked_prefill", True, True),
         ("enable_chunked_prefill", False, False),
-        ("disable_log_stats", True, True),
-        ("disable_log_stats", False, False),
         ("tokenizer", MODEL, MODEL),
         ("tokenizer_mode", "slow", "slow"),
         ("block_size", 32, 32),

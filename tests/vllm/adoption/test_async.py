@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import vllm
 from handrail_container.engine.vllm import VllmBackend
 from handrail_container.program.adoption.record import AdoptionRefused
-from vllm.exceptions import VLLMValidationError
 
 from tests.vllm.adoption.conftest import SCRIPTS, Adopted, Serve
+from tests.vllm.adoption.lazily import exceptions, vllm
 from tests.vllm.conftest import MODEL
 
 pytestmark = [pytest.mark.vllm, pytest.mark.xdist_group("adoption"), pytest.mark.asyncio(loop_scope="session")]
@@ -33,10 +31,10 @@ async def adopted(serve: Serve) -> AsyncIterator[Adopted]:
 @pytest.fixture
 def mine(adopted: Adopted) -> Any:
     """The script's object."""
-    return sys.modules["model"].engine
+    return adopted.module.engine
 
 
-def sampling(**given: Any) -> vllm.SamplingParams:
+def sampling(**given: Any) -> Any:
     return vllm.SamplingParams(**(given or GREEDY))
 
 
@@ -145,7 +143,7 @@ async def test_added_requests_can_be_awaited_and_iterated(mine: Any) -> None:
 
 
 async def test_errors_are_vllms(mine: Any) -> None:
-    with pytest.raises(VLLMValidationError, match="maximum context length"):
+    with pytest.raises(exceptions.VLLMValidationError, match="maximum context length"):
         await last(mine.generate("word " * 2000, sampling(), "0"))
     with pytest.raises(TypeError, match="missing required arguments: request_id"):
         mine.generate("Hello", sampling())
@@ -192,7 +190,7 @@ async def test_engines_that_differ(adopted: Adopted) -> None:
     with pytest.raises(AdoptionRefused, match=r'asks for "org/other", and this server\'s engine is'):
         vllm.AsyncLLMEngine.from_engine_args(vllm.AsyncEngineArgs(model="org/other"))
     args.max_model_len = 100_000
-    with pytest.raises(AdoptionRefused, match="wants max_model_len=100000, and the engine already runs with 256"):
+    with pytest.raises(AdoptionRefused, match="wants max_model_len=100000, and the engine already runs with 512"):
         vllm.AsyncLLMEngine.from_engine_args(args)
     with pytest.raises(AdoptionRefused, match="starts an engine from its parts"):
         vllm.AsyncLLMEngine(None, None, False)

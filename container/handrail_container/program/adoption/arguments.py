@@ -23,9 +23,8 @@ _CHAT_TEMPLATE = "chat_template"
 _ON = frozenset({"enable_prefix_caching", "enable_chunked_prefill", "async_scheduling"})
 #: Flags that take True and a text, and nothing for False.
 _NEVER_OFF = frozenset({"hf_token"})
-#: Fields of vLLM's that have no flag, or are the server's.
+#: Fields of vLLM's that have no flag.
 _FLAGLESS = {
-    "disable_log_stats": "the server's /metrics has vLLM's numbers",
     **dict.fromkeys(("_api_process_count", "_api_process_rank"), "vLLM's own, between its processes"),
     "model_weights": "vLLM sets it itself",
     "enable_mm_processor_stats": "vLLM has no flag for it, and it only measures",
@@ -82,6 +81,8 @@ def _of_vllm(name: str, value: Any, engine: _Engine) -> ArgumentRuling:
         return ArgumentRuling(Outcome.IGNORED, "vLLM's own default")
     if name in _FLAGLESS:
         return ArgumentRuling(Outcome.IGNORED, _FLAGLESS[name])
+    if name == "disable_log_stats":
+        return ArgumentRuling(Outcome.IGNORED, "the server's /metrics has vLLM's numbers")
     if name in _OF_PARTS:
         return ArgumentRuling(Outcome.REFUSED, _OF_PARTS[name])
     if not engine.has_gpu and name in _OF_GPUS and _OF_GPUS[name](value):

@@ -1,0 +1,17 @@
+"""vLLM's modules, imported when a test asks for a name: importing tests does not import vLLM."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class Lazily:
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self._module), name)
+
+
+vllm, exceptions, sampling_params = map(Lazily, ("vllm", "vllm.exceptions", "vllm.sampling_params"))
