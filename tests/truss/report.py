@@ -46,9 +46,9 @@ Truss builds an image for each Model, and puts into it what `config.yaml` requir
 
 - `requirements` and `requirements_file` are installed when the server starts, before the script is imported, by the
   rules of `requirements.txt`: what is there needs no network, a line that would move what the server runs on is
-  refused, and `HANDRAIL_INSTALL_REQUIREMENTS=false` switches it off. Where both are given, both are installed; Truss
-  refuses that. A `pyproject.toml` is read as Truss reads it; of a `uv.lock` the `pyproject.toml` beside it, with a
-  warning.
+  refused (or [passed over](../how-to/adopt.md#requirements-that-pin-vllm), if the Model builds an engine), and
+  `HANDRAIL_INSTALL_REQUIREMENTS=false` switches it off. Where both are given, both are installed; Truss refuses that. A
+  `pyproject.toml` is read as Truss reads it; of a `uv.lock` the `pyproject.toml` beside it, with a warning.
 - `system_packages` are not installed. What the image lacks is a warning at the start and in `handrail check`, and is
   named where `load` fails. Build an image FROM this one that has them.
 - `docker_server` is refused; where it runs `vllm serve …`, with the `SM_VLLM_*` variables that say the same.

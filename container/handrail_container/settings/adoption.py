@@ -46,5 +46,7 @@ class AdoptionSettings(BaseSettings):
         try:
             shlex.split(value)
         except ValueError as error:
-            raise ValueError(f"{error}: write it as on a command line, as `--port 8080 --name 'a b'`") from None
+            raise ValueError(
+                f"HANDRAIL_SCRIPT_ARGS is {value!r}: {error}. Write it as on a command line, as `--name 'a b' --debug`"
+            ) from None
         return value
