@@ -192,7 +192,7 @@ async def test_engines_that_differ(adopted: Adopted) -> None:
     with pytest.raises(AdoptionRefused, match=r'asks for "org/other", and this server\'s engine is'):
         vllm.AsyncLLMEngine.from_engine_args(vllm.AsyncEngineArgs(model="org/other"))
     args.max_model_len = 100_000
-    with pytest.raises(AdoptionRefused, match="wants max_model_len=100000, and the engine already runs with 256"):
+    with pytest.raises(AdoptionRefused, match="wants max_model_len=100000, and the engine already runs with 512"):
         vllm.AsyncLLMEngine.from_engine_args(args)
     with pytest.raises(AdoptionRefused, match="starts an engine from its parts"):
         vllm.AsyncLLMEngine(None, None, False)
