@@ -255,6 +255,8 @@ def test_a_class_that_inherits_from_itself_is_none(tmp_path: Path) -> None:
     ("lines", "place"),
     [
         (["def main(): LLM('a')", "main()"], BuildPlace.FUNCTION),
+        (["def model_fn(d): return LLM('a')", "if __name__ == '__main__': model_fn('.')"], BuildPlace.FUNCTION),
+        (["class Model:", "    def load(self): LLM('a')", "if __name__ == '__main__': Model()"], BuildPlace.FUNCTION),
         (["def main(): LLM('a')", "if __name__ == '__main__': main()"], BuildPlace.GUARD),
         (["def main(): LLM('a')", "if '__main__' == __name__: main()"], BuildPlace.GUARD),
         (["def main(): LLM('a')", "if __name__ != '__main__': main()"], BuildPlace.FUNCTION),

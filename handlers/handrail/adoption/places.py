@@ -7,6 +7,15 @@ from collections.abc import Sequence
 
 from handrail.adoption.analysis import Analysis
 from handrail.adoption.scopes import Scope
+from handrail.core.slots import Slot
+
+#: Names that the server calls itself, whoever names them in the script.
+SERVED = frozenset(
+    {
+        *("Model", "EndpointHandler", "PreTrainedPipeline", "handle", *(slot.function for slot in Slot)),
+        *("pre_model_fn", "model_fn", "model_warmup_fn", "input_fn", "predict_fn", "output_fn", "transform_fn"),
+    }
+)
 
 
 class BuildPlaces:
@@ -38,7 +47,7 @@ class BuildPlaces:
 
     def _only_guarded(self) -> set[Scope]:
         """The functions and classes of modules that only the guards name, directly or through one of them."""
-        plain = {one for one in self._users if not getattr(one.node, "decorator_list", [])}
+        plain = {one for one in self._users if not _is_served(one.node)}
         guarded = {one for one in plain if one.parent is not None and one.parent.parent is None}
         while True:
             kept = {one for one in guarded if all(self._is_in(user, guarded) for user in self._users[one])}
@@ -48,3 +57,7 @@ class BuildPlaces:
 
     def _is_in(self, scope: Scope, definitions: set[Scope]) -> bool:
         return any(one in self._guards or one in definitions for one in scope.outwards())
+
+
+def _is_served(node: ast.AST) -> bool:
+    return bool(getattr(node, "decorator_list", [])) or getattr(node, "name", None) in SERVED

@@ -129,7 +129,7 @@ def serve(engine: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.wait({running})
-            unload(folder)
+            _forget(folder)
 
     yield serving
     for number, handler in handlers.items():
@@ -147,10 +147,16 @@ def refused(serve: Serve, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
         if not running.done():
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.wait({running})
-        unload(folder)
+        _forget(folder)
         return running.result(), capfd.readouterr().err
 
     return ended
+
+
+def _forget(folder: Path) -> None:
+    """The modules of a script; another one may have the names of its files."""
+    unload(folder)
+    sys.path[:] = [path for path in sys.path if not Path(path).is_relative_to(folder)]
 
 
 def begin(

@@ -14,6 +14,7 @@ from handrail_container.engine.vllm.adoption.given import of_config, of_engine_a
 from handrail_container.engine.vllm.adoption.host import Host
 from handrail_container.engine.vllm.adoption.ours import called_at, is_ours
 from handrail_container.engine.vllm.adoption.patches import Patches
+from handrail_container.engine.vllm.names import vllm
 from handrail_container.program.adoption.record import AdoptionRefused
 
 _REFUSED = (
@@ -72,12 +73,16 @@ def _refuse_stat_loggers(original: Callable[..., Any], *given: Any, **named: Any
 
 
 def _over(host: Host, base: type, vllms: Any) -> Any:
-    body = {name: refused.method(name) for name in _REFUSED if hasattr(vllms, name)}
-    coroutines = [name for name, function in vars(vllms).items() if _is_of_others(name, function)]
-    body |= {name: _hopping(name) for name in coroutines if name not in body and name not in vars(AdoptedAsync)}
-    engine = made(base, vllms, AdoptedAsync, body)
+    engine = made(base, vllms, AdoptedAsync, _methods)
     AdoptedAsync.__init__(engine, host)
     return engine
+
+
+def _methods() -> dict[str, Any]:
+    vllms = vllm("AsyncLLM")
+    body = {name: refused.method(name) for name in _REFUSED if hasattr(vllms, name)}
+    coroutines = [name for name, function in vars(vllms).items() if _is_of_others(name, function)]
+    return body | {name: _hopping(name) for name in coroutines if name not in body and name not in vars(AdoptedAsync)}
 
 
 def _is_of_others(name: str, function: Any) -> bool:

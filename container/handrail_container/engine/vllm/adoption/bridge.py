@@ -154,7 +154,10 @@ class Bridge:
 
 def over(host: Host, base: type) -> Any:
     """An object of vLLM's `LLMEngine`, or of the script's subclass of it, over the server's engine."""
-    vllms = vllm("LLMEngine")
-    bridge = made(base, vllms, Bridge, {name: refused.method(name) for name in _REFUSED if hasattr(vllms, name)})
+    bridge = made(base, vllm("LLMEngine"), Bridge, _methods)
     Bridge.__init__(bridge, host)
     return bridge
+
+
+def _methods() -> dict[str, Any]:
+    return {name: refused.method(name) for name in _REFUSED if hasattr(vllm("LLMEngine"), name)}

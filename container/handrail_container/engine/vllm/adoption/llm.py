@@ -84,6 +84,10 @@ def _waiting_attribute(host: Host) -> Callable[[Any, str], Any]:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if name == "model_config" and host.is_early:
             return host.preview().model_config
+        where = called_at()
+        host.adoption.require_own_process(where)  # before the lock, which a thread that waits for the engine holds
+        if not host.adoption.arrival.is_settled:
+            host.require_thread(where)
         with vars(self).get(_LOCK) or RLock():
             if _LOCK in vars(self):
                 _complete(self, host)
