@@ -40,7 +40,7 @@ def find(adoption: Adoption | None, settings: Settings) -> Found:
         "HANDRAIL_ADOPT=false"
         for where in text.commands
     ]
-    built = tuple(filter(_may_run, text.constructions))
+    built = tuple(one for one in text.constructions if one.place is not BuildPlace.GUARD)  # one that is run has run
     if adoption.is_wanted or not built:
         return Found(bool(built) or adoption.is_wanted)
     is_said = all(one.arguments == built[0].arguments and not one.unread for one in built)
@@ -48,11 +48,6 @@ def find(adoption: Adoption | None, settings: Settings) -> Found:
         adoption.expect(built[0])
         return Found(True, built)
     return Found(True, built, starts_first=True)
-
-
-def _may_run(built: Built) -> bool:
-    """A main guard that is run has run by now. A class that only the guard names may be a style's."""
-    return built.place is not BuildPlace.GUARD or built.is_method
 
 
 def widen_threads() -> None:

@@ -39,8 +39,6 @@ class Built:
     arguments: Mapping[str, Any]
     unread: tuple[str, ...]
     place: BuildPlace
-    #: Whether it is in a class.
-    is_method: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,7 @@ def _constructions(found: Analysis) -> Iterator[Built]:
                 where, inner = _constructed(made, call, scope)
                 given = arguments.of(made, where, inner)
                 line = f"{inner.file.path}:{where.lineno}"
-                is_method = any(isinstance(one.node, ast.ClassDef) for one in scope.outwards())
-                yield Built(made.name, line, *given, BuildPlace(places.of(scope)), is_method)
+                yield Built(made.name, line, *given, BuildPlace(places.of(scope)))
 
 
 def _constructed(made: Made, call: ast.Call, scope: Scope) -> tuple[ast.Call, Scope]:

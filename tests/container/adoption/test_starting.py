@@ -193,7 +193,7 @@ async def test_what_only_an_unused_guard_builds_is_none(starting: Callable[..., 
     started = starting(START + tries + HANDLER)
     program = await started.startup.load()
     assert not started.startup.serving.find_engine().builds_engine
-    made = "class A:\n    def f(self):\n        from vllm import LLM\n        LLM('org/model')\n"
-    (started.folder / "model.py").write_text(START + made + "if __name__ == '__main__':\n    A().f()\n" + HANDLER)
+    made = "class Model:\n    def f(self):\n        from vllm import LLM\n        LLM('org/model')\n"
+    (started.folder / "model.py").write_text(START + made + "if __name__ == '__main__':\n    Model().f()\n" + HANDLER)
     assert started.startup.serving.find_engine().builds_engine
     assert program.faults == ()

@@ -129,17 +129,17 @@ def _running(host: Host, original: Callable[..., Any], *, has_own: bool) -> Call
         host.require_thread(called_at())
         host.adoption.require_own_process(called_at())
         bound = signature.bind(self, *given, **named)
-        asked = _asked(bound.arguments, signature.parameters, host)
+        _suit(bound.arguments, signature.parameters)
         if not has_own:
-            return original(**asked)
+            return original(*bound.args, **bound.kwargs)
         with own_requests(host.loop):
-            return original(**asked)
+            return original(*bound.args, **bound.kwargs)
 
     return run
 
 
-def _asked(given: Mapping[str, Any], parameters: Mapping[str, Any], host: Host) -> dict[str, Any]:
-    asked = dict(given)
+def _suit(asked: dict[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Change the arguments to those for an engine that is shared."""
     if "use_tqdm" in parameters and "use_tqdm" not in asked:
         asked["use_tqdm"] = False  # bars would fill the server's log
     if "tokenization_kwargs" in parameters and (truncated := tokenization(asked.get("sampling_params"))):
@@ -147,7 +147,6 @@ def _asked(given: Mapping[str, Any], parameters: Mapping[str, Any], host: Host) 
     for name in ("sampling_params", "pooling_params", "params"):
         if asked.get(name) is not None:
             asked[name] = _cloned(asked[name])
-    return {**asked, **asked.pop("kwargs", {})}
 
 
 def _cloned(params: Any) -> Any:
