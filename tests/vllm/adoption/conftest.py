@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,29 +112,39 @@ Serve = Callable[..., AbstractAsyncContextManager[Adopted]]
 Refused = Callable[..., Awaitable[tuple[ExitCode, str]]]
 
 
-@pytest.fixture
-def serve(engine: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """`serve(folder, **variables)`: a server over the shared engine, once it is ready."""
-
+@asynccontextmanager
+async def serving(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *, watches: bool = False, **given: str
+) -> AsyncIterator[Adopted]:
+    """A server over the shared engine, once it is ready."""
     handlers = {number: signal.getsignal(number) for number in (*stopping(), signal.SIGUSR1, signal.SIGUSR2)}
+    server, running = begin(folder, monkeypatch, given, watches=watches)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http:
+            while (answer := await http.get("/ping")).status_code != 200:
+                assert not running.done(), f"it ended with {running.result()}: {answer.text}"
+                await asyncio.sleep(0.02)
+            yield Adopted(server, http, running)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait({running})
+        _forget(folder)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
-    @asynccontextmanager
-    async def serving(folder: Path, *, watches: bool = False, **given: str) -> AsyncIterator[Adopted]:
-        server, running = begin(folder, monkeypatch, given, watches=watches)
-        try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http:
-                while (answer := await http.get("/ping")).status_code != 200:
-                    assert not running.done(), f"it ended with {running.result()}: {answer.text}"
-                    await asyncio.sleep(0.02)
-                yield Adopted(server, http, running)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.wait({running})
-            _forget(folder)
 
-    yield serving
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+@pytest.fixture
+def serve(engine: VllmBackend, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """`serve(folder, **variables)`: a server over the shared engine."""
+    return partial(serving, monkeypatch)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def has_both(engine: VllmBackend) -> AsyncIterator[Adopted]:
+    """The server of `has_both`, for the tests of a module; they leave it as it is."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        async with serving(monkeypatch, SCRIPTS / "has_both", MODEL=str(MODEL)) as served:
+            yield served
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from handrail_container.engine.vllm import VllmBackend
 from handrail_container.program.adoption.record import AdoptionRefused
 
-from tests.vllm.adoption.conftest import SCRIPTS, Adopted, Serve
+from tests.vllm.adoption.conftest import Adopted
 from tests.vllm.adoption.lazily import exceptions, vllm
 from tests.vllm.conftest import MODEL
 
@@ -22,10 +21,9 @@ GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 8}
 ENDLESS: dict[str, Any] = {"max_tokens": 240, "ignore_eos": True}
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def adopted(serve: Serve) -> AsyncIterator[Adopted]:
-    async with serve(SCRIPTS / "has_both", MODEL=str(MODEL)) as served:
-        yield served
+@pytest.fixture
+def adopted(has_both: Adopted) -> Adopted:
+    return has_both
 
 
 @pytest.fixture

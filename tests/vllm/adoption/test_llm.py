@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from handrail_container.engine.vllm import VllmBackend
 from handrail_container.program.adoption.record import AdoptionRefused
 
-from tests.vllm.adoption.conftest import SCRIPTS, Adopted, Serve
+from tests.vllm.adoption.conftest import Adopted
 from tests.vllm.adoption.lazily import exceptions, sampling_params, vllm
 from tests.vllm.conftest import MODEL
 
@@ -22,10 +20,9 @@ GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 8}
 CHAT = [{"role": "user", "content": "What does /ping do?"}]
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def adopted(serve: Serve) -> AsyncIterator[Adopted]:
-    async with serve(SCRIPTS / "has_both", MODEL=str(MODEL)) as served:
-        yield served
+@pytest.fixture
+def adopted(has_both: Adopted) -> Adopted:
+    return has_both
 
 
 @pytest.fixture
