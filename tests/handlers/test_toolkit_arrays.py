@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -235,9 +237,54 @@ def test_an_archive_that_is_sent_as_one_array_is_400() -> None:
     assert (refused.status_code, "it begins with b'PK" in refused.detail) == (400, True)
 
 
-def test_an_image_has_a_bound_of_its_pixels() -> None:
-    """2 KB may have a hundred million of them."""
+def an_image(size: tuple[int, int], kind: str) -> bytes:
     stream = io.BytesIO()
-    Image.new("1", (10_000, 6_000)).save(stream, "PNG")
-    with pytest.raises(HTTPException, match="10000 x 6000 pixels, and 50,000,000 are allowed"):
-        reader("image/png", "")(stream.getvalue())
+    Image.new("1", size).save(stream, kind)
+    return stream.getvalue()
+
+
+def read_image(body: bytes) -> Any:
+    return reader("image/png", "")(body)["inputs"]
+
+
+def open_for_lmi(body: bytes) -> Any:
+    return of_lmi(body, "image/png")["inputs"]
+
+
+both = pytest.mark.parametrize("read", [read_image, open_for_lmi])
+
+
+@both
+def test_an_image_has_a_bound_of_its_pixels(read: Callable[[bytes], Any]) -> None:
+    """2 KB may have a hundred million of them."""
+    with pytest.raises(HTTPException, match="10000 x 6000 pixels, and 50,000,000 are allowed") as refused:
+        read(an_image((10_000, 6_000), "PNG"))
+    with pytest.raises(HTTPException, match="too many pixels, and 50,000,000 are allowed") as bomb:
+        read(an_image((20_000, 10_000), "PNG"))
+    assert (refused.value.status_code, bomb.value.status_code) == (413, 413)
+
+
+@both
+def test_an_image_in_a_file_of_icons_is_not_decoded(read: Callable[[bytes], Any]) -> None:
+    """Pillow decodes it as it opens the file, whatever its size is."""
+    inside = an_image((1000, 1000), "PNG")
+    entry = struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(inside), 22)
+    for icons in (b"\0\0\1\0\1\0" + entry + inside, an_image((64, 64), "ICNS")):
+        with pytest.raises(HTTPException, match="it is none of BMP, GIF, JPEG, PNG, TIFF, WEBP") as refused:
+            read(icons)
+        assert refused.value.status_code == 400
+
+
+@both
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"])
+def test_the_usual_images_are_read(kind: str, read: Callable[[bytes], Any]) -> None:
+    assert read(an_image((3, 2), kind)).size == (3, 2)
+
+
+@both
+def test_a_jpeg_of_many_pieces_is_refused(read: Callable[[bytes], Any]) -> None:
+    whole = an_image((3, 2), "JPEG")
+    piece = b"\xff\xe1" + struct.pack(">H", 10) + b"Exif\0\0MM"
+    assert read(whole[:2] + piece * 100 + whole[2:]).size == (3, 2)
+    with pytest.raises(HTTPException, match="more than 100 pieces of Exif data"):
+        read(whole[:2] + piece * 101 + whole[2:])

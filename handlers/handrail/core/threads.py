@@ -189,13 +189,16 @@ class _Threads:
             if call.try_transition(_State.WAITING, _State.RUNNING):
                 result, error = _outcome(call.context, call.function)
                 if is_awaited := call.try_transition(_State.RUNNING, _State.OVER):
-                    with contextlib.suppress(RuntimeError):  # the loop has closed
-                        loop.call_soon_threadsafe(self._settle, call.answer, result, error)
+                    self._tell(loop, call.answer, result, error)
                 del result, error  # else they would live until the next call
                 if not is_awaited:
                     break  # abandoned: its place has been given away
             del call
         return ident
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], *outcome: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed
+            loop.call_soon_threadsafe(self._settle, answer, *outcome)
 
     def _settle(self, answer: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
         self._free += 1

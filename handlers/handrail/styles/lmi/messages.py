@@ -11,6 +11,7 @@ from typing import Any
 
 from handrail.core.answers import encoded
 from handrail.core.blocking import BlockingEngine
+from handrail.styles.images import opened
 from handrail.styles.inference_toolkit.arrays import load_npy, load_npz, require_cells
 from handrail.styles.inference_toolkit.context import Headers
 from handrail.styles.lmi.libraries import library
@@ -126,7 +127,7 @@ class Input:
         return list(csv.DictReader(io.StringIO(text)))
 
     def get_as_image(self, key: str | None = None) -> Any:
-        return library("PIL.Image", "an image").open(io.BytesIO(self._required(key)))
+        return opened(library("PIL.Image", "an image"), self._required(key))
 
     def get_as_numpy(self, key: str | None = None) -> list[Any]:
         return [load_npy(library("numpy", "an array"), self._required(key))]
