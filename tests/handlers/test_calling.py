@@ -7,6 +7,7 @@ import functools
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal
 from typing import Annotated, Any
 
 import httpx
@@ -19,7 +20,7 @@ from handrail.core.errors import SignatureRefused
 from handrail.core.slots import Slot
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, field_serializer
 from starlette.requests import Request
 
 from tests.handlers.conftest import Resolved
@@ -310,6 +311,41 @@ async def test_fastapi_adds_what_the_handler_sets_on_the_response() -> None:
     answer = await ask(handler, 7)
     assert (answer.status, answer.headers["x-made"], answer.json()) == (201, "yes", {"n": 7})
     assert ran == [7]
+
+
+class Leaf(BaseModel):
+    n: int
+
+    @field_serializer("n")
+    def where(self, value: int) -> bool:
+        """Whether it is encoded in the event loop's thread."""
+        return threading.current_thread() is threading.main_thread()
+
+
+async def leaves(request: Request) -> Any:
+    return {"all": [Leaf(n=n) for n in range(await request.json())]}
+
+
+async def typed_leaves(n: Annotated[int, Body()]) -> Any:
+    return {"all": [Leaf(n=one) for one in range(n)]}
+
+
+@pytest.mark.parametrize("handler", [leaves, typed_leaves])
+async def test_a_large_answer_is_encoded_in_a_thread(handler: Callable[..., Any]) -> None:
+    """FastAPI's encoder takes some microseconds for each part: a client's 5 MB in an answer took it 4 s."""
+    assert (await ask(handler, 1)).json() == {"all": [{"n": True}]}
+    assert (await ask(handler, 2000)).json() == {"all": [{"n": False}] * 2000}
+
+
+async def test_a_typed_answer_is_encoded_as_a_plain_one() -> None:
+    """A Decimal of a client's does not become a number of any length, and half of a surrogate pair is sent."""
+
+    def handler(n: Annotated[int, Body()]) -> Any:
+        return {"it": Decimal("1e300000")} if n else {"it": "\ud800"}
+
+    with pytest.raises(ValueError, match="a Decimal of 300,001 digits"):
+        await ask(handler, 1)
+    assert (await ask(handler, 0)).body == b'{"it":"\\ud800"}'
 
 
 @pytest.mark.parametrize(("status", "returned"), [(503, {"status": "unhealthy"}), (503, None), (200, {"status": "ok"})])

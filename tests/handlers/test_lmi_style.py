@@ -146,6 +146,14 @@ def request(body: bytes, **headers: str) -> Input:
     return input_of(named, body, {"model_dir": "/m"}, engine())
 
 
+def test_headers_replace_no_property_of_the_server() -> None:
+    """A script that loads its model by them at the first request would load what a client names."""
+    named = {"Model_Dir": "/evil", "option.trust_remote_code": "true", "Option.model_id": "evil", "x-who": "ann"}
+    found = input_of(named, b"{}", {"model_dir": "/m", "option.dtype": "fp16"}, engine())
+    assert found.get_properties() == {"model_dir": "/m", "option.dtype": "fp16", "x-who": "ann"}
+    assert (found.get_property("Model_Dir"), found.get_property("option.trust_remote_code")) == ("/m", None)
+
+
 def saved(array: Any, **arrays: Any) -> bytes:
     stream = io.BytesIO()
     if arrays:
