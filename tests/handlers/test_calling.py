@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import gc
 import json
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Annotated, Any
@@ -20,7 +23,7 @@ from handrail.core.errors import SignatureRefused
 from handrail.core.slots import Slot
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, field_serializer
+from pydantic import BaseModel, BeforeValidator, field_serializer
 from starlette.requests import Request
 
 from tests.handlers.conftest import Resolved
@@ -369,6 +372,44 @@ async def test_a_typed_ping_may_answer_yes_or_no(returned: bool | None, status: 
         return returned
 
     assert (await ask(ping, slot=Slot.PING, method="GET")).status == status
+
+
+class Large:
+    """What a frame holds: a body, or what is made of it."""
+
+
+HELD: list[weakref.ref[Large]] = []
+
+
+def refusing(value: Any) -> Any:
+    own = Large()
+    HELD.append(weakref.ref(own))
+    raise ValueError("no")
+
+
+class Refused(BaseModel):
+    n: Annotated[int, BeforeValidator(refusing)]
+    text: str
+
+
+def takes_refused(body: Refused) -> Any:
+    raise AssertionError(body)
+
+
+async def test_what_is_refused_is_gone_with_its_error() -> None:
+    """No cycle keeps it, and its body, until a full collection."""
+    app, body = adapt(takes_refused, Slot.INVOCATION).app, {"n": 1, "text": "x" * 20_000}
+    HELD.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(RequestValidationError):
+            await send(app, body)
+        await asyncio.sleep(0)  # the loop lets go of its last steps
+        assert [one() for one in HELD] == [None] * len(HELD)
+    finally:
+        gc.enable()
+    assert HELD
 
 
 class Unspeakable:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends
+from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -163,7 +164,10 @@ def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         json_budget.begin(scope.get("state", {}))
-        await answer(scope, receive, send)
+        try:
+            await answer(scope, receive, send)
+        except RequestValidationError as error:  # a frame of FastAPI's refers to it, and to the body: a cycle
+            raise error.with_traceback(None)  # noqa: B904  it is the same
 
     return app
 
