@@ -21,6 +21,7 @@ from handrail import Engine
 from handrail.core.calling import Handler, adapt
 from handrail.core.errors import SignatureRefused
 from handrail.core.slots import Slot
+from handrail.core.threads import run_in_threadpool
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, BeforeValidator, field_serializer
@@ -405,7 +406,7 @@ async def test_what_is_refused_is_gone_with_its_error() -> None:
     try:
         with contextlib.suppress(RequestValidationError):
             await send(app, body)
-        await asyncio.sleep(0)  # the loop lets go of its last steps
+        await run_in_threadpool(int)  # the thread has gone on
         assert [one() for one in HELD] == [None] * len(HELD)
     finally:
         gc.enable()
