@@ -47,7 +47,8 @@ def test_every_finding_has_a_row_with_its_test() -> None:
 
 
 def test_the_tests_that_hold_the_findings_exist() -> None:
-    named = {name for row in findings() for name in re.findall(r"`([\w/]+\.py)::(\w+)`", row[4])}
+    page = (ROOT / "docs" / "explanation" / "security-findings.md").read_text()
+    named = set(re.findall(r"`([\w/]+\.py)::(\w+)`", page))
     missing = [
         f"{file}::{test}"
         for file, test in sorted(named)

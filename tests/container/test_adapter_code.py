@@ -21,7 +21,7 @@ import pytest
 from fastapi import HTTPException
 from handrail.core.script import ISOLATED
 from handrail_container.engine.echo.lora import EchoAdapters
-from handrail_container.routes.by_adapter import by_adapter
+from handrail_container.routes.by_adapter import _named, by_adapter
 from handrail_container.routes.endpoint_makers import ours
 
 from tests.conftest import Launch
@@ -305,6 +305,29 @@ def test_an_escaped_name_is_the_name(echo: Served) -> None:
     with loaded(echo, "shouts"):
         body = b'{"prompt": "one two", "model": "\\u0073houts"}'
         assert text(echo.http.post("/invocations", content=body)) == "ONE TWO LOUDLY"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_a_name_is_found_in_every_encoding_of_json(echo: Served, encoding: str) -> None:
+    with loaded(echo, "shouts"):
+        body = json.dumps({"prompt": "one two", "model": "shouts"}).encode(encoding)
+        assert text(echo.http.post("/invocations", content=body)) == "ONE TWO LOUDLY"
+
+
+class Unlisted(dict[str, Any]):
+    """Names of which a client may load any number."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("a body is searched for each of them")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [(b'{"model": "poet"}', "poet"), (b'{"messages": "poet"}', None), (b'{"model": "other"}', None)],
+)
+async def test_a_body_is_searched_once_for_all_names(body: bytes, name: str | None) -> None:
+    adapters: Any = SimpleNamespace(codes=Unlisted(poet=object()))
+    assert await _named(body, adapters) == name
 
 
 def test_a_formatter_that_fails_is_told_with_its_line(echo: Served, permitted: Path) -> None:

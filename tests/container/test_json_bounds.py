@@ -72,6 +72,15 @@ def test_no_encoding_that_a_parser_reads_hides_what_is_inside(encoding: str, ste
     assert refused(document, NO_BOUNDS._replace(objects=51), step) == ""
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("step", [1, 3, 10_000])
+def test_what_is_counted_is_the_same_in_all_encodings(encoding: str, step: int) -> None:
+    """The depth as well; brackets and separators in a string are none, and half of a surrogate pair is a character."""
+    document = ('["[[[[,,,,\\"{{::\u5b5b\ud800"]').encode(encoding, "surrogatepass")
+    assert refused(document, JsonBounds(1, 1, 1), step) == ""
+    assert "HANDRAIL_MAX_JSON_DEPTH" in refused(("[" * 300).encode(encoding), NO_BOUNDS._replace(depth=299), step)
+
+
 @pytest.mark.parametrize(
     "document",
     [

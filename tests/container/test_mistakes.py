@@ -39,7 +39,7 @@ SAYS = {
     "gives_text": 'is text: give it a request\'s body, {"messages": [{"role": "user", "content": text}]}',
     "gives_the_request_to_predict": "is a list, and it takes a request's body: a dict",
     "returns_a_thing": "it answered with a dict with a list with a Thing in it in it, which is no JSON",
-    "returns_a_thing_typed": "What it answered with is no JSON",
+    "returns_a_thing_typed": "it answered with a Thing, which is no JSON: return a dict",
     "returns_nan": "JSON has neither NaN nor Infinity: return None in their place",
     "imports_when_called": "Add the package that has `a_package_nobody_has` to requirements.txt",
     "imports_a_module_that_is_not_there": "starlette is installed, and has no module `no_such_module`: is its name",

@@ -7,17 +7,19 @@ import importlib
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from handrail.styles.endpoint_handler import flow
 from handrail_container.cli.check import check_program
 from handrail_container.server.serving import StartRefused
 
 from tests.conftest import Launch
-from tests.servers import SCRIPTS
+from tests.servers import PATIENCE_S, SCRIPTS
 from tests.toolkit.in_process import serving
 
 SETTING = "HANDRAIL_ENDPOINT_HANDLER_CONCURRENCY"
@@ -84,6 +86,30 @@ async def test_the_next_waits_until_a_call_has_ended(put: Put, name: str, said: 
         waiting_handler().END.set()
         assert (await second).text == said.format("second")
         assert (await client.post("/", json={"inputs": "third"})).text == said.format("third")
+
+
+async def test_a_body_is_decoded_within_the_turn(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that leaves meanwhile frees no turn: a large image is decoded on, and the next one beside it."""
+    begun, end = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(body: bytes) -> dict[str, Any]:
+        loop.call_soon_threadsafe(begun.set)
+        assert end.wait(PATIENCE_S)
+        return {"inputs": 1}
+
+    usual = flow.reader
+    monkeypatch.setattr(flow, "reader", lambda kind, task: slow if kind == "image/png" else usual(kind, task))
+    async with serving(put("echoes")) as client:
+        first = asyncio.create_task(client.post("/", content=b"PNG", headers={"content-type": "image/png"}))
+        await begun.wait()
+        first.cancel()
+        await asyncio.wait({first})
+        second = asyncio.create_task(client.post("/", json={"inputs": "second"}))
+        done, _ = await asyncio.wait({second}, timeout=0.3)
+        end.set()
+        assert not done
+        assert (await second).json() == {"inputs": "second"}
 
 
 async def test_ping_is_503_where_no_call_ends(put: Put) -> None:

@@ -20,8 +20,10 @@ import pytest
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
-from handrail.core.answers import HandlerStream, _json_encoder, in_threads, is_plain, is_stream, send_json, to_response
+from handrail.core.answers import HandlerStream, _json_encoder, in_threads, is_stream, send_json, to_response
 from handrail.core.calling import adapt
+from handrail.core.encoding import is_plain
+from handrail.core.parts import has_more_parts
 from handrail.core.presence import ClientLeft
 from handrail.core.slots import Slot
 from handrail.core.threads import run_in_threadpool
@@ -81,6 +83,41 @@ async def test_a_decimal_is_never_longer_than_a_number_may_be(digits: str) -> No
         return
     with pytest.raises(ValueError, match=r"a Decimal of [0-9,]+ digits, and a number in JSON has at most 4,300"):
         await answer_to({"it": value})
+
+
+@dataclasses.dataclass
+class Small:
+    x: int
+
+
+class Parent:
+    """Its child refers to it."""
+
+    def __init__(self) -> None:
+        self.child = self
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        (1, 0),
+        ("text", 0),
+        (b"bytes", 0),
+        ([1, "a", []], 3),
+        ({"a": (1, 2)}, 3),
+        ([{1, 2}, frozenset({3})], 5),
+        (Model(Name="b"), 2),
+        ([Small(1)], 2),
+        (range(9), 0),
+    ],
+)
+def test_the_parts_of_a_value_are_counted(value: Any, parts: int) -> None:
+    assert not has_more_parts(value, parts)
+    assert has_more_parts([value], parts)
+
+
+def test_a_value_in_itself_has_more_parts_than_any_number() -> None:
+    assert has_more_parts(Parent(), 1000)
 
 
 async def answer_to(value: Any, slot: Slot = Slot.INVOCATION, **sent: Any) -> Answer:

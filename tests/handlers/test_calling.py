@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import gc
 import json
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from decimal import Decimal
 from typing import Annotated, Any
 
 import httpx
@@ -17,9 +21,10 @@ from handrail import Engine
 from handrail.core.calling import Handler, adapt
 from handrail.core.errors import SignatureRefused
 from handrail.core.slots import Slot
+from handrail.core.threads import run_in_threadpool
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, field_serializer
 from starlette.requests import Request
 
 from tests.handlers.conftest import Resolved
@@ -312,6 +317,41 @@ async def test_fastapi_adds_what_the_handler_sets_on_the_response() -> None:
     assert ran == [7]
 
 
+class Leaf(BaseModel):
+    n: int
+
+    @field_serializer("n")
+    def where(self, value: int) -> bool:
+        """Whether it is encoded in the event loop's thread."""
+        return threading.current_thread() is threading.main_thread()
+
+
+async def leaves(request: Request) -> Any:
+    return {"all": [Leaf(n=n) for n in range(await request.json())]}
+
+
+async def typed_leaves(n: Annotated[int, Body()]) -> Any:
+    return {"all": [Leaf(n=one) for one in range(n)]}
+
+
+@pytest.mark.parametrize("handler", [leaves, typed_leaves])
+async def test_a_large_answer_is_encoded_in_a_thread(handler: Callable[..., Any]) -> None:
+    """FastAPI's encoder takes some microseconds for each part: a client's 5 MB in an answer took it 4 s."""
+    assert (await ask(handler, 1)).json() == {"all": [{"n": True}]}
+    assert (await ask(handler, 2000)).json() == {"all": [{"n": False}] * 2000}
+
+
+async def test_a_typed_answer_is_encoded_as_a_plain_one() -> None:
+    """A Decimal of a client's does not become a number of any length, and half of a surrogate pair is sent."""
+
+    def handler(n: Annotated[int, Body()]) -> Any:
+        return {"it": Decimal("1e300000")} if n else {"it": "\ud800"}
+
+    with pytest.raises(ValueError, match="a Decimal of 300,001 digits"):
+        await ask(handler, 1)
+    assert (await ask(handler, 0)).body == b'{"it":"\\ud800"}'
+
+
 @pytest.mark.parametrize(("status", "returned"), [(503, {"status": "unhealthy"}), (503, None), (200, {"status": "ok"})])
 async def test_a_typed_ping_may_set_its_status(status: int, returned: Any) -> None:
     """A health check that says 503 on `response` is not turned into a 200."""
@@ -333,6 +373,44 @@ async def test_a_typed_ping_may_answer_yes_or_no(returned: bool | None, status: 
         return returned
 
     assert (await ask(ping, slot=Slot.PING, method="GET")).status == status
+
+
+class Large:
+    """What a frame holds: a body, or what is made of it."""
+
+
+HELD: list[weakref.ref[Large]] = []
+
+
+def refusing(value: Any) -> Any:
+    own = Large()
+    HELD.append(weakref.ref(own))
+    raise ValueError("no")
+
+
+class Refused(BaseModel):
+    n: Annotated[int, BeforeValidator(refusing)]
+    text: str
+
+
+def takes_refused(body: Refused) -> Any:
+    raise AssertionError(body)
+
+
+async def test_what_is_refused_is_gone_with_its_error() -> None:
+    """No cycle keeps it, and its body, until a full collection."""
+    app, body = adapt(takes_refused, Slot.INVOCATION).app, {"n": 1, "text": "x" * 20_000}
+    HELD.clear()
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(RequestValidationError):
+            await send(app, body)
+        await run_in_threadpool(int)  # the thread has gone on
+        assert [one() for one in HELD] == [None] * len(HELD)
+    finally:
+        gc.enable()
+    assert HELD
 
 
 class Unspeakable:

@@ -146,6 +146,14 @@ def request(body: bytes, **headers: str) -> Input:
     return input_of(named, body, {"model_dir": "/m"}, engine())
 
 
+def test_headers_replace_no_property_of_the_server() -> None:
+    """A script that loads its model by them at the first request would load what a client names."""
+    named = {"Model_Dir": "/evil", "option.trust_remote_code": "true", "Option.model_id": "evil", "x-who": "ann"}
+    found = input_of(named, b"{}", {"model_dir": "/m", "option.dtype": "fp16"}, engine())
+    assert found.get_properties() == {"model_dir": "/m", "option.dtype": "fp16", "x-who": "ann"}
+    assert (found.get_property("Model_Dir"), found.get_property("option.trust_remote_code")) == ("/m", None)
+
+
 def saved(array: Any, **arrays: Any) -> bytes:
     stream = io.BytesIO()
     if arrays:
@@ -179,12 +187,9 @@ def test_data_by_content_type() -> None:
     assert request(b"a,b\n1,2\n").get_as_csv() == [{"a": "1", "b": "2"}]
 
 
-def test_an_image_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = SimpleNamespace(open=lambda stream: stream.read()[:3])
-    monkeypatch.setitem(sys.modules, "PIL", SimpleNamespace(Image=opened))
-    monkeypatch.setitem(sys.modules, "PIL.Image", opened)
-    assert request(PIXEL, content_type="image/gif").get_data() == b"GIF"
-    assert decoding.decode(request(PIXEL), "image/gif") == {"inputs": b"GIF"}
+def test_an_image_is_opened() -> None:
+    assert request(PIXEL, content_type="image/gif").get_data().size == (1, 1)
+    assert decoding.decode(request(PIXEL), "image/gif")["inputs"].format == "GIF"
 
 
 def test_arrays_are_decoded() -> None:

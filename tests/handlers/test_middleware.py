@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from handrail.core.errors import SignatureRefused
+from handrail.wrap.downstream import replay
 from handrail.wrap.middleware import Wrap, WrapperRaised, input_formatter, middleware, output_formatter
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -321,3 +322,28 @@ def test_a_wrong_signature_is_refused_with_the_accepted_one(
 ) -> None:
     with pytest.raises(SignatureRefused, match=message):
         form(function)
+
+
+async def no_more() -> Message:
+    return {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 1_000_000])
+async def test_a_body_is_replayed_in_pieces(size: int) -> None:
+    """Between which the loop turns: others wait for no longer than for the reader of one piece."""
+    body, turns, pieces = bytes(size), 0, 0
+    receive, loop = replay(body, no_more), asyncio.get_running_loop()
+
+    def turned() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turned)
+
+    loop.call_soon(turned)
+    given = b""
+    while (message := await receive())["type"] == "http.request":
+        given, pieces = given + message["body"], pieces + 1
+        assert len(message["body"]) <= 65_536
+        assert message["more_body"] == (len(given) < size)
+    assert (given, pieces) == (body, max(1, -(-size // 65_536)))
+    assert turns == pieces - 1

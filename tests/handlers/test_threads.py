@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -81,6 +84,54 @@ async def test_what_is_raised_is_raised(error: BaseException, raised: type[BaseE
 
     with pytest.raises(raised):
         await run_in_threadpool(fail)
+
+
+class Large:
+    """What a frame holds: a body, or an image."""
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), StopIteration("no"), SystemExit(3)], ids=repr)
+@pytest.mark.usefixtures("no_collection")
+async def test_what_raises_is_gone_with_its_exception(error: BaseException) -> None:
+    """No cycle keeps it until a full collection, which may come after a thousand requests."""
+    held: list[weakref.ref[Large]] = []
+
+    def fail(given: Large) -> None:
+        own = Large()
+        held.extend((weakref.ref(given), weakref.ref(own)))
+        raise type(error)(*error.args)
+
+    with contextlib.suppress(ValueError, RuntimeError, SystemExit):
+        await run_in_threadpool(fail, Large())
+    await run_in_threadpool(int)  # the thread has gone on
+    assert [one() for one in held] == [None, None]
+
+
+@pytest.mark.usefixtures("no_collection")
+async def test_what_raises_when_it_is_abandoned_is_gone_too() -> None:
+    call, gone = Held(), threading.Event()
+    held: list[weakref.ref[Large]] = []
+
+    def fail() -> None:
+        own = Large()
+        held.append(weakref.ref(own, lambda _: gone.set()))
+        call()
+        raise ValueError
+
+    task = asyncio.create_task(run_in_threadpool(fail))
+    assert await asyncio.to_thread(call.begun.wait, PATIENCE_S)
+    task.cancel()
+    await asyncio.wait({task})
+    call.go.set()
+    assert await asyncio.to_thread(gone.wait, PATIENCE_S)
 
 
 @pytest.mark.usefixtures("two_at_once")

@@ -129,7 +129,8 @@ def test_a_body_that_grows_when_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) 
         decode(stream.getvalue(), "application/x-npz")
     assert (refused.value.status_code, refused.value.detail) == (
         413,
-        "the body is larger than 1 MiB when it is unpacked",
+        "the body has 2,097,152 bytes when it is unpacked, and 1,048,576 are allowed: 16 MiB or 20 times its own, and "
+        "1 MiB at most. Send it uncompressed, or in parts",
     )
 
 

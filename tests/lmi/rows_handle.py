@@ -83,7 +83,7 @@ INPUT = (
         ),
         "headers, `model_dir`, and the options",
         "headers, `model_dir`, `model_id`, and the options",
-        "`model_id` is `HF_MODEL_ID`, or the model directory.",
+        "`model_id` is `HF_MODEL_ID`, or the model directory. Headers replace none of them, and set no option.",
         body={"a": 1},
         headers={"Content-Type": "application/json", "X-Who": "ann"},
     ),

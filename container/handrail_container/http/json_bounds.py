@@ -7,6 +7,8 @@ way, such as in a string, calls `require_bounded`.
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -18,7 +20,7 @@ from fastapi import HTTPException
 UNCOUNTED = 4096
 _PIECE = 65536
 #: Bytes that may stand before a document: white space, and a byte order mark.
-_BEFORE = b" \t\r\n\0\xef\xbb\xbf\xfe\xff"
+_BEFORE = b" \t\r\n\xef\xbb\xbf"
 _NO_STRUCTURE = bytes(set(range(256)) - set(b'",:[]{}'))
 _STEPS = dict(zip(b"[{]},:", (1, 1, -1, -1, 0, 0), strict=True))
 #: The digits from which a number is refused. A parser of floats takes a hundred times as long for several hundred
@@ -93,13 +95,13 @@ class JsonCount:
 
     __slots__ = (
         "_bounds",
+        "_decoder",
         "_depth",
         "_first",
         "_has_begun",
         "_is_escaping",
         "_is_over",
         "_is_string",
-        "_is_wide",
         "_objects",
         "_values",
     )
@@ -112,7 +114,8 @@ class JsonCount:
     def begin(self) -> None:
         """Begin the next document. Its values and objects are added to those of the documents before it."""
         self._first = b""
-        self._has_begun = self._is_over = self._is_wide = self._is_string = self._is_escaping = False
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._has_begun = self._is_over = self._is_string = self._is_escaping = False
         self._depth = 0
 
     def add(self, body: bytes) -> None:
@@ -122,11 +125,15 @@ class JsonCount:
             self._first = body[:_ENOUGH]
             if len(body) < _ENOUGH:
                 return
-            self._is_wide = b"\0" in self._first or self._first[0] in b"\xfe\xff"
+            self._decoder = _decoder(self._first)
         for begin in range(0, len(body), _PIECE):
             if self._is_over:
                 return
-            self._add(body[begin : begin + _PIECE])
+            piece = body[begin : begin + _PIECE]
+            if self._decoder is not None:
+                piece = self._decoder.decode(piece).encode(errors="replace")
+            if piece:  # else it was a part of one character
+                self._add(piece)
 
     def _add(self, piece: bytes) -> None:
         if not self._has_begun:
@@ -136,15 +143,13 @@ class JsonCount:
             if self._is_over or not document:
                 return
         self._require_usual_numbers(piece)
-        structure = piece if self._is_wide else self._to_its_end(self._outside_of_strings(piece))
+        structure = self._to_its_end(self._outside_of_strings(piece))
         opened = structure.count(b"[") + structure.count(b"{")
         self._objects += opened
         self._values += opened + structure.count(b",") + structure.count(b":")
         self._require()
 
     def _require_usual_numbers(self, piece: bytes) -> None:
-        if self._is_wide:
-            piece = piece.replace(b"\0", b"")
         if _MANY_DIGITS not in piece.translate(_AS_ZEROS):  # the common case
             return
         is_string, at = self._is_string, int(self._is_escaping)
@@ -185,6 +190,12 @@ class JsonCount:
             raise TooMuchJson(f"{self._values:,} values or more", "HANDRAIL_MAX_JSON_VALUES", values)
         if self._objects > objects:
             raise TooMuchJson(f"{self._objects:,} objects and arrays or more", "HANDRAIL_MAX_JSON_OBJECTS", objects)
+
+
+def _decoder(first: bytes) -> codecs.IncrementalDecoder | None:
+    """The decoder of a document in UTF-16 or UTF-32, as a parser finds it by the first bytes; None for UTF-8."""
+    encoding = json.detect_encoding(first)
+    return None if encoding.startswith("utf-8") else codecs.getincrementaldecoder(encoding)(errors="replace")
 
 
 def _has_odd_quotes(piece: bytes) -> bool:

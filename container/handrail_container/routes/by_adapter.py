@@ -22,6 +22,9 @@ from handrail_container.settings.fields import Settings
 
 Made = Callable[[AdapterCode], Endpoint]
 
+#: What stands in a body that names an adapter: a key, a part of it that is escaped, or UTF-16's half of a character.
+_NAMING = (b'"model"', b'"adapters"', b'"adapter_id"', b"\\u", b"\0")
+
 
 def by_adapter(endpoint: Endpoint, make: Made, adapters: Adapters) -> Endpoint:
     """`endpoint`, but for requests that name an adapter with code: those get what `make` gives for it. They name it by
@@ -75,8 +78,8 @@ class _ByAdapter:
 
 
 async def _named(body: bytes, adapters: Adapters) -> str | None:
-    """The adapter with code that a JSON body names. Only a body that may do so is parsed."""
-    if b"\\u" not in body and not any(name.encode() in body for name in adapters.codes):
+    """The adapter with code that a JSON body names. Only a body that may do so is parsed, however many there are."""
+    if not any(sign in body for sign in _NAMING):
         return None
     data = await parsed(body)
     for given in _given(data):

@@ -24,6 +24,7 @@ from handrail_container.http.envelope import error_body
 from handrail_container.http.explain import explain_ours
 from handrail_container.http.inbox import Inbox
 from handrail_container.http.json_bounds import NO_BOUNDS, JsonBounds, require_bounded
+from handrail_container.routes.beside import beside
 
 _DATA = b"data: "
 _TAKEN = 'a message is a JSON object with "messages", a chat, or "prompt", a completion'
@@ -57,7 +58,8 @@ class ChatSocket:
 
     async def _texts(self, websocket: Stream, message: Message) -> AsyncGenerator[str]:
         try:
-            body = _body(message, self._bounds)
+            said = message.get("text") or message.get("bytes") or b""
+            body = await beside(len(said), _body, said, self._bounds)
             self._require_no_code(self._adapters.choose(body.get("model"), is_strict=False))
             call = self._engine.chat_completions if "messages" in body else self._engine.completions
             answer = await call(request=websocket, model_input={**body, "stream": True})
@@ -86,8 +88,7 @@ async def _read(receive: Receive, waiting: Inbox) -> None:
     raise WebSocketDisconnect(message.get("code") or 1005)
 
 
-def _body(message: Message, bounds: JsonBounds) -> dict[str, Any]:
-    said = message.get("text") or message.get("bytes") or b""
+def _body(said: str | bytes, bounds: JsonBounds) -> dict[str, Any]:
     require_bounded(said, bounds)
     try:
         body = json.loads(said)

@@ -20,6 +20,7 @@ from handrail_container.engine.backend import Backend
 from handrail_container.engine.lora import Adapters
 from handrail_container.process.exits import EngineDeadError
 from handrail_container.routes.asked_at import accepted, as_json, at, require_json
+from handrail_container.routes.beside import beside, parsed
 from handrail_container.routes.inputs.answering import Inputs
 from handrail_container.routes.inputs.dialect import InputsDialect
 from handrail_container.routes.inputs.reading import takes_inputs
@@ -93,7 +94,7 @@ class DefaultInvocation:
             await self._application(at(scope, asked[1]), receive, send)
             return
         require_json(request.headers.get("content-type"))
-        payload, body = await request.json(), await request.body()
+        payload, body = await parsed(request), await request.body()
         if self._routes and isinstance(payload, dict) and "inputs" in payload:
             await self._inputs.answer(payload, request, send)
             return
@@ -105,7 +106,7 @@ class DefaultInvocation:
             self._adapters.require(adapter)
             asked_for["model"] = adapter
         if asked_for:
-            body = json.dumps({**payload, **asked_for}).encode()
+            body = await beside(len(body), _told, {**payload, **asked_for})
         await self._application(as_json(scope, path, len(body)), replay(body, receive), send)
 
     def _route(self, payload: Any) -> str:
@@ -120,6 +121,10 @@ class DefaultInvocation:
         if takes_inputs(self._routes):
             shapes.append('{"inputs": …} (as TGI and LMI)')
         raise HTTPException(400, f"/invocations takes {' or '.join(shapes)}; this is {_described(payload)}")
+
+
+def _told(payload: Mapping[str, Any]) -> bytes:
+    return json.dumps(payload).encode()
 
 
 def _described(payload: Any) -> str:

@@ -22,6 +22,7 @@ from handrail_container.http.answer import answering
 from handrail_container.http.envelope import to_json
 from handrail_container.http.explain import explain_ours
 from handrail_container.routes.asked_at import as_json, at
+from handrail_container.routes.beside import beside
 from handrail_container.routes.endpoint import Endpoint
 from handrail_container.routes.inputs.dialect import AT_ROOT
 from handrail_container.routes.inputs.refusals import shown
@@ -65,11 +66,11 @@ class Predictions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await Request(scope, receive).body()
-        payload = _payload(body)
+        payload = await beside(len(body), _payload, body)
         if payload is None:
             await self._invocations(at(scope, _INVOCATIONS), replay(body, receive), send)
             return
-        bodies = _bodies(payload, self._bounds)
+        bodies = await beside(len(body), _bodies, payload, self._bounds)
         room = asyncio.Semaphore(_AT_ONCE)
         asked = [asyncio.ensure_future(self._ask(scope, number, one, room)) for number, one in enumerate(bodies)]
         try:
@@ -82,9 +83,9 @@ class Predictions:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
 
-    async def _ask(self, scope: Scope, number: int, body: Mapping[str, Any], room: asyncio.Semaphore) -> Any:
+    async def _ask(self, scope: Scope, number: int, told: bytes, room: asyncio.Semaphore) -> Any:
         """The prediction for one instance. Raises HTTPException."""
-        told, answer = to_json(body).encode(), _Answer()
+        answer = _Answer()
         inner = as_json(scope, _INVOCATIONS, len(told))
         headers = [(name, value) for name, value in inner["headers"] if name != b"accept"]
         inner = {**inner, "headers": [*headers, (b"accept", b"application/json")], "state": {**scope["state"]}}
@@ -149,7 +150,7 @@ def _payload(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and "instances" in value else None
 
 
-def _bodies(payload: Mapping[str, Any], bounds: Bounds) -> list[Mapping[str, Any]]:
+def _bodies(payload: Mapping[str, Any], bounds: Bounds) -> list[bytes]:
     """The body of each instance. Raises HTTPException (400)."""
     instances, parameters = payload["instances"], payload.get("parameters")
     if others := payload.keys() - {"instances", "parameters"}:
@@ -168,7 +169,7 @@ def _bodies(payload: Mapping[str, Any], bounds: Bounds) -> list[Mapping[str, Any
             f"'parameters', for each of {len(instances)} instances, are more than {bounds.repeated_chars} characters "
             "(HANDRAIL_MAX_REPEATED_CHARS): send fewer instances",
         )
-    return [_body(number, instance, parameters or {}) for number, instance in enumerate(instances)]
+    return [to_json(_body(number, one, parameters or {})).encode() for number, one in enumerate(instances)]
 
 
 def _body(number: int, instance: Any, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -30,6 +30,15 @@ class Done(NamedTuple):
     result: Any
     error: Exception | None
 
+    def outcome(self) -> Any:
+        """The result. Raises the error, whose traceback gets no frame that refers to it."""
+        try:
+            if self.error is not None:
+                raise self.error
+            return self.result
+        finally:
+            del self
+
 
 _done: ContextVar[tuple[Done, ...]] = ContextVar("_done", default=())
 

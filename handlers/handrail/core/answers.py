@@ -18,28 +18,26 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json.encoder
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from anyio import CancelScope
-from fastapi.encoders import decimal_encoder, jsonable_encoder
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Send
 
+from handrail.core.encoding import encoded, is_plain
+from handrail.core.parts import has_more_parts
 from handrail.core.presence import ClientLeft
 from handrail.core.slots import AdapterSlot, Slot
 from handrail.core.steps import ENDED, Steps
 from handrail.core.threads import run_in_threadpool
 
 _BYTES = bytes | bytearray | memoryview
-_LEAVES = frozenset({str, int, float, bool, type(None)})
 _JSON = (b"content-type", b"application/json")
 _DONE = b"data: [DONE]\n\n"
-#: Digits of an int that Python converts to text.
-_MOST_DIGITS = 4300
+#: Parts of a value that is encoded in the event loop.
+_MOST_PARTS = 2000
 #: How a line of an event stream begins.
 _FIELDS = ("data:", "event:", "id:", "retry:")
 
@@ -63,10 +61,18 @@ def _json_encoder() -> Callable[[Any], str]:
 _TO_JSON = _json_encoder()
 
 
+class Rendered(str):
+    """A value whose JSON is `body`. As it is text, FastAPI's encoder returns it as it is."""
+
+    body: bytes
+
+
 class JsonAnswer(JSONResponse):
     """Starlette's JSONResponse, which also encodes a lone surrogate."""
 
     def render(self, content: Any) -> bytes:
+        if type(content) is Rendered:
+            return content.body
         try:
             return super().render(content)
         except UnicodeEncodeError:
@@ -85,7 +91,27 @@ async def to_response(value: Any, slot: Slot | AdapterSlot) -> Response:
         return await _streamed(value)
     if slot is Slot.PING and (value is None or isinstance(value, bool)):
         return Response(status_code=503 if value is False else 200)
+    return await _json_answer(value)
+
+
+async def _json_answer(value: Any) -> JsonAnswer:
+    """The value as JSON. FastAPI's encoder, which takes some microseconds for each part, encodes many in a thread."""
+    if is_plain(value):
+        return JsonAnswer(value)
+    if has_more_parts(value, _MOST_PARTS):
+        return await run_in_threadpool(_encoded_answer, value)
+    return _encoded_answer(value)
+
+
+def _encoded_answer(value: Any) -> JsonAnswer:
     return JsonAnswer(encoded(value))
+
+
+async def rendered(value: Any) -> Rendered:
+    """The value for a route of FastAPI's, whose `response_class` is JsonAnswer."""
+    made = Rendered()
+    made.body = bytes((await _json_answer(value)).body)
+    return made
 
 
 async def send_json(value: Any, send: Send) -> None:
@@ -107,67 +133,6 @@ def _json_messages(value: Any) -> tuple[Message, Message]:
     headers = [(b"content-length", b"%d" % len(body)), _JSON]
     start = {"type": "http.response.start", "status": 200, "headers": headers}
     return start, {"type": "http.response.body", "body": body}
-
-
-def is_plain(value: Any) -> bool:
-    """Whether FastAPI's encoder would only copy the value: dict, list, str, number, bool and None, no subclass of
-    these, all keys str, and no key that the encoder omits for SQLAlchemy's sake."""
-    kind = type(value)
-    if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str or key.startswith("_sa") or not (type(item) in _LEAVES or is_plain(item)):
-                return False
-        return True
-    return all(map(is_plain, value)) if kind is list else kind in _LEAVES
-
-
-def encoded(value: Any) -> Any:
-    """The value as FastAPI encodes it, NumPy's arrays and numbers too. Raises TypeError if it cannot be encoded."""
-    if is_plain(value):
-        return value
-    if inspect.iscoroutine(value):
-        value.close()  # else Python would warn of a line of Handrail's on collection
-        raise TypeError("it answered with a coroutine, which is not awaited: write `await` before what it returns")
-    numpy, known = sys.modules.get("numpy"), dict[Any, Callable[[Any], Any]]({Decimal: _number})
-    if numpy is not None:
-        plain: Callable[[Any], Any] = lambda item: item.tolist()  # noqa: E731  the same for both
-        known |= {numpy.ndarray: plain, numpy.generic: plain}
-    try:
-        return jsonable_encoder(value, custom_encoder=known)
-    except ValueError as error:
-        kinds = error.args[0] if error.args else None
-        if not isinstance(kinds, list):  # raised by the value itself, such as a number out of range
-            raise
-        raise TypeError(_no_json(value)) from error
-
-
-def _number(value: Decimal) -> int | float:
-    """As FastAPI's encoder has it, but a number that JSON cannot hold is not computed: that takes hours."""
-    if value.is_finite() and value.adjusted() >= _MOST_DIGITS:
-        raise ValueError(
-            f"it answered with a Decimal of {value.adjusted() + 1:,} digits, and a number in JSON has at most "
-            f"{_MOST_DIGITS:,}: return str() of it, or bound the field (`max_digits`, `le`)"
-        )
-    return decimal_encoder(value)
-
-
-def _no_json(value: Any) -> str:
-    return (
-        f"it answered with {_kind(value)}, which is no JSON: return a dict, a list, text, a number, a pydantic "
-        "model or a dataclass, made of these, or a Starlette response"
-    )
-
-
-def _kind(value: Any) -> str:
-    """The type of a value that cannot be encoded, with its place: `a Thing`, `a dict with a Thing in it`."""
-    name = type(value).__name__
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple | set) else ()
-    for item in items:
-        try:
-            encoded(item)
-        except Exception:  # noqa: BLE001  any failure marks this item as the cause
-            return f"a {name} with {_kind(item)} in it"
-    return f"a {name}"
 
 
 def is_stream(value: Any) -> bool:

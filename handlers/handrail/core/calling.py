@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends
+from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from handrail.core import json_budget
 from handrail.core.ahead import LargeBodyRoute
-from handrail.core.answers import JsonAnswer, is_plain, is_stream, send_json, to_response
+from handrail.core.answers import JsonAnswer, is_stream, rendered, send_json, to_response
+from handrail.core.encoding import is_plain
 from handrail.core.engine import Engine
 from handrail.core.errors import SignatureRefused
 from handrail.core.first_error import route_at_first_error
@@ -144,8 +147,9 @@ def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
         value = await call(*positional, **kwargs)
         if type(value) is tuple or (value is None and slot is Slot.INVOCATION):
             check(value)
-        # Plain data is returned as it is: FastAPI encodes it and adds headers set on a `response: Response`.
-        return await to_response(value, slot) if is_stream(value) or (slot is Slot.PING and value is False) else value
+        if is_stream(value) or isinstance(value, Response) or (slot is Slot.PING and value is False):
+            return await to_response(value, slot)
+        return await rendered(value)  # no response: FastAPI makes it, with headers set on a `response: Response`
 
     check = Remarks(signature.name, signature.where).check
     positional_only = [a.parameter.name for a in signature.arguments if a.parameter.kind in _BY_POSITION_ONLY]
@@ -160,7 +164,10 @@ def _typed(call: AsyncHandler, signature: Signature, slot: Slot | AdapterSlot) -
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         json_budget.begin(scope.get("state", {}))
-        await answer(scope, receive, send)
+        try:
+            await answer(scope, receive, send)
+        except RequestValidationError as error:  # a frame of FastAPI's refers to it, and to the body: a cycle
+            raise error.with_traceback(None)  # noqa: B904  it is the same
 
     return app
 

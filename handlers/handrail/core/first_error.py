@@ -69,9 +69,10 @@ class _TwoStep:
 
     def validate_python(self, value: Any, **given: Any) -> Any:
         if done := ahead.found(self, value, given):
-            if done.error:
-                raise done.error
-            return done.result
+            try:
+                return done.outcome()
+            finally:
+                del done  # it has the exception, whose traceback has this frame
         return self._validated(self._fast, value, given)
 
     def validate_in_thread(self, value: Any, **given: Any) -> Any:
@@ -93,6 +94,8 @@ class _TwoStep:
                 return self._whole.validate_python(value, **given)
         except ValidationError as refused:
             raise (few if is_costly(refused) else refused) from None
+        finally:
+            del few  # its traceback has this frame
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._whole, name)

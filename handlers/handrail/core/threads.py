@@ -67,11 +67,11 @@ class _State(Enum):
 class _Call:
     """A call for a thread, with the future of its caller."""
 
-    __slots__ = ("_context", "_function", "_lock", "_state", "answer", "thread")
+    __slots__ = ("_lock", "_state", "answer", "context", "function", "thread")
 
     def __init__(self, function: partial[Any], answer: asyncio.Future[Any]) -> None:
-        self._function = function
-        self._context = copy_context()
+        self.function = function
+        self.context = copy_context()
         self._lock = Lock()
         self._state = _State.WAITING
         self.answer = answer
@@ -85,15 +85,22 @@ class _Call:
             self._state = after
             return True
 
-    def run(self) -> tuple[Any, BaseException | None]:
-        try:
-            return self._context.run(self._function), None
-        except StopIteration as stop:  # a future refuses StopIteration
-            error = RuntimeError(f"{self._function.func} raised StopIteration")
-            error.__cause__ = stop
-            return None, error
-        except BaseException as error:  # noqa: BLE001  raised again where it is awaited
-            return None, error
+
+def _outcome(context: Context, function: partial[Any]) -> tuple[Any, BaseException | None]:
+    """The result, or the exception. Its traceback has this frame and its callers, in which nothing may refer to the
+    exception, nor to the future that gets it: a cycle would keep all that its frames hold until a full collection."""
+    try:
+        return context.run(function), None
+    except StopIteration as stop:  # a future refuses StopIteration
+        return None, _as_runtime_error(stop, function)
+    except BaseException as error:  # noqa: BLE001  raised again where it is awaited
+        return None, error
+
+
+def _as_runtime_error(stop: StopIteration, function: partial[Any]) -> RuntimeError:
+    error = RuntimeError(f"{function.func} raised StopIteration")
+    error.__cause__ = stop
+    return error
 
 
 class _Threads:
@@ -125,6 +132,8 @@ class _Threads:
                 self._moved_at = time.monotonic()
                 self._add_where_one_is_needed(loop)
             raise
+        finally:
+            del call  # its future has the exception, whose traceback has this frame
 
     def _add_where_one_is_needed(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._free >= 0 or not self._has_room():
@@ -178,14 +187,18 @@ class _Threads:
         while (call := self._calls.get()) is not None:
             call.thread = ident
             if call.try_transition(_State.WAITING, _State.RUNNING):
-                result, error = call.run()
-                if not call.try_transition(_State.RUNNING, _State.OVER):
-                    break  # abandoned: its place has been given away
-                with contextlib.suppress(RuntimeError):  # the loop has closed
-                    loop.call_soon_threadsafe(self._settle, call.answer, result, error)
+                result, error = _outcome(call.context, call.function)
+                if is_awaited := call.try_transition(_State.RUNNING, _State.OVER):
+                    self._tell(loop, call.answer, result, error)
                 del result, error  # else they would live until the next call
+                if not is_awaited:
+                    break  # abandoned: its place has been given away
             del call
         return ident
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], *outcome: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has closed
+            loop.call_soon_threadsafe(self._settle, answer, *outcome)
 
     def _settle(self, answer: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
         self._free += 1

@@ -16,6 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+#: Bytes of a body that are replayed in one step of the event loop.
+_PIECE = 65_536
+
 CallNext = Callable[[Request], Awaitable[Response]]
 
 
@@ -182,10 +185,20 @@ def forwarded(request: Request, receive: Receive) -> tuple[Scope, Receive]:
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A receive that yields `body` again, then the connection's messages, such as a disconnect."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    """A receive that yields `body` again, then the connection's messages, such as a disconnect. A large body comes in
+    pieces, between which the event loop turns: the parser of a form takes seconds for one of megabytes."""
+    rest, begin = body, 0
 
     async def replayed() -> Message:
-        return messages.pop() if messages else await receive()
+        nonlocal rest, begin
+        if begin < 0:
+            return await receive()
+        if begin:
+            await asyncio.sleep(0)
+        piece, begin = rest[begin : begin + _PIECE], begin + _PIECE
+        has_more = begin < len(rest)
+        if not has_more:
+            rest, begin = b"", -1  # as it may be large
+        return {"type": "http.request", "body": piece, "more_body": has_more}
 
     return replayed

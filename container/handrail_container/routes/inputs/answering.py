@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from handrail_container.engine.lora import Adapters
 from handrail_container.http.envelope import Failure, to_json
 from handrail_container.routes.asked_at import accepted, as_json, require_json
+from handrail_container.routes.beside import beside, parsed
 from handrail_container.routes.inputs.answers import answer
 from handrail_container.routes.inputs.dialect import InputsDialect, generates
 from handrail_container.routes.inputs.reading import InputsRequest, read
@@ -39,7 +40,7 @@ class Inputs:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         require_json(request.headers.get("content-type"))
-        payload = await request.json()
+        payload = await parsed(request)
         if not isinstance(payload, dict) or "inputs" not in payload:
             raise refused(f'{scope["path"]} takes a JSON object with \'inputs\': {{"inputs": "…"}}')
         await self.answer(payload, request, send)
@@ -49,13 +50,14 @@ class Inputs:
         types = accepted(request)
         if self._streams(payload, types):
             payload = {"stream": True, **payload}
-        asked = read(payload, self._dialect, self._paths)
+        size = len(await request.body())
+        asked = await beside(size, read, payload, self._dialect, self._paths)
         chosen = request.state.adapter or asked.adapter
         body = asked.body
         if chosen is not None:
             self._adapters.require(chosen)
             body = {**body, "model": chosen}
-        told = to_json(body).encode()
+        told = await beside(size, _told, body)
         translated = _Translated(asked, request.scope, send, is_sse=self._is_sse(types))
         scope = as_json(request.scope, asked.path, len(told))
         await self._application(scope, replay(told, request.receive), translated.send)
@@ -124,10 +126,18 @@ class _Translated:
 
     async def _answer(self) -> None:
         try:
-            told = to_json(answer(self._asked, json.loads(self._body))).encode()
+            told = await beside(len(self._body), _answer, self._asked, self._body)
         except NOT_OPENAIS:
             self.failure = not_openais(self._asked)
             return
         more = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode())]
         await self._send({**self._start, "headers": [*self._headers(), *more]})
         await self._send({"type": "http.response.body", "body": told})
+
+
+def _told(body: Any) -> bytes:
+    return to_json(body).encode()
+
+
+def _answer(asked: InputsRequest, body: bytes) -> bytes:
+    return _told(answer(asked, json.loads(body)))

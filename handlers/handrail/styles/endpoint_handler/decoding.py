@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import importlib
-import io
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from handrail.core.shortened import shortened
+from handrail.styles.images import opened
 from handrail.styles.inference_toolkit.media import OCTETS, MediaType
 
 Read = Callable[[bytes], dict[str, Any]]
@@ -23,7 +23,6 @@ Read = Callable[[bytes], dict[str, Any]]
 _SPEECH = ("automatic-speech-recognition", "audio-classification")
 #: Imported where an image comes, as few handlers take one.
 _IMAGES = "PIL.Image"
-_PIXELS = 50_000_000
 _TAKEN = "application/json, image/*, audio/*"
 _BODY = '{"inputs": …, "parameters": {…}}'
 
@@ -85,17 +84,10 @@ def _image(body: bytes) -> dict[str, Any]:
     """An image of Pillow's, in RGB."""
     image = pillow("a body that is an image")
     try:
-        with image.open(io.BytesIO(body)) as opened:
-            _require_few_pixels(*opened.size)
-            return {"inputs": opened.convert("RGB")}
-    except (OSError, ValueError, SyntaxError, MemoryError, image.DecompressionBombError) as error:
+        with opened(image, body) as found:
+            return {"inputs": found.convert("RGB")}
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
         raise HTTPException(400, f"the body is no image that can be read: {error}") from error
-
-
-def _require_few_pixels(width: int, height: int) -> None:
-    """An image of a few bytes may have any number of them, and each takes three bytes."""
-    if width * height > _PIXELS:
-        raise HTTPException(413, f"the image has {width} x {height} pixels, and {_PIXELS:,} are allowed")
 
 
 def _audio(body: bytes) -> dict[str, Any]:

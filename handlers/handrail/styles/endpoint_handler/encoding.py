@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from handrail.core.answers import encoded
+from handrail.core.encoding import encoded
 from handrail.styles.inference_toolkit.media import ANY, JSON, OCTETS, TEXT, accepted, choose
 
 _BYTES = bytes | bytearray | memoryview

@@ -58,8 +58,9 @@ class EndpointFlow:
             await response(scope, receive, send)
 
     async def _called(self, turn: Turn, read: Read, body: bytes, request: Request) -> Any:
-        """What the handler returns. The body is read in its turn: an image may be far larger than its file."""
-        data = with_query(await run_in_threadpool(read, body), request.query_params)
+        """What the handler returns. The body is read in its turn, which lasts until that is done, whoever leaves: an
+        image may be far larger than its file, and take longer."""
+        data = with_query(await run_in_threadpool(turn.run, read, body), request.query_params)
         if is_async(self._handler):
             return await self._handler(data)
         if self._found.makes_stream:

@@ -11,7 +11,13 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from handrail.styles.inference_toolkit.arrays import check_table, load_npy, load_npz, require_room, require_unpacked
+from handrail.styles.inference_toolkit.arrays import (
+    check_table,
+    load_npy,
+    load_npz,
+    require_room_of_items,
+    require_unpacked,
+)
 from handrail.styles.inference_toolkit.media import CSV, JSON, NPY, NPZ, TEXT, MediaType
 
 TAKEN = (JSON, CSV, NPY, NPZ, TEXT)
@@ -46,7 +52,7 @@ def _json(text: str) -> Any:
     library = numpy("a JSON list")
     if '"' in text:  # an array of texts takes the length of the longest for each
         items = library.array(value, dtype=object)
-        require_room(items.size * max((len(str(item)) for item in items.flat), default=0), len(text))
+        require_room_of_items(items.flat, items.size, len(text))
     return library.array(value)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from handrail.core.answers import encoded
+from handrail.core.encoding import encoded
 from handrail.styles.inference_toolkit.decoding import numpy
 from handrail.styles.inference_toolkit.media import CSV, JSON, NPY, NPZ, TEXT, choose
 

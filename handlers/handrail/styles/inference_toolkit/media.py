@@ -7,7 +7,7 @@ from email.message import Message
 
 from starlette.exceptions import HTTPException
 
-from handrail.core.charsets import names_slow_charset
+from handrail.core.charsets import is_of_json, names_slow_charset
 
 JSON, CSV, TEXT = "application/json", "text/csv", "text/plain"
 NPY, NPZ = "application/x-npy", "application/x-npz"
@@ -43,6 +43,8 @@ class MediaType:
         if names_slow_charset(self.charset.encode()):
             raise HTTPException(415, f"the charset {self.charset!r} takes too long to decode: send utf-8")
         try:
+            if (self.is_json or not self.bare) and not is_of_json(self.charset):
+                raise HTTPException(415, f"the charset {self.charset!r} is none for JSON: send utf-8")
             return body.decode(self.charset)
         except UnicodeDecodeError as error:
             raise HTTPException(400, f"the body is not {self.charset}: {error}") from None

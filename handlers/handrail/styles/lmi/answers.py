@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from handrail.core.answers import encoded
+from handrail.core.encoding import encoded
 from handrail.styles.lmi.messages import to_json
 
 SSE, LINES = "text/event-stream", "application/jsonlines"

@@ -9,14 +9,17 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from handrail.core.answers import encoded
 from handrail.core.blocking import BlockingEngine
+from handrail.core.encoding import encoded
+from handrail.styles.images import opened
 from handrail.styles.inference_toolkit.arrays import load_npy, load_npz, require_cells
 from handrail.styles.inference_toolkit.context import Headers
 from handrail.styles.lmi.libraries import library
 
 #: The key of the body among the content.
 DATA = "data"
+#: How the names of the server's options begin.
+_OPTION = "option."
 
 
 class PairList:
@@ -126,7 +129,7 @@ class Input:
         return list(csv.DictReader(io.StringIO(text)))
 
     def get_as_image(self, key: str | None = None) -> Any:
-        return library("PIL.Image", "an image").open(io.BytesIO(self._required(key)))
+        return opened(library("PIL.Image", "an image"), self._required(key))
 
     def get_as_numpy(self, key: str | None = None) -> list[Any]:
         return [load_npy(library("numpy", "an array"), self._required(key))]
@@ -264,10 +267,13 @@ def refuse(value: Any) -> Any:
 
 
 def input_of(headers: Mapping[str, str], body: bytes, properties: Mapping[str, Any], engine: BlockingEngine) -> Input:
-    """A request as `handle` gets it. The properties stand beside the headers; without a body it is empty."""
+    """A request as `handle` gets it. The server's properties stand beside the headers, which replace none of them, nor
+    set an option: a client does not say which model is loaded. Without a body it is empty."""
     found = Input()
     found.engine = engine
-    found.properties = Headers([*properties.items(), *headers.items()])
+    own = [(name, value) for name, value in headers.items() if not name.lower().startswith(_OPTION)]
+    found.properties = Headers([*properties.items(), *own])
+    found.properties.update(Headers(properties.items()))
     if body:
         found.content.add(DATA, body)
     return found
