@@ -155,6 +155,12 @@ async def test_what_was_awaited_in_older_versions(mine: Any, engine: VllmBackend
     tokenizer.chat_template = "mine"
     assert engine.client.get_tokenizer().chat_template != "mine"
     assert (await mine.get_model_config()).max_model_len == mine.model_config.max_model_len
+    assert await mine.get_vllm_config() is engine.client.vllm_config
+    assert await mine.get_lora_config() is engine.client.vllm_config.lora_config
+    assert (await mine.get_decoding_config()).backend
+    with pytest.raises(AdoptionRefused, match="the server's engine logs and counts"):
+        mine.add_logger("mine", print)
+    mine.start_background_loop()
     inner = mine.engine
     assert inner.get_model_config() is mine.model_config is inner.model_config
     assert inner.tokenizer.tokenizer.encode("Hello") == tokenizer.encode("Hello")

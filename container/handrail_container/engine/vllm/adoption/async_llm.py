@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import aclosing
 from typing import Any
 
+from handrail_container.engine.vllm.adoption import refused
 from handrail_container.engine.vllm.adoption.hops import Hopped, hop
 from handrail_container.engine.vllm.adoption.host import Host
 from handrail_container.engine.vllm.adoption.old_forms import AddedRequest, InnerEngine, awaitable
@@ -63,6 +64,12 @@ class AdoptedAsync:
 
     async def get_vllm_config(self) -> Any:
         return (await self._awaited()).client.vllm_config
+
+    async def get_lora_config(self) -> Any:
+        return (await self.get_vllm_config()).lora_config
+
+    async def get_decoding_config(self) -> Any:
+        return (await self.get_vllm_config()).structured_outputs_config
 
     def generate(
         self,
@@ -137,7 +144,11 @@ class AdoptedAsync:
         """The object is given up; the engine goes on."""
         self._given_up = called_at()
 
-    shutdown_background_loop = shutdown
+    shutdown_background_loop = stop = shutdown
+
+    def add_logger(self, *given: Any) -> None:
+        """Raises AdoptionRefused."""
+        refused.no_stat_loggers()
 
     def start_background_loop(self) -> None:
         """The server has started it."""
