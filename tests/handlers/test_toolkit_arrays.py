@@ -37,6 +37,7 @@ def refusal(body: Any, kind: str) -> HTTPException:
         (json.dumps([[1.5, "x" * 50_000]] * 2 + [[2, ""]] * 500), JSON),
         (json.dumps(["x"] + [1.5] * 200_000), JSON),
         (json.dumps(["x"] + [1] * 250_000), JSON),
+        (json.dumps(["x"] + [0.1234567890123456] * 200_001), JSON),
         ("x" * 30_000 + "\n" + "a\n" * 5000, CSV),
         ("1," * 10_001 + "1", CSV),
         ("1\n" * 500_001, CSV),
@@ -45,7 +46,7 @@ def refusal(body: Any, kind: str) -> HTTPException:
         ("\t,1\n" * 260_000, CSV),
     ],
     ids=[
-        *("texts", "texts and numbers", "a text and floats", "a text and integers"),
+        *("texts", "texts and numbers", "a text and floats", "a text and integers", "a text and long floats"),
         *("column", "columns", "cells", "tabs", "comments", "tabs and numbers"),
     ],
 )
