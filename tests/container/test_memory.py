@@ -120,9 +120,13 @@ async def test_the_depth_of_a_small_body_is_counted_too(pieces: list[bytes]) -> 
 
     exchange = Exchange({"type": "http", "path": "/", "headers": [(b"content-length", b"900")]}, nobody)
     receive = Bodies(MB, MB).limited(exchange, received, NO_BOUNDS._replace(depth=200))
-    with pytest.raises(TooMuchJson, match="more than 200 deep") as refused:
+
+    async def read() -> None:
         for _ in pieces:
             await receive()
+
+    with pytest.raises(TooMuchJson, match="more than 200 deep") as refused:
+        await read()
     assert refused.value.status_code == 400
 
 
