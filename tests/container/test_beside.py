@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from handrail_container.engine.echo.client import EchoClient
 from handrail_container.routes.beside import LARGE, beside, parsed
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
+from starlette.websockets import WebSocketDisconnect
 
+from tests.container.test_chat_socket import chat_socket
 from tests.toolkit.in_process import serving
 
 ROUTES = "handrail_container/routes/"
@@ -54,7 +58,7 @@ def keys(count: int = 10_000) -> dict[str, int | None]:
     [
         ("/invocations", {"inputs": "one", "parameters": keys()}, "application/json", 200),
         ("/invocations", {"inputs": "one", **keys()}, "application/json", 400),
-        ("/invocations", {"inputs": ["one two three"] * 6000}, "application/json", 200),
+        ("/invocations", {"inputs": ["x" * 1000] * 100}, "application/json", 200),
         ("/invocations", {"prompt": "one", "vllm_xargs": keys()}, "text/event-stream", 200),
         ("/invocations", keys(), "application/json", 400),
         ("/predict", {"instances": [{"inputs": "one", "parameters": keys()}]}, "application/json", 200),
@@ -71,6 +75,27 @@ async def test_nothing_reads_a_large_body_in_the_event_loop(
         with on_the_loop() as called:
             got = await client.post(path, content=content, headers=headers)
     assert (got.status_code, called) == (status, [])
+
+
+async def test_nothing_reads_a_large_message_in_the_event_loop() -> None:
+    answered = asyncio.Event()
+    message = {"type": "websocket.receive", "text": json.dumps({"prompt": "one", "a": keys()})}
+    messages = iter([{"type": "websocket.connect"}, message])
+
+    async def receive() -> Message:
+        for one in messages:
+            return one
+        await answered.wait()
+        return {"type": "websocket.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message.get("text") == "[DONE]":
+            answered.set()
+
+    scope: Any = {"type": "websocket", "headers": [], "path": "/", "state": {"request_id": "mine"}}
+    with on_the_loop() as called, suppress(WebSocketDisconnect):
+        await chat_socket(EchoClient())(scope, receive, send)
+    assert (answered.is_set(), called) == (True, [])
 
 
 async def test_small_work_needs_no_thread() -> None:

@@ -99,7 +99,7 @@ def test_what_is_no_json_document_is_left_to_whoever_reads_it(document: bytes, s
 
 def test_a_message_is_held_to_the_same_bounds() -> None:
     bounds = JsonBounds(10_000, 5000, 8)
-    for honest in ("x" * 100_000, '{"a":"' + "[" * 100_000 + '"}', "[" + "0," * 9000 + "0]", "[" * 100):
+    for honest in ("x" * 100_000, '{"a":"' + "[" * 100_000 + '"}', "[" + "0," * 9000 + "0]"):
         require_bounded(honest, bounds)
         require_bounded(honest.encode(), bounds)
     for large in ("[" + "[]," * 6000 + "0]", "[" + "0," * 20_000 + "0]", '{"a":' + "[" * 5000):
@@ -108,6 +108,16 @@ def test_a_message_is_held_to_the_same_bounds() -> None:
         with pytest.raises(TooMuchJson, match="HANDRAIL_MAX_JSON_"):
             require_bounded(large.encode(), bounds)
     require_bounded('{"a":"\ud800' + "x" * 5000 + '"}', bounds)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_depth_of_a_small_message_is_bounded_too(encoding: str) -> None:
+    """A parser may take what is 900 deep, and what follows it may not."""
+    bounds = JsonBounds(10_000, 5000, 200)
+    for honest in ("[" * 200 + "]" * 200, "[" + "{}," * 300 + "1]", '["' + "[" * 1000 + '"]', "{" * 3):
+        require_bounded(honest.encode(encoding), bounds)
+    with pytest.raises(TooMuchJson, match="HANDRAIL_MAX_JSON_DEPTH"):
+        require_bounded(("[" * 201 + "]" * 201).encode(encoding), bounds)
 
 
 def numbers(*numbers: str) -> bytes:

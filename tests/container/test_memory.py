@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from handrail_container.gate.bodies import MOST_FIELDS, Bodies
 from handrail_container.gate.exchange import Exchange
+from handrail_container.http.json_bounds import NO_BOUNDS, TooMuchJson
 from starlette.types import Message
 
 from tests.container.test_protocol import Client, Running, running, until
@@ -104,6 +105,29 @@ async def test_what_is_read_after_the_end_of_a_request_is_not_counted() -> None:
     bodies.release(exchange)
     await receive()
     assert (bodies.held, exchange.body_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("pieces", [[b"[" * 900], [b"[" * 100] * 9], ids=["whole", "in pieces"])
+async def test_the_depth_of_a_small_body_is_counted_too(pieces: list[bytes]) -> None:
+    """A parser takes what is 900 deep, and what copies or writes it does not."""
+    given = iter(pieces)
+
+    async def received() -> Message:
+        return {"type": "http.request", "body": next(given), "more_body": True}
+
+    async def nobody(message: Message) -> None:
+        """Sends nothing."""
+
+    exchange = Exchange({"type": "http", "path": "/", "headers": [(b"content-length", b"900")]}, nobody)
+    receive = Bodies(MB, MB).limited(exchange, received, NO_BOUNDS._replace(depth=200))
+
+    async def read() -> None:
+        for _ in pieces:
+            await receive()
+
+    with pytest.raises(TooMuchJson, match="more than 200 deep") as refused:
+        await read()
+    assert refused.value.status_code == 400
 
 
 async def test_answers_that_nobody_reads_share_what_there_is(caplog: pytest.LogCaptureFixture) -> None:

@@ -37,6 +37,7 @@ def refusal(body: Any, kind: str) -> HTTPException:
         (json.dumps([[1.5, "x" * 50_000]] * 2 + [[2, ""]] * 500), JSON),
         (json.dumps(["x"] + [1.5] * 200_000), JSON),
         (json.dumps(["x"] + [1] * 250_000), JSON),
+        (json.dumps(["x"] + [0.1234567890123456] * 200_001), JSON),
         ("x" * 30_000 + "\n" + "a\n" * 5000, CSV),
         ("1," * 10_001 + "1", CSV),
         ("1\n" * 500_001, CSV),
@@ -45,7 +46,7 @@ def refusal(body: Any, kind: str) -> HTTPException:
         ("\t,1\n" * 260_000, CSV),
     ],
     ids=[
-        *("texts", "texts and numbers", "a text and floats", "a text and integers"),
+        *("texts", "texts and numbers", "a text and floats", "a text and integers", "a text and long floats"),
         *("column", "columns", "cells", "tabs", "comments", "tabs and numbers"),
     ],
 )
@@ -288,3 +289,26 @@ def test_a_jpeg_of_many_pieces_is_refused(read: Callable[[bytes], Any]) -> None:
     assert read(whole[:2] + piece * 100 + whole[2:]).size == (3, 2)
     with pytest.raises(HTTPException, match="more than 100 pieces of Exif data"):
         read(whole[:2] + piece * 101 + whole[2:])
+
+
+@both
+def test_a_jpeg_of_many_passes_is_refused(read: Callable[[bytes], Any]) -> None:
+    """75 bytes more make one more pass over all pixels."""
+    stream = io.BytesIO()
+    Image.new("L", (3, 2)).save(stream, "JPEG", progressive=True)
+    whole = stream.getvalue()
+    last = whole[whole.rfind(b"\xff\xda") : -2]
+    assert read(whole).size == (3, 2)
+    with pytest.raises(HTTPException, match=r"3 x 2 pixels is decoded in [0-9]+ passes") as refused:
+        read(whole[:-2] + last * 100 + whole[-2:])
+    assert refused.value.status_code == 413
+
+
+@both
+def test_passes_over_many_pixels_are_fewer(read: Callable[[bytes], Any]) -> None:
+    stream = io.BytesIO()
+    Image.new("L", (7000, 7000)).save(stream, "JPEG", progressive=True)
+    whole = stream.getvalue()
+    last = whole[whole.rfind(b"\xff\xda") : -2]
+    with pytest.raises(HTTPException, match=r"7000 x 7000 pixels is decoded in 2[0-9] passes"):
+        read(whole[:-2] + last * 20 + whole[-2:])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import Message, Receive
 
 from handrail_container.gate.exchange import Exchange
-from handrail_container.http.json_bounds import NO_BOUNDS, UNCOUNTED, BodyRefused, JsonBounds, JsonCount
+from handrail_container.http.json_bounds import NO_BOUNDS, UNCOUNTED, BodyRefused, JsonBounds, JsonCount, may_be_deep
 
 #: The most separators in a form: the parser calls back for each field, empty ones included. Starlette itself allows
 #: 1,000 fields that are not empty.
@@ -65,7 +66,7 @@ class Bodies:
         size = int(length)
         if size > self._largest:
             raise TooLarge(self._largest)
-        return receive if size <= UNCOUNTED else self._counted(exchange, receive, bounds)
+        return _small(exchange, receive, bounds) if size <= UNCOUNTED else self._counted(exchange, receive, bounds)
 
     def release(self, exchange: Exchange) -> None:
         """Subtract the body of a request that is over."""
@@ -94,14 +95,34 @@ class Bodies:
             if fields > MOST_FIELDS:
                 raise TooManyFields
 
-        async def counted() -> Message:
-            message = await receive()
-            try:
-                note(message)
-            except BodyRefused as refusal:
-                if asyncio.current_task() is not exchange.task:  # a middleware's, which wraps it in a group
-                    exchange.body_refusal = refusal
-                raise
-            return message
+        return _noted(exchange, receive, note)
 
-        return counted
+
+def _small(exchange: Exchange, receive: Receive, bounds: JsonBounds) -> Receive:
+    """`receive` with the bound of the depth: a few hundred bytes exceed it."""
+    seen = b""
+
+    def note(message: Message) -> None:
+        nonlocal seen
+        body = message.get("body", b"")
+        seen = seen + body if seen else body
+        if may_be_deep(seen, bounds):
+            JsonCount(bounds).add(seen)
+
+    return _noted(exchange, receive, note)
+
+
+def _noted(exchange: Exchange, receive: Receive, note: Callable[[Message], None]) -> Receive:
+    """`receive`, each of whose messages is noted first. `note` may raise BodyRefused."""
+
+    async def noted() -> Message:
+        message = await receive()
+        try:
+            note(message)
+        except BodyRefused as refusal:
+            if asyncio.current_task() is not exchange.task:  # a middleware's, which wraps it in a group
+                exchange.body_refusal = refusal
+            raise
+        return message
+
+    return noted

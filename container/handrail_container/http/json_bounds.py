@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from fastapi import HTTPException
 
-#: Bytes. A body of at most this size is not counted: it cannot exceed the smallest bound that a setting allows.
+#: Bytes. Of a body of at most this size the depth alone is counted: it cannot exceed the other bounds, the smallest
+#: that a setting allows.
 UNCOUNTED = 4096
 _PIECE = 65536
 #: Bytes that may stand before a document: white space, and a byte order mark.
@@ -67,9 +68,14 @@ class UnusualNumbers(BodyRefused):
 
 def require_bounded(document: bytes | str, bounds: JsonBounds) -> None:
     """Check a whole document. Raises TooMuchJson if it exceeds `bounds`, UnusualNumbers if a number is too long."""
-    if len(document) <= UNCOUNTED:
-        return
-    JsonCount(bounds).add(document.encode(errors="replace") if isinstance(document, str) else document)
+    body = document.encode(errors="replace") if isinstance(document, str) else document
+    if len(body) > UNCOUNTED or may_be_deep(body, bounds):
+        JsonCount(bounds).add(body)
+
+
+def may_be_deep(body: bytes, bounds: JsonBounds) -> bool:
+    """Whether a body has more brackets than may be in each other."""
+    return body.count(b"[") + body.count(b"{") > bounds.depth
 
 
 def require_bounded_together(documents: Iterable[str], bounds: JsonBounds) -> None:
