@@ -114,6 +114,18 @@ SURFACE = {
             f"{VLLM}test_llm.py::test_a_prompt_of_any_form",
         ),
         Row(
+            "`prompt_token_ids=`, `inputs=`",
+            "TypeError",
+            "the prompts",
+            f"{VLLM}test_old_objects.py::test_prompts_by_their_old_names",
+        ),
+        Row(
+            "`LoRARequest(…, lora_local_path=…)`",
+            "TypeError",
+            "the path",
+            f"{VLLM}test_old_objects.py::test_an_adapters_path_by_its_old_name",
+        ),
+        Row(
             "a `SamplingParams` for each prompt",
             "paired",
             "the same",
@@ -229,6 +241,12 @@ SURFACE = {
             "`OpenAIServingChat` and the like over it, with arguments of any version",
             "TypeError for older ones",
             "served",
+            f"{VLLM}test_serving_classes.py::test_a_script_for_vllm_0_6",
+        ),
+        Row(
+            "`ErrorResponse.code`, `.message`, `.type`",
+            "AttributeError",
+            "those of its `error`",
             f"{VLLM}test_serving_classes.py::test_a_script_for_vllm_0_6",
         ),
     ),

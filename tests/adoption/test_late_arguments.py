@@ -65,3 +65,9 @@ def test_a_length_is_refused_only_if_it_is_more(asked: str, is_more: bool) -> No
 def test_a_length_with_nothing_to_compare_is_a_line(asked: str) -> None:
     said, refused = late({"SM_VLLM_MAX_MODEL_LEN": asked}, {}, "model.py:3")
     assert (len(said), refused) == (1, [])
+
+
+def test_a_shorter_length_is_a_line() -> None:
+    assert lines(MAX_MODEL_LEN="128") == [
+        "model.py:3 wants max_model_len=128, and the engine already runs with 2048; which is longer"
+    ]

@@ -172,6 +172,13 @@ def check(folder: Path, **given: Any) -> Any:
     return check_program(model_path=folder, **{"engine": "echo", **given})
 
 
+def test_check_says_whose_the_engine_is_that_a_handler_builds(tmp_path: Path) -> None:
+    text = "class EndpointHandler:\n    def __init__(self, path=''):\n        from vllm import LLM\n"
+    text += "        self.llm = LLM(path)\n    def __call__(self, data):\n        return data\n"
+    (tmp_path / "handler.py").write_text(text)
+    assert "engine: a vLLM engine that the script builds is this server's" in check(tmp_path).to_text()
+
+
 def test_check_names_the_class_and_its_methods(put: Put) -> None:
     folder = put("echoes")
     report = check(folder)

@@ -137,6 +137,15 @@ def check(folder: Path, **given: Any) -> Any:
     return check_program(model_path=folder, **{"engine": "echo", **given})
 
 
+def test_check_says_whose_the_engine_is_that_model_fn_builds(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    text = "def model_fn(model_dir):\n    from vllm import LLM\n    return LLM(model_dir)\n"
+    text += "def predict_fn(data, model):\n    return data\n"
+    (tmp_path / "code" / "inference.py").write_text(text)
+    said = "model: what model_fn returns; a vLLM engine that the script builds is this server's"
+    assert said in " ".join(check(tmp_path).to_text().split())
+
+
 def test_check_names_the_dialect_and_the_functions(put: Put) -> None:
     folder = put("three_steps")
     text = " ".join(check(folder).to_text().split())

@@ -100,6 +100,7 @@ class Report:
         return (
             *self.program.warnings,
             *self.adapters.warnings,
+            *(self.adoption.warnings if self.adoption is not None else ()),
             *self.config.warnings,
             *(self.requirements.warnings if self.requirements else ()),
             *key_warnings(self.settings),
@@ -188,7 +189,9 @@ def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = Fa
     chosen = [name for name, value in given.items() if value is not None]
     with check_adoption.recording(settings, backend) as adoption:
         program, requirements = load_program(settings), find(settings)
-        problems += _problems_of_flags(settings, backend, adoption, is_elsewhere=is_elsewhere)
+        problems += _problems_of_flags(
+            settings, backend, adoption, is_elsewhere=is_elsewhere, is_refused=bool(program.faults)
+        )
     rows = tuple(known(settings, chosen))
     config, plugins, adapters = (
         engine_config.read(settings),
@@ -199,13 +202,15 @@ def check_program(fallback_model: Path | None = None, *, is_elsewhere: bool = Fa
 
 
 def _problems_of_flags(
-    settings: Settings, backend: Backend | None, adoption: Adoption | None, *, is_elsewhere: bool
+    settings: Settings, backend: Backend | None, adoption: Adoption | None, *, is_elsewhere: bool, is_refused: bool
 ) -> tuple[str, ...]:
     """Check vLLM's flags if any is set: only then is vLLM's parser worth its import. The engine's model, too, where
     the script has to name it."""
     found = adopted.find(adoption, settings)
     if backend is None or settings.engine != "vllm" or is_elsewhere:
         return ()
+    if is_refused and isinstance(backend, Adopting) and backend.lacks_model:
+        return ()  # the script may name the model, once it loads
     flags = {*(engine_config.read(settings).flags or ()), *dict(flags_of_styles(settings))}
     try:
         adopted.require_model(found, adoption, backend)

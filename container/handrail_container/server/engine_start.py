@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from handrail_container.process.exits import StartError
-from handrail_container.program.adoption.record import Adoption
+from handrail_container.program.adoption.record import Adoption, Construction
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class EngineStart:
             if self._adoption is not None:
                 self._adoption.arrival.fail(f"the engine did not start: {error or type(error).__name__}")
                 if isinstance(error, StartError):
-                    error.problems += tuple(f"{built.where} builds this engine" for built in self._adoption.built[:1])
+                    error.problems += tuple(map(_built_at, self._adoption.built[:1]))
             raise
 
     async def _end(self) -> None:
@@ -86,6 +86,10 @@ class EngineStart:
             await _ended(self._starting)
         if self._adoption is not None and not self._adoption.arrival.is_settled:
             self._adoption.arrival.fail("the server has stopped before the engine could start")
+
+
+def _built_at(built: Construction) -> str:
+    return f"{built.where} builds this engine; HANDRAIL_ADOPT_DROP leaves out arguments of it"
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -144,8 +144,11 @@ class Startup:
         for model in program.models:
             self.lifecycle.step(model.loading)
         await self.serving.begin(program)
-        for sentence in self.adoption.sentences() if self.adoption is not None else ():
-            logger.info("%s", sentence)
+        if self.adoption is not None:
+            for warning in self.adoption.warnings:
+                logger.warning("%s", warning)
+            for sentence in self.adoption.sentences():
+                logger.info("%s", sentence)
         self.lifecycle.move(State.READY, "ready")
         return self.serving
 

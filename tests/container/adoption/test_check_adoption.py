@@ -99,3 +99,17 @@ def test_a_flag_that_vllm_refuses_is_2(checked: Callable[..., Report], monkeypat
     monkeypatch.setattr(AdoptingEcho, "prepare", refuse)
     report = checked(AT_IMPORT + HANDLER)
     assert (report.exit_code, report.problems) == (2, ("SM_VLLM_MAX_MODEL_LEN is 7",))
+
+
+def test_a_script_that_fails_to_load_may_name_the_model(checked: Callable[..., Report]) -> None:
+    """What is told is why it does not load, and not that there is no model."""
+    report = checked("from vllm import LLM\nLLM(modle='org/model')\n" + HANDLER, lacks_model=True)
+    assert (report.exit_code, report.problems) == (3, ())
+    assert "TypeError" in report.to_text()
+
+
+def test_what_needs_a_gpu_is_a_warning(checked: Callable[..., Report]) -> None:
+    text = "def load():\n    from vllm import LLM\n    return LLM('org/model', quantization='awq', dtype='half')\n"
+    report = checked(text + HANDLER)
+    (warning,) = [one for one in report.warnings if "no GPU" in one]
+    assert warning.endswith("model.py:3 quantization, dtype: there is no GPU for it")

@@ -43,7 +43,10 @@ async def test_a_start_that_fails_says_who_builds_the_engine() -> None:
 
     with pytest.raises(SettingsError) as raised:
         await engine.beside(asyncio.to_thread(step))
-    assert raised.value.problems == ("no such model", "model.py:3 builds this engine")
+    assert raised.value.problems == (
+        "no such model",
+        "model.py:3 builds this engine; HANDRAIL_ADOPT_DROP leaves out arguments of it",
+    )
     assert told == ["the engine did not start: no such model"]
 
 

@@ -112,7 +112,10 @@ async def test_parts_that_have_started_end_where_the_engine_does_not(
     started.backend.start = fail  # type: ignore[method-assign]
     with pytest.raises(SettingsError) as failed:
         await started.startup.start_engine(program)
-    assert failed.value.problems == ("no such model", "model.py:11 builds this engine")
+    assert failed.value.problems == (
+        "no such model",
+        "model.py:11 builds this engine; HANDRAIL_ADOPT_DROP leaves out arguments of it",
+    )
     assert capsys.readouterr().out == "it ends\n"
     assert started.startup.failed(failed.value) == 2
     assert started.startup.lifecycle.state is State.FAILED
@@ -197,3 +200,14 @@ async def test_what_only_an_unused_guard_builds_is_none(starting: Callable[..., 
     (started.folder / "model.py").write_text(START + made + "if __name__ == '__main__':\n    Model().f()\n" + HANDLER)
     assert started.startup.serving.find_engine().builds_engine
     assert program.faults == ()
+
+
+async def test_what_needs_a_gpu_is_a_warning_of_the_start(
+    starting: Callable[..., Starting], caplog: pytest.LogCaptureFixture
+) -> None:
+    started = starting(
+        START + "\ndef unused():\n    from vllm import LLM\n    LLM('org/model', dtype='half')\n" + HANDLER
+    )
+    await started.begin()
+    assert "model.py:9 dtype: there is no GPU for it" in caplog.text
+    await started.serving.end()

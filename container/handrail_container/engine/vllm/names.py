@@ -88,6 +88,7 @@ NAMES: dict[str, Name] = {
     "ErrorResponse": name("vllm.entrypoints.serve.engine.protocol", "ErrorResponse"),
     "LoadLoRAAdapterRequest": name("vllm.entrypoints.serve.lora.protocol", "LoadLoRAAdapterRequest"),
     "UnloadLoRAAdapterRequest": name("vllm.entrypoints.serve.lora.protocol", "UnloadLoRAAdapterRequest"),
+    "LoRARequest": name("vllm.lora.request", "LoRARequest"),
     "get_adapter_absolute_path": name("vllm.lora.utils", "get_adapter_absolute_path", 1),
     "create_error_response": name(
         "vllm.entrypoints.serve.exception_handling.error_response", "create_error_response", 1

@@ -153,6 +153,7 @@ _OF_GPUS: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"), _always),
     **dict.fromkeys(("prefill_context_parallel_size", "decode_context_parallel_size"), _always),
     **dict.fromkeys(("quantization", "gpu_memory_utilization", "attention_backend", "gdn_prefill_backend"), _always),
+    **dict.fromkeys(("block_size",), _always),
     **dict.fromkeys(("disable_custom_all_reduce", "distributed_executor_backend", "cpu_offload_gb"), _always),
     **dict.fromkeys(("cudagraph_capture_sizes", "max_cudagraph_capture_size", "enable_sleep_mode"), _always),
     **dict.fromkeys(("enable_expert_parallel", "all2all_backend", "moe_backend", "device_ids"), _always),

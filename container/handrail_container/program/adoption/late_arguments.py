@@ -36,7 +36,8 @@ def late(given_flags: Mapping[str, str], running: Mapping[str, str], where: str)
         if flag == "MODEL":
             refusals.append(_another_model(where, value, now.get(flag, "")))
         elif flag in _SPEED or (flag == "MAX_MODEL_LEN" and not _is_more(value, now.get(flag))):
-            lines.append(f"{_wanted(where, flag, value, now)}; answers are the same")
+            same = "which is longer" if flag == "MAX_MODEL_LEN" else "answers are the same"
+            lines.append(f"{_wanted(where, flag, value, now)}; {same}")
         else:
             refusals.append(f"{_wanted(where, flag, value, now)}: set {_variable(flag, value)}")
     return lines, refusals

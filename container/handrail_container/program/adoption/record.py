@@ -163,6 +163,12 @@ class Adoption:
             raise EngineNotHere(f"{where} asks the engine, and none is started here")
         return self.arrival.wait()
 
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each engine that was built with what needs a GPU, where there is none."""
+        lacking = [(built.where, [row.name for row in built.rows if row.is_warned]) for built in self.built]
+        return [f"{where} {', '.join(names)}: there is no GPU for it" for where, names in lacking if names]
+
     def sentences(self) -> list[str]:
         """A line for each engine that was built, with what became of its arguments."""
         return [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
+from handrail.adoption.text import read
 from handrail.core.blocking import BlockingEngine
 from handrail.core.calling import Handler
 from handrail.core.engine import Engine
@@ -96,6 +97,8 @@ class EndpointModel(WholeModel):
             return "none (HANDRAIL_ENGINE); what __init__ loads answers"
         if self._found.takes_engine:
             return "__init__ is given it" if self._found.is_async else "__init__ is given it, in its blocking form"
+        if read([self._script]).constructions:
+            return "a vLLM engine that the script builds is this server's"
         return (
             "it runs beside what __init__ loads: HANDRAIL_ENGINE=none, if nothing asks it; a parameter `engine` of "
             "__init__ gets it"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
+from handrail.adoption.text import read
 from handrail.core.blocking import BlockingEngine
 from handrail.core.calling import Handler
 from handrail.core.errors import LoadFailed
@@ -105,6 +106,8 @@ class ToolkitModel(WholeModel):
     def _loaded(self) -> str:
         if "model_fn" not in self._functions:
             return "Handrail's engine, in its blocking form (model.chat, model.generate, model.embed)"
+        if read([self._script]).constructions:
+            return "what model_fn returns; a vLLM engine that the script builds is this server's"
         beside = ". The engine runs beside it: HANDRAIL_ENGINE=none, if nothing asks it"
         return f"what model_fn returns{beside if self._surroundings.has_engine else ''}"
 

@@ -43,7 +43,7 @@ app = FastAPI(lifespan=lifespan)
 async def chat(body: ChatCompletionRequest, request: Request):
     answer = await app.state.chat.create_chat_completion(body, request)
     if isinstance(answer, ErrorResponse):
-        return JSONResponse(answer.model_dump(), status_code=400)
+        return JSONResponse({"message": answer.message}, status_code=answer.code)
     if body.stream:
         return StreamingResponse(answer, media_type="text/event-stream")
     return JSONResponse(answer.model_dump())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import difflib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -134,4 +135,6 @@ class Host:
         from handrail_container.program.adoption.arguments import unknown
 
         for name in unknown(arguments, names):
-            raise TypeError(f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}")
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f". Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{cls.__name__}.__init__() got an unexpected keyword argument {name!r}{hint}")

@@ -14,6 +14,7 @@ from handrail_container.engine.vllm.adoption.given import of_config, of_engine_a
 from handrail_container.engine.vllm.adoption.host import Host
 from handrail_container.engine.vllm.adoption.imports import AfterImport, together
 from handrail_container.engine.vllm.adoption.old_modules import OldModules
+from handrail_container.engine.vllm.adoption.old_objects import OldObjects
 from handrail_container.engine.vllm.adoption.ours import is_ours
 from handrail_container.engine.vllm.adoption.patches import Patches
 from handrail_container.engine.vllm.adoption.sampling import SamplingForScripts
@@ -30,13 +31,14 @@ class Adopter:
         self._modules = OldModules()
         self._arguments = OldArguments()
         self._serving = ServingForms()
+        self._objects = OldObjects()
         ours = {
             "vllm.entrypoints.llm": self._patch_llm,
             "vllm.v1.engine.async_llm": self._patch_async,
             "vllm.v1.engine.llm_engine": self._patch_engine,
             "vllm.engine.arg_utils": self._patch_arguments,
         }
-        old = [part.prepared for part in (self._arguments, self._sampling, self._modules, self._serving)]
+        old = [part.prepared for part in (self._arguments, self._sampling, self._modules, self._serving, self._objects)]
         self._after = AfterImport(together(ours, *old))
 
     def install(self) -> None:
@@ -45,7 +47,7 @@ class Adopter:
 
     def uninstall(self) -> None:
         self._after.uninstall()
-        for part in (self._modules, self._serving, self._sampling, self._arguments, self._patches):
+        for part in (self._modules, self._objects, self._serving, self._sampling, self._arguments, self._patches):
             part.undo()
 
     def _patch_llm(self, module: ModuleType) -> None:

@@ -26,6 +26,8 @@ _REFUSED = (
     *("stop_profile", "init_weight_transfer_engine", "shutdown_weight_transfer_engine", "start_weight_update"),
     *("start_draft_weight_update", "update_weights", "finish_weight_update", "update_weight_version"),
 )
+#: Arguments of older versions: the prompts, and what vLLM has no more.
+_OLD = ("prompt_token_ids", "inputs", "prompt_adapter_request")
 _BUILT = "_handrail_built"
 _LOCK = "_handrail_lock"
 
@@ -128,7 +130,7 @@ def _running(host: Host, original: Callable[..., Any], *, has_own: bool) -> Call
             return original(self, *given, **named)
         host.require_thread(called_at())
         host.adoption.require_own_process(called_at())
-        bound = signature.bind(self, *given, **named)
+        bound = signature.bind(self, *given, **_current(named, signature.parameters))
         _suit(bound.arguments, signature.parameters)
         if not has_own:
             return original(*bound.args, **bound.kwargs)
@@ -136,6 +138,18 @@ def _running(host: Host, original: Callable[..., Any], *, has_own: bool) -> Call
             return original(*bound.args, **bound.kwargs)
 
     return run
+
+
+def _current(named: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name, with those of older versions as `prompts`: token ids, of one prompt or of several."""
+    current = {name: value for name, value in named.items() if name not in _OLD or name in parameters}
+    found = next((named[name] for name in _OLD[:2] if named.get(name) is not None and name not in parameters), None)
+    if found is None or current.get("prompts") is not None:
+        return current
+    is_tokens = "prompt_token_ids" in named and bool(found)
+    if is_tokens and isinstance(found[0], int):
+        return {**current, "prompts": {"prompt_token_ids": list(found)}}
+    return {**current, "prompts": [{"prompt_token_ids": list(one)} for one in found] if is_tokens else found}
 
 
 def _suit(asked: dict[str, Any], parameters: Mapping[str, Any]) -> None:
