@@ -323,7 +323,12 @@ class Unlisted(dict[str, Any]):
 
 @pytest.mark.parametrize(
     ("body", "name"),
-    [(b'{"model": "poet"}', "poet"), (b'{"messages": "poet"}', None), (b'{"model": "other"}', None)],
+    [
+        (b'{"model": "poet"}', "poet"),
+        (b'{"messages": "poet"}', None),
+        (b'{"model": "other"}', None),
+        (b'["model", "adapters"]', None),
+    ],
 )
 async def test_a_body_is_searched_once_for_all_names(body: bytes, name: str | None) -> None:
     adapters: Any = SimpleNamespace(codes=Unlisted(poet=object()))

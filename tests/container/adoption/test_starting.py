@@ -142,6 +142,14 @@ async def test_nothing_says_the_model(starting: Callable[..., Starting]) -> None
         await started.startup.start_engine(program)
 
 
+async def test_the_environment_may_say_the_model(starting: Callable[..., Starting]) -> None:
+    """The engine starts with it, before anything is built."""
+    started = starting(START + HANDLER + "\ndef later(name):\n    from vllm import LLM\n    return LLM(name)\n")
+    await started.begin()
+    assert (started.backend.asked, started.backend.prepared) == ({}, 1)
+    await started.serving.end()
+
+
 async def test_a_refusal_that_the_script_catches_is_one(starting: Callable[..., Starting]) -> None:
     caught = AT_IMPORT + "try:\n    other = LLM('org/other')\nexcept Exception:\n    other = None\n"
     started = starting(START + caught + HANDLER)

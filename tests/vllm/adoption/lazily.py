@@ -11,6 +11,8 @@ class Lazily:
         self._module = module
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_", "pytest")):
+            raise AttributeError(name)  # pytest asks what is in a module of tests for its own marks
         return getattr(importlib.import_module(self._module), name)
 
 
