@@ -76,14 +76,23 @@ def require_few_logprobs(count: int, most: int) -> None:
         raise TooMuchAsked(f"the prompt has {count:,} log probabilities, and HANDRAIL_MAX_LOGPROBS allows {most:,}")
 
 
-def require_no_prompt_logprobs(params: Any) -> None:
-    """Raises TooMuchAsked for log probabilities of a prompt. On a CPU, an engine that takes LoRA adapters dies of them:
-    vLLM multiplies the prompt's rows by the adapters of the batch's."""
-    if getattr(params, "prompt_logprobs", None) is not None:
+def without_prompt_logprobs(params: Any) -> Any:
+    """The parameters, without log probabilities of the prompt. On a CPU, an engine that takes LoRA adapters dies of
+    them: vLLM multiplies the prompt's rows by the adapters of the batch's.
+
+    A chat with `echo` asks for 0 alternatives to each token, which nobody asked it for: they are left out. Raises
+    TooMuchAsked for others.
+    """
+    alternatives = getattr(params, "prompt_logprobs", None)
+    if alternatives == 0 and params.logprobs is None:
+        params = params.clone()
+        params.prompt_logprobs = None
+    elif alternatives is not None:
         raise TooMuchAsked(
             "log probabilities of the prompt: vLLM does not give them on a CPU with LoRA (SM_VLLM_ENABLE_LORA). Leave "
             "out prompt_logprobs; with echo, leave out logprobs"
         )
+    return params
 
 
 def _size(given: Any, measure: Callable[[str], int], most: int) -> int:

@@ -11,7 +11,7 @@ from handrail_container.engine.grammars import (
     RequestBounds,
     TooMuchAsked,
     require_few_logprobs,
-    require_no_prompt_logprobs,
+    without_prompt_logprobs,
 )
 from handrail_container.engine.log_probabilities import of_answer, of_prompt
 
@@ -89,7 +89,11 @@ def test_what_evaluations_ask_for_is_let_through(asked: dict[str, Any]) -> None:
 
 
 def test_those_of_a_prompt_are_refused_where_the_engine_would_die_of_them() -> None:
-    require_no_prompt_logprobs(SimpleNamespace(prompt_logprobs=None))
-    require_no_prompt_logprobs(SimpleNamespace())
+    for plain in (SimpleNamespace(prompt_logprobs=None), SimpleNamespace()):
+        assert without_prompt_logprobs(plain) is plain
+    echoed = SimpleNamespace(prompt_logprobs=0, logprobs=None)
+    echoed.clone = lambda: SimpleNamespace(**vars(echoed))
+    assert without_prompt_logprobs(echoed).prompt_logprobs is None
+    assert echoed.prompt_logprobs == 0
     with pytest.raises(TooMuchAsked, match=r"vLLM does not give them on a CPU with LoRA \(SM_VLLM_ENABLE_LORA\)"):
-        require_no_prompt_logprobs(SimpleNamespace(prompt_logprobs=0))
+        without_prompt_logprobs(SimpleNamespace(prompt_logprobs=0, logprobs=2))

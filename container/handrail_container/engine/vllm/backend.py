@@ -20,7 +20,7 @@ from handrail_container.engine.grammars import (
     RequestBounds,
     require_few,
     require_few_logprobs,
-    require_no_prompt_logprobs,
+    without_prompt_logprobs,
 )
 from handrail_container.engine.log_probabilities import of_prompt
 from handrail_container.engine.texts import bound_texts, most_characters
@@ -167,7 +167,7 @@ class VllmBackend:
             require_few(getattr(params, "n", None), most.answers)
             require_few_logprobs(of_prompt(params, _tokens(prompt)), most.logprobs)
             if has_slots:
-                require_no_prompt_logprobs(params)
+                params = without_prompt_logprobs(params)
             return constraints.followed(generate(prompt, params, *given, **named), params)
 
         async def add_in_turn(request_id: str, prompt: Any, params: Any, *given: Any, **named: Any) -> Any:
