@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from handrail.adoption.last_answer import last_health, last_ping
+from handrail.adoption.loops import Loops
 from handrail.adoption.own_loop import OwnLoop
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -193,3 +195,24 @@ async def test_a_slow_answer_of_a_free_loop_is_waited_for(own: OwnLoop, soon: Ca
         return False
 
     assert not await last_health(own, is_healthy)()
+
+
+async def test_the_loop_of_a_request_serves_a_later_one(own: OwnLoop) -> None:
+    loops, seen = Loops(own), list[Any]()
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(asyncio.get_running_loop())
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nothing is sent")
+
+    app = loops.app(asgi)
+    for _ in range(3):
+        await app({"type": "http", "state": {}, "headers": []}, receive, send)
+        while not loops._idle:
+            await asyncio.sleep(0.001)
+    assert len(set(seen)) == 1
+    await loops.stop()
