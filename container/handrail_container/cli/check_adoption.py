@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from handrail.core.errors import HandlerFault, ProgramFault
+from handrail.core.errors import HandlerFault
 
 from handrail_container.engine.backend import Adopting, Backend
 from handrail_container.program.adoption.record import Adoption, Construction, EngineNotHere
@@ -39,7 +39,7 @@ def data(built: Construction) -> dict[str, Any]:
 
 
 def faults(adoption: Adoption | None) -> list[HandlerFault]:
-    return [ProgramFault(sentence) for sentence in (adoption.refusals if adoption is not None else ())]
+    return adoption.faults if adoption is not None else []
 
 
 def needs_engine(fault: BaseException | None) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI
 from handrail.adoption.own_loop import STOP_S
 from handrail.core import hooks
-from handrail.core.errors import HandlerFault, ProgramFault
+from handrail.core.errors import HandlerFault
 from handrail.core.script import unload
 from handrail.core.slots import Moment
 from handrail.core.whole_model import Start
@@ -131,7 +131,7 @@ class Serving:
             raise StartRefused(*refused)
 
     def _refused(self) -> list[HandlerFault]:
-        return [ProgramFault(sentence) for sentence in (self._adoption.refusals if self._adoption else ())]
+        return self._adoption.faults if self._adoption is not None else []
 
     async def _routes(self, program: Program) -> Routes:
         return table.routes(self._app, self._backend, program, self._settings, self._gate)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fastapi import FastAPI
-from handrail.core.errors import ProgramFault
 from handrail.resolve import Program
 
 from handrail_container.engine.backend import Adopting, Backend
@@ -90,7 +89,7 @@ class Startup:
         adapters = await in_thread(lambda: startup_adapters.load(self.settings), "adapters")
         for warning in (*program.warnings, *configured, *adapters.warnings):
             logger.warning("%s", warning)
-        refused = tuple(map(ProgramFault, self.adoption.refusals)) if self.adoption is not None else ()
+        refused = self.adoption.faults if self.adoption is not None else ()
         if program.faults or adapters.faults or refused:
             raise StartRefused(*refused, *program.faults, *adapters.faults)
         for sentence in (*program.sentences(), *filter(None, (config.lmi.sentence,)), *adapters.sentences()):

@@ -53,10 +53,15 @@ class ScriptText:
 
 
 def read(files: Iterable[Path], environment: Mapping[str, str] | None = None) -> ScriptText:
-    """What the files say together. Without an `environment`, arguments that are read from it are left unread.
+    """What the files say together, if one of them mentions vLLM.
+
+    Without an `environment`, arguments that are read from it are left unread.
 
     Files that cannot be parsed are passed over.
     """
+    files = list(files)
+    if not any(map(mentions_vllm, files)):
+        return ScriptText()
     found = analysed(files, environment)
     constructions = tuple(_constructions(found))
     blocks = any(one.name.partition(".")[0] in METHODS for one in constructions)
@@ -70,9 +75,8 @@ def read(files: Iterable[Path], environment: Mapping[str, str] | None = None) ->
 
 
 def read_directory(folder: Path, environment: Mapping[str, str] | None = None) -> ScriptText:
-    """What the Python files below `folder` say, if one of them mentions vLLM."""
-    files = python_files(folder)
-    return read(files, environment) if any(map(mentions_vllm, files)) else ScriptText()
+    """What the Python files below `folder` say."""
+    return read(python_files(folder), environment)
 
 
 def _constructions(found: Analysis) -> Iterator[Built]:

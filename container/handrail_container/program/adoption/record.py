@@ -12,6 +12,7 @@ from threading import RLock
 from typing import Any, NamedTuple
 
 from handrail.adoption.text import Built
+from handrail.core.errors import HandlerFault, ProgramFault
 from handrail.core.redaction import is_secret
 
 from handrail_container.program import engine_config, truss_flags
@@ -78,6 +79,10 @@ class Adoption:
         self.when_wanted: Callable[[], None] = lambda: None
         self._running: Mapping[str, str] | None = None
         self._expected: Construction | None = None
+
+    @property
+    def faults(self) -> list[HandlerFault]:
+        return [ProgramFault(sentence) for sentence in self.refusals]
 
     @property
     def is_wanted(self) -> bool:
@@ -148,9 +153,13 @@ class Adoption:
         with self._lock:
             self.constructions, self.refusals, self.remarks, self._expected = [], [], [], None
 
+    @property
+    def is_own_process(self) -> bool:
+        return os.getpid() == self._process
+
     def require_own_process(self, where: str) -> None:
         """Raises AdoptionRefused in a child process: the engine's sockets and threads are not there."""
-        if os.getpid() != self._process:
+        if not self.is_own_process:
             raise AdoptionRefused(
                 f"{where} is in process {os.getpid()}: the engine belongs to process {self._process}. Start no "
                 f"processes, or let them ask http://127.0.0.1:{self._settings.port}"

@@ -153,18 +153,15 @@ class AdoptedAsync:
     def start_background_loop(self) -> None:
         """The server has started it."""
 
-    @property
-    def limit_concurrency(self) -> None:
-        return None
-
     def _asked(self, method: str, prompt: Any, params: Any, request_id: Any, named: Mapping[str, Any]) -> Any:
         """Raises TypeError for a call that lacks an argument, as vLLM's."""
         given = {"prompt": prompt, f"{'sampling' if method == 'generate' else 'pooling'}_params": params}
         missing = [name for name, value in {**given, "request_id": request_id}.items() if value is None]
         if missing:
             raise TypeError(f"{type(self).__name__}.{method}() missing required arguments: {', '.join(missing)}")
-        self._require_use(called_at())
-        return self._outputs(method, (prompt, params, str(request_id)), called_at(), dict(named))
+        where = called_at()
+        self._require_use(where)
+        return self._outputs(method, (prompt, params, str(request_id)), where, dict(named))
 
     async def _outputs(
         self, method: str, asked: tuple[Any, Any, str], where: str, named: dict[str, Any]

@@ -62,7 +62,7 @@ class Bridge:
     def on_loop(self, ask: Callable[[], Any]) -> Any:
         """What a coroutine of the engine's gives; this thread waits for it. Raises AdoptionRefused on the engine's
         loop."""
-        self._host.require_thread(called_at())
+        self._host.require_thread()
 
         async def asked() -> Any:
             return await ask()
@@ -92,9 +92,11 @@ class Bridge:
             raise TypeError(f"request_id must be a string, got {type(request_id)}")
         where, params = called_at(), params.clone()
         external = f"{request_id}-{uuid.uuid4().hex}"
+        optional = {"tokenization_kwargs": tokenization_kwargs, "trace_headers": trace_headers}
+        given = {name: value for name, value in optional.items() if value is not None}
 
         def ask() -> AsyncIterator[Any]:
-            return self._asked(prompt, params, external, (where, lora_request), priority=priority, **more)
+            return self._asked(prompt, params, external, (where, lora_request), priority=priority, **more, **given)
 
         self._requests.add(request_id, ask)
         return request_id
@@ -108,7 +110,7 @@ class Bridge:
             yield output
 
     def step(self) -> list[Any]:
-        self._host.require_thread(called_at())
+        self._host.require_thread()
         return self._requests.step()
 
     def abort_request(self, request_ids: Any, internal: bool = False) -> None:

@@ -26,7 +26,8 @@ def known_arguments() -> Mapping[str, Any]:
 def of_engine_args(engine_args: Any) -> dict[str, Any]:
     """The fields whose values are not the defaults; and what the object remembers of arguments that are gone."""
     gone = dict(getattr(engine_args, "handrail_gone", {}))
-    return {**gone, **{name: value for name, value in _values(engine_args) if not _is_default(engine_args, name)}}
+    defaults = _defaults(type(engine_args))
+    return {**gone, **{name: value for name, value in _values(engine_args) if not _is_same(value, defaults[name])}}
 
 
 _ARGUMENTS = "handrail_arguments"
@@ -50,9 +51,7 @@ def _values(engine_args: Any) -> list[tuple[str, Any]]:
     return [(field.name, getattr(engine_args, field.name)) for field in dataclasses.fields(engine_args)]
 
 
-def _is_default(engine_args: Any, name: str) -> bool:
-    default = _defaults(type(engine_args)).get(name, dataclasses.MISSING)
-    value = getattr(engine_args, name)
+def _is_same(value: Any, default: Any) -> bool:
     return value is default or (type(value) is type(default) and bool(value == default))
 
 

@@ -70,12 +70,13 @@ class Host:
         except RuntimeError:  # this thread runs no event loop
             return False
 
-    def require_thread(self, where: str) -> None:
+    def require_thread(self) -> None:
         """Raises AdoptionRefused if this would block the engine's own loop for ever."""
         if self._is_on_loop:
             raise AdoptionRefused(
-                f"{where} waits for the engine in an `async def`, on the event loop that the engine needs to answer: "
-                "make the function a `def`, call it with `await asyncio.to_thread(…)`, or build an AsyncLLMEngine"
+                f"{called_at()} waits for the engine in an `async def`, on the event loop that the engine needs to "
+                "answer: make the function a `def`, call it with `await asyncio.to_thread(…)`, or build an "
+                "AsyncLLMEngine"
             )
 
     def preview(self) -> Preview:
@@ -85,17 +86,21 @@ class Host:
 
     def use(self) -> Running:
         """The engine; this thread waits for it. Raises AdoptionRefused where that would be for ever."""
-        where = called_at()
-        self.adoption.require_own_process(where)
+        self.require_own_process()
         running = self.adoption.arrival.running
         if running is None:
-            self.require_thread(where)
-            running = self.adoption.use(where)
+            self.require_thread()
+            running = self.adoption.use(called_at())
         return running
 
+    def require_own_process(self) -> None:
+        """Raises AdoptionRefused in a child process. The caller's line is looked for only then."""
+        if not self.adoption.is_own_process:
+            self.adoption.require_own_process(called_at())
+
     async def outputs(self, method: str, asked: tuple[Any, Any, str], named: Mapping[str, Any]) -> AsyncIterator[Any]:
-        """The outputs of `generate` or `encode` for a prompt, parameters and an id. Those
-        who watch the engine see one call of it."""
+        """The outputs of `generate` or `encode` for a prompt, parameters and an id. Those who watch the engine see
+        one call of it."""
         running = await self.adoption.arrival.awaited()
         ask = getattr(running.client, method)
         if (watch := self._facade.watch) is None:

@@ -12,7 +12,7 @@ from typing import Any
 from handrail_container.engine.vllm.adoption import bridge, refused
 from handrail_container.engine.vllm.adoption.given import of_engine_args, record
 from handrail_container.engine.vllm.adoption.host import Host
-from handrail_container.engine.vllm.adoption.ours import called_at, is_ours
+from handrail_container.engine.vllm.adoption.ours import is_ours
 from handrail_container.engine.vllm.adoption.patches import Patches
 from handrail_container.engine.vllm.adoption.requests import own_requests
 from handrail_container.engine.vllm.adoption.sampling import tokenization
@@ -86,10 +86,9 @@ def _waiting_attribute(host: Host) -> Callable[[Any, str], Any]:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if name == "model_config" and host.is_early:
             return host.preview().model_config
-        where = called_at()
-        host.adoption.require_own_process(where)  # before the lock, which a thread that waits for the engine holds
+        host.require_own_process()  # before the lock, which a thread that waits for the engine holds
         if not host.adoption.arrival.is_settled:
-            host.require_thread(where)
+            host.require_thread()
         with vars(self).get(_LOCK) or RLock():
             if _LOCK in vars(self):
                 _complete(self, host)
@@ -128,8 +127,8 @@ def _running(host: Host, original: Callable[..., Any], *, has_own: bool) -> Call
     def run(self: Any, *given: Any, **named: Any) -> Any:
         if not _is_adopted(self):
             return original(self, *given, **named)
-        host.require_thread(called_at())
-        host.adoption.require_own_process(called_at())
+        host.require_thread()
+        host.require_own_process()
         bound = signature.bind(self, *given, **_current(named, signature.parameters))
         _suit(bound.arguments, signature.parameters)
         if not has_own:
