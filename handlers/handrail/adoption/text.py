@@ -55,9 +55,8 @@ class ScriptText:
 def read(files: Iterable[Path], environment: Mapping[str, str] | None = None) -> ScriptText:
     """What the files say together, if one of them mentions vLLM.
 
-    Without an `environment`, arguments that are read from it are left unread.
-
-    Files that cannot be parsed are passed over.
+    Without an `environment`, arguments that are read from it are left unread. Files that cannot be parsed are passed
+    over.
     """
     files = list(files)
     if not any(map(mentions_vllm, files)):

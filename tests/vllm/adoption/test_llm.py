@@ -212,6 +212,15 @@ async def test_in_steps(adopted: Adopted) -> None:
     assert stepped.get_num_unfinished_requests() == 0
 
 
+async def test_a_request_in_steps_is_tokenized_as_asked(adopted: Adopted) -> None:
+    def run() -> Any:
+        given = {"tokenization_kwargs": {"truncate_prompt_tokens": 2}}
+        adopted.module.stepped.add_request("0", "One two three four", vllm.SamplingParams(**GREEDY), **given)
+        return [output for output in iter(adopted.module.stepped.step, []) for output in output][-1]
+
+    assert len((await asyncio.to_thread(run)).prompt_token_ids) == 2
+
+
 async def test_a_request_in_steps_is_aborted(adopted: Adopted) -> None:
     stepped = adopted.module.stepped
 

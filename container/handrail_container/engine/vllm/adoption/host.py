@@ -17,6 +17,7 @@ from handrail_container.engine.vllm.adoption.ours import called_at
 from handrail_container.engine.vllm.adoption.renderer import AnyThreadRenderer
 from handrail_container.engine.vllm.lora import VllmAdapters
 from handrail_container.engine.vllm.names import vllm
+from handrail_container.program.adoption.arguments import unknown
 from handrail_container.program.adoption.arrival import Running
 from handrail_container.program.adoption.record import Adoption, AdoptionRefused, EngineNotHere
 
@@ -137,8 +138,6 @@ class Host:
     def require_known(self, arguments: Mapping[str, Any], cls: type) -> None:
         """Raises vLLM's own TypeError for an argument that no version of it has had."""
         names = {field.name for field in dataclasses.fields(cls)}
-        from handrail_container.program.adoption.arguments import unknown
-
         for name in unknown(arguments, names):
             near = difflib.get_close_matches(name, names, n=1)
             hint = f". Did you mean {near[0]!r}?" if near else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail_container.engine.vllm.adoption.imports import Prepare
 from handrail_container.engine.vllm.adoption.patches import Patches
-from handrail_container.engine.vllm.adoption.script_names import ScriptNames
+from handrail_container.engine.vllm.adoption.script_names import ScriptNames, constructed_by
 from handrail_container.engine.vllm.names import NAMES, vllm
 
 #: What an error of a serving object had itself, and has in its `error` now.
@@ -47,21 +47,10 @@ def _lora_request() -> Any:
     """The path was `lora_local_path`; contexts longer than the model's are gone."""
     real = vllm("LoRARequest")
 
-    class Meta(type(real)):  # type: ignore[misc]
-        def __call__(cls, *given: Any, **named: Any) -> Any:
-            if cls is not made:
-                return super().__call__(*given, **named)  # of a subclass that the script defines
-            path = named.pop("lora_local_path", None)
-            if named.get("long_lora_max_len", 0) is None:
-                del named["long_lora_max_len"]
-            return real(*given, **named, **({"lora_path": path} if path else {}))
+    def construct(*given: Any, **named: Any) -> Any:
+        path = named.pop("lora_local_path", None)
+        if named.get("long_lora_max_len", 0) is None:
+            del named["long_lora_max_len"]
+        return real(*given, **named, **({"lora_path": path} if path else {}))
 
-        def __instancecheck__(cls, instance: Any) -> bool:
-            return isinstance(instance, real) if cls is made else super().__instancecheck__(instance)
-
-        def __subclasscheck__(cls, subclass: type) -> bool:
-            return issubclass(subclass, real) if cls is made else super().__subclasscheck__(subclass)
-
-    body = {name: getattr(real, name) for name in ("__module__", "__qualname__", "__doc__")}
-    made: Any = Meta("LoRARequest", (real,), body, omit_defaults=True, array_like=True)
-    return made
+    return constructed_by(real, construct, {}, omit_defaults=True, array_like=True)

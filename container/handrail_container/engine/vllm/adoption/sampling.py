@@ -10,7 +10,7 @@ from typing import Any
 
 from handrail_container.engine.vllm.adoption.imports import Prepare
 from handrail_container.engine.vllm.adoption.ours import called_at
-from handrail_container.engine.vllm.adoption.script_names import ScriptNames
+from handrail_container.engine.vllm.adoption.script_names import ScriptNames, constructed_by
 from handrail_container.engine.vllm.names import vllm
 from handrail_container.program.adoption import sampling_fields
 
@@ -43,31 +43,19 @@ class SamplingForScripts:
 
 @functools.cache
 def _sampling_params() -> Any:
-    """vLLM's class is a msgspec struct: its subclass may have no constructor, but a metaclass of its own."""
+    """The class, whose constructors take fields that are gone."""
     real = vllm("SamplingParams")
 
-    class Meta(type(real)):  # type: ignore[misc]
-        def __call__(cls, *given: Any, **named: Any) -> Any:
-            if cls is not made:
-                return super().__call__(*given, **named)  # of a subclass that the script defines
-            return real(*given, **sampling_fields.current(named, called_at))
-
-        def __instancecheck__(cls, instance: Any) -> bool:
-            return isinstance(instance, real) if cls is made else super().__instancecheck__(instance)
-
-        def __subclasscheck__(cls, subclass: type) -> bool:
-            return issubclass(subclass, real) if cls is made else super().__subclasscheck__(subclass)
+    def construct(*given: Any, **named: Any) -> Any:
+        return real(*given, **sampling_fields.current(named, called_at))
 
     @functools.wraps(real.from_optional)
     def from_optional(*given: Any, **named: Any) -> Any:
         return real.from_optional(*given, **sampling_fields.current(named, called_at))
 
-    body = {
-        **{name: getattr(real, name) for name in ("__module__", "__qualname__", "__doc__")},
-        "from_optional": staticmethod(from_optional),
-    }
-    made: Any = Meta("SamplingParams", (real,), body, omit_defaults=True, dict=True)
-    return made
+    return constructed_by(
+        real, construct, {"from_optional": staticmethod(from_optional)}, omit_defaults=True, dict=True
+    )
 
 
 @functools.cache

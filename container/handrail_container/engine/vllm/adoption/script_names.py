@@ -38,6 +38,27 @@ class ScriptNames:
             module.__class__ = before
 
 
+def constructed_by(real: Any, construct: Callable[..., Any], body: Mapping[str, Any], **options: bool) -> Any:
+    """A class for scripts in place of `real`, a msgspec struct with these options: its objects are those of `real` that
+    `construct` makes. Such a class may have no constructor of its own, but a metaclass."""
+
+    class Meta(type(real)):  # type: ignore[misc]
+        def __call__(cls, *given: Any, **named: Any) -> Any:
+            if cls is not made:
+                return super().__call__(*given, **named)  # of a subclass that the script defines
+            return construct(*given, **named)
+
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, real) if cls is made else super().__instancecheck__(instance)
+
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            return issubclass(subclass, real) if cls is made else super().__subclasscheck__(subclass)
+
+    named = {name: getattr(real, name) for name in ("__module__", "__qualname__", "__doc__")}
+    made: Any = Meta(real.__name__, (real,), {**named, **body}, **options)
+    return made
+
+
 def _property(name: str, made: Callable[[], Any]) -> property:
     is_made = True
 
